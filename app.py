@@ -1,0 +1,29 @@
+"""The studio as a web page: `python app.py`, and what a Hugging Face Space runs."""
+
+import logging
+import os
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+
+from emofeedback.protocols import Generator, Judge
+from emofeedback.settings import Settings
+from emofeedback.ui import studio
+
+
+def load(settings: Settings) -> tuple[Generator, Judge]:
+    """The models; what they need is imported here, so that the page does not wait for it."""
+    from emofeedback import build
+
+    return build.load(settings)
+
+
+def main() -> None:
+    """Settings from the environment, models on a thread, page at once."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    settings = Settings.from_environment(os.environ)
+    studio.launch(lambda: load(settings), host="0.0.0.0" if os.environ.get("SPACE_ID") else None)
+
+
+if __name__ == "__main__":
+    main()

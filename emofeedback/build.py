@@ -1,0 +1,85 @@
+"""Settings -> models, in plain match statements. Importing this imports torch."""
+
+import logging
+from pathlib import Path
+
+import torch
+
+from emofeedback.errors import UserError
+from emofeedback.evaluation.grading import GradingRater
+from emofeedback.evaluation.rater import SceneRater
+from emofeedback.generators.diffusion import SceneDiffusionGenerator
+from emofeedback.judges.lvlm import SceneJudge
+from emofeedback.protocols import Generator, Judge
+from emofeedback.settings import Settings, checkpoint_folder
+
+logger = logging.getLogger(__name__)
+
+
+def load(settings: Settings) -> tuple[Generator, Judge]:
+    """The generator and the judge of the main job."""
+    return build_generator(settings), build_judge(settings)
+
+
+def build_generator(settings: Settings) -> Generator:
+    """The generator that the settings name.
+
+    Raises:
+        UserError: there is no such model, it is damaged, or the device is missing.
+    """
+    if settings.adapter is not None:
+        raise UserError("This version cannot load an adapter yet; leave out --adapter.")
+    folder = _folder(settings, "generator", settings.generator)
+    return SceneDiffusionGenerator.from_pretrained(folder, device=prepare_device(settings))
+
+
+def build_judge(settings: Settings) -> Judge:
+    """The judge that the settings name.
+
+    Raises:
+        UserError: there is no such model, it is damaged, or the device is missing.
+    """
+    return SceneJudge.from_pretrained(_folder(settings, "judge", settings.judge), device=prepare_device(settings))
+
+
+def build_rater(settings: Settings) -> GradingRater:
+    """The second rater; it evaluates and never guides.
+
+    Raises:
+        UserError: there is no such model, or it is damaged.
+    """
+    folder = _folder(settings, "rater", settings.rater)
+    return GradingRater(SceneRater.from_pretrained(folder, device=prepare_device(settings)))
+
+
+def prepare_device(settings: Settings) -> str:
+    """The device's name, checked; sets torch's threads on the way.
+
+    Raises:
+        UserError: the machine has no such device.
+    """
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    match settings.device.split(":", 1)[0]:
+        case "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        case "cpu":
+            return "cpu"
+        case kind:
+            try:
+                torch.empty(1, device=settings.device)
+            except (RuntimeError, AssertionError, NotImplementedError):
+                raise UserError(f"This machine has no {kind} device {settings.device!r}; use --device cpu.") from None
+            return settings.device
+
+
+def _folder(settings: Settings, kind: str, name: str) -> Path:
+    if name == "bundled":
+        return checkpoint_folder(settings, f"scene-{kind}")
+    try:
+        found = Path(name).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):
+        found = False
+    if not found:
+        raise UserError(f"There is no {kind} {name!r}; known are 'bundled' and folders that hold a checkpoint.")
+    return Path(name).expanduser()

@@ -1,0 +1,165 @@
+"""The parser: all commands and flags. Imports no model, so help and errors answer at once."""
+
+import argparse
+import importlib
+import math
+import sys
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+from emofeedback import __version__
+
+# one module per command, imported when it runs
+MODULES = {
+    "generate": "emofeedback.cli.generate",
+    "estimate": "emofeedback.cli.estimate",
+    "sweep": "emofeedback.cli.sweep",
+    "render": "emofeedback.cli.render",
+    "train": "emofeedback.cli.train",
+    "evaluate": "emofeedback.cli.evaluate",
+    "benchmark": "emofeedback.cli.benchmark",
+    "doctor": "emofeedback.cli.doctor",
+}
+
+
+def command_module(command: str) -> ModuleType:
+    """The module whose `run(arguments, console)` does a command."""
+    return importlib.import_module(MODULES[command])
+
+
+class OneSentenceParser(argparse.ArgumentParser):
+    """argparse, but an error is one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        sentence = message[0].upper() + message[1:].rstrip(".")
+        sys.stderr.write(f"{self.prog}: {sentence}; see `{self.prog} --help`.\n")
+        raise SystemExit(2)
+
+
+def whole(low: int, high: int) -> Any:
+    """A type for argparse: a whole number in [low, high]."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {low} to {high}, not {text!r}") from None
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"must lie between {low} and {high}, but is {value}")
+        return value
+
+    return parse
+
+
+def number(low: float, high: float) -> Any:
+    """A type for argparse: a finite number in [low, high]."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise argparse.ArgumentTypeError(f"must be a number from {low:g} to {high:g}, not {text!r}")
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"must lie between {low:g} and {high:g}, but is {value:g}")
+        return value
+
+    return parse
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = OneSentenceParser(
+        prog="emofeedback", description="Pictures that carry a set emotion, refined by a judge's feedback."
+    )
+    top.add_argument("--version", action="version", version=__version__)
+    top.formatter_class = partial(argparse.HelpFormatter, max_help_position=28)  # type: ignore[assignment]
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _generate(_command(commands, "generate", "draw a prompt at a valence and arousal, read it, refine it"))
+    _estimate(_command(commands, "estimate", "read valence and arousal in pictures"))
+    _sweep(_command(commands, "sweep", "one prompt over a grid or along a path of the plane"))
+    _render(_command(commands, "render", "draw labelled scenes of the scene world"))
+    _train(_command(commands, "train", "train a bundled model from scratch"))
+    _evaluate(_command(commands, "evaluate", "measure the generator, the judge or the loop with the second rater"))
+    _benchmark(_command(commands, "benchmark", "measure speed and memory on this machine"))
+    _command(commands, "doctor", "check this installation")
+    return top
+
+
+def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    shared = command.add_argument_group("shared")
+    shared.add_argument("--generator", metavar="NAME|PATH", help="'bundled' or a folder in diffusers format")
+    shared.add_argument("--judge", metavar="NAME|PATH", help="'bundled' or a folder in transformers format")
+    shared.add_argument("--adapter", metavar="PATH[:SCALE]", help="a LoRA on the generator")
+    shared.add_argument("--device", help="auto, cpu, cuda, cuda:N, mps")
+    shared.add_argument("--threads", type=whole(1, 1024), help="CPU threads of one operation")
+    shared.add_argument("--seed", type=whole(0, 2**53), help="default 0")
+    shared.add_argument("--out", type=Path, metavar="DIR", help="a new or empty folder; else a new one inside it")
+    shared.add_argument("--json", action="store_true", help="one JSON object on stdout, nothing else there")
+    return command
+
+
+def _generate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("prompt", help="may be empty: pure mood")
+    command.add_argument("--valence", type=number(-1, 1), metavar="V", help="unpleasant -1 .. 1 pleasant")
+    command.add_argument("--arousal", type=number(-1, 1), metavar="A", help="calm -1 .. 1 excited")
+    command.add_argument("--emotion", metavar="NAME", help="a named emotion instead of V and A")
+    command.add_argument("--rounds", type=whole(1, 50), default=1, metavar="N")
+    command.add_argument("--candidates", type=whole(1, 64), default=4, metavar="N")
+    command.add_argument(
+        "--strength", type=number(0, 5), default=1.0, metavar="X", help="of the emotion; 0 = words only"
+    )
+    command.add_argument("--steps", type=whole(1, 1000), metavar="N", help="denoising steps")
+    command.add_argument("--guidance", type=number(0, 50), metavar="X")
+    command.add_argument(
+        "--tolerance", type=number(0, 3), default=0.12, metavar="X", help="stop this close (default .12)"
+    )
+    command.add_argument("--image", type=Path, metavar="FILE", help="start from this picture")
+    command.add_argument("--image-strength", type=number(0.01, 1), default=0.6, metavar="X", help="how much is redrawn")
+    command.add_argument("--continuation", choices=("same_seed", "image"), default="same_seed", help="of later rounds")
+
+
+def _estimate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+
+
+def _sweep(command: argparse.ArgumentParser) -> None:
+    command.add_argument("prompt")
+    shape = command.add_mutually_exclusive_group()
+    shape.add_argument("--grid", type=whole(2, 15), metavar="N", help="N x N sheet (default 5)")
+    shape.add_argument("--path", metavar='"V,A V,A ..."', help="a path through waypoints")
+    command.add_argument("--frames", type=whole(2, 200), default=9, metavar="N", help="pictures of a path")
+    command.add_argument("--extent", type=number(0.05, 1), default=0.8, metavar="X", help="the grid spans [-X, X]")
+    command.add_argument("--strength", type=number(0, 5), default=1.0, metavar="X")
+    command.add_argument("--steps", type=whole(1, 1000), metavar="N")
+
+
+def _render(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--count", type=whole(1, 1_000_000), default=16, metavar="N")
+    command.add_argument("--size", type=whole(64, 1024), default=256, metavar="PIXELS")
+    command.add_argument("--split", choices=("train", "held-out"), default="train")
+
+
+def _train(command: argparse.ArgumentParser) -> None:
+    command.add_argument("part", choices=("generator", "autoencoder", "judge", "rater"))
+    command.add_argument("--minutes", type=number(0.01, 10_000), default=60.0, metavar="M")
+    command.add_argument("--work", type=Path, default=Path("training"), metavar="DIR", help="data, state, logs, sheets")
+    command.add_argument("--scenes", type=whole(64, 10_000_000), default=40_000, metavar="N", help="rendered for it")
+    command.add_argument("--size", type=whole(64, 1024), default=128, metavar="PIXELS")
+    command.add_argument("--resume", action="store_true", help="go on from the state in --work")
+
+
+def _evaluate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("part", choices=("generator", "judge", "loop"))
+    command.add_argument("--count", type=whole(2, 10_000), metavar="N", help="prompts, pictures or prompt-target pairs")
+    command.add_argument("--rater", metavar="NAME|PATH", help="'bundled' or a folder")
+    command.add_argument("--rounds", type=whole(1, 50), default=3, metavar="N", help="of the loop")
+    command.add_argument("--candidates", type=whole(1, 64), default=8, metavar="N", help="of a round of the loop")
+
+
+def _benchmark(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--repeats", type=whole(2, 1000), default=5, metavar="N")

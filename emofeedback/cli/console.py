@@ -1,0 +1,84 @@
+"""What commands share: their outcome, the progress line, and errors of usage."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TextIO
+
+from emofeedback.errors import UserError
+from emofeedback.settings import Settings
+
+
+class UsageError(UserError):
+    """The command line itself is wrong: exit code 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command hands back: `data` for --json, `text` for people; `done` False exits with 1."""
+
+    data: dict[str, Any]
+    text: str
+    done: bool = True
+
+
+class Console:
+    """A progress line that redraws itself on a terminal, and stays silent elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._live = stream.isatty()
+        self._shown = False
+
+    def progress(self, text: str) -> None:
+        """Replace the progress line."""
+        if self._live:
+            self._stream.write(f"\r\x1b[K{text}")
+            self._stream.flush()
+            self._shown = True
+
+    def bar(self, label: str, done: int, total: int) -> None:
+        """Replace the progress line with a bar."""
+        filled = round(20 * done / max(total, 1))
+        self.progress(f"{label} [{'#' * filled}{'.' * (20 - filled)}] {done}/{total}")
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
+        self.clear()
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def clear(self) -> None:
+        """Take the progress line away."""
+        if self._shown:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+            self._shown = False
+
+
+@contextmanager
+def usage() -> Iterator[None]:
+    """Errors raised inside are the command line's fault."""
+    try:
+        yield
+    except UserError as error:
+        raise UsageError(str(error)) from None
+
+
+def settings_from(arguments: argparse.Namespace) -> Settings:
+    """Settings of the environment, overridden by the flags that were given."""
+    with usage():
+        settings = Settings.from_environment(os.environ)
+        given = {name: value for name in Settings.__slots__ if (value := getattr(arguments, name, None)) is not None}
+        return replace(settings, **given)
+
+
+def plain_text(text: str) -> str:
+    """Text from the command line with undecodable bytes replaced, so that it can be written as UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def signed(value: float) -> str:
+    return f"{value:+.2f}"

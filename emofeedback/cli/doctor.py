@@ -1,0 +1,20 @@
+"""`doctor`: what is installed, what is missing, what works."""
+
+import argparse
+from dataclasses import asdict
+
+from emofeedback.cli.console import Console, Outcome, settings_from
+from emofeedback.doctor import examine
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+    """Check the installation; exit code 1 where something needed is missing."""
+    settings = settings_from(arguments)
+    console.progress("checking")
+    checks = examine(settings)
+    failed = [check for check in checks if not check.ok and check.needed]
+    marks = {True: "ok     ", False: "MISSING"}
+    lines = [f"{marks[c.ok] if c.needed or c.ok else 'absent '} {c.name}: {c.detail}" for c in checks]
+    lines += ["", "Everything needed is there." if not failed else f"{len(failed)} of {len(checks)} checks failed."]
+    data = {"checks": [asdict(check) for check in checks], "ok": not failed}
+    return Outcome(data, "\n".join(lines), done=not failed)

@@ -1,0 +1,56 @@
+"""`evaluate`: the generator, the judge or the loop, measured; report.json is written."""
+
+import argparse
+from collections.abc import Callable
+
+from emofeedback.cli.console import Console, Outcome, settings_from
+from emofeedback.evaluation.protocol import evaluate_generator, evaluate_judge
+from emofeedback.evaluation.protocol_loop import evaluate_loop
+from emofeedback.evaluation.report import Measure, report
+from emofeedback.settings import Settings
+from emofeedback.storage import results_folder, write_json
+
+COUNTS = {"generator": 25, "judge": 500, "loop": 100}
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+    """Measure one part; the outcome is the report."""
+    settings = settings_from(arguments)
+    count = arguments.count or COUNTS[arguments.part]
+
+    def progress(done: int, total: int) -> None:
+        console.bar(f"evaluating the {arguments.part}", done, total)
+
+    with results_folder(settings.out) as folder:
+        console.progress("loading the models")
+        measures, models = _measure(arguments, settings, count, progress)
+        command = f"emofeedback evaluate {arguments.part} --count {count} --seed {settings.seed}"
+        if arguments.part == "loop":
+            command += f" --rounds {arguments.rounds} --candidates {arguments.candidates}"
+        data = {**report(f"evaluate {arguments.part}", command, settings.seed, models, measures), "out": str(folder)}
+        write_json(folder / "report.json", data)
+    text = "\n".join([*(m.line() for m in measures), "", f"Report: {folder / 'report.json'}"])
+    return Outcome(data, text)
+
+
+def _measure(
+    arguments: argparse.Namespace, settings: Settings, count: int, progress: Callable[[int, int], None]
+) -> tuple[list[Measure], dict[str, str]]:
+    from emofeedback.build import build_generator, build_judge, build_rater
+
+    match arguments.part:
+        case "generator":
+            generator, rater = build_generator(settings), build_rater(settings)
+            measures = evaluate_generator(generator, rater, count=count, seed=settings.seed, progress=progress)
+            return measures, {"generator": generator.name, "rater": rater.name}
+        case "judge":
+            judge = build_judge(settings)
+            return evaluate_judge(judge, count=count, seed=settings.seed, progress=progress), {"judge": judge.name}
+        case _:
+            generator, judge, rater = build_generator(settings), build_judge(settings), build_rater(settings)
+            measures = evaluate_loop(
+                generator, judge, rater,
+                count=count, rounds=arguments.rounds, candidates=arguments.candidates,
+                seed=settings.seed, progress=progress,
+            )  # fmt: skip
+            return measures, {"generator": generator.name, "judge": judge.name, "rater": rater.name}

@@ -1,0 +1,168 @@
+"""`generate`: the loop from the command line. Every round's pictures are written as soon as it is done."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+from emofeedback.affect import Affect, emotion
+from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, signed, usage
+from emofeedback.errors import UserError
+from emofeedback.loop import Advised, Event, Finished, Progress, ReadDone, RoundDone, RoundStarted, run_loop
+from emofeedback.pictures import open_picture
+from emofeedback.records import Edit, Round, Run
+from emofeedback.serialize import candidate_name, run_json
+from emofeedback.storage import RUN_FILE, png_bytes, results_folder, write_json, write_whole
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+    """Draw, read and refine; the outcome is the run as JSON."""
+    settings = settings_from(arguments)
+    target = target_from(arguments)
+    prompt = plain_text(arguments.prompt)
+    start = open_picture(arguments.image) if arguments.image is not None else None
+    with results_folder(settings.out) as folder:
+        console.progress("loading the models")
+        from emofeedback.build import build_generator, build_judge
+
+        generator, judge = build_generator(settings), build_judge(settings)
+        unknown = generator.unknown_words(prompt)
+        if unknown:
+            console.note(f"{generator.name} does not know: {', '.join(unknown[:12])}{' ...' if unknown[12:] else ''}")
+        events = run_loop(
+            generator,
+            judge,
+            prompt,
+            target,
+            rounds=arguments.rounds,
+            candidates=arguments.candidates,
+            seed=settings.seed,
+            strength=arguments.strength,
+            steps=arguments.steps,
+            guidance=arguments.guidance,
+            tolerance=arguments.tolerance,
+            continuation=arguments.continuation,
+            start=start,
+            start_strength=arguments.image_strength,
+        )
+        result = _follow(events, folder, console, Run(prompt, target, (), "cancelled", generator.name, judge.name))
+    data = {**run_json(result, folder), "out": str(folder), "unknown_words": list(unknown)}
+    text = _text(result, folder)
+    return Outcome(data, text, done=result.stopped not in ("cancelled", "unreadable"))
+
+
+def target_from(arguments: argparse.Namespace) -> Affect:
+    """The target from --valence and --arousal, or from --emotion."""
+    given = (arguments.valence is not None, arguments.arousal is not None)
+    if arguments.emotion is not None:
+        if any(given):
+            raise UsageError("Give either --emotion or --valence and --arousal, not both.")
+        with usage():
+            return emotion(plain_text(arguments.emotion))
+    if not all(given):
+        raise UsageError("Give both --valence and --arousal (each from -1 to 1), or --emotion NAME.")
+    return Affect(arguments.valence, arguments.arousal)
+
+
+def _follow(events: Iterator[Event], folder: Path, console: Console, empty: Run) -> Run:
+    """Write rounds as they finish; after Ctrl-C the finished ones make a run of their own."""
+    done: list[Round] = []
+    result = empty
+    number = 1
+    with closing(events):  # type: ignore[type-var]
+        try:
+            for event in events:
+                match event:
+                    case RoundStarted():
+                        number = event.number
+                    case Progress():
+                        console.bar(f"round {number}: drawing", event.step, event.steps)
+                    case ReadDone():
+                        console.progress(f"round {number}: asking for advice")
+                    case Advised() if event.critique is None:
+                        console.note(f"round {number}: the judge's advice could not be read")
+                    case RoundDone():
+                        _write_round(event.round, folder)
+                        done.append(event.round)
+                        console.note(_round_line(event.round))
+                    case Finished():
+                        result = event.run
+        except KeyboardInterrupt:
+            if not done:
+                raise
+            result = Run(empty.prompt, empty.target, tuple(done), "cancelled", empty.generator, empty.judge)
+            console.note("stopped at your request; the finished rounds are kept")
+        except UserError:
+            with suppress(UserError):  # what is done stays, if it can be written at all
+                if done:
+                    kept = Run(empty.prompt, empty.target, tuple(done), "cancelled", empty.generator, empty.judge)
+                    write_json(folder / RUN_FILE, run_json(kept))
+            raise
+    write_json(folder / RUN_FILE, run_json(result))
+    return result
+
+
+def _write_round(done: Round, folder: Path) -> None:
+    for index, candidate in enumerate(done.candidates):
+        write_whole(folder / candidate_name(done.number, index), png_bytes(candidate.picture, candidate.reading))
+
+
+def _round_line(done: Round) -> str:
+    best = done.best()
+    if best.reading is None:
+        return f"round {done.number}: no picture could be read"
+    affect = best.reading.affect
+    return (
+        f"round {done.number}: read valence {signed(affect.valence)}, arousal {signed(affect.arousal)}, "
+        f"{best.distance:.2f} from the target ({done.cost.seconds:.1f} s)"
+    )
+
+
+def _text(run: Run, folder: Path) -> str:
+    lines = [f"Target: valence {signed(run.target.valence)}, arousal {signed(run.target.arousal)}"]
+    for r in run.rounds:
+        lines += ["", f"Round {r.number}: {_short(r.prompt) or '(no words: pure mood)'}"]
+        best = r.best()
+        if best.reading is None:
+            lines.append("  could not be read")
+            continue
+        affect = best.reading.affect
+        kept = {True: ", content kept", False: ", content lost", None: ""}[best.content_kept]
+        lines.append(
+            f"  reads valence {signed(affect.valence)} ± {best.reading.valence_sd:.2f}, "
+            f"arousal {signed(affect.arousal)} ± {best.reading.arousal_sd:.2f}; distance {best.distance:.2f}{kept}"
+        )
+        if best.reading.seen:
+            lines.append(f"  sees {', '.join(best.reading.words())}")
+        if r.critique is not None:
+            lines.append(f"  {r.critique.analysis}")
+            lines += [f"    {_edit_line(edit)}" for edit in r.critique.edits]
+    why = {
+        "tolerance": "the target was reached",
+        "no_gain": "a round brought no gain",
+        "rounds": "the rounds are used up",
+        "no_edits": "the judge gave no further change",
+        "unreadable": "no picture could be read",
+        "cancelled": "you asked to stop",
+    }[run.stopped]
+    lines += ["", f"Stopped because {why}."]
+    best_run = run.best()
+    for r in run.rounds:
+        for index, candidate in enumerate(r.candidates):
+            if candidate is best_run:
+                lines.append(f"Best picture: {folder / candidate_name(r.number, index)}")
+    return "\n".join(lines)
+
+
+def _edit_line(edit: Edit) -> str:
+    match edit.action:
+        case "replace":
+            return f"~ {edit.old} -> {edit.new}"
+        case "add":
+            return f"+ {edit.new}"
+        case _:
+            return f"- {edit.old}"
+
+
+def _short(text: str, limit: int = 200) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -1,0 +1,70 @@
+"""`train`: the bundled models from scratch, data included. Everything lies in one working folder and can be resumed."""
+
+import argparse
+import os
+from pathlib import Path
+
+from emofeedback.cli.console import Console, Outcome, UsageError, settings_from
+from emofeedback.errors import UserError
+
+AUTOENCODER_SHARE = 0.2  # of the minutes of `train generator`
+STATE = Path("training") / "state.safetensors"
+RATER_SEED = 1000
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+    """Train one part; SIGINT saves the state and ends with exit code 1."""
+    settings = settings_from(arguments)
+    out: Path = settings.out or arguments.work / arguments.part
+    if os.path.isdir(out) and os.listdir(out) and not arguments.resume:
+        raise UsageError(f"{out} is not empty; give --resume to go on, or another folder with --out.")
+    # The rater learns from other data and other seeds than the models that it grades.
+    seed = settings.seed + (RATER_SEED if arguments.part == "rater" else 0)
+    scenes = _train(arguments, out, settings.threads or 2, seed)
+    data = {"part": arguments.part, "out": str(out), "minutes": arguments.minutes, "scenes": scenes}
+    return Outcome(data, f"The {arguments.part} is in {out}.")
+
+
+def _train(arguments: argparse.Namespace, out: Path, threads: int, seed: int) -> int:
+    """Render what is missing, train, and return the number of scenes."""
+    from emofeedback.training.autoencoder import train_autoencoder
+    from emofeedback.training.scene_data import render_cache
+
+    work, minutes = arguments.work, arguments.minutes
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{error.filename} cannot be made ({error.strerror}); choose another with --work or --out."
+        raise UserError(message) from None
+    folder = work / f"scenes-{arguments.size}-{arguments.scenes}-{seed}"
+    cache = render_cache(folder, arguments.scenes, arguments.size, seed, "train", workers=threads)
+    resume = arguments.resume and (out / STATE).is_file()
+    match arguments.part:
+        case "autoencoder":
+            train_autoencoder(cache, out, minutes, resume, threads, seed)
+        case "generator":
+            from emofeedback.training.generator import train_generator
+
+            autoencoder = _autoencoder(work)
+            if autoencoder is None:
+                autoencoder = work / "autoencoder"
+                begun = (autoencoder / STATE).is_file()
+                train_autoencoder(cache, autoencoder, minutes * AUTOENCODER_SHARE, begun, threads, seed)
+            train_generator(cache, autoencoder, out, minutes * (1 - AUTOENCODER_SHARE), resume, threads, seed)
+        case "judge":
+            from emofeedback.training.judge import train_judge
+
+            train_judge(cache, out, minutes, resume, threads, seed, vae_dir=_autoencoder(work))
+        case _:
+            from emofeedback.training.rater import train_rater
+
+            train_rater(cache, out, minutes, resume, threads, seed, vae_dir=_autoencoder(work))
+    return len(cache)
+
+
+def _autoencoder(work: Path) -> Path | None:
+    """The finished autoencoder of the working folder, if there is one."""
+    folder = work / "autoencoder"
+    return folder if (folder / WEIGHTS).is_file() else None

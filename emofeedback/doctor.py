@@ -1,0 +1,68 @@
+"""Checks of an installation: Python, packages, machine, checkpoints."""
+
+import importlib.metadata
+import os
+import sys
+from dataclasses import dataclass
+
+from emofeedback.checksums import verify_folder
+from emofeedback.errors import UserError
+from emofeedback.settings import Settings, checkpoint_folder
+
+NEEDED = ("torch", "diffusers", "transformers", "safetensors", "numpy", "pillow", "gradio", "resvg-py")
+OPTIONAL = ("peft", "accelerate")
+CHECKPOINTS = {  # name: (the file that makes it one, what it does, needed)
+    "scene-generator": ("model_index.json", "draws pictures", True),
+    "scene-judge": ("config.json", "reads pictures and advises", True),
+    "scene-rater": ("config.json", "evaluates", False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding; `needed` tells whether the main job fails without it."""
+
+    name: str
+    ok: bool
+    needed: bool
+    detail: str
+
+
+def examine(settings: Settings) -> list[Check]:
+    """All checks, none of which loads a model."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    checks = [Check("python", sys.version_info >= (3, 11), True, f"{version} (3.11 or later is needed)")]
+    checks += [_package(name, True) for name in NEEDED] + [_package(name, False) for name in OPTIONAL]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    checks.append(Check("cores", True, False, f"{cores} usable"))
+    memory = memory_gigabytes()
+    if memory is not None:
+        checks.append(Check("memory", memory >= 2, False, f"{memory:.1f} GB (2 GB are enough)"))
+    checks += [_checkpoint(settings, name) for name in CHECKPOINTS]
+    return checks
+
+
+def memory_gigabytes() -> float | None:
+    """Physical memory, or None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _package(name: str, needed: bool) -> Check:
+    try:
+        return Check(name, True, needed, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Check(name, False, needed, f"not installed; run `pip install {name}`")
+
+
+def _checkpoint(settings: Settings, name: str) -> Check:
+    index, job, needed = CHECKPOINTS[name]
+    folder = checkpoint_folder(settings, name)
+    try:
+        verify_folder(folder, index)
+    except UserError as error:
+        return Check(name, False, needed, str(error))
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+    return Check(name, True, needed, f"whole, {size:.0f} MB, {job}")

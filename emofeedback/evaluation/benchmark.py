@@ -1,0 +1,84 @@
+"""Speed and memory of the warm models on this machine, beside the goals for two CPU cores."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from emofeedback.affect import Affect
+from emofeedback.drawing import Drawing
+from emofeedback.evaluation.metrics import bootstrap
+from emofeedback.evaluation.report import Measure
+from emofeedback.loop import draw_round
+from emofeedback.protocols import Generator, Judge
+from emofeedback.records import PictureRequest
+
+PROMPT = "a lighthouse by the sea"
+TARGET = Affect(0.7, -0.5)
+ROUND = 8
+
+
+def help_seconds(repeats: int) -> Measure:
+    """`--help` in a fresh process: what importing the command line costs."""
+    command = [sys.executable, "-m", "emofeedback", "--help"]
+    above = Path(__file__).resolve().parents[2]
+    seconds = _times(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=above), repeats)
+    return Measure.of("command line --help", bootstrap(seconds, seed=0), "s", (None, 1.0))
+
+
+def load_measure(seconds: float) -> Measure:
+    """Imports and loading of both models, taken once."""
+    return Measure("imports and models loaded", seconds, "s", 1, None, (None, 12.0))
+
+
+def measure_speed(
+    generator: Generator,
+    judge: Judge,
+    *,
+    repeats: int,
+    seed: int,
+    progress: Callable[[str], None] | None = None,
+) -> list[Measure]:
+    """Warm preview, default picture and a round of 8, each `repeats` times after one run that does not count."""
+
+    def draw(steps: int) -> None:
+        list(generator.generate([PictureRequest(PROMPT, TARGET, seed, steps=steps)]))
+
+    def round_of_eight() -> None:
+        for _ in draw_round(generator, judge, PROMPT, TARGET, Drawing(candidates=ROUND, seed=seed)):
+            pass
+
+    jobs: list[tuple[str, Callable[[], None], float]] = [
+        ("warm preview", lambda: draw(generator.preview_steps), 0.2),
+        ("warm picture at default quality", lambda: draw(generator.default_steps), 0.5),
+        ("round of 8, drawn, read and advised", round_of_eight, 5.0),
+    ]
+    measures = []
+    for name, job, goal in jobs:
+        if progress is not None:
+            progress(f"measuring: {name}")
+        job()
+        measures.append(Measure.of(name, bootstrap(_times(job, repeats), seed=seed), "s", (None, goal)))
+    return measures
+
+
+def memory_measure() -> list[Measure]:
+    """Peak resident memory of this process; nothing where the system does not tell."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+    except OSError:
+        return []
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return [Measure("peak memory", int(line.split()[1]) / 2**20, "GB", 1, None, (None, 2.0))]
+    return []
+
+
+def _times(job: Callable[[], object], repeats: int) -> list[float]:
+    seconds = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        job()
+        seconds.append(time.perf_counter() - begun)
+    return seconds

@@ -1,0 +1,143 @@
+"""Feedback against best-of-N at equal pictures, graded by a rater that guided neither."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from emofeedback.affect import Affect
+from emofeedback.continuum import EXTENT
+from emofeedback.drawing import MAX_CANDIDATES, Drawing, draw_pictures
+from emofeedback.errors import UserError
+from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
+from emofeedback.evaluation.protocol import Progress, Reader, held_out_prompts
+from emofeedback.evaluation.report import Measure
+from emofeedback.loop import Finished, choose, read_candidates, run_loop
+from emofeedback.protocols import Generator, Judge
+from emofeedback.records import Picture, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One prompt and target: rater's distances to the target, content kept, seconds and pictures of each way."""
+
+    feedback: float
+    best_of: float
+    first: float
+    feedback_kept: bool | None
+    best_of_kept: bool | None
+    feedback_seconds: float
+    best_of_seconds: float
+    pictures: int
+
+
+def evaluate_loop(
+    generator: Generator,
+    judge: Judge,
+    rater: Reader,
+    *,
+    count: int,
+    rounds: int,
+    candidates: int,
+    seed: int,
+    clock: Callable[[], float] = time.perf_counter,
+    progress: Progress | None = None,
+) -> list[Measure]:
+    """`count` pairs of an unseen prompt and a random target, each once with feedback and once as best of N.
+
+    N is the number of pictures that the feedback run drew, so a run that stops early gives best-of-N fewer too.
+
+    Raises:
+        UserError: hardly any pair could be read, or N is beyond what one round may draw.
+    """
+    if rounds * candidates > MAX_CANDIDATES:
+        raise UserError(f"rounds times candidates must be {MAX_CANDIDATES} or fewer here; lower one of them.")
+    rng = random.Random(f"evaluation/targets/{seed}")
+    prompts = held_out_prompts(count, seed)
+    found: list[Comparison] = []
+    for i in range(count):
+        prompt = prompts[i % len(prompts)]
+        target = Affect(rng.uniform(-EXTENT, EXTENT), rng.uniform(-EXTENT, EXTENT))
+        one = compare(generator, judge, rater, prompt, target, rounds, candidates, seed + 1000 * i, clock)
+        if one is not None:
+            found.append(one)
+        if progress is not None:
+            progress(i + 1, count)
+    if len(found) < 2:
+        raise UserError("Hardly any picture could be read; train the judge and the rater longer.")
+    return _measures(found, count, seed)
+
+
+def compare(
+    generator: Generator,
+    judge: Judge,
+    rater: Reader,
+    prompt: str,
+    target: Affect,
+    rounds: int,
+    candidates: int,
+    seed: int,
+    clock: Callable[[], float],
+) -> Comparison | None:
+    """One pair; None where a picture could not be read."""
+    begun = clock()
+    run: Run | None = None
+    for event in run_loop(
+        generator, judge, prompt, target, rounds=rounds, candidates=candidates, seed=seed, tolerance=0.0, clock=clock
+    ):
+        if isinstance(event, Finished):
+            run = event.run
+    looped = clock()
+    best = run.best() if run is not None else None
+    if run is None or best is None or best.distance is None:
+        return None
+    drawn = sum(len(r.candidates) for r in run.rounds)
+    single = _best_of(generator, judge, prompt, target, drawn, seed)
+    done = clock()
+    graded = rater.read([best.picture, single, run.rounds[0].candidates[0].picture])
+    if any(reading is None for reading in graded):
+        return None
+    feedback, best_of, first = (reading for reading in graded if reading is not None)
+    return Comparison(
+        feedback=feedback.affect.distance(target),
+        best_of=best_of.affect.distance(target),
+        first=first.affect.distance(target),
+        feedback_kept=rater.content_kept(prompt, feedback),
+        best_of_kept=rater.content_kept(prompt, best_of),
+        feedback_seconds=looped - begun,
+        best_of_seconds=done - looped,
+        pictures=drawn,
+    )
+
+
+def _best_of(generator: Generator, judge: Judge, prompt: str, target: Affect, count: int, seed: int) -> Picture:
+    requests = Drawing(candidates=count, seed=seed).requests(prompt, target, generator.default_steps)
+    *_, pictures = draw_pictures(generator, requests)
+    assert isinstance(pictures, tuple)
+    read = read_candidates(judge, pictures, prompt, target)
+    return read[choose(read)].picture
+
+
+def _measures(found: list[Comparison], asked: int, seed: int) -> list[Measure]:
+    feedback, best_of = [c.feedback for c in found], [c.best_of for c in found]
+    gain = paired_bootstrap(feedback, best_of, seed=seed)
+    measures = [
+        Measure.of("error with feedback", bootstrap(feedback, seed=seed), "V-A distance"),
+        Measure.of("error of best of N at equal pictures", bootstrap(best_of, seed=seed), "V-A distance"),
+        Measure.of("error of the first picture", bootstrap([c.first for c in found], seed=seed), "V-A distance"),
+        Measure.of("feedback minus best of N", gain, "V-A distance"),
+        Measure("feedback minus best of N, upper end", gain.high, "V-A distance", gain.n, None, (None, 0.0)),
+    ]
+    for name, kept in (
+        ("content kept with feedback", [float(c.feedback_kept) for c in found if c.feedback_kept is not None]),
+        ("content kept by best of N", [float(c.best_of_kept) for c in found if c.best_of_kept is not None]),
+    ):
+        if kept:
+            measures.append(Measure.of(name, bootstrap(kept, seed=seed), "share"))
+    measures += [
+        Measure.of("pictures of a run", bootstrap([c.pictures for c in found], seed=seed), "pictures"),
+        Measure.of("seconds with feedback", bootstrap([c.feedback_seconds for c in found], seed=seed), "s"),
+        Measure.of("seconds of best of N", bootstrap([c.best_of_seconds for c in found], seed=seed), "s"),
+        Measure("pairs that could not be read", (asked - len(found)) / asked, "share", asked),
+    ]
+    return measures

@@ -1,0 +1,1 @@
+"""Flow matching: schedules and steps as pure tensor maths."""

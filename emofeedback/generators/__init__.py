@@ -1,0 +1,1 @@
+"""Text and valence-arousal to image."""

@@ -1,0 +1,244 @@
+"""The bundled generator: a small Stable Diffusion 3 pipeline with an emotion adapter.
+
+The denoising loop is our own so that requests with different words, emotions, seeds, strengths and guidance share
+one batch (guided and unguided halves in one forward pass), and so that a caller can stop between two steps.
+"""
+
+import json
+import logging
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusion3Pipeline
+from torch import Tensor
+
+from emofeedback.checksums import verify_folder
+from emofeedback.errors import UserError
+from emofeedback.flow.schedule import euler_step, guided, interpolate, sigmas
+from emofeedback.generators.emotion_adapter import EmotionAdapter
+from emofeedback.pixels import from_images, to_images
+from emofeedback.protocols import OnStep
+from emofeedback.records import Picture, PictureRequest
+
+logger = logging.getLogger(__name__)
+ADAPTER_FOLDER, VOCABULARY, TIMESTEPS = "emotion_adapter", "vocabulary.json", 1000.0
+BATCH = 32  # pictures drawn at once
+TEXTS = 512  # prompts whose embeddings are kept
+
+
+def default_dtype(device: str) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it, else float32."""
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if device == "cpu" and fast else torch.float32
+
+
+def load_pipeline(folder: Path, dtype: torch.dtype) -> StableDiffusion3Pipeline:
+    """The verified pipeline of a checkpoint folder, from local files and safetensors only.
+
+    Raises:
+        UserError: the folder is incomplete, damaged or holds pickled weights.
+    """
+    verify_folder(folder, "model_index.json")
+    try:
+        pipeline = StableDiffusion3Pipeline.from_pretrained(
+            folder,
+            text_encoder_3=None,
+            tokenizer_3=None,
+            torch_dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError) as error:
+        logger.debug("loading %s failed", folder, exc_info=error)
+        raise UserError(f"The generator in {folder} cannot be loaded; fetch the checkpoint again.") from None
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+class SceneDiffusionGenerator:
+    """Draws pictures from words and valence-arousal; implements `protocols.Generator`.
+
+    Args:
+        pipeline: without a T5 encoder; its modules may be of any dtype.
+        adapter: of the same dtype; None = emotion is given by the words alone.
+        vocabulary: the words seen in training; empty = any word.
+    """
+
+    default_steps = 12
+    preview_steps = 4
+    default_guidance = 3.5
+
+    def __init__(
+        self,
+        pipeline: StableDiffusion3Pipeline,
+        adapter: EmotionAdapter | None,
+        vocabulary: Sequence[str] = (),
+        name: str = "scene-generator",
+        device: str = "cpu",
+    ) -> None:
+        self.pipeline, self.adapter, self.vocabulary = pipeline, adapter, frozenset(vocabulary)
+        self.name, self.device = name, torch.device(device)
+        self.dtype: torch.dtype = pipeline.transformer.dtype
+        self.size = int(pipeline.transformer.config.sample_size * pipeline.vae_scale_factor)
+        self._texts: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
+
+    @classmethod
+    def from_pretrained(
+        cls, path: str | Path, device: str = "cpu", dtype: torch.dtype | None = None
+    ) -> "SceneDiffusionGenerator":
+        """Load a checkpoint folder after checking it.
+
+        Raises:
+            UserError: it is incomplete, damaged or holds pickled weights.
+        """
+        folder = Path(path)
+        dtype = dtype or default_dtype(device)
+        pipeline = load_pipeline(folder, dtype).to(device)
+        pipeline.vae.to(memory_format=torch.channels_last)
+        adapter = None
+        if (folder / ADAPTER_FOLDER).is_dir():
+            adapter = EmotionAdapter.from_pretrained(folder / ADAPTER_FOLDER, dtype).to(device)
+        vocabulary: list[str] = []
+        if (folder / VOCABULARY).is_file():
+            vocabulary = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
+        return cls(pipeline, adapter, vocabulary, folder.resolve().name, device)
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """Words of the prompt that training never showed, in order, each once."""
+        if not self.vocabulary:
+            return ()
+        words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", prompt.lower())
+        known = self.vocabulary
+        return tuple(
+            dict.fromkeys(w for w in words if w not in known and not all(p in known for p in re.split(r"['’-]", w)))
+        )
+
+    @torch.inference_mode()
+    def generate(self, requests: Sequence[PictureRequest], on_step: OnStep | None = None) -> Iterator[Picture]:
+        """Yield one picture per request, in order; requests with one schedule are drawn together.
+
+        Raises:
+            UserError: a request's steps, strength or start strength is out of range.
+            Cancelled: raised by `on_step`.
+        """
+        groups: dict[tuple[int, float], list[int]] = {}
+        for i, request in enumerate(requests):
+            groups.setdefault(self._schedule_of(request), []).append(i)
+        batches = [(key, members[i : i + BATCH]) for key, members in groups.items()
+                   for i in range(0, len(members), BATCH)]  # fmt: skip
+        total = sum(_run_steps(*key) for key, _ in batches)
+        drawn: dict[int, Picture] = {}
+        done, following = 0, 0
+        for (steps, share), members in batches:
+            begin = time.perf_counter()
+            batch = [requests[i] for i in members]
+            latents = self._start(batch, steps, share)
+            levels = sigmas(steps, float(self.pipeline.scheduler.config.shift))[-_run_steps(steps, share) - 1 :]
+            condition = self._conditioning(batch)
+            for level, level_next in zip(levels[:-1].tolist(), levels[1:].tolist(), strict=True):
+                latents = euler_step(latents, self._velocity(latents, level, condition), level, level_next)
+                done += 1
+                if on_step is not None:
+                    on_step(done, total)
+            images = to_images(self.decode(latents))
+            seconds = (time.perf_counter() - begin) / len(members)
+            drawn.update(
+                (i, Picture(image, requests[i], self.name, seconds)) for i, image in zip(members, images, strict=True)
+            )
+            while following in drawn:
+                yield drawn.pop(following)
+                following += 1
+
+    def _schedule_of(self, request: PictureRequest) -> tuple[int, float]:
+        steps = self.default_steps if request.steps is None else request.steps
+        if not 1 <= steps <= 1000:
+            raise UserError(f"steps must lie between 1 and 1000, but is {steps}.")
+        if request.strength < 0:
+            raise UserError(f"strength must be 0 or more, but is {request.strength:g}.")
+        if request.start is None:
+            return steps, 1.0
+        if not 0 < request.start_strength <= 1:
+            raise UserError(f"The start strength must be above 0 and at most 1, but is {request.start_strength:g}.")
+        return steps, request.start_strength
+
+    def _start(self, batch: Sequence[PictureRequest], steps: int, share: float) -> Tensor:
+        """Noise [B, C, h, w] by seed, drawn on the CPU; requests with a start picture start from it, noised."""
+        config = self.pipeline.transformer.config
+        shape = (1, config.in_channels, config.sample_size, config.sample_size)
+        noise = torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(r.seed)) for r in batch])
+        noise = noise.to(self.device)
+        begun = [i for i, r in enumerate(batch) if r.start is not None]
+        if begun:
+            clean = self.encode(from_images([r.start for r in batch if r.start is not None], self.size))
+            level = sigmas(steps, float(self.pipeline.scheduler.config.shift))[-_run_steps(steps, share) - 1]
+            noise[begun] = interpolate(clean, noise[begun], level.expand(len(begun)))
+        return noise
+
+    def _conditioning(self, batch: Sequence[PictureRequest]) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Prompt [2B or B, L, D] and pooled embeddings, unguided half first, and guidance [B] (None = all 1)."""
+        self._encode_texts([r.prompt for r in batch] + [""])
+        prompt = torch.cat([self._texts[r.prompt][0] for r in batch])
+        pooled = torch.cat([self._texts[r.prompt][1] for r in batch])
+        if self.adapter is not None:
+            points = [(r.affect.valence, r.affect.arousal, r.strength) if r.affect else (0.0, 0.0, 0.0) for r in batch]
+            valence, arousal, strength = torch.tensor(points, device=self.device, dtype=torch.float32).unbind(1)
+            prompt, pooled = self.adapter(prompt, pooled, valence, arousal, strength)
+        guidance = [self.default_guidance if r.guidance is None else r.guidance for r in batch]
+        if all(w == 1.0 for w in guidance):
+            return prompt, pooled, None
+        empty_prompt, empty_pooled = (x.expand(len(batch), *x.shape[1:]) for x in self._texts[""])
+        weights = torch.tensor(guidance, device=self.device)
+        return torch.cat([empty_prompt, prompt]), torch.cat([empty_pooled, pooled]), weights
+
+    def _encode_texts(self, prompts: Sequence[str]) -> None:
+        """Embed the prompts that are not kept yet; the oldest are dropped beyond TEXTS."""
+        fresh = [p for p in dict.fromkeys(prompts) if p not in self._texts]
+        if fresh:
+            embeds, _, pooled, _ = self.pipeline.encode_prompt(
+                fresh, None, None, device=self.device, do_classifier_free_guidance=False, max_sequence_length=1
+            )
+            for i, prompt in enumerate(fresh):
+                self._texts[prompt] = (embeds[i : i + 1], pooled[i : i + 1])
+        for prompt in dict.fromkeys(prompts):
+            self._texts.move_to_end(prompt)
+        while len(self._texts) > max(TEXTS, len(prompts)):
+            self._texts.popitem(last=False)
+
+    def _velocity(self, latents: Tensor, level: float, condition: tuple[Tensor, Tensor, Tensor | None]) -> Tensor:
+        """Guided velocity [B, C, h, w] in float32."""
+        prompt, pooled, guidance = condition
+        doubled = latents if guidance is None else torch.cat([latents, latents])
+        predicted = self.pipeline.transformer(
+            hidden_states=doubled.to(self.dtype),
+            timestep=torch.full((len(doubled),), level * TIMESTEPS, device=self.device),
+            encoder_hidden_states=prompt.to(self.dtype),
+            pooled_projections=pooled.to(self.dtype),
+            return_dict=False,
+        )[0].float()
+        if guidance is None:
+            return predicted
+        unconditional, conditional = predicted.chunk(2)
+        return guided(conditional, unconditional, guidance)
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Pictures [B, 3, H, W] in [-1, 1] -> scaled latents [B, C, h, w], float32."""
+        vae = self.pipeline.vae
+        mean = vae.encode(pixels.to(self.device, vae.dtype)).latent_dist.mean.float()
+        return (mean - vae.config.shift_factor) * vae.config.scaling_factor
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Scaled latents [B, C, h, w] -> pictures [B, 3, H, W] about [-1, 1], float32."""
+        vae = self.pipeline.vae
+        plain = latents / vae.config.scaling_factor + vae.config.shift_factor
+        return vae.decode(plain.to(vae.dtype)).sample.float()
+
+
+def _run_steps(steps: int, share: float) -> int:
+    """Steps that are run when the last `share` of the schedule is."""
+    return max(1, round(steps * share))

@@ -1,0 +1,1 @@
+"""Judges: read valence, arousal and content in pictures, and advise on prompts."""

@@ -1,0 +1,45 @@
+"""The seams: what a generator, a judge and a rewriter must offer. Two implementations earn each its place."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from emofeedback.affect import Affect
+from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading
+
+OnStep = Callable[[int, int], None]
+"""Called after each denoising step with (steps done, steps in all); raise `Cancelled` from it to stop."""
+
+
+class Generator(Protocol):
+    """Draws pictures. Requests of one call may differ in prompt, affect and seed, and are batched."""
+
+    name: str
+    size: int  # pixels, square
+    default_steps: int
+    preview_steps: int
+
+    def generate(self, requests: Sequence[PictureRequest], on_step: OnStep | None = None) -> Iterator[Picture]:
+        """Yield one picture per request, in order. The same request gives the same picture on one machine."""
+        ...
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """Words of the prompt that the model has never seen, in order; () for an open-vocabulary model."""
+        ...
+
+
+class Judge(Protocol):
+    """Reads emotion in pictures and advises on prompts."""
+
+    name: str
+
+    def read(self, pictures: Sequence[Picture]) -> list[Reading | None]:
+        """One reading per picture from its pixels alone; None = could not be read."""
+        ...
+
+    def advise(self, attempts: Sequence[Attempt], target: Affect) -> Critique | None:
+        """Advice on the last attempt with the earlier ones in view; None = the reply could not be read."""
+        ...
+
+    def content_kept(self, prompt: str, reading: Reading) -> bool | None:
+        """Whether the content that the prompt names is seen; None = this judge cannot tell."""
+        ...

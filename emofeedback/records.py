@@ -1,0 +1,156 @@
+"""What travels between the parts: frozen records of requests, pictures, readings, advice and runs."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from PIL import Image
+
+from emofeedback.affect import Affect
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRequest:
+    """One picture to draw. `None` means the generator's own default."""
+
+    prompt: str
+    affect: Affect | None
+    seed: int
+    strength: float = 1.0  # of the emotion adapter, >= 0; 0 draws from the words alone
+    steps: int | None = None
+    guidance: float | None = None
+    start: Image.Image | None = None  # image-to-image: the picture to start from
+    start_strength: float = 0.6  # (0, 1]: share of the noise schedule run again on `start`
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawn picture and what drew it."""
+
+    image: Image.Image
+    request: PictureRequest
+    model: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Something a judge names in a picture: the aspect ("subject", "time", ...), the word, its probability."""
+
+    aspect: str
+    word: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a judge reads in a picture, from its pixels alone.
+
+    valence_sd and arousal_sd are the spread of the judge's rating distribution on the [-1, 1] scale;
+    mass in [0, 1] is the probability it put on rating words at all (a validity check).
+    """
+
+    affect: Affect
+    valence_sd: float
+    arousal_sd: float
+    mass: float
+    seen: tuple[Seen, ...]
+    judge: str
+
+    def words(self) -> tuple[str, ...]:
+        return tuple(item.word for item in self.seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change of a prompt.
+
+    replace: `old` (a phrase of the prompt) gives way to `new`; add: `new` is appended; remove: `old` goes.
+    """
+
+    action: Literal["replace", "add", "remove"]
+    old: str = ""
+    new: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Critique:
+    """A judge's advice on a chosen picture: an analysis in words, what carries the emotion, prompt edits."""
+
+    analysis: str
+    carries: tuple[str, ...]
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A picture of a round with its reading. None = could not be read, never a neutral default."""
+
+    picture: Picture
+    reading: Reading | None
+    distance: float | None  # Euclidean, reading to target
+    content_kept: bool | None  # the prompt's named content is still seen; None = not known
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a judge is shown of a round when it advises: the prompt, the chosen picture, its reading."""
+
+    prompt: str
+    picture: Picture
+    reading: Reading | None
+    edits: tuple[Edit, ...] = ()  # the edits that led to this attempt's prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds and model calls of one round."""
+
+    seconds: float = 0.0
+    draw_seconds: float = 0.0
+    read_seconds: float = 0.0
+    advise_seconds: float = 0.0
+    pictures: int = 0
+    readings: int = 0
+    critiques: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One turn of draw, read, choose, advise. `critique` is None when nothing more was asked or could be read."""
+
+    number: int  # from 1
+    prompt: str
+    candidates: tuple[Candidate, ...]
+    critique: Critique | None
+    next_prompt: str | None
+    cost: Cost
+
+    def best(self) -> Candidate:
+        """The chosen candidate."""
+        return next(c for c in self.candidates if c.chosen)
+
+
+StopReason = Literal["tolerance", "no_gain", "rounds", "no_edits", "unreadable", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A whole run of the loop."""
+
+    prompt: str
+    target: Affect
+    rounds: tuple[Round, ...]
+    stopped: StopReason
+    generator: str
+    judge: str
+    settings: dict[str, object] = field(default_factory=dict)
+
+    def best(self) -> Candidate | None:
+        """The chosen candidate closest to the target over all rounds; None without a readable round."""
+        chosen = [r.best() for r in self.rounds if r.candidates]
+        read = [c for c in chosen if c.distance is not None]
+        if not read:
+            return chosen[-1] if chosen else None
+        keeping = [c for c in read if c.content_kept is not False] or read
+        return min(keeping, key=lambda c: c.distance if c.distance is not None else float("inf"))

@@ -1,0 +1,179 @@
+"""The recipe of the bundled autoencoder: 8 times smaller, 8 channels, trained on renders without a critic.
+
+Loss: L1 at full, half and quarter resolution, half an L1 on image gradients (edges of flat-coloured shapes), and a
+tiny KL. Runs for a number of minutes, not steps; killed runs resume from the last saved state.
+"""
+
+import copy
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+from torch.nn import functional
+
+from emofeedback.errors import Cancelled
+from emofeedback.pixels import from_bytes, sheet, to_images
+from emofeedback.training.budget import Budget, RunLog, StopSignal, prepare_host
+from emofeedback.training.checkpoint import load_state, save_state
+from emofeedback.training.optim import Optimisers, WeightAverage
+from emofeedback.training.scene_data import SceneCache, batch_indices
+
+KL_WEIGHT = 5e-4  # on the mean over latent elements, which is 1e-6 or less on their sum
+SAVE_SECONDS = 180.0
+SHEET_SECONDS = 180.0
+
+
+def build_autoencoder(
+    sample_size: int = 128, widths: tuple[int, ...] = (32, 32, 64, 96), latent_channels: int = 8, groups: int = 8
+) -> AutoencoderKL:
+    """A small AutoencoderKL; each level but the last halves the side, so four levels give f = 8."""
+    return AutoencoderKL(
+        sample_size=sample_size,
+        block_out_channels=widths,
+        down_block_types=("DownEncoderBlock2D",) * len(widths),
+        up_block_types=("UpDecoderBlock2D",) * len(widths),
+        layers_per_block=1,
+        latent_channels=latent_channels,
+        norm_num_groups=groups,
+        mid_block_add_attention=False,
+        use_quant_conv=False,
+        use_post_quant_conv=False,
+        force_upcast=False,
+        scaling_factor=1.0,
+        shift_factor=0.0,
+    )
+
+
+def reconstruction_loss(made: Tensor, pictures: Tensor) -> Tensor:
+    """L1 over three scales plus half an L1 of horizontal and vertical differences; both [B, 3, H, W]."""
+    difference = made - pictures
+    loss = difference.abs().mean()
+    across = difference[..., :, 1:] - difference[..., :, :-1]
+    down = difference[..., 1:, :] - difference[..., :-1, :]
+    loss = loss + 0.5 * (across.abs().mean() + down.abs().mean())
+    for factor in (2, 4):
+        loss = loss + 0.5 * functional.avg_pool2d(difference, factor).abs().mean()
+    return loss
+
+
+def train_autoencoder(
+    cache: SceneCache,
+    out: Path,
+    minutes: float,
+    resume: bool = False,
+    threads: int = 2,
+    seed: int = 0,
+    batch: int = 32,
+    lr: float = 2e-3,
+    model: AutoencoderKL | None = None,
+) -> AutoencoderKL:
+    """Train, then write the averaged weights with their latent scale and shift to `out` in diffusers format.
+
+    Args:
+        minutes: budget, earlier sittings included.
+        model: another architecture than `build_autoencoder`'s.
+
+    Raises:
+        Cancelled: SIGTERM or SIGINT came; the state is saved and `resume` goes on from it.
+        UserError: `resume` without a saved state.
+    """
+    prepare_host(threads)
+    torch.manual_seed(seed)
+    vae = model or build_autoencoder(cache.size)
+    vae = vae.train()
+    average = copy.deepcopy(vae)
+    ema = WeightAverage(vae, average, decay=0.998)
+    optimisers = Optimisers(
+        [torch.optim.AdamW(vae.parameters(), lr=lr, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)]
+    )
+    state_path, log = out / "training" / "state.safetensors", RunLog(out / "training")
+    step, spent = 0, 0.0
+    if resume:
+        state = load_state(state_path)
+        vae.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimisers.load_state_dict(state["optimisers"])
+        step, spent = state["step"], state["elapsed"]
+    budget, saved, drawn, smooth = Budget(minutes, spent), spent, spent, math.nan
+
+    def save() -> None:
+        save_state(
+            state_path,
+            {
+                "model": vae.state_dict(),
+                "average": average.state_dict(),
+                "optimisers": optimisers.state_dict(),
+                "step": step,
+                "elapsed": budget.elapsed(),
+                "seed": seed,
+            },
+        )
+
+    with StopSignal() as stop:
+        while budget.progress() < 1.0:
+            noise = torch.Generator().manual_seed(seed * 1_000_003 + step)
+            pictures = from_bytes(cache.pictures[np.sort(batch_indices(seed, step, batch, len(cache)))])
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                posterior = vae.encode(pictures).latent_dist
+                made = vae.decode(posterior.sample(noise)).sample
+            kl = 0.5 * (posterior.mean.float().pow(2) + posterior.var.float() - 1.0 - posterior.logvar.float()).mean()
+            loss = reconstruction_loss(made.float(), pictures) + KL_WEIGHT * kl
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+            cosine = 0.5 * (1.0 + math.cos(math.pi * budget.progress()))
+            optimisers.step(min(1.0, (step + 1) / 50) * (0.02 + 0.98 * cosine))
+            ema.update(step)
+            value = float(loss.detach())
+            smooth = value if math.isnan(smooth) else 0.97 * smooth + 0.03 * value
+            step += 1
+            elapsed = budget.elapsed()
+            if step % 20 == 0:
+                rate = step * batch / elapsed
+                log.write(
+                    step=step, loss=smooth, kl=float(kl.detach()), samples_per_second=rate, elapsed=round(elapsed, 1)
+                )
+            if elapsed - drawn > SHEET_SECONDS:
+                _draw(average, cache, out / "training" / f"reconstructions-{step:06d}.png")
+                drawn = elapsed
+            if stop.stopped or elapsed - saved > SAVE_SECONDS:
+                save()
+                saved = elapsed
+            if stop.stopped:
+                raise Cancelled("Training of the autoencoder was stopped; its state is saved.")
+    save()
+    _draw(average, cache, out / "training" / "reconstructions-final.png")
+    _export(average, cache, out, {"steps": step, "batch": batch, "loss": smooth, "minutes": budget.elapsed() / 60})
+    return average
+
+
+@torch.inference_mode()
+def _draw(vae: AutoencoderKL, cache: SceneCache, path: Path) -> None:
+    """Rows of four pictures over their reconstructions."""
+    pictures = from_bytes(cache.pictures[: min(16, len(cache))])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        made = vae.decode(vae.encode(pictures).latent_dist.mean).sample
+    rows = [x for i in range(0, len(pictures), 8) for x in (pictures[i : i + 8], made.float()[i : i + 8])]
+    sheet([image for row in rows for image in to_images(row)], columns=min(8, len(pictures))).save(path)
+
+
+@torch.inference_mode()
+def _export(vae: AutoencoderKL, cache: SceneCache, out: Path, facts: dict[str, float]) -> None:
+    """Set scale and shift from the latents of up to 1,024 pictures, measure the error, write the model."""
+    latents, error, count = [], 0.0, 0
+    for first in range(0, min(1024, len(cache)), 64):
+        pictures = from_bytes(cache.pictures[first : first + 64])
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            mean = vae.encode(pictures).latent_dist.mean
+            made = vae.decode(mean).sample
+        latents.append(mean.float())
+        error += float((made.float() - pictures).pow(2).mean()) * len(pictures)
+        count += len(pictures)
+    every = torch.cat(latents)
+    vae.register_to_config(scaling_factor=1.0 / float(every.std()), shift_factor=float(every.mean()))
+    vae.save_pretrained(out, safe_serialization=True)
+    facts = {**facts, "psnr_db": 10 * math.log10(4.0 / max(error / count, 1e-9))}
+    (out / "training" / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The studio: one Gradio app, one file per tab."""

@@ -1,0 +1,138 @@
+"""Captions can be read back without loss, and the vocabulary is closed."""
+
+import random
+import re
+
+import pytest
+
+from emofeedback.affect import EMOTIONS
+from emofeedback.scenes.captions import ASPECTS, describe, parse, random_aspects, unknown_words, vocabulary
+from emofeedback.scenes.grammar import ELEMENTS, Scene, sample_scene
+from emofeedback.scenes.lexicon import ALIASES, SETTING_PHRASES, UNSPOKEN, canonical_phrase
+
+
+def scene_of(**changed: object) -> Scene:
+    fields: dict[str, object] = {
+        "place": "lake",
+        "subject": "cat",
+        "companion": "house",
+        "time": "night",
+        "weather": "fog",
+        "season": "autumn",
+        "palette": "muted",
+        "light": "dim",
+        "elements": ("lanterns",),
+    }
+    return Scene(**(fields | changed))  # type: ignore[arg-type]
+
+
+def test_parse_gives_back_what_describe_said() -> None:
+    rng = random.Random(3)
+    for _ in range(3000):
+        scene = sample_scene(rng, split=None)
+        aspects = random_aspects(rng)
+        text = describe(scene, rng, aspects)
+        read = parse(text)
+        assert (read.place, *read.subjects) == scene.content(), text
+        for aspect in ASPECTS[:-1]:
+            concept = getattr(scene, aspect)
+            said = aspect in aspects and (aspect, concept) not in UNSPOKEN
+            assert getattr(read, aspect) == (concept if said else None), (aspect, text)
+        assert read.elements == (scene.elements if "elements" in aspects else ()), text
+        assert all(span in text for span in read.phrases.values())
+
+
+def test_captions_are_lower_case_closed_and_without_emotion_words() -> None:
+    rng = random.Random(5)
+    emotional = set(EMOTIONS) | {"sad", "calm", "scary", "peaceful", "angry", "lonely", "quiet"}
+    for _ in range(500):
+        text = describe(sample_scene(rng, split=None), rng)
+        words = set(re.findall(r"\w+", text))
+        assert text == text.lower()
+        assert words <= vocabulary(), words - vocabulary()
+        assert not words & emotional
+    assert len(vocabulary()) < 450
+    assert not vocabulary() & emotional
+
+
+def test_comma_phrases_are_the_commonest_style() -> None:
+    rng = random.Random(1)
+    texts = [describe(scene_of(), rng, ("time", "light", "elements")) for _ in range(400)]
+    assert sum(text.count(",") >= 2 for text in texts) > 200
+    assert len(set(texts)) > 300
+
+
+def test_same_seed_gives_the_same_caption() -> None:
+    assert describe(scene_of(), random.Random(9)) == describe(scene_of(), random.Random(9))
+
+
+def test_unknown_aspect_is_refused() -> None:
+    with pytest.raises(ValueError, match="mood"):
+        describe(scene_of(), random.Random(0), ("mood",))
+
+
+def test_completeness_varies_from_nothing_to_everything() -> None:
+    rng = random.Random(0)
+    drawn = [random_aspects(rng) for _ in range(400)]
+    assert 80 < sum(not aspects for aspects in drawn) < 140
+    assert 80 < sum(aspects == ASPECTS for aspects in drawn) < 140
+    assert all(set(aspects) <= set(ASPECTS) for aspects in drawn)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Two dogs and children on the BEACH", {"place": "seaside", "subjects": ("dog", "child")}),
+        ("a man and a couple in a park", {"place": "park", "subjects": ("person", "couple")}),
+        ("a snowy road", {"place": "road", "weather": "snow", "season": None}),
+        ("a winter road", {"season": "winter", "weather": None}),
+        ("a tree among bare trees", {"subjects": ("tree",), "elements": ("bare trees",)}),
+        ("a bird and crows", {"subjects": ("bird",), "elements": ("crows",)}),
+        ("rays of sun over a house near a cottage", {"elements": ("sunbeams", "cottage"), "weather": None}),
+        ("a lighthouse in dim light at sunset", {"subjects": ("lighthouse",), "light": "dim", "time": "sunset"}),
+        ("a river boat, gray sky, muted colors", {"place": "river", "weather": "overcast", "palette": "muted"}),
+        ("a lake on a rainy day", {"time": None, "weather": "rain"}),
+        ("a dragon", {"place": None, "subjects": ()}),
+        ("", {"place": None, "subjects": (), "elements": (), "phrases": {}}),
+        ("雨の夜 🎆", {"time": None, "phrases": {}}),
+    ],
+)
+def test_user_text(text: str, expected: dict[str, object]) -> None:
+    read = parse(text)
+    assert {name: getattr(read, name) for name in expected} == expected
+
+
+def test_spans_take_in_their_link_but_adjectives_stand_alone() -> None:
+    assert parse("a cat in a light rain").phrases["weather", "rain"] == "in a light rain"
+    assert parse("a foggy lake with Kites in the sky").phrases["weather", "fog"] == "foggy"
+    assert parse("a foggy lake with Kites in the sky").phrases["elements", "kites"] == "with Kites in the sky"
+    assert parse("a winter forest").phrases["season", "winter"] == "winter"
+
+
+def test_every_canonical_phrase_names_its_concept() -> None:
+    spoken = [(aspect, concept) for aspect, concepts in SETTING_PHRASES.items() for concept in concepts]
+    for aspect, concept in spoken + [("elements", element) for element in ELEMENTS]:
+        assert parse(canonical_phrase(aspect, concept)).phrases == {
+            (aspect, concept): canonical_phrase(aspect, concept)
+        }
+    for aspect, concept in UNSPOKEN:
+        assert canonical_phrase(aspect, concept) == ""
+    with pytest.raises(ValueError, match="time"):
+        canonical_phrase("time", "noonish")
+    for (aspect, concept), words in ALIASES.items():
+        for word in words:
+            assert (aspect, concept) in parse(word).phrases, word
+
+
+def test_unknown_words_in_order_with_other_scripts_emoji_and_numbers() -> None:
+    known = vocabulary()
+    assert unknown_words("a dog's Dragon and 3 cats, 🐉👩‍👧 über 夜 Dragon!", known) == (
+        "Dragon",
+        "3",
+        "🐉👩‍👧",
+        "über",
+        "夜",
+    )
+    assert unknown_words("dogs, wolves, ponies, churches; the horse’s lanterns", known) == ()
+    assert unknown_words("cafe\u0301 हिन्दी", {"a"}) == ("café", "हिन्दी")
+    assert unknown_words("", known) == ()

@@ -1,0 +1,282 @@
+"""The command line: JSON, exit codes, one sentence for each fault, and that nothing half-written is left."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fakes import ColourJudge, PaintGenerator
+from PIL import Image
+
+from emofeedback.cli import main
+from emofeedback.errors import UserError
+from emofeedback.records import Picture, Reading
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> PaintGenerator:
+    """The commands with test doubles for models, in an empty working directory."""
+    generator = PaintGenerator()
+    judge = ColourJudge()
+    monkeypatch.setattr("emofeedback.build.build_generator", lambda settings: generator)
+    for name in ("judge", "rater"):
+        monkeypatch.setattr(f"emofeedback.build.build_{name}", lambda settings: judge)
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith("EMOFEEDBACK_"):
+            monkeypatch.delenv(name)
+    return generator
+
+
+def sentence(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line of an error; stdout must be empty."""
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = [line for line in captured.err.splitlines() if line.startswith("emofeedback")]
+    assert len(lines) == 1 and "Traceback" not in captured.err
+    return lines[0]
+
+
+def generate(*more: str, prompt: str = "a dog", valence: str = "0.8", arousal: str = "0") -> int:
+    return main(["generate", prompt, "--valence", valence, "--arousal", arousal, *more])
+
+
+def test_generate_json(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate("--rounds", "2", "--candidates", "3", "--seed", "5", "--out", "out", "--json") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [len(r["candidates"]) for r in data["rounds"]] == [3, 3]
+    assert [c["seed"] for c in data["rounds"][0]["candidates"]] == [5, 6, 7]
+    assert Image.open(data["best"]["image"]).size == (16, 16)
+    assert json.loads(Path("out/run.json").read_text())["best"]["seed"] == data["best"]["seed"]
+    assert len(list(Path("out").glob("*.png"))) == 6 and not list(Path("out").glob("*.tmp"))
+
+
+def test_generate_for_people(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate("--rounds", "2") == 0
+    text = capsys.readouterr().out
+    assert "Round 2: a dog, brighter" in text and "+ brighter" in text and "Best picture: emofeedback-out/" in text
+
+
+def test_a_second_run_touches_nothing_of_the_first(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    generate("--out", "out", "--json")
+    before = {p: p.read_bytes() for p in Path("out").iterdir()}
+    generate("--out", "out", "--seed", "9", "--json")
+    assert all(p.read_bytes() == content for p, content in before.items())
+    assert len(list(Path("out").glob("*/run.json"))) == 1
+
+
+def test_emotion_names_a_target(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "", "--emotion", "Serene", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["target"] == {"valence": 0.7, "arousal": -0.65}
+
+
+@pytest.mark.parametrize("prompt", ["", "雪 🎆 naïve", "word " * 2000, "--", "line\nbreak", "\udcff bytes", "-x y"])
+def test_any_prompt_is_drawn(models: PaintGenerator, capsys: pytest.CaptureFixture[str], prompt: str) -> None:
+    assert main(["generate", "--valence", "0", "--arousal", "-0.5", "--json", "--out", "o", "--", prompt]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["rounds"][0]["prompt"] == prompt.replace("\udcff", "\ufffd")
+    assert Image.open(data["best"]["image"]).text["parameters"].startswith(data["rounds"][0]["prompt"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        ([], "COMMAND"),
+        (["paint"], "paint"),
+        (["generate"], "prompt"),
+        (["generate", "a dog"], "--valence"),
+        (["generate", "a dog", "--valence", "0.5"], "--arousal"),
+        (["generate", "a dog", "--valence", "2", "--arousal", "0"], "valence"),
+        (["generate", "a dog", "--valence", "nan", "--arousal", "0"], "valence"),
+        (["generate", "a dog", "--valence", "high", "--arousal", "0"], "valence"),
+        (["generate", "a dog", "--valence", "0", "--arousal", "inf"], "arousal"),
+        (["generate", "a dog", "--emotion", "hangry"], "hangry"),
+        (["generate", "a dog", "--emotion", "happy", "--valence", "0"], "--emotion"),
+        (["generate", "a dog", "--emotion", "happy", "--rounds", "-1"], "rounds"),
+        (["generate", "a dog", "--emotion", "happy", "--rounds", "1.5"], "rounds"),
+        (["generate", "a dog", "--emotion", "happy", "--candidates", "0"], "candidates"),
+        (["generate", "a dog", "--emotion", "happy", "--seed", "-3"], "seed"),
+        (["generate", "a dog", "--emotion", "happy", "--strength", "nan"], "strength"),
+        (["generate", "a dog", "--emotion", "happy", "--device", "tpu"], "tpu"),
+        (["generate", "a dog", "--emotion", "happy", "--wrong"], "wrong"),
+        (["sweep", "a dog", "--grid", "1"], "grid"),
+        (["sweep", "a dog", "--grid", "3", "--path", "0,0 1,1"], "path"),
+        (["sweep", "a dog", "--path", "0,0"], "path"),
+        (["sweep", "a dog", "--path", "0,0 2,2"], "valence"),
+        (["estimate"], "IMAGE"),
+        (["train", "poet"], "poet"),
+        (["evaluate", "poet"], "poet"),
+    ],
+)
+def test_bad_usage_is_one_sentence_and_exit_code_2(
+    models: PaintGenerator, capsys: pytest.CaptureFixture[str], arguments: list[str], word: str
+) -> None:
+    assert main(arguments) == 2
+    assert word in sentence(capsys)
+    assert list(Path().iterdir()) == []
+
+
+def test_failed_work_is_exit_code_1(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("text.png").write_text("not a picture")
+    Path("file").touch()
+    cases = [
+        (["estimate", "none.png"], "none.png"),
+        (["estimate", "text.png"], "text.png"),
+        (["generate", "x", "--emotion", "happy", "--image", "text.png"], "text.png"),
+        (["generate", "x", "--emotion", "happy", "--out", "file"], "--out"),
+        (["render", "--count", "1", "--out", "file/below"], "--out"),
+    ]
+    for arguments, word in cases:
+        assert main([*arguments, "--json"]) == 1
+        assert word in sentence(capsys)
+    assert sorted(p.name for p in Path().iterdir()) == ["file", "text.png"]
+
+
+def test_missing_checkpoints_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EMOFEEDBACK_CHECKPOINTS", str(tmp_path / "none"))
+    assert main(["generate", "x", "--emotion", "happy"]) == 1
+    assert "none" in sentence(capsys)
+    assert main(["generate", "x", "--emotion", "happy", "--generator", "flux-9"]) == 1
+    assert "flux-9" in sentence(capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "error", [UserError("Mend it."), RuntimeError("odd\nthing"), MemoryError(), KeyboardInterrupt()]
+)
+def test_a_failure_while_drawing_leaves_nothing(
+    models: PaintGenerator, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    models.fail = error
+    assert generate("--json") == 1
+    sentence(capsys)
+    assert list(Path().iterdir()) == []
+
+
+def test_ctrl_c_keeps_finished_rounds(models: PaintGenerator, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    class Interrupted(ColourJudge):
+        def read(self, pictures: list[Picture]) -> list[Reading | None]:
+            if len(self.histories) == 1:
+                raise KeyboardInterrupt
+            return super().read(pictures)
+
+    monkeypatch.setattr("emofeedback.build.build_judge", lambda settings: Interrupted())
+    assert generate("--rounds", "3", "--out", "out", "--json") == 1
+    data = json.loads(Path("out/run.json").read_text())
+    assert data["stopped"] == "cancelled" and len(data["rounds"]) == 1
+    assert sorted(p.name for p in Path("out").iterdir()) == [f"round-01-candidate-0{i}.png" for i in range(1, 5)] + [
+        "run.json"
+    ]
+
+
+def test_an_image_is_the_start(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGBA", (30, 20), "blue").save("start.png")
+    assert generate("--image", "start.png", "--image-strength", "0.3", "--json") == 0
+    request = models.calls[0][0]
+    assert request.start is not None and request.start.mode == "RGB" and request.start_strength == 0.3
+
+
+def test_estimate(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (9, 9), (255, 0, 255)).save("a.png")
+    assert main(["estimate", "a.png", "a.png", "--json"]) == 0
+    readings = json.loads(capsys.readouterr().out)["readings"]
+    assert len(readings) == 2 and readings[0]["image"] == "a.png"
+    assert (readings[0]["valence"], readings[0]["arousal"]) == (1.0, -1.0)
+
+
+def test_sweeps(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "a dog", "--grid", "3", "--out", "grid", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    with open(data["table"]) as file:
+        rows = list(csv.DictReader(file))
+    assert (
+        len(rows) == 9
+        and float(rows[0]["arousal"]) == 0.8
+        and float(rows[0]["read_valence"]) == pytest.approx(-0.4, abs=0.01)
+    )
+    assert data["continuity"]["valence"]["steps"] == 6 and Path(data["sheet"]).is_file()
+    assert main(["sweep", "a dog", "--path", "-0.5,0 0.5,0", "--frames", "5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["continuity"]["path"]["steps"] == 4
+
+
+def test_render_is_labelled_and_repeatable(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    for out in ("a", "b"):
+        assert main(["render", "--count", "2", "--size", "64", "--out", out, "--json"]) == 0
+    rows = [json.loads(line) for line in Path("a/metadata.jsonl").read_text().splitlines()]
+    assert len(rows) == 2 and -1 <= rows[0]["valence"] <= 1 and rows[0]["text"]
+    for path in Path("a").iterdir():
+        assert path.read_bytes() == (Path("b") / path.name).read_bytes()
+
+
+def test_evaluations_report_every_figure_with_its_n(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    for part, count in (("generator", "2"), ("judge", "6"), ("loop", "2")):
+        arguments = ["evaluate", part, "--count", count, "--rounds", "2", "--candidates", "2", "--out", part, "--json"]
+        assert main(arguments) == 0
+        data = json.loads(capsys.readouterr().out)
+        assert json.loads(Path(part, "report.json").read_text())["measures"] == data["measures"]
+        assert all({"name", "value", "unit", "goal", "holds", "n", "interval"} == m.keys() for m in data["measures"])
+        assert {"command", "seed", "machine", "models"} <= data.keys()
+        figures = {m["name"]: m["value"] for m in data["measures"]}
+        if part == "generator":  # the double obeys by half, exactly
+            assert figures["valence slope"] == pytest.approx(0.5, abs=0.01)
+            assert figures["valence Spearman"] == pytest.approx(1.0)
+            assert figures["valence error of a constant 0"] == pytest.approx(0.48)
+        if part == "loop":
+            assert figures["error with feedback"] <= figures["error of the first picture"]
+
+
+def test_benchmark(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "--repeats", "2", "--json"]) == 0
+    measures = json.loads(capsys.readouterr().out)["measures"]
+    assert {"warm preview", "round of 8, drawn, read and advised"} <= {m["name"] for m in measures}
+    assert all(m["n"] >= 1 for m in measures)
+
+
+def test_doctor_tells_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    monkeypatch.setenv("EMOFEEDBACK_CHECKPOINTS", str(tmp_path))
+    assert main(["doctor", "--json"]) == 1
+    checks = {c["name"]: c for c in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["torch"]["ok"] and not checks["scene-generator"]["ok"]
+
+
+def test_help_and_errors_load_no_model() -> None:
+    code = (
+        "import sys; from emofeedback.cli import main; "
+        "codes = [main(['--help']), main(['generate', '--help']), main(['generate', 'x', '--valence', '9'])]; "
+        "assert codes == [0, 0, 2], codes; "
+        "assert not {'torch', 'diffusers', 'transformers', 'gradio', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_sigint_in_a_process_is_one_sentence(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "emofeedback",
+        "render",
+        "--count",
+        "100000",
+        "--size",
+        "64",
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    limit = time.monotonic() + 60
+    while not list((tmp_path / "o").glob("*.png")) and time.monotonic() < limit:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (1, "")
+    assert err.startswith("emofeedback render: Stopped") and len(err.splitlines()) == 1
+    assert not list((tmp_path / "o").glob("*.tmp"))

@@ -1,0 +1,171 @@
+"""The bundled judge with its real classes at tiny random size: reading, gradients, advice, training, loading."""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast
+
+from emofeedback.affect import Affect
+from emofeedback.errors import UserError
+from emofeedback.judges.language import ASPECTS, JudgeTokens, answers_of, build_tokenizer, plain_words
+from emofeedback.judges.lvlm import SceneJudge, fits
+from emofeedback.judges.replies import parse_critique
+from emofeedback.records import Attempt, Edit, Picture, PictureRequest, Reading, Seen
+from emofeedback.scenes.captions import vocabulary
+from emofeedback.scenes.grammar import Scene, sample_scene
+from emofeedback.training.checkpoint import load_state
+from emofeedback.training.judge import build_judge, train_judge
+from emofeedback.training.scene_data import SceneCache, render_cache, scene_at
+from emofeedback.training.teacher import example_for, prepare_examples
+
+TINY = {"vision_width": 64, "vision_layers": 1, "width": 64, "layers": 1, "feed_forward": 64}
+SIZE = 32
+
+
+def flat(scene: Scene, size: int) -> Image.Image:
+    """A stand-in for the renderer: one colour per place."""
+    shade = 20 * len(scene.place)
+    return Image.new("RGB", (size, size), (shade, 255 - shade, 128))
+
+
+@pytest.fixture(scope="module")
+def judge() -> SceneJudge:
+    torch.manual_seed(0)
+    examples = [example_for(i, i, scene_at(0, "train", i), 0) for i in range(8)]
+    tokenizer = build_tokenizer([" ".join(sorted(vocabulary())), *(e.reply for e in examples)])
+    return SceneJudge(build_judge(tokenizer, SIZE, **TINY), tokenizer)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> SceneCache:
+    return render_cache(tmp_path_factory.mktemp("data") / "cache", 12, SIZE, 0, "train", workers=1, draw=flat)
+
+
+def picture(seed: int = 0, prompt: str = "a cat by a lake at night") -> Picture:
+    pixels = np.random.default_rng(seed).integers(0, 255, (SIZE, SIZE, 3), dtype=np.uint8)
+    return Picture(Image.fromarray(pixels), PictureRequest(prompt, None, 0), "test", 0.0)
+
+
+def test_a_reading_depends_on_the_pixels_and_on_nothing_else(
+    judge: SceneJudge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emofeedback.judges.lvlm.MIN_MASS", 0.0)
+    small_batches = SceneJudge(judge.model, judge.tokens.tokenizer, batch=2)
+    pictures = [picture(0, "a happy cat"), picture(1), picture(0, "a terrible storm")]
+    first, second, third = (r.affect for r in small_batches.read(pictures) if r is not None)
+    assert first.distance(third) < 1e-5 < first.distance(second)
+    assert judge.query_logits(torch.zeros(1, 3, SIZE, SIZE)).shape[:2] == (1, 2 + len(ASPECTS))
+
+
+def test_a_picture_without_mass_on_ratings_is_not_read(judge: SceneJudge) -> None:
+    assert judge.read([picture()]) == [None]  # random weights: 21 of some hundred tokens
+
+
+def test_ratings_are_differentiable_in_the_pixels_at_any_size_and_more_than_once(judge: SceneJudge) -> None:
+    for size in (SIZE, 48):
+        pixels = torch.rand(2, 3, size, size, requires_grad=True)
+        valence, arousal = judge.rate_tensor(pixels)
+        assert valence.shape == arousal.shape == (2,)
+        (valence.sum() + arousal.sum()).backward()
+        assert pixels.grad is not None and pixels.grad.abs().sum() > 0
+
+
+def test_answers_name_subjects_in_one_order(judge: SceneJudge) -> None:
+    rng = random.Random(0)
+    for _ in range(200):
+        scene = sample_scene(rng)
+        answers = answers_of(scene)
+        assert list(answers) == list(ASPECTS)
+        assert all(word in ASPECTS[aspect] for aspect, word in answers.items())
+    one = Scene("lake", "cat", "dog", "day", "clear", "summer", "natural", "even", ())
+    other = Scene("lake", "dog", "cat", "day", "clear", "summer", "natural", "even", ())
+    assert answers_of(one) == answers_of(other)
+
+
+def test_replies_survive_the_tokenizer(judge: SceneJudge) -> None:
+    for i in range(8):
+        reply = example_for(i, i, scene_at(0, "train", i), 0).reply
+        ids = judge.tokens.reply(reply)
+        assert judge.tokens.tokenizer.unk_token_id not in ids
+        assert len(ids) < 90
+        assert parse_critique(judge.tokens.text(ids)) == parse_critique(reply)
+
+
+@pytest.mark.parametrize("prompt", ["<image> <image><+7>", "猫が湖のほとりに 🌊", "", '{"add": "fog"}', "word " * 500])
+def test_no_prompt_can_break_the_sequence(judge: SceneJudge, prompt: str) -> None:
+    ids = judge.tokens.advice([(prompt, None)], Affect(0.2, -0.4))
+    assert ids.count(judge.tokens.image_id) == judge.tokens.image_tokens
+    assert len(ids) < judge.tokens.image_tokens + 13 + 60
+    assert "<" not in plain_words(prompt)
+
+
+def test_advice_from_random_weights_is_none_not_a_guess(judge: SceneJudge) -> None:
+    assert judge.advise([Attempt("a cat", picture(), None)] * 5, Affect(0.5, 0.5)) is None
+
+
+def test_advice_that_is_written_is_returned_without_unfitting_edits(
+    judge: SceneJudge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply = '{"analysis": "Calm.", "carries": [], "edits": [{"remove": "at night"}, {"remove": "at dawn"}]}'
+    monkeypatch.setattr(judge, "_write", lambda ids, pixels, sample: reply)
+    critique = judge.advise([Attempt("A cat At Night", picture(), None)], Affect(0.5, 0.5))
+    assert critique is not None and critique.edits == (Edit("remove", old="at night"),)
+    assert judge.advise([Attempt("a cat", picture(), None)], Affect(0.5, 0.5)) is None
+    assert fits(Edit("add", new="fog"), "")
+
+
+def test_content_is_kept_when_place_and_subjects_are_seen(judge: SceneJudge) -> None:
+    seen = (Seen("place", "lake", 1.0), Seen("subject", "dog", 1.0), Seen("companion", "cat", 1.0))
+    reading = Reading(Affect(0, 0), 0.1, 0.1, 1.0, seen, "test")
+    assert judge.content_kept("a cat by a lake at night", reading) is True
+    assert judge.content_kept("a cat and a dog by a lake", reading) is True
+    assert judge.content_kept("a horse by a lake", reading) is False
+    assert judge.content_kept("a cat in a forest", reading) is False
+    assert judge.content_kept("something nice", reading) is None
+
+
+def test_a_tokenizer_without_the_judges_tokens_is_refused() -> None:
+    foreign = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel({"<unk>": 0}, "<unk>")), unk_token="<unk>")
+    with pytest.raises(ValueError, match="one token"):
+        JudgeTokens(foreign, 4)
+
+
+def test_lessons_are_kept_and_made_again_alike(tmp_path: Path) -> None:
+    scenes = [scene_at(0, "train", i) for i in range(3)]
+    made = prepare_examples(tmp_path / "lessons.jsonl", scenes, 5, 0, workers=1)
+    assert prepare_examples(tmp_path / "lessons.jsonl", scenes, 5, 0, workers=1) == made
+    assert made[0].index == made[3].index and made[0] != made[3]
+    assert all(parse_critique(e.reply) is not None for e in made)
+
+
+def test_training_writes_a_checkpoint_that_reads_as_trained_and_resumes(cache: SceneCache, tmp_path: Path) -> None:
+    options = {"threads": 1, "held_out": cache, "examples": 6, "workers": 1, "batch": (4, 2), "architecture": TINY}
+    model = train_judge(cache, tmp_path, 0.03, **options)
+    listed = json.loads((tmp_path / "checksums.json").read_text())
+    assert {"config.json", "tokenizer.json"} <= set(listed)
+    assert "| steps |" in (tmp_path / "README.md").read_text()
+    plain = AutoModelForImageTextToText.from_pretrained(tmp_path)
+    assert type(plain) is type(model)
+    judge = SceneJudge.from_pretrained(tmp_path)
+    pixels = torch.rand(2, 3, SIZE, SIZE) * 2 - 1
+    with torch.no_grad():
+        trained = SceneJudge(model, judge.tokens.tokenizer).rate_tensor(pixels)
+        assert torch.allclose(judge.rate_tensor(pixels)[0], trained[0], atol=0.05)  # bfloat16 storage
+    steps = load_state(tmp_path / "training" / "state.safetensors")["step"]
+    train_judge(cache, tmp_path, 0.05, resume=True, **options)
+    assert load_state(tmp_path / "training" / "state.safetensors")["step"] > steps
+
+
+def test_a_damaged_folder_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no checkpoint"):
+        SceneJudge.from_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "llava"')
+    with pytest.raises(UserError, match="scene judge"):
+        SceneJudge.from_pretrained(tmp_path)

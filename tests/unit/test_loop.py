@@ -1,0 +1,213 @@
+"""The loop: what a round does, when a run stops, and that it can be stopped."""
+
+import threading
+import time
+
+import pytest
+from fakes import ColourJudge, PaintGenerator
+from PIL import Image
+
+from emofeedback.affect import Affect
+from emofeedback.errors import UserError
+from emofeedback.loop import (
+    Advised,
+    Chosen,
+    Drawing,
+    Drawn,
+    Event,
+    Finished,
+    Progress,
+    ReadDone,
+    RoundDone,
+    RoundStarted,
+    attempt_of,
+    choose,
+    draw_round,
+    prompt_after,
+    run_loop,
+)
+from emofeedback.records import Candidate, Critique, Edit, Picture, PictureRequest, Reading, Run
+
+TARGET = Affect(0.8, 0.0)
+
+
+def run_of(events: list[Event]) -> Run:
+    assert isinstance(events[-1], Finished)
+    return events[-1].run
+
+
+def candidate(distance: float | None, kept: bool | None = True) -> Candidate:
+    picture = Picture(Image.new("RGB", (2, 2)), PictureRequest("", None, 0), "m", 0.0)
+    reading = None if distance is None else Reading(Affect(0, 0), 0, 0, 1, (), "j")
+    return Candidate(picture, reading, distance, kept)
+
+
+def test_a_round_shows_each_step_as_it_happens() -> None:
+    events = list(run_loop(PaintGenerator(), ColourJudge(), "a dog", TARGET, rounds=1, candidates=3))
+    kinds = [type(e) for e in events]
+    assert kinds == [RoundStarted, *[Progress] * 4, Drawn, ReadDone, Chosen, Advised, RoundDone, Finished]
+    assert [(e.step, e.steps) for e in events if isinstance(e, Progress)] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_feedback_moves_the_words_and_the_picture_to_the_target() -> None:
+    judge = ColourJudge()
+    run = run_of(list(run_loop(PaintGenerator(), judge, "a dog", TARGET, rounds=5, candidates=2)))
+    assert [r.prompt for r in run.rounds] == ["a dog", "a dog, brighter", "a dog, brighter brighter"]
+    assert run.stopped == "tolerance"
+    distances = [r.best().distance for r in run.rounds]
+    assert distances == sorted(distances, reverse=True)
+    assert run.best() is run.rounds[-1].best()
+
+
+def test_seeds_stay_the_same_over_rounds_and_differ_within_one() -> None:
+    generator = PaintGenerator()
+    list(run_loop(generator, ColourJudge(), "a dog", TARGET, rounds=2, candidates=3, seed=7))
+    assert [[r.seed for r in call] for call in generator.calls] == [[7, 8, 9], [7, 8, 9]]
+    assert all(r.start is None for call in generator.calls for r in call)
+
+
+def test_image_continuation_starts_from_the_last_chosen_picture() -> None:
+    generator = PaintGenerator()
+    run = run_of(
+        list(run_loop(generator, ColourJudge(), "a dog", TARGET, rounds=2, continuation="image", start_strength=0.4))
+    )
+    assert all(r.start is None for r in generator.calls[0])
+    assert all(r.start is run.rounds[0].best().picture.image and r.start_strength == 0.4 for r in generator.calls[1])
+
+
+def test_the_judge_sees_the_history_with_the_edits_that_led_on() -> None:
+    judge = ColourJudge()
+    list(run_loop(PaintGenerator(), judge, "a dog", TARGET, rounds=3, tolerance=0.0))
+    assert [len(h) for h in judge.histories] == [1, 2, 3]
+    assert [a.prompt for a in judge.histories[2]] == ["a dog", "a dog, brighter", "a dog, brighter brighter"]
+    assert [[e.new for e in a.edits] for a in judge.histories[2]] == [[], ["brighter"], ["brighter brighter"]]
+
+
+def test_content_goes_before_distance() -> None:
+    assert choose([candidate(0.1, kept=False), candidate(0.5), candidate(0.3, kept=None)]) == 2
+    assert choose([candidate(0.4, kept=False), candidate(0.1, kept=False)]) == 1
+    assert choose([candidate(None), candidate(0.9, kept=False)]) == 1
+    assert choose([candidate(None), candidate(None)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("advice", "reason", "rounds"),
+    [
+        (lambda attempts: Critique("", (), ()), "no_edits", 1),
+        (lambda attempts: None, "no_edits", 1),
+        (lambda attempts: Critique("", (), (Edit("remove", old="absent"),)), "no_edits", 1),
+        (lambda attempts: Critique("", (), (Edit("add", new=f"x{len(attempts)}"),)), "no_gain", 2),
+    ],
+)
+def test_a_run_stops_when_going_on_would_not_help(advice, reason: str, rounds: int) -> None:
+    run = run_of(list(run_loop(PaintGenerator(), ColourJudge(advise=advice), "a dog", TARGET, rounds=6)))
+    assert (run.stopped, len(run.rounds)) == (reason, rounds)
+
+
+def test_rounds_run_out() -> None:
+    run = run_of(list(run_loop(PaintGenerator(), ColourJudge(), "a dog", TARGET, rounds=2, tolerance=0.0)))
+    assert (run.stopped, len(run.rounds)) == ("rounds", 2)
+
+
+def test_reaching_the_target_without_the_content_does_not_count() -> None:
+    run = run_of(list(run_loop(PaintGenerator(1.0), ColourJudge(), "lost", TARGET, rounds=1, candidates=1)))
+    assert run.rounds[0].best().distance == pytest.approx(0.0, abs=0.02)
+    assert run.stopped == "rounds"
+
+
+def test_unreadable_is_no_neutral_reading() -> None:
+    run = run_of(list(run_loop(PaintGenerator(), ColourJudge(blind=True), "a dog", Affect(0, 0), rounds=3)))
+    assert run.stopped == "unreadable"
+    assert run.rounds[0].best().reading is None and run.rounds[0].best().distance is None
+    assert run.rounds[0].critique is None and run.rounds[0].cost.critiques == 0
+
+
+def test_cancel_takes_effect_within_one_step_and_keeps_finished_rounds() -> None:
+    generator, cancel = PaintGenerator(step_seconds=0.02), threading.Event()
+    events = []
+    for event in run_loop(generator, ColourJudge(), "a dog", TARGET, rounds=9, tolerance=0.0, steps=50, cancel=cancel):
+        events.append(event)
+        if isinstance(event, Progress) and len(generator.calls) == 2 and not cancel.is_set():
+            done = generator.steps_done
+            cancel.set()
+    run = run_of(events)
+    assert run.stopped == "cancelled" and len(run.rounds) == 1
+    assert generator.steps_done - done <= 2  # the one under way, and one that began before the flag was seen
+
+
+def test_a_round_that_was_read_before_the_cancel_counts() -> None:
+    cancel, judge = threading.Event(), ColourJudge()
+    events = []
+    for event in run_loop(PaintGenerator(), judge, "a dog", TARGET, rounds=9, cancel=cancel):
+        events.append(event)
+        if isinstance(event, Chosen):
+            cancel.set()
+    run = run_of(events)
+    assert run.stopped == "cancelled" and len(run.rounds) == 1
+    assert judge.histories == []
+
+
+def test_closing_the_events_stops_the_worker() -> None:
+    generator = PaintGenerator(step_seconds=0.02)
+    before = threading.active_count()
+    events = run_loop(generator, ColourJudge(), "a dog", TARGET, steps=500)
+    while not isinstance(next(events), Progress):
+        pass
+    begun = time.monotonic()
+    events.close()
+    assert time.monotonic() - begun < 2 and generator.steps_done < 100
+    assert threading.active_count() == before
+
+
+def test_what_the_generator_raises_reaches_the_caller() -> None:
+    with pytest.raises(UserError, match="out of paint"):
+        list(run_loop(PaintGenerator(fail=UserError("out of paint")), ColourJudge(), "a dog", TARGET))
+
+
+def test_one_round_at_a_time_with_edits_of_ones_own() -> None:
+    generator, judge = PaintGenerator(), ColourJudge()
+    *_, last = draw_round(generator, judge, "a dog", TARGET, Drawing(candidates=2))
+    assert isinstance(last, RoundDone)
+    mine = (Edit("add", new="brighter brighter brighter"),)
+    prompt = prompt_after("a dog", Critique("", (), mine))
+    assert prompt == "a dog, brighter brighter brighter"
+    history = [attempt_of(last.round)]
+    *_, second = draw_round(
+        generator, judge, prompt, TARGET, Drawing(candidates=2), number=2, history=history, edits=mine
+    )
+    assert isinstance(second, RoundDone) and second.round.number == 2
+    assert judge.histories[-1][-1].edits == mine
+    assert second.round.best().distance < last.round.best().distance
+
+
+def test_costs_are_recorded() -> None:
+    ticks = iter(range(100))
+    run = run_of(
+        list(run_loop(PaintGenerator(), ColourJudge(), "x", TARGET, rounds=1, candidates=3, clock=lambda: next(ticks)))
+    )
+    cost = run.rounds[0].cost
+    assert (cost.seconds, cost.draw_seconds, cost.read_seconds, cost.advise_seconds) == (3, 1, 1, 1)
+    assert (cost.pictures, cost.readings, cost.critiques) == (3, 3, 1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rounds": 0},
+        {"rounds": -1},
+        {"rounds": 1.5},
+        {"candidates": 0},
+        {"candidates": True},
+        {"seed": -1},
+        {"strength": float("nan")},
+        {"strength": -0.1},
+        {"steps": 0},
+        {"guidance": float("inf")},
+        {"tolerance": -1.0},
+        {"start_strength": 0.0},
+        {"continuation": "other"},
+    ],
+)
+def test_settings_out_of_range_are_named(wrong: dict) -> None:
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        run_loop(PaintGenerator(), ColourJudge(), "a dog", TARGET, **wrong)

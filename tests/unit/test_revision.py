@@ -1,0 +1,96 @@
+"""Edits act on whole phrases, leave tidy prompts, and never fail on odd input."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emofeedback.records import Edit
+from emofeedback.revision import apply_edits, diff_words
+
+
+def replace(old: str, new: str) -> Edit:
+    return Edit("replace", old=old, new=new)
+
+
+def add(new: str) -> Edit:
+    return Edit("add", new=new)
+
+
+def remove(old: str) -> Edit:
+    return Edit("remove", old=old)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "edit", "expected"),
+    [
+        ("a cat, at night, in fog", replace("at night", "at dawn"), "a cat, at dawn, in fog"),
+        ("A Cat, At  Night", replace("at night", "at dawn"), "A Cat, at dawn"),
+        ("a cat", replace("at night", "at dawn"), "a cat, at dawn"),
+        ("a lake at night", replace("at night", ""), "a lake"),
+        ("at night, a lake", remove("at night"), "a lake"),
+        ("a lake, at night, in fog", remove("at night"), "a lake, in fog"),
+        ("a lake", remove("at night"), "a lake"),
+        ("a lake", add("at night"), "a lake, at night"),
+        ("a lake.", add("at night"), "a lake, at night."),
+        ("a lake, At Night", add("at night"), "a lake, At Night"),
+        ("", add("at night"), "at night"),
+        ("  ", remove("x"), "  "),
+        ("a lake", add(" , "), "a lake"),
+        ("a lighthouse", remove("light"), "a lighthouse"),
+        ("a lake at night, at dawn", replace("at night", "at dawn"), "a lake, at dawn"),
+        ("a foggy lake, at night", replace("foggy", "in the rain"), "a lake, in the rain, at night"),
+        ("an autumn meadow with a dog", replace("autumn", "in spring"), "a meadow with a dog, in spring"),
+        ("a foggy owl", remove("foggy"), "an owl"),
+        ("a dog in a park", replace("dog", "owl"), "an owl in a park"),
+        ("dog and fireworks in the park", replace("fireworks", "with lanterns"), "dog in the park, with lanterns"),
+        ("a lake. A dog, at night.", remove("at night"), "a lake. A dog."),
+        ("a lake in winter and at night", remove("at night"), "a lake in winter"),
+        ("猫、夜", add("at dawn"), "猫、夜, at dawn"),
+    ],
+)
+def test_one_edit(prompt: str, edit: Edit, expected: str) -> None:
+    assert apply_edits(prompt, [edit]) == expected
+
+
+def test_edits_apply_in_turn() -> None:
+    edits = [replace("at night", "at dawn"), add("with kites"), remove("in the rain")]
+    assert apply_edits("a cat, at night, in the rain", edits) == "a cat, at dawn, with kites"
+
+
+def test_no_edits_leave_the_prompt_alone() -> None:
+    assert apply_edits("a  cat ,,", []) == "a  cat ,,"
+
+
+words = st.text(alphabet="ab ,.é夜'-(\\[*", max_size=12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(words, words)
+def test_adding_twice_is_adding_once(prompt: str, new: str) -> None:
+    once = apply_edits(prompt, [add(new)])
+    assert apply_edits(once, [add(new)]) == once
+
+
+@settings(max_examples=200, deadline=None)
+@given(words, words, words)
+def test_any_text_is_accepted(prompt: str, old: str, new: str) -> None:
+    for edit in (replace(old, new), add(new), remove(old)):
+        assert isinstance(apply_edits(prompt, [edit]), str)
+
+
+@settings(max_examples=100, deadline=None)
+@given(words, words)
+def test_diff_holds_both_prompts(before: str, after: str) -> None:
+    diff = diff_words(before, after)
+    assert [w for kind, w in diff if kind != "added"] == before.split()
+    assert [w for kind, w in diff if kind != "removed"] == after.split()
+
+
+def test_diff_puts_removed_words_first() -> None:
+    assert diff_words("a cat at night", "a cat at dawn") == [
+        ("same", "a"),
+        ("same", "cat"),
+        ("same", "at"),
+        ("removed", "night"),
+        ("added", "dawn"),
+    ]
