@@ -30,6 +30,8 @@ def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Muon over matrices; those of one shape are orthogonalised in one batch.
 
+    A convolution's weight [out, in, h, w] is taken as the matrix [out, in h w].
+
     The update is scaled by sqrt(max(1, rows / columns)), so one learning rate serves all shapes.
     """
 
@@ -55,8 +57,8 @@ class Muon(torch.optim.Optimizer):
                     average: Tensor = state["momentum"]
                     average.lerp_(param.grad, 1.0 - group["momentum"])
                     updates.append(param.grad.lerp(average, group["momentum"]))  # Nesterov
-                directions = orthogonalise(torch.stack(updates))
-                scale = max(1.0, shape[0] / shape[1]) ** 0.5
+                directions = orthogonalise(torch.stack(updates).flatten(2)).view(len(params), *shape)
+                scale = max(1.0, shape[0] / shape[1:].numel()) ** 0.5
                 for param, direction in zip(params, directions, strict=True):
                     param.mul_(1.0 - group["lr"] * group["weight_decay"])
                     param.add_(direction, alpha=-group["lr"] * scale)

@@ -1,0 +1,118 @@
+"""The renderer: complete, deterministic, sharp at any size, and true to what a scene says."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emofeedback.scenes.elements import ELEMENT_DRAWINGS
+from emofeedback.scenes.figures import FIGURE_DRAWINGS
+from emofeedback.scenes.grammar import (
+    ELEMENTS,
+    FIGURES,
+    PLACES,
+    SEASONS,
+    STRUCTURES,
+    SUBJECTS,
+    TIMES,
+    WEATHERS,
+    Scene,
+    sample_scene,
+    split_of,
+)
+from emofeedback.scenes.places import PLACE_DRAWINGS
+from emofeedback.scenes.render import render, to_svg
+from emofeedback.scenes.structures import STRUCTURE_DRAWINGS
+
+PLAIN = Scene("meadow", "dog", None, "day", "clear", "summer", "natural", "even", (), 7)
+
+
+def pixels(scene: Scene, size: int = 64) -> np.ndarray:
+    return np.asarray(render(scene, size), dtype=float)
+
+
+def test_everything_in_the_grammar_has_a_drawing() -> None:
+    assert tuple(PLACE_DRAWINGS) == PLACES
+    assert set(FIGURE_DRAWINGS) == set(FIGURES)
+    assert set(STRUCTURE_DRAWINGS) == set(STRUCTURES)
+    assert set(ELEMENT_DRAWINGS) == set(ELEMENTS)
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=25, deadline=None)
+def test_a_scene_is_a_pure_function_of_its_seed(seed: int) -> None:
+    scene = sample_scene(random.Random(seed), None)
+    assert scene == sample_scene(random.Random(seed), None)
+    assert to_svg(scene) == to_svg(scene)
+
+
+def test_the_same_scene_gives_the_same_pixels() -> None:
+    assert np.array_equal(pixels(PLAIN), pixels(PLAIN))
+
+
+@pytest.mark.parametrize("size", [128, 512])
+def test_any_size_shows_the_same_picture(size: int) -> None:
+    picture = render(PLAIN, size)
+    assert picture.size == (size, size) and picture.mode == "RGB"
+    small = np.asarray(picture.resize((32, 32)), dtype=float)
+    assert np.abs(small - np.asarray(render(PLAIN, 256).resize((32, 32)), dtype=float)).mean() < 4
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_every_subject_is_large_and_near_the_centre(subject: str) -> None:
+    shown = np.abs(pixels(replace(PLAIN, subject=subject)) - pixels(replace(PLAIN, subject=None))).sum(2) > 24
+    rows, columns = np.nonzero(shown)
+    assert shown.mean() > 0.03
+    assert 0.3 < columns.mean() / 64 < 0.7 and 0.3 < rows.mean() / 64 < 0.95
+
+
+@pytest.mark.parametrize("element", ELEMENTS)
+def test_every_element_can_be_seen(element: str) -> None:
+    time = {"fireworks": "night", "moon": "night", "sunbeams": "sunset"}.get(element, "day")
+    without = replace(PLAIN, time=time)
+    shown = np.abs(pixels(replace(without, elements=(element,))) - pixels(without)).sum(2) > 24
+    assert shown.mean() > 0.012
+
+
+@pytest.mark.parametrize(("aspect", "values"), [("time", TIMES), ("weather", WEATHERS), ("season", SEASONS)])
+def test_every_setting_looks_different_from_every_other(aspect: str, values: tuple[str, ...]) -> None:
+    season = {"season": "winter"} if aspect == "weather" else {}
+    made = [pixels(replace(PLAIN, **season, **{aspect: value})) for value in values]
+    for i, a in enumerate(made):
+        for b in made[:i]:
+            assert np.abs(a - b).mean() > 2
+
+
+def test_night_is_darker_than_day_and_vivid_more_colourful_than_muted() -> None:
+    assert pixels(replace(PLAIN, time="night")).mean() < 0.6 * pixels(PLAIN).mean()
+    spread = {p: pixels(replace(PLAIN, palette=p)).std(axis=2).mean() for p in ("vivid", "muted")}
+    assert spread["vivid"] > 2 * spread["muted"]
+
+
+def test_held_out_pairs_never_occur_in_training() -> None:
+    rng = random.Random(0)
+    for _ in range(500):
+        scene = sample_scene(rng, "train")
+        assert {split_of(scene.place, s) for s in (scene.subject, scene.companion)} == {"train"}
+        held = sample_scene(rng, "held-out")
+        assert split_of(held.place, held.subject) == "held-out"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"place": "moonbase"},
+        {"companion": "dog"},
+        {"subject": "house", "companion": "dog"},
+        {"elements": ("fireworks",)},
+        {"weather": "snow"},
+        {"elements": ("moon", "fireworks"), "time": "night"},
+        {"elements": ("flowers", "kites")},
+    ],
+)
+def test_impossible_scenes_are_refused(wrong: dict) -> None:
+    with pytest.raises(ValueError):
+        replace(PLAIN, **wrong)
