@@ -104,9 +104,11 @@ class Optimisers:
             optimiser.load_state_dict(state)
 
 
-def split_parameters(matrices_of: nn.Module, everything: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+def split_parameters(
+    matrices_of: Iterable[nn.Module], everything: nn.Module
+) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """(Muon's, AdamW's) parameters: the 2-D weights in `matrices_of` but for adaptive norms, and all the rest."""
-    hidden = [p for n, p in matrices_of.named_parameters() if p.ndim == 2 and "norm" not in n]
+    hidden = [p for m in matrices_of for n, p in m.named_parameters() if p.ndim == 2 and "norm" not in n]
     chosen = {id(p) for p in hidden}
     return hidden, [p for p in everything.parameters() if id(p) not in chosen]
 
