@@ -61,7 +61,7 @@ def phone(browser, address: str) -> Iterator:
 def _open(browser, address: str, width: int, height: int) -> Iterator:
     context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.faults = []
     page.on("pageerror", lambda error: page.faults.append(str(error)))
     page.goto(address)

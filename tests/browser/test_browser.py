@@ -11,11 +11,11 @@ from PIL import Image
 pytestmark = pytest.mark.browser
 
 
-def wait_for(page, script: str, seconds: float = 20) -> None:
+def wait_for(page, script: str, seconds: float = 60) -> None:
     page.wait_for_function(script, timeout=seconds * 1000)
 
 
-def says(page, words: str, where: str = "#status", seconds: float = 20) -> None:
+def says(page, words: str, where: str = "#status", seconds: float = 60) -> None:
     """Wait until an element's text contains the words."""
     wait_for(page, f"document.querySelector({where!r}).innerText.includes({words!r})", seconds)
 
