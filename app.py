@@ -5,6 +5,7 @@ import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 
+from emofeedback.errors import UserError
 from emofeedback.protocols import Generator, Judge
 from emofeedback.settings import Settings
 from emofeedback.ui import studio
@@ -21,7 +22,10 @@ def main() -> None:
     """Settings from the environment, models on a thread, page at once."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    settings = Settings.from_environment(os.environ)
+    try:
+        settings = Settings.from_environment(os.environ)
+    except UserError as error:
+        raise SystemExit(str(error)) from None
     studio.launch(lambda: load(settings), host="0.0.0.0" if os.environ.get("SPACE_ID") else None)
 
 

@@ -21,19 +21,20 @@ def load(settings: Settings) -> tuple[Generator, Judge]:
     return build_generator(settings), build_judge(settings)
 
 
-def build_generator(settings: Settings) -> Generator:
+def build_generator(settings: Settings) -> SceneDiffusionGenerator:
     """The generator that the settings name.
 
     Raises:
         UserError: there is no such model, it is damaged, or the device is missing.
     """
-    if settings.adapter is not None:
-        raise UserError("This version cannot load an adapter yet; leave out --adapter.")
     folder = _folder(settings, "generator", settings.generator)
-    return SceneDiffusionGenerator.from_pretrained(folder, device=prepare_device(settings))
+    generator = SceneDiffusionGenerator.from_pretrained(folder, device=prepare_device(settings))
+    if settings.adapter is not None:
+        generator.load_adapter(*parse_adapter(settings.adapter))
+    return generator
 
 
-def build_judge(settings: Settings) -> Judge:
+def build_judge(settings: Settings) -> SceneJudge:
     """The judge that the settings name.
 
     Raises:
@@ -50,6 +51,22 @@ def build_rater(settings: Settings) -> GradingRater:
     """
     folder = _folder(settings, "rater", settings.rater)
     return GradingRater(SceneRater.from_pretrained(folder, device=prepare_device(settings)))
+
+
+def parse_adapter(text: str) -> tuple[Path, float]:
+    """PATH[:SCALE] -> the path and the scale, 1 where none is given.
+
+    Raises:
+        UserError: the scale is not a number from 0 to 4.
+    """
+    path, colon, tail = text.rpartition(":")
+    try:
+        scale = float(tail) if colon else 1.0
+    except ValueError:
+        return Path(text).expanduser(), 1.0  # the colon belongs to the path
+    if not 0 <= scale <= 4:
+        raise UserError(f"The adapter's scale must lie between 0 and 4, but is {tail}.")
+    return Path(path if colon else text).expanduser(), scale
 
 
 def prepare_device(settings: Settings) -> str:

@@ -18,6 +18,7 @@ MODULES = {
     "sweep": "emofeedback.cli.sweep",
     "render": "emofeedback.cli.render",
     "train": "emofeedback.cli.train",
+    "finetune": "emofeedback.cli.finetune",
     "evaluate": "emofeedback.cli.evaluate",
     "benchmark": "emofeedback.cli.benchmark",
     "doctor": "emofeedback.cli.doctor",
@@ -83,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     _sweep(_command(commands, "sweep", "one prompt over a grid or along a path of the plane"))
     _render(_command(commands, "render", "draw labelled scenes of the scene world"))
     _train(_command(commands, "train", "train a bundled model from scratch"))
+    _finetune(_command(commands, "finetune", "tune the generator on the judge's reward in a short job"))
     _evaluate(_command(commands, "evaluate", "measure the generator, the judge or the loop with the second rater"))
     _benchmark(_command(commands, "benchmark", "measure speed and memory on this machine"))
     _command(commands, "doctor", "check this installation")
@@ -151,6 +153,28 @@ def _train(command: argparse.ArgumentParser) -> None:
     command.add_argument("--scenes", type=whole(64, 10_000_000), default=40_000, metavar="N", help="rendered for it")
     command.add_argument("--size", type=whole(64, 1024), default=128, metavar="PIXELS")
     command.add_argument("--resume", action="store_true", help="go on from the state in --work")
+
+
+def _finetune(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--objective", choices=("awm", "nft", "grpo", "direct", "dpo"), help="default awm")
+    command.add_argument("--prompts", type=Path, metavar="FILE", help="one a line; default: place-subject prompts")
+    command.add_argument("--held-out", type=Path, metavar="FILE", help="prompts of the audit")
+    command.add_argument("--target", metavar="V,A", help="one point, such as --target=-0.7,0.6")
+    command.add_argument("--region", choices=("corners", "plane"), help="many points (default corners)")
+    command.add_argument("--minutes", type=number(0.01, 100_000), metavar="M", help="budget (default 5)")
+    command.add_argument("--updates", type=whole(1, 1_000_000), metavar="N", help="budget, in place of minutes")
+    command.add_argument("--resume", action="store_true", help="go on with the job in --out")
+    command.add_argument("--dry-run", action="store_true", help="estimate time and memory; writes nothing")
+    command.add_argument("--rater", metavar="NAME|PATH", help="who audits: 'bundled' or a folder")
+    expert = command.add_argument_group("expert settings")
+    for name, limits in (("prompts-per-update", (1, 4096)), ("group", (1, 1024)), ("steps", (1, 200)),
+                         ("passes", (1, 100)), ("micro-batch", (1, 4096)), ("rank", (1, 256)), ("window", (0, 200)),
+                         ("audit-every", (1, 10_000)), ("audit-pictures", (2, 1024)),
+                         ("audit-patience", (1, 1000))):  # fmt: skip
+        expert.add_argument(f"--{name}", type=whole(*limits), metavar="N")
+    expert.add_argument("--guidance", type=number(0, 50), metavar="X", help="of rollouts (default 1: none)")
+    expert.add_argument("--learning-rate", type=number(1e-8, 0.1), metavar="X")
+    expert.add_argument("--beta", type=number(0, 1e6), metavar="X", help="how strongly the policy is tied")
 
 
 def _evaluate(command: argparse.ArgumentParser) -> None:

@@ -20,6 +20,7 @@ from emofeedback.checksums import verify_folder
 from emofeedback.errors import UserError
 from emofeedback.flow.schedule import euler_step, guided, interpolate, sigmas
 from emofeedback.generators.emotion_adapter import EmotionAdapter
+from emofeedback.generators.lora import load_lora
 from emofeedback.pixels import from_images, to_images
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
@@ -83,7 +84,8 @@ class SceneDiffusionGenerator:
         device: str = "cpu",
     ) -> None:
         self.pipeline, self.adapter, self.vocabulary = pipeline, adapter, frozenset(vocabulary)
-        self.name, self.device = name, torch.device(device)
+        self.base_name = self.name = name
+        self.device = torch.device(device)
         self.dtype: torch.dtype = pipeline.transformer.dtype
         self.size = int(pipeline.transformer.config.sample_size * pipeline.vae_scale_factor)
         self._texts: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
@@ -108,6 +110,18 @@ class SceneDiffusionGenerator:
         if (folder / VOCABULARY).is_file():
             vocabulary = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
         return cls(pipeline, adapter, vocabulary, folder.resolve().name, device)
+
+    def load_adapter(self, path: str | Path, scale: float = 1.0) -> None:
+        """Put a LoRA on the transformer in place of the one before; `scale` 0 draws exactly as the base does.
+
+        Args:
+            path: a folder with pytorch_lora_weights.safetensors, or a .safetensors file.
+
+        Raises:
+            UserError: it is missing, damaged, or was made for another generator.
+        """
+        load_lora(self.pipeline, Path(path), scale)
+        self.name = f"{self.base_name}+{Path(path).resolve().stem}"
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Words of the prompt that training never showed, in order, each once."""
@@ -140,9 +154,9 @@ class SceneDiffusionGenerator:
             batch = [requests[i] for i in members]
             latents = self._start(batch, steps, share)
             levels = sigmas(steps, float(self.pipeline.scheduler.config.shift))[-_run_steps(steps, share) - 1 :]
-            condition = self._conditioning(batch)
+            condition = self.conditioning(batch)
             for level, level_next in zip(levels[:-1].tolist(), levels[1:].tolist(), strict=True):
-                latents = euler_step(latents, self._velocity(latents, level, condition), level, level_next)
+                latents = euler_step(latents, self.velocity(latents, level, condition), level, level_next)
                 done += 1
                 if on_step is not None:
                     on_step(done, total)
@@ -180,7 +194,7 @@ class SceneDiffusionGenerator:
             noise[begun] = interpolate(clean, noise[begun], level.expand(len(begun)))
         return noise
 
-    def _conditioning(self, batch: Sequence[PictureRequest]) -> tuple[Tensor, Tensor, Tensor | None]:
+    def conditioning(self, batch: Sequence[PictureRequest]) -> tuple[Tensor, Tensor, Tensor | None]:
         """Prompt [2B or B, L, D] and pooled embeddings, unguided half first, and guidance [B] (None = all 1)."""
         self._encode_texts([r.prompt for r in batch] + [""])
         prompt = torch.cat([self._texts[r.prompt][0] for r in batch])
@@ -198,25 +212,28 @@ class SceneDiffusionGenerator:
 
     def _encode_texts(self, prompts: Sequence[str]) -> None:
         """Embed the prompts that are not kept yet; the oldest are dropped beyond TEXTS."""
-        fresh = [p for p in dict.fromkeys(prompts) if p not in self._texts]
-        if fresh:
-            embeds, _, pooled, _ = self.pipeline.encode_prompt(
-                fresh, None, None, device=self.device, do_classifier_free_guidance=False, max_sequence_length=1
-            )
-            for i, prompt in enumerate(fresh):
-                self._texts[prompt] = (embeds[i : i + 1], pooled[i : i + 1])
+        # one by one: what a prompt is encoded with changes its rounding, and a picture is to depend on its request only
+        for prompt in dict.fromkeys(prompts):
+            if prompt not in self._texts:
+                embeds, _, pooled, _ = self.pipeline.encode_prompt(
+                    [prompt], None, None, device=self.device, do_classifier_free_guidance=False, max_sequence_length=1
+                )
+                self._texts[prompt] = (embeds, pooled)
         for prompt in dict.fromkeys(prompts):
             self._texts.move_to_end(prompt)
         while len(self._texts) > max(TEXTS, len(prompts)):
             self._texts.popitem(last=False)
 
-    def _velocity(self, latents: Tensor, level: float, condition: tuple[Tensor, Tensor, Tensor | None]) -> Tensor:
-        """Guided velocity [B, C, h, w] in float32."""
+    def velocity(
+        self, latents: Tensor, level: float | Tensor, condition: tuple[Tensor, Tensor, Tensor | None]
+    ) -> Tensor:
+        """Guided velocity [B, C, h, w] in float32 at one noise level, or one for each picture [B]."""
         prompt, pooled, guidance = condition
+        levels = torch.as_tensor(level, dtype=torch.float32, device=self.device).expand(len(latents))
         doubled = latents if guidance is None else torch.cat([latents, latents])
         predicted = self.pipeline.transformer(
             hidden_states=doubled.to(self.dtype),
-            timestep=torch.full((len(doubled),), level * TIMESTEPS, device=self.device),
+            timestep=levels.repeat(len(doubled) // len(latents)) * TIMESTEPS,
             encoder_hidden_states=prompt.to(self.dtype),
             pooled_projections=pooled.to(self.dtype),
             return_dict=False,

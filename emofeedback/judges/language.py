@@ -170,14 +170,21 @@ class JudgeTokens:
         return [self.image_id] * self.image_tokens + self.query_ids
 
     def advice(self, attempts: Sequence[tuple[str, Affect | None]], target: Affect) -> list[int]:
-        """The ids that ask for advice: a reading, the last attempts (prompt, what was read), the target."""
+        """The ids that ask for advice: a reading, the last attempts (prompt, what was read), the target.
+
+        Half the way from the last reading to the target follows, so that the model need not learn to subtract.
+        """
         ids = self.reading()
         for prompt, read in attempts[-MAX_ATTEMPTS:]:
             ids.append(self._ids[ATTEMPT])
             if read is not None:
                 ids += self._point(read)
             ids += self._words(plain_words(prompt))[:MAX_PROMPT_TOKENS]
-        return [*ids, self._ids[TARGET], *self._point(target), self._ids[REPLY]]
+        ids += [self._ids[TARGET], *self._point(target)]
+        read = attempts[-1][1]
+        if read is not None:
+            ids += self._point(Affect((target.valence - read.valence) / 2, (target.arousal - read.arousal) / 2))
+        return [*ids, self._ids[REPLY]]
 
     def _point(self, affect: Affect) -> list[int]:
         return [self._ids[rating_token(affect.valence)], self._ids[rating_token(affect.arousal)]]

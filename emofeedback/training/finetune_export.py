@@ -1,0 +1,118 @@
+"""Writing a tuned adapter: a LoRA in diffusers' format, its model card, a before/after page."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from peft import get_peft_model_state_dict
+from PIL import Image
+
+from emofeedback.pixels import sheet
+from emofeedback.training.audit import Audit
+from emofeedback.training.finetune import FinetuneResult
+from emofeedback.training.finetune_settings import FinetuneSettings, Tasks
+from emofeedback.training.policy import ScenePolicy
+
+PAGE = "before-after.png"
+COLUMNS = 8
+CARD = """---
+license: apache-2.0
+library_name: diffusers
+base_model: {base}
+tags: [lora, text-to-image, valence-arousal, reward-fine-tuning]
+---
+# Adapter for {base}: {aim}
+
+A LoRA (rank {rank}, attention projections) made by reward fine-tuning with `{objective}`: the judge's reading of each
+picture, compared with the valence and arousal that were asked for, decided what was reinforced.
+
+![Held-out prompts: every other row before, after below it]({page})
+
+## Use
+```python
+pipe.load_lora_weights("{folder}")  # a StableDiffusion3Pipeline with {base}
+```
+or `python -m emofeedback generate "a lighthouse by the seaside" --valence -0.7 --arousal 0.7 --adapter {folder}:1`;
+the number behind the colon is the strength.
+
+## Held-out prompts, graded by the second rater, which took no part in the training
+| | base | adapter |
+|---|---|---|
+{table}
+
+{verdict}
+
+## Recipe
+{updates} updates of {prompts} prompts x {group} pictures ({pictures} pictures in all), {steps} sampling steps,
+{passes} optimiser steps a rollout, learning rate {rate:g}, beta {beta:g}, reward weights {weights}, seed {seed},
+{seconds:.0f} seconds. Stopped by: {stopped}. {trained} prompts were trained on, {held_out} were held out.
+
+## Limits
+Valence and arousal are on the scale of the judge and the rater, not a measurement of people. An adapter may have
+learned what one judge likes; compare strengths before you rely on it.
+"""
+
+
+def export_adapter(
+    policy: ScenePolicy, settings: FinetuneSettings, tasks: Tasks, result: FinetuneResult, folder: Path,
+    before: Sequence[Image.Image] = (), after: Sequence[Image.Image] = (),
+) -> Path:  # fmt: skip
+    """Write the policy's present LoRA to `folder`, which appears whole; returns it.
+
+    Args:
+        before, after: held-out pictures of the base and of the adapter, in one order; may be empty.
+    """
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    pipeline = policy.generator.pipeline
+    weights = get_peft_model_state_dict(pipeline.transformer, adapter_name="policy")
+    layers = {key: value.detach().cpu().contiguous().clone() for key, value in weights.items()}
+    pipeline.save_lora_weights(new, transformer_lora_layers=layers)
+    if before and len(before) == len(after):
+        before_after(before, after).save(new / PAGE)
+    card = _card(policy.generator.base_name, settings, tasks, result, folder.name)
+    (new / "README.md").write_text(card, encoding="utf-8")
+    if folder.exists():
+        shutil.rmtree(folder)
+    os.replace(new, folder)
+    return folder
+
+
+def before_after(before: Sequence[Image.Image], after: Sequence[Image.Image]) -> Image.Image:
+    """A page of pairs of rows, the base's pictures above the adapter's."""
+    columns = min(COLUMNS, len(before))
+    rows: list[Image.Image] = []
+    for begin in range(0, len(before), columns):
+        for images in (before[begin : begin + columns], after[begin : begin + columns]):
+            blank = Image.new("RGB", images[0].size, "white")
+            rows += [*images, *([blank] * (columns - len(images)))]
+    return sheet(rows, columns)
+
+
+def _card(base: str, settings: FinetuneSettings, tasks: Tasks, result: FinetuneResult, folder: str) -> str:
+    point = tasks.targets.point
+    aim = f"valence {point.valence:+g}, arousal {point.arousal:+g}" if point else f"the {tasks.targets.region}"
+    verdict = ""
+    if result.best is None:
+        verdict = "The job was stopped before its first audit: this adapter was never graded."
+    elif result.best_update == 0:
+        verdict = "No audited update beat the base: this adapter changes nothing."
+    return CARD.format(
+        base=base, aim=aim, rank=settings.rank, objective=settings.objective, page=PAGE, folder=folder,
+        table=_table(result.base, result.best), verdict=verdict, updates=result.updates, prompts=settings.prompts,
+        group=settings.group, pictures=result.pictures, steps=settings.steps, passes=settings.turns,
+        rate=settings.learning_rate, beta=settings.tie, weights=dict(settings.weights), seed=settings.seed,
+        seconds=result.seconds, stopped=result.stopped, trained=len(tasks.prompts), held_out=len(tasks.held_out),
+    )  # fmt: skip
+
+
+def _table(base: Audit | None, best: Audit | None) -> str:
+    def cell(audit: Audit | None, name: str) -> str:
+        value = None if audit is None else getattr(audit, name)
+        return "not known" if value is None else f"{value:.3f}"
+
+    rows = (("distance to the target", "error"), ("content kept", "content_kept"), ("realism", "realism"),
+            ("score", "score"))  # fmt: skip
+    return "\n".join(f"| {label} | {cell(base, name)} | {cell(best, name)} |" for label, name in rows)

@@ -1,0 +1,182 @@
+"""Settings of a fine-tuning job, and its tasks: which prompts are drawn at which points of the plane."""
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from emofeedback.affect import Affect
+from emofeedback.errors import UserError
+from emofeedback.scenes.captions import describe
+from emofeedback.scenes.grammar import Split, sample_scene
+from emofeedback.training.advantages import SMALLEST_GROUP
+from emofeedback.training.objectives import objective
+
+WEIGHTS = {"affect": 1.0, "content": 0.3, "quality": 0.2}
+CORNER = 0.7
+PLANE = 0.8
+# what each objective is given where the settings leave it open: beta, optimiser steps per rollout
+DEFAULTS: dict[str, tuple[float, int]] = {
+    "awm": (1.0, 4), "nft": (1.0, 4), "grpo": (0.01, 1), "direct": (0.1, 2), "dpo": (500.0, 4),
+}  # fmt: skip
+
+
+def derive(seed: int, *identity: object) -> int:
+    """A seed for one piece of work, from the job's seed and what the work is; independent of what ran before."""
+    return int.from_bytes(hashlib.sha256(repr((seed, *identity)).encode()).digest()[:7], "big")
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneSettings:
+    """One fine-tuning job; `beta` and `passes` None take the objective's default.
+
+    Raises:
+        UserError: a value is out of range, or two contradict each other; the message says why.
+    """
+
+    objective: str = "awm"
+    minutes: float | None = None
+    updates: int | None = None
+    prompts: int = 8  # groups of an update
+    group: int = 8  # pictures of one prompt and target
+    steps: int = 6  # of a rollout
+    guidance: float = 1.0  # of a rollout
+    passes: int | None = None  # optimiser steps per rollout
+    micro_batch: int = 64  # pictures of one forward and backward pass
+    rank: int = 16
+    learning_rate: float = 5e-4
+    gradient_clip: float = 1.0
+    beta: float | None = None  # tie to the anchor (awm, nft), the base (grpo, direct, dpo)
+    anchor: Literal["old", "base"] = "old"  # of awm: the policy that sampled, or the frozen base
+    eta: float = 0.7  # noise of grpo's steps
+    ratio_clip: float = 1e-4  # grpo
+    window: int = 0  # grpo: steps that draw noise and learn, at a random place; 0 = all
+    audit_every: int = 5  # updates
+    audit_pictures: int = 16
+    audit_patience: int = 3
+    audit_steps: int | None = None  # None: the generator's default
+    seed: int = 0
+    weights: Mapping[str, float] = field(default_factory=lambda: dict(WEIGHTS))
+
+    def __post_init__(self) -> None:
+        kind = objective(self.objective)
+        if (self.minutes is None) == (self.updates is None):
+            raise UserError("Give either minutes or updates as the budget, not both and not neither.")
+        if self.group < SMALLEST_GROUP:
+            raise UserError(
+                f"A group needs at least {SMALLEST_GROUP} pictures, not {self.group}: the advantage compares a picture "
+                "with the others of its group."
+            )
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise UserError(f"{name.replace('_', ' ')} must lie between {low:g} and {high:g}, but is {value:g}.")
+        if kind.needs != "trajectories" and self.window:
+            raise UserError(f"A window of noisy steps belongs to grpo; {self.objective} keeps no trajectories.")
+        if kind.needs == "trajectories" and self.eta == 0:
+            raise UserError("grpo needs eta above 0: steps without noise have no density to learn from.")
+        if self.window > self.steps:
+            raise UserError(f"The window has {self.window} steps, but a rollout only {self.steps}; make it shorter.")
+        if self.objective in ("nft", "dpo") and self.beta == 0:
+            raise UserError(f"{self.objective} needs a beta above 0; with 0 its loss does not depend on the policy.")
+        if self.objective != "awm" and self.anchor != "old":
+            raise UserError(f"Only awm lets you choose its anchor; leave it out for {self.objective}.")
+        if any(weight < 0 for weight in self.weights.values()) or not any(self.weights.values()):
+            raise UserError("Reward weights must be 0 or more, and at least one above 0.")
+
+    @property
+    def tie(self) -> float:
+        """beta, or the objective's default."""
+        return DEFAULTS[self.objective][0] if self.beta is None else self.beta
+
+    @property
+    def turns(self) -> int:
+        """Optimiser steps per rollout."""
+        return DEFAULTS[self.objective][1] if self.passes is None else self.passes
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "weights": dict(self.weights)}
+
+
+_RANGES: tuple[tuple[str, float, float], ...] = (
+    ("minutes", 0.01, 100_000), ("updates", 1, 1_000_000), ("prompts", 1, 4096), ("group", SMALLEST_GROUP, 1024),
+    ("steps", 1, 200), ("guidance", 0, 50), ("passes", 1, 100), ("micro_batch", 1, 4096), ("rank", 1, 256),
+    ("learning_rate", 1e-8, 0.1), ("gradient_clip", 1e-4, 1e4), ("beta", 0, 1e6), ("eta", 0, 2), ("ratio_clip", 0, 1),
+    ("window", 0, 200), ("audit_every", 1, 10_000), ("audit_pictures", 2, 1024), ("audit_patience", 1, 1000),
+    ("audit_steps", 1, 200),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Where in the plane a job aims: one point, the four corners, or anywhere within +-PLANE."""
+
+    region: Literal["point", "corners", "plane"]
+    point: Affect | None = None
+
+    def __post_init__(self) -> None:
+        if (self.region == "point") != (self.point is not None):
+            raise UserError("Give a target point, or a region (corners, plane), not both.")
+
+    def draw(self, count: int, rng: random.Random) -> list[Affect]:
+        """Targets; corners come equally often, points of the plane lie on a grid of .1 so that few are encoded."""
+        if self.point is not None:
+            return [self.point] * count
+        if self.region == "corners":
+            corners = [Affect(v, a) for v in (-CORNER, CORNER) for a in (-CORNER, CORNER)]
+            rng.shuffle(corners)
+            return [corners[i % 4] for i in range(count)]
+        edge = round(10 * PLANE)
+        return [Affect(rng.randint(-edge, edge) / 10, rng.randint(-edge, edge) / 10) for _ in range(count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A prompt to be drawn at a point."""
+
+    prompt: str
+    affect: Affect
+
+
+class Tasks:
+    """Training tasks by update, and the fixed held-out ones of the audit.
+
+    Raises:
+        UserError: no prompts, or a held-out prompt is also trained on.
+    """
+
+    def __init__(self, prompts: Sequence[str], held_out: Sequence[str], targets: Targets, seed: int) -> None:
+        self.prompts, self.held_out, self.targets, self.seed = tuple(prompts), tuple(held_out), targets, seed
+        if not self.prompts or not self.held_out:
+            raise UserError("A job needs at least one prompt to train on and one held-out prompt to audit with.")
+        both = sorted(set(self.prompts) & set(self.held_out))
+        if both:
+            raise UserError(f"The held-out prompt {both[0]!r} is also trained on; take it out of one list.")
+
+    def draw(self, update: int, count: int) -> list[Task]:
+        """The tasks of an update; every prompt comes once before any comes again."""
+        picked = []
+        for position in range(update * count, (update + 1) * count):
+            turn, place = divmod(position, len(self.prompts))
+            order = list(range(len(self.prompts)))
+            random.Random(derive(self.seed, "order", turn)).shuffle(order)
+            picked.append(self.prompts[order[place]])
+        targets = self.targets.draw(count, random.Random(derive(self.seed, "targets", update)))
+        return [Task(prompt, target) for prompt, target in zip(picked, targets, strict=True)]
+
+    def audit(self, count: int) -> list[Task]:
+        """The same every time."""
+        targets = self.targets.draw(count, random.Random(derive(self.seed, "audit targets")))
+        return [Task(self.held_out[i % len(self.held_out)], target) for i, target in enumerate(targets)]
+
+
+def scene_prompts(count: int, seed: int, split: Split) -> list[str]:
+    """Prompts that name place and subject alone: what is left open is what a group can differ in."""
+    rng = random.Random(f"fine-tuning/{split}/{seed}")
+    found: dict[str, None] = {}
+    for _ in range(50 * count):
+        found.setdefault(describe(sample_scene(rng, split), rng, ()))
+        if len(found) == count:
+            break
+    return list(found)

@@ -1,0 +1,162 @@
+"""Rewards of fine-tuning: how well a picture does what its request asked for. None = could not be scored.
+
+Each reward is one number per picture, higher is better, on its own scale: groups are normalised later. A missing
+score is never 0: a picture that could not be read must not pull the others' baseline.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from emofeedback.evaluation.protocol import Reader
+from emofeedback.flow.schedule import interpolate, velocity
+from emofeedback.generators.diffusion import SceneDiffusionGenerator
+from emofeedback.pixels import from_images
+from emofeedback.records import Picture, PictureRequest, Reading
+from emofeedback.training.policy import ScenePolicy
+
+
+class Reward(Protocol):
+    """Scores pictures for the requests that drew them."""
+
+    def score(self, pictures: Sequence[Picture]) -> list[float | None]:
+        """One score per picture; None = missing."""
+        ...
+
+
+class DifferentiableReward(Protocol):
+    """A reward whose gradient reaches the pixels."""
+
+    def score_tensor(self, pixels: Tensor, targets: Tensor) -> Tensor:
+        """Scores [B] of pixels [B, 3, H, W] in [-1, 1] for targets [B, 2] (valence, arousal)."""
+        ...
+
+
+class DifferentiableReader(Protocol):
+    """A judge with a reading that gradients pass through."""
+
+    def rate_tensor(self, pixels: Tensor) -> tuple[Tensor, Tensor]: ...
+
+
+def picture_key(picture: Picture) -> bytes:
+    """SHA-256 over the picture's pixels."""
+    image = picture.image.convert("RGB")
+    return hashlib.sha256(repr(image.size).encode() + image.tobytes()).digest()
+
+
+class CachedReader:
+    """A reader that reads each picture once: several rewards share one reading.
+
+    Args:
+        reader: a judge or a rater.
+        kept: readings kept, the oldest go first.
+    """
+
+    def __init__(self, reader: Reader, kept: int = 4096) -> None:
+        self.reader, self.kept, self.name = reader, kept, reader.name
+        self._readings: OrderedDict[bytes, Reading | None] = OrderedDict()
+
+    def read(self, pictures: Sequence[Picture]) -> list[Reading | None]:
+        keys = [picture_key(picture) for picture in pictures]
+        fresh = {key: p for key, p in zip(keys, pictures, strict=True) if key not in self._readings}
+        if fresh:
+            self._readings.update(zip(fresh, self.reader.read(list(fresh.values())), strict=True))
+        found = [self._readings[key] for key in keys]
+        while len(self._readings) > self.kept:
+            self._readings.popitem(last=False)
+        return found
+
+    def content_kept(self, prompt: str, reading: Reading) -> bool | None:
+        return self.reader.content_kept(prompt, reading)
+
+
+class AffectReward:
+    """-(squared distance in the valence-arousal plane) of what is read to what was asked, in [-8, 0]."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    def score(self, pictures: Sequence[Picture]) -> list[float | None]:
+        scores: list[float | None] = []
+        for picture, reading in zip(pictures, self.reader.read(pictures), strict=True):
+            if picture.request.affect is None:
+                raise ValueError("the affect reward needs a target in every request")
+            scores.append(None if reading is None else -(reading.affect.distance(picture.request.affect) ** 2))
+        return scores
+
+
+class DifferentiableAffect:
+    """`AffectReward` on tensors, through a judge's differentiable reading."""
+
+    def __init__(self, judge: DifferentiableReader) -> None:
+        self.judge = judge
+
+    def score_tensor(self, pixels: Tensor, targets: Tensor) -> Tensor:
+        valence, arousal = self.judge.rate_tensor(pixels)
+        return -((valence - targets[:, 0]).square() + (arousal - targets[:, 1]).square())
+
+
+class ContentReward:
+    """1 where everything the prompt names is still seen (also when it names nothing), else 0."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    def score(self, pictures: Sequence[Picture]) -> list[float | None]:
+        readings = self.reader.read(pictures)
+        return [
+            None if reading is None else float(self.reader.content_kept(picture.request.prompt, reading) is not False)
+            for picture, reading in zip(pictures, readings, strict=True)
+        ]
+
+
+class QualityReward:
+    """How well the frozen base can denoise the picture: low for what lies off its manifold, at most 0.
+
+    A picture is encoded, noised a little, and the squared error of the base's velocity is taken, given its prompt
+    but no emotion. The error of flat pictures is small too, so errors below `typical` count as equally good:
+    otherwise emptiness would be rewarded.
+
+    Args:
+        typical: mean error on the base's own pictures; see `calibrated`.
+        levels: sigmas at which the error is taken.
+    """
+
+    def __init__(self, policy: ScenePolicy, typical: float = 0.0, levels: Sequence[float] = (0.15, 0.3)) -> None:
+        self.policy, self.typical, self.levels = policy, typical, tuple(levels)
+
+    @classmethod
+    def calibrated(cls, policy: ScenePolicy, requests: Sequence[PictureRequest]) -> "QualityReward":
+        """With the mean error on pictures that the base draws for `requests`."""
+        with policy.using("base"):
+            pictures = list(policy.generator.generate(requests))
+        reward = cls(policy)
+        reward.typical = float(reward.errors(pictures).mean())
+        return reward
+
+    def score(self, pictures: Sequence[Picture]) -> list[float | None]:
+        excess = (self.errors(pictures) - self.typical).clamp(min=0)
+        return [-value if value < float("inf") else None for value in excess.tolist()]
+
+    @torch.no_grad()
+    def errors(self, pictures: Sequence[Picture]) -> Tensor:
+        """Mean squared velocity errors [N] of the base, with the same noise for every picture."""
+        parts = []
+        generator: SceneDiffusionGenerator = self.policy.generator
+        for begin in range(0, len(pictures), self.policy.chunk):
+            batch = pictures[begin : begin + self.policy.chunk]
+            clean = generator.encode(from_images([p.image for p in batch], generator.size))
+            conditions = self.policy.conditions([PictureRequest(p.request.prompt, None, 0, 0.0) for p in batch])
+            noise = torch.randn((1, *clean.shape[1:]), generator=torch.Generator().manual_seed(0)).to(clean)
+            noise = noise.expand_as(clean)
+            error = torch.zeros(len(batch), device=clean.device)
+            for level in self.levels:
+                times = torch.full((len(batch),), level, device=clean.device)
+                predicted = self.policy.velocity(interpolate(clean, noise, times), times, conditions, "base")
+                error += (predicted - velocity(clean, noise)).square().flatten(1).mean(1)
+            parts.append(error / len(self.levels))
+        return torch.cat(parts).cpu()
