@@ -18,7 +18,7 @@ from torch import Tensor
 
 from emofeedback.checksums import verify_folder
 from emofeedback.errors import UserError
-from emofeedback.flow.schedule import euler_step, guided, interpolate, sigmas
+from emofeedback.flow.schedule import euler_step, expand, guided, interpolate, sigmas
 from emofeedback.generators.emotion_adapter import EmotionAdapter
 from emofeedback.generators.lora import load_lora
 from emofeedback.pixels import from_images, to_images
@@ -71,9 +71,10 @@ class SceneDiffusionGenerator:
         vocabulary: the words seen in training; empty = any word.
     """
 
-    default_steps = 12
+    default_steps = 10
     preview_steps = 4
-    default_guidance = 3.5
+    default_guidance = 3.0
+    emotion_guidance = 4.0
 
     def __init__(
         self,
@@ -195,20 +196,39 @@ class SceneDiffusionGenerator:
         return noise
 
     def conditioning(self, batch: Sequence[PictureRequest]) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Prompt [2B or B, L, D] and pooled embeddings, unguided half first, and guidance [B] (None = all 1)."""
+        """What the transformer is told about a batch.
+
+        Returns:
+            prompt [kB, L, D] and pooled embeddings [kB, P], the conditional ones last, after (k = 3) those with the
+            opposite emotion, after (k > 1) those of the empty prompt; and guidance: None (k = 1), towards the words
+            [1, B] (k = 2), or towards the words and the emotion [2, B] (k = 3).
+        """
         self._encode_texts([r.prompt for r in batch] + [""])
-        prompt = torch.cat([self._texts[r.prompt][0] for r in batch])
-        pooled = torch.cat([self._texts[r.prompt][1] for r in batch])
-        if self.adapter is not None:
-            points = [(r.affect.valence, r.affect.arousal, r.strength) if r.affect else (0.0, 0.0, 0.0) for r in batch]
-            valence, arousal, strength = torch.tensor(points, device=self.device, dtype=torch.float32).unbind(1)
-            prompt, pooled = self.adapter(prompt, pooled, valence, arousal, strength)
+        words = (
+            torch.cat([self._texts[r.prompt][0] for r in batch]),
+            torch.cat([self._texts[r.prompt][1] for r in batch]),
+        )
         guidance = [self.default_guidance if r.guidance is None else r.guidance for r in batch]
-        if all(w == 1.0 for w in guidance):
-            return prompt, pooled, None
-        empty_prompt, empty_pooled = (x.expand(len(batch), *x.shape[1:]) for x in self._texts[""])
-        weights = torch.tensor(guidance, device=self.device)
-        return torch.cat([empty_prompt, prompt]), torch.cat([empty_pooled, pooled]), weights
+        parts = [self._with_emotion(*words, batch, 1.0)]
+        weights = [guidance]
+        if any(w != 1.0 for w in guidance):
+            if self.adapter is not None and any(r.affect and r.strength for r in batch):
+                parts.insert(0, self._with_emotion(*words, batch, -1.0))
+                weights.append([self.emotion_guidance if w != 1.0 else 0.0 for w in guidance])
+            empty = self._texts[""]
+            parts.insert(0, (empty[0].expand(len(batch), -1, -1), empty[1].expand(len(batch), -1)))
+        prompt, pooled = (torch.cat(rows) for rows in zip(*parts, strict=True))
+        return prompt, pooled, torch.tensor(weights, device=self.device) if len(parts) > 1 else None
+
+    def _with_emotion(
+        self, prompt: Tensor, pooled: Tensor, batch: Sequence[PictureRequest], sign: float
+    ) -> tuple[Tensor, Tensor]:
+        """Embeddings with each request's emotion in them (sign 1) or with the opposite one (sign -1)."""
+        if self.adapter is None:
+            return prompt, pooled
+        points = [(r.affect.valence, r.affect.arousal, r.strength) if r.affect else (0.0, 0.0, 0.0) for r in batch]
+        valence, arousal, strength = torch.tensor(points, device=self.device, dtype=torch.float32).unbind(1)
+        return self.adapter(prompt, pooled, sign * valence, sign * arousal, strength)
 
     def _encode_texts(self, prompts: Sequence[str]) -> None:
         """Embed the prompts that are not kept yet; the oldest are dropped beyond TEXTS."""
@@ -227,21 +247,29 @@ class SceneDiffusionGenerator:
     def velocity(
         self, latents: Tensor, level: float | Tensor, condition: tuple[Tensor, Tensor, Tensor | None]
     ) -> Tensor:
-        """Guided velocity [B, C, h, w] in float32 at one noise level, or one for each picture [B]."""
+        """Guided velocity [B, C, h, w] in float32 at one noise level, or one for each picture [B].
+
+        v = u + w (c - u) + w_e (c - o): c with words and emotion, u with neither, o with the words and the opposite
+        emotion, after composable guidance (Liu et al. 2022). Words alone fix most of a picture; the last term lets a
+        small change of valence or arousal show.
+        """
         prompt, pooled, guidance = condition
         levels = torch.as_tensor(level, dtype=torch.float32, device=self.device).expand(len(latents))
-        doubled = latents if guidance is None else torch.cat([latents, latents])
+        copies = len(prompt) // len(latents)
         predicted = self.pipeline.transformer(
-            hidden_states=doubled.to(self.dtype),
-            timestep=levels.repeat(len(doubled) // len(latents)) * TIMESTEPS,
+            hidden_states=latents.repeat(copies, 1, 1, 1).to(self.dtype),
+            timestep=levels.repeat(copies) * TIMESTEPS,
             encoder_hidden_states=prompt.to(self.dtype),
             pooled_projections=pooled.to(self.dtype),
             return_dict=False,
         )[0].float()
         if guidance is None:
             return predicted
-        unconditional, conditional = predicted.chunk(2)
-        return guided(conditional, unconditional, guidance)
+        unconditional, *opposite, conditional = predicted.chunk(copies)
+        velocity = guided(conditional, unconditional, guidance[0])
+        if opposite:
+            velocity = velocity + expand(guidance[1], velocity) * (conditional - opposite[0])
+        return velocity
 
     def encode(self, pixels: Tensor) -> Tensor:
         """Pictures [B, 3, H, W] in [-1, 1] -> scaled latents [B, C, h, w], float32."""

@@ -21,7 +21,7 @@ from emofeedback.errors import Cancelled
 from emofeedback.pixels import from_bytes, sheet, to_images
 from emofeedback.training.budget import Budget, RunLog, StopSignal, prepare_host
 from emofeedback.training.checkpoint import load_state, save_state
-from emofeedback.training.optim import Muon, Optimisers, WeightAverage
+from emofeedback.training.optim import Muon, Optimisers, WeightAverage, split_kernels
 from emofeedback.training.scene_data import SceneCache, batch_indices
 
 KL_WEIGHT = 5e-4  # on the mean over latent elements, which is 1e-6 or less on their sum
@@ -94,9 +94,7 @@ def train_autoencoder(
     vae = vae.train()
     average = copy.deepcopy(vae)
     ema = WeightAverage(vae, average, decay=0.998)
-    kernels = [p for n, p in vae.named_parameters() if p.ndim == 4 and "conv_in" not in n and "conv_out" not in n]
-    chosen = {id(p) for p in kernels}
-    rest = [p for p in vae.parameters() if id(p) not in chosen]
+    kernels, rest = split_kernels(vae, ends=("conv_in", "conv_out"))
     adam = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
     optimisers = Optimisers([Muon(kernels, lr=muon_lr, weight_decay=0.0), adam])
     state_path, log = out / "training" / "state.safetensors", RunLog(out / "training")

@@ -113,6 +113,13 @@ def split_parameters(
     return hidden, [p for p in everything.parameters() if id(p) not in chosen]
 
 
+def split_kernels(model: nn.Module, ends: Sequence[str]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """(Muon's, AdamW's) parameters of a convolutional network: all kernels but those of `ends`, and the rest."""
+    kernels = [p for n, p in model.named_parameters() if p.ndim == 4 and not any(end in n for end in ends)]
+    chosen = {id(p) for p in kernels}
+    return kernels, [p for p in model.parameters() if id(p) not in chosen]
+
+
 def trapezoid(step: int, progress: float, warmup: int, cooldown: float) -> float:
     """Share of the peak rate: linear warm-up over `warmup` steps, flat, linear to 0 over the last `cooldown` share."""
     rise = min(1.0, (step + 1) / warmup) if warmup else 1.0

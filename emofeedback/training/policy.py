@@ -277,5 +277,5 @@ class ScenePolicy:
         count = len(noisy)
         prompt = torch.cat([self._empty.prompt.expand(count, -1, -1), conditions.prompt])
         pooled = torch.cat([self._empty.pooled.expand(count, -1), conditions.pooled])
-        weights = torch.full((count,), guidance, device=noisy.device)
+        weights = torch.full((1, count), guidance, device=noisy.device)
         return self.generator.velocity(noisy, times, (prompt, pooled, weights))

@@ -27,7 +27,7 @@ from emofeedback.scenes.grammar import Scene
 from emofeedback.training.budget import Budget, RunLog, StopSignal, prepare_host
 from emofeedback.training.checkpoint import load_state, save_state
 from emofeedback.training.judge_export import replace_files, table
-from emofeedback.training.optim import Optimisers, WeightAverage, trapezoid
+from emofeedback.training.optim import Muon, Optimisers, WeightAverage, split_kernels, trapezoid
 from emofeedback.training.pictures import augment, round_trips
 from emofeedback.training.scene_data import SceneCache, batch_indices, render_cache
 
@@ -193,7 +193,7 @@ def train_rater(
         broken = round_trips(some, vae_dir, work / "broken.npy", BROKEN, seed + 1)
     average, facts = _fit(model, RaterData(cache, faint, broken, seed), out, minutes, resume, batch, lr)
     held_out = held_out or render_cache(work / "held-out", 512, cache.size, seed + 1, "held-out", workers)
-    facts |= {"scenes": len(cache), "round trips": 2 * len(faint), "optimiser": f"AdamW {lr:g}"}
+    facts |= {"scenes": len(cache), "round trips": 2 * len(faint), "optimiser": f"Muon {10 * lr:g} and AdamW {lr:g}"}
     facts |= {"threads": threads, "seed": seed, "held out": len(held_out)}
     _export(average, out, facts, measure_rater(average, held_out))
     return average
@@ -211,8 +211,9 @@ def _fit(
     """The loop: returns the averaged model and the facts of the run."""
     average = copy.deepcopy(model)
     ema = WeightAverage(model, average, decay=0.998)
-    adam = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.05, fused=True)
-    optimisers = Optimisers([adam])
+    kernels, rest = split_kernels(model, ends=("embedder.embedder",))
+    adam = torch.optim.AdamW(rest, lr=lr, weight_decay=0.05, fused=True)
+    optimisers = Optimisers([Muon(kernels, lr=10 * lr), adam])
     path, log = out / "training" / "state.safetensors", RunLog(out / "training")
     step, spent = 0, 0.0
     if resume:
