@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,6 +13,10 @@ from emofeedback.generators.diffusion import SceneDiffusionGenerator
 from emofeedback.judges.lvlm import SceneJudge
 from emofeedback.protocols import Generator, Judge
 from emofeedback.settings import Settings, checkpoint_folder
+
+if TYPE_CHECKING:
+    from emofeedback.training.finetune_job import FinetuneJob
+    from emofeedback.training.finetune_order import FinetuneOrder
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +56,30 @@ def build_rater(settings: Settings) -> GradingRater:
     """
     folder = _folder(settings, "rater", settings.rater)
     return GradingRater(SceneRater.from_pretrained(folder, device=prepare_device(settings)))
+
+
+def build_finetune_job(settings: Settings, order: "FinetuneOrder", judge: Judge, out: Path) -> "FinetuneJob":
+    """A fine-tuning job on a generator of its own; `judge` rewards, the second rater audits.
+
+    Args:
+        out: the job's folder; nothing is written yet.
+
+    Raises:
+        UserError: the order contradicts itself, or a model that the job needs is not there.
+    """
+    from emofeedback.training.finetune_build import build_finetuner  # training is not needed to draw and to read
+    from emofeedback.training.finetune_job import FinetuneJob, job_settings, job_tasks
+
+    job, tasks = job_settings(order), job_tasks(order)
+    if settings.adapter is not None:
+        raise UserError("Fine-tuning starts from the generator itself; start the app again without an adapter.")
+    if not isinstance(judge, SceneJudge):
+        raise UserError(f"The judge {judge.name!r} cannot reward fine-tuning; start the app with the bundled judge.")
+    folder = _folder(settings, "rater", settings.rater)
+    if not folder.is_dir():
+        raise UserError(f"Fine-tuning needs the second rater to audit it, and there is none in {folder}; fetch it.")
+    generator = build_generator(settings)
+    return FinetuneJob(build_finetuner(generator, judge, build_rater(settings), job, tasks, out))
 
 
 def parse_adapter(text: str) -> tuple[Path, float]:

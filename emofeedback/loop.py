@@ -198,6 +198,7 @@ def run_loop(
     steps: int | None = None,
     guidance: float | None = None,
     tolerance: float = TOLERANCE,
+    patience: int = 1,
     continuation: Continuation = "same_seed",
     start: Image.Image | None = None,
     start_strength: float = 0.6,
@@ -208,14 +209,15 @@ def run_loop(
 
     Later rounds keep the candidates' seeds, so a picture changes only where the words do; with continuation "image"
     they also start from the last chosen picture at `start_strength`. A run stops when the chosen picture lies within
-    `tolerance` of the target, a round brings no gain, the rounds are used up, the judge asks for no change, no
-    picture could be read, or `cancel` is set; finished rounds are always in the Run.
+    `tolerance` of the target, `patience` rounds in a row bring no gain over the best before, the rounds are used up,
+    the judge asks for no change, no picture could be read, or `cancel` is set; finished rounds are always in the Run.
 
     Raises:
         UserError: a setting is out of range.
     """
     check_whole("rounds", rounds, 1, MAX_ROUNDS)
     check_number("tolerance", tolerance, 0.0, 3.0)
+    check_whole("patience", patience, 1, MAX_ROUNDS)
     if continuation not in ("same_seed", "image"):
         raise UserError(f"Unknown continuation {continuation!r}; known are same_seed, image.")
     drawing = Drawing(candidates, seed, strength, steps, guidance, start, start_strength)
@@ -227,6 +229,7 @@ def run_loop(
         "steps": generator.default_steps if steps is None else steps,
         "guidance": guidance,
         "tolerance": tolerance,
+        "patience": patience,
         "continuation": continuation,
         "start_image": start is not None,
         "start_strength": start_strength,
@@ -242,7 +245,7 @@ def run_loop(
     def finish(done: Sequence[Round], stopped: StopReason) -> Finished:
         return Finished(Run(prompt, target, tuple(done), stopped, generator.name, judge.name, settings))
 
-    stop = partial(stop_reason, rounds=rounds, tolerance=tolerance, cancel=cancel)
+    stop = partial(stop_reason, rounds=rounds, tolerance=tolerance, patience=patience, cancel=cancel)
     return _rounds(prompt, drawing, continuation, turn, stop, finish)
 
 
@@ -279,7 +282,7 @@ def _rounds(
 
 
 def stop_reason(
-    done: Sequence[Round], rounds: int, tolerance: float, cancel: CancelFlag | None = None
+    done: Sequence[Round], rounds: int, tolerance: float, cancel: CancelFlag | None = None, patience: int = 1
 ) -> StopReason | None:
     """Why a run stops after its last round so far; None to go on."""
     last = done[-1]
@@ -290,8 +293,10 @@ def stop_reason(
         return "unreadable"
     if best.distance <= tolerance and best.content_kept is not False:
         return "tolerance"
-    if len(done) > 1 and _rank(best) >= min(_rank(r.best()) for r in done[:-1]):
-        return "no_gain"
+    if len(done) > patience:
+        before, lately = done[:-patience], done[-patience:]
+        if min(_rank(r.best()) for r in lately) >= min(_rank(r.best()) for r in before):
+            return "no_gain"
     if len(done) >= rounds:
         return "rounds"
     return "no_edits" if last.next_prompt is None else None

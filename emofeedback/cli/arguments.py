@@ -120,6 +120,9 @@ def _generate(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--tolerance", type=number(0, 3), default=0.12, metavar="X", help="stop this close (default .12)"
     )
+    command.add_argument(
+        "--patience", type=whole(1, 50), default=1, metavar="N", help="rounds without gain (default 1)"
+    )
     command.add_argument("--image", type=Path, metavar="FILE", help="start from this picture")
     command.add_argument("--image-strength", type=number(0.01, 1), default=0.6, metavar="X", help="how much is redrawn")
     command.add_argument("--continuation", choices=("same_seed", "image"), default="same_seed", help="of later rounds")

@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
             steps=arguments.steps,
             guidance=arguments.guidance,
             tolerance=arguments.tolerance,
+            patience=arguments.patience,
             continuation=arguments.continuation,
             start=start,
             start_strength=arguments.image_strength,

@@ -74,7 +74,7 @@ class SceneDiffusionGenerator:
     default_steps = 10
     preview_steps = 4
     default_guidance = 3.0
-    emotion_guidance = 4.0
+    emotion_guidance = 3.0
 
     def __init__(
         self,

@@ -35,6 +35,7 @@ class Controls:
     start_strength: gr.Slider
     steps: gr.Slider
     tolerance: gr.Slider
+    patience: gr.Slider
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,10 @@ def controls(prompt: str, target: Affect) -> Controls:
             )  # fmt: skip
             steps = gr.Slider(0, 50, 0, step=1, label="Steps", info="0 = the generator's own number")
             tolerance = gr.Slider(0, 0.5, 0.12, step=0.01, label="Stop when this close to the target")
+            patience = gr.Slider(1, 6, 1, step=1, label="Rounds without gain before it stops")
     return Controls(
         words, unknown, chips, valence, arousal, run, stop, rounds, candidates, strength, seed, randomize,
-        continuation, start_strength, steps, tolerance,
+        continuation, start_strength, steps, tolerance, patience,
     )  # fmt: skip
 
 

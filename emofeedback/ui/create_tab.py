@@ -35,6 +35,7 @@ class Order:
     start_strength: float
     steps: int | None
     tolerance: float
+    patience: int
 
 
 class CreateTab:
@@ -58,7 +59,7 @@ class CreateTab:
         quick = quiet | {"queue": False}
         knobs: set[Any] = {
             c.prompt, c.valence, c.arousal, c.rounds, c.candidates, c.strength, c.seed, c.randomize, c.continuation,
-            c.start_strength, c.steps, c.tolerance,
+            c.start_strength, c.steps, c.tolerance, c.patience,
         }  # fmt: skip
         outputs = [
             s.picture, s.status, s.strip, s.gallery, s.download, j.plane, j.words, j.suggestion, j.edits,
@@ -100,6 +101,7 @@ class CreateTab:
             start_strength=float(data[c.start_strength]),
             steps=int(data[c.steps]) or None,
             tolerance=float(data[c.tolerance]),
+            patience=int(data[c.patience]),
         )
 
     def moved(self, valence: float, arousal: float, request: gr.Request) -> Any:
@@ -177,7 +179,8 @@ class CreateTab:
                 events = run_loop(
                     generator, judge, order.prompt, order.target, rounds=order.rounds, candidates=order.candidates,
                     seed=order.seed, strength=order.strength, steps=order.steps, tolerance=order.tolerance,
-                    continuation=order.continuation, start_strength=order.start_strength, cancel=cancel,
+                    patience=order.patience, continuation=order.continuation,
+                    start_strength=order.start_strength, cancel=cancel,
                 )  # fmt: skip
                 yield self.view.clear(order.target)
                 for event in events:

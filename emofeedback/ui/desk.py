@@ -88,6 +88,8 @@ class Visit:
     edits: list[tuple[Edit, ...]] = field(default_factory=list)  # for each round, those that led to its prompt
     runs: int = 0
     figures: dict[str, Continuity] = field(default_factory=dict)  # of the last sheet
+    gone: bool = False  # the browser tab was closed
+    dress: Callable[["Visit"], None] | None = None  # puts the visitor's adapter on the generator, or takes it off
 
     def begin(self, target: Affect) -> None:
         """Forget the last run and open a folder for the next."""
@@ -107,10 +109,12 @@ class Visit:
 
     @contextmanager
     def work(self) -> Iterator[threading.Event]:
-        """Mark the visitor as busy and hand out a fresh stop signal."""
+        """Mark the visitor as busy and hand out a fresh stop signal; to be entered under the models' lock."""
         self.cancel = threading.Event()
         self.running = True
         try:
+            if self.dress is not None:
+                self.dress(self)
             yield self.cancel
         finally:
             self.running = False
@@ -122,6 +126,7 @@ class Visits:
 
     def __init__(self, root: Path | None = None) -> None:
         self._root = root
+        self.dress: Callable[[Visit], None] | None = None
         self._lock = threading.Lock()
         self._visits: dict[str, Visit] = {}
 
@@ -130,7 +135,7 @@ class Visits:
         key = getattr(request, "session_hash", None)
         with self._lock:
             if key is None or key not in self._visits:
-                visit = Visit(Path(tempfile.mkdtemp(prefix="emofeedback-", dir=self._root)))
+                visit = Visit(Path(tempfile.mkdtemp(prefix="emofeedback-", dir=self._root)), dress=self.dress)
                 if key is None:
                     return visit
                 self._visits[key] = visit
@@ -141,6 +146,7 @@ class Visits:
         with self._lock:
             visit = self._visits.pop(request.session_hash or "", None)
         if visit is not None:
+            visit.gone = True
             visit.cancel.set()
             shutil.rmtree(visit.folder, ignore_errors=True)
 

@@ -12,6 +12,7 @@ from emofeedback.ui.create_tab import CreateTab
 from emofeedback.ui.desk import MODELS, Models, Visits
 from emofeedback.ui.endpoints import Endpoints
 from emofeedback.ui.example import load_example
+from emofeedback.ui.finetune_tab import FinetuneTab, OpenJob
 from emofeedback.ui.read_tab import ReadTab
 from emofeedback.ui.sweep_tab import SweepTab
 from emofeedback.ui.theme import css, theme
@@ -24,13 +25,16 @@ BRAND = (
 )
 
 
-def build(load: Load, example: Path = EXAMPLE, files: Path | None = None) -> tuple[gr.Blocks, Models]:
+def build(
+    load: Load, example: Path = EXAMPLE, files: Path | None = None, open_job: OpenJob | None = None
+) -> tuple[gr.Blocks, Models]:
     """The page and its models (not loaded yet: call `Models.start`).
 
     Args:
         load: makes the generator and the judge; called once, on a thread of its own.
         example: folder of the finished run that a first visit shows; may be missing.
         files: where visitors' pictures are kept; None = the system's temporary folder.
+        open_job: makes a fine-tuning job; None = the page has no tab for it.
     """
     models, visits = Models(load), Visits(files)
     shown = load_example(example)
@@ -46,6 +50,9 @@ def build(load: Load, example: Path = EXAMPLE, files: Path | None = None) -> tup
                 SweepTab(models, visits)
             with gr.Tab("Read a picture", id="read"):
                 ReadTab(models)
+            if open_job is not None:
+                with gr.Tab("Fine-tune", id="finetune"):
+                    FinetuneTab(models, visits, open_job)
         page.load(
             lambda: _banner(models), None, [banner], queue=False, show_progress="hidden", api_visibility="private"
         )
@@ -62,7 +69,7 @@ def _banner(models: Models) -> str:
 
 def launch(
     load: Load, *, host: str | None = None, port: int | None = None, block: bool = True, example: Path = EXAMPLE,
-    files: Path | None = None,
+    files: Path | None = None, open_job: OpenJob | None = None,
 ) -> tuple[gr.Blocks, str]:  # fmt: skip
     """Serve the studio; the models load while the page is already there.
 
@@ -74,7 +81,7 @@ def launch(
     Returns:
         The page (close it with `.close()`) and its address.
     """
-    page, models = build(load, example, files)
+    page, models = build(load, example, files, open_job)
     models.start()
     options: dict[str, Any] = {"server_name": host, "server_port": port}
     _, address, _ = page.launch(

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from fakes import ColourJudge, PaintGenerator
@@ -25,8 +26,9 @@ from emofeedback.loop import (
     draw_round,
     prompt_after,
     run_loop,
+    stop_reason,
 )
-from emofeedback.records import Candidate, Critique, Edit, Picture, PictureRequest, Reading, Run
+from emofeedback.records import Candidate, Cost, Critique, Edit, Picture, PictureRequest, Reading, Round, Run
 
 TARGET = Affect(0.8, 0.0)
 
@@ -211,3 +213,16 @@ def test_costs_are_recorded() -> None:
 def test_settings_out_of_range_are_named(wrong: dict) -> None:
     with pytest.raises(UserError, match=next(iter(wrong))):
         run_loop(PaintGenerator(), ColourJudge(), "a dog", TARGET, **wrong)
+
+
+def test_patience_lets_a_run_go_on_past_a_round_without_gain() -> None:
+    def done(number: int, distance: float) -> Round:
+        chosen = replace(candidate(distance), chosen=True)
+        return Round(number, "a boat", (chosen,), None, "a boat, at night", Cost())
+
+    falling, rising = [done(1, 0.8), done(2, 0.5)], [done(1, 0.5), done(2, 0.8)]
+    assert stop_reason(falling, rounds=6, tolerance=0.1) is None
+    assert stop_reason(rising, rounds=6, tolerance=0.1) == "no_gain"
+    assert stop_reason(rising, rounds=6, tolerance=0.1, patience=2) is None
+    assert stop_reason([*rising, done(3, 0.6)], rounds=6, tolerance=0.1, patience=2) == "no_gain"
+    assert stop_reason([*rising, done(3, 0.4)], rounds=6, tolerance=0.1, patience=2) is None

@@ -1,0 +1,110 @@
+"""A whole fine-tuning job behind four calls: estimate, run, look at its pictures, export what it learned."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from emofeedback.errors import Cancelled
+from emofeedback.records import PictureRequest
+from emofeedback.training.finetune import Finetuner, FinetuneResult
+from emofeedback.training.finetune_export import export_adapter
+from emofeedback.training.finetune_order import Estimate, FinetuneOrder
+from emofeedback.training.finetune_settings import FinetuneSettings, Targets, Tasks, scene_prompts
+from emofeedback.training.metrics_log import Entry
+
+PROMPTS, HELD_OUT = 64, 16  # of the bundled world, where the order names none
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a job ended, and the folder of its adapter."""
+
+    result: FinetuneResult
+    adapter: Path
+
+
+def job_settings(order: FinetuneOrder) -> FinetuneSettings:
+    """The order as settings.
+
+    Raises:
+        UserError: a value is out of range, or two contradict each other.
+    """
+    return FinetuneSettings(
+        objective=order.objective, minutes=order.minutes, updates=order.updates, group=order.group,
+        steps=order.steps, learning_rate=order.learning_rate, seed=order.seed,
+    )  # fmt: skip
+
+
+def job_tasks(order: FinetuneOrder) -> Tasks:
+    """The order's prompts and targets.
+
+    Raises:
+        UserError: a prompt is both trained on and held out, or the target is contradictory.
+    """
+    prompts = order.prompts or tuple(scene_prompts(PROMPTS, order.seed, "train"))
+    world = (p for p in scene_prompts(HELD_OUT, order.seed, "held-out") if p not in prompts)
+    return Tasks(prompts, order.held_out or tuple(world), Targets(order.region, order.point), order.seed)
+
+
+class FinetuneJob:
+    """One trainer and what is done with it; its folder is `trainer.out`."""
+
+    def __init__(self, trainer: Finetuner) -> None:
+        self.trainer = trainer
+
+    def held_out(self) -> list[PictureRequest]:
+        """What the audit draws, in the order of `samples`."""
+        return list(self.trainer.auditor.requests)
+
+    def samples(self, name: str) -> list[Image.Image]:
+        """The held-out pictures of the "base" or of the "best" audit so far."""
+        return self.trainer.samples(name)
+
+    def estimate(self, stop: Callable[[], bool] = lambda: False) -> Estimate:
+        """One update and one audit, measured; the job is of no use afterwards.
+
+        Raises:
+            Cancelled: `stop()` was true between two forward passes.
+        """
+
+        def check() -> None:
+            if stop():
+                raise Cancelled("The dry run was stopped.")
+
+        trainer, settings = self.trainer, self.trainer.settings
+        update = float(trainer.update(check)["seconds"])
+        begin = time.monotonic()
+        trainer.auditor.grade(trainer.auditor.draw(trainer.policy.generator, lambda done, total: check()))
+        audit = time.monotonic() - begin
+        each = max(update + audit / settings.audit_every, 1e-6)  # seconds of an update with its share of the audits
+        updates = settings.updates or max(1, int((60 * (settings.minutes or 0) - audit) / each))
+        pictures = updates * settings.prompts * settings.group
+        return Estimate(update, audit, updates, pictures, (audit + updates * each) / 60, self._memory())
+
+    def _memory(self) -> float | None:
+        """Peak memory in MiB of the device that the job runs on."""
+        device = self.trainer.policy.generator.device
+        if device.type == "cuda":
+            return float(torch.cuda.max_memory_allocated(device)) / 2**20
+        try:
+            import resource  # not on every system
+        except ImportError:
+            return None
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return float(peak) / (2**20 if sys.platform == "darwin" else 2**10)
+
+    def run(self, stop: Callable[[], bool], on_event: Callable[[Entry], None]) -> Ending:
+        """Train until the budget, the guard or `stop()` ends it, then export the best adapter."""
+        trainer = self.trainer
+        result = trainer.run(stop, on_event)
+        after = trainer.samples("best") if result.best is not None else []
+        folder = export_adapter(
+            trainer.policy, trainer.settings, trainer.tasks, result, trainer.out / "adapter",
+            trainer.samples("base") if after else [], after,
+        )  # fmt: skip
+        return Ending(result, folder)

@@ -1,0 +1,184 @@
+"""The Fine-tune tab through its listeners, with a tiny real generator and trainer."""
+
+import sys
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
+
+import torch
+from fakes import ColourJudge
+from tiny_finetune import HELD_OUT, PROMPTS, tiny_generator
+
+from emofeedback import build
+from emofeedback.affect import Affect
+from emofeedback.errors import UserError
+from emofeedback.protocols import Judge
+from emofeedback.records import Picture, Reading
+from emofeedback.settings import Settings
+from emofeedback.training.audit import Auditor
+from emofeedback.training.finetune import Finetuner
+from emofeedback.training.finetune_job import FinetuneJob, job_settings, job_tasks
+from emofeedback.training.finetune_order import FinetuneOrder, lines
+from emofeedback.training.policy import ScenePolicy
+from emofeedback.training.rewards import AffectReward, CachedReader, ContentReward
+from emofeedback.ui import studio
+from emofeedback.ui.finetune_view import chart, pairs
+
+ORDER: dict[str, Any] = {
+    "source": "own", "prompts": "\n".join(PROMPTS), "region": "point", "valence": 0.7, "arousal": -0.7,
+    "objective": "awm", "minutes": 0, "updates": 2, "group": 4, "steps": 2, "learning_rate": 0.02, "seed": 0,
+    "held_out": "\n".join(HELD_OUT),
+}  # fmt: skip
+STATUS, CHARTS, PAIRS = 0, 1, 2
+MOOD = ("a cat", 0.6, -0.4, 1, 5, 2)
+
+
+class PleasedRater(ColourJudge):
+    """Finds each audit's pictures closer to the target than those before, so that the last update is the best."""
+
+    audits = 0
+
+    def read(self, pictures: Sequence[Picture]) -> list[Reading | None]:
+        self.audits += 1
+        closer = Affect.clamped(0.1 * self.audits, -0.1 * self.audits)
+        return [reading and replace(reading, affect=closer) for reading in super().read(pictures)]
+
+
+def open_tiny(order: FinetuneOrder, judge: Judge, out: Path) -> FinetuneJob:
+    """As build.build_finetune_job, with everything small and the colour as the reward."""
+    torch.set_num_threads(1)
+    settings = replace(
+        job_settings(order), prompts=2, rank=4, audit_every=1, audit_pictures=2, audit_steps=2,
+        weights={"affect": 1.0, "content": 0.3},
+    )  # fmt: skip
+    tasks = job_tasks(order)
+    reader = CachedReader(judge)
+    rewards = {"affect": AffectReward(reader), "content": ContentReward(reader)}
+    auditor = Auditor(tasks.audit(settings.audit_pictures), PleasedRater(), settings)
+    policy = ScenePolicy(tiny_generator(), settings.rank, settings.seed)
+    return FinetuneJob(Finetuner(policy, rewards, settings, tasks, auditor, out))
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    folder = tmp_path_factory.mktemp("finetune")
+    page, address = studio.launch(
+        lambda: (tiny_generator(), ColourJudge()), block=False, example=folder / "none", files=folder,
+        open_job=open_tiny,
+    )  # fmt: skip
+    yield Client(address, verbose=False, download_files=str(folder / "client"))
+    page.close()
+
+
+def values(**changed: object) -> list[Any]:
+    return list({**ORDER, **changed}.values())
+
+
+def shown(item: Any) -> Any:
+    """An output's value, whether or not other properties came with it."""
+    return item.get("value") if isinstance(item, dict) else item
+
+
+def adapter_names(output: tuple[Any, ...]) -> list[str]:
+    file = next(value for value in map(shown, output) if str(value).endswith(".zip"))
+    with zipfile.ZipFile(file) as archive:
+        return archive.namelist()
+
+
+def test_a_job_runs_to_the_end_and_its_adapter_is_used_by_who_made_it(client: Client, tmp_path: Path) -> None:
+    job = client.submit(*values(), api_name="/finetune")
+    last = job.result(timeout=120)
+    seen = job.outputs()
+    drawn = [shown(output[CHARTS]) for output in seen]
+    lines_drawn = [str(c).count('class="line"') for c in drawn if c]
+    assert lines_drawn[0] == 0 and lines_drawn[-1] == 3 and sorted(lines_drawn) == lines_drawn
+    assert any("Update 1: reward" in str(shown(output[STATUS])) for output in seen)
+    assert any(str(shown(output[PAIRS])).count("<img") == 4 for output in seen)
+    assert "Done: 2 updates and 16 pictures" in shown(last[STATUS])
+    assert "The best was update 2" in shown(last[STATUS])
+    assert "adapter/pytorch_lora_weights.safetensors" in adapter_names(last)
+
+    def picture(who: Client) -> tuple[bytes, bool]:
+        """Its pixels, and whether its record names the adapter."""
+        with Image.open(who.predict(*MOOD, api_name="/generate")[0]) as image:
+            return image.convert("RGB").tobytes(), "+tuned" in image.info["emofeedback"]
+
+    before = picture(client)
+    assert not before[1]
+    other = Client(client.src, verbose=False, download_files=str(tmp_path))
+    assert "strength 2" in client.predict(2, api_name="/finetune_use")
+    tuned = picture(client)
+    assert tuned[0] != before[0] and tuned[1]
+    assert picture(other) == before  # another visitor does not see it
+    assert picture(client) == tuned
+    client.predict(0, api_name="/finetune_use")
+    assert picture(client) == before
+
+
+def test_stop_leaves_an_adapter(client: Client) -> None:
+    job = client.submit(*values(updates=100_000), api_name="/finetune")
+    end = time.monotonic() + 60
+    while not any("Update 1" in str(shown(output[STATUS])) for output in job.outputs()):
+        assert time.monotonic() < end and not job.done()
+        time.sleep(0.05)
+    assert "Stopping" in client.predict(api_name="/finetune_stop")
+    last = job.result(timeout=60)
+    assert "Stopped by you" in shown(last[STATUS])
+    assert "adapter/pytorch_lora_weights.safetensors" in adapter_names(last)
+    assert "Nothing is running" in client.predict(api_name="/finetune_stop")
+
+
+def test_a_dry_run_says_time_and_memory(client: Client) -> None:
+    last = client.predict(*values(minutes=5, updates=0), api_name="/finetune_dry_run")
+    assert "One update takes" in shown(last[STATUS]) and "B of memory" in shown(last[STATUS])
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"group": 3}, "at least 4 pictures"),
+        ({"minutes": 5}, "either minutes or updates"),
+        ({"updates": 0}, "either minutes or updates"),
+        ({"prompts": " \n"}, "Write at least one prompt"),
+        ({"held_out": PROMPTS[0]}, "is also trained on"),
+        ({"seed": None}, "Seed is empty"),
+    ],
+)
+def test_bad_settings_get_one_sentence(client: Client, changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(AppError, match=says):
+        client.predict(*values(**changed), api_name="/finetune")
+
+
+def test_without_a_job_there_is_nothing_to_use(client: Client, tmp_path: Path) -> None:
+    other = Client(client.src, verbose=False, download_files=str(tmp_path))
+    with pytest.raises(AppError, match="Run a job first"):
+        other.predict(1, api_name="/finetune_use")
+
+
+def test_a_missing_rater_and_a_worn_adapter_are_said_in_a_sentence(tmp_path: Path) -> None:
+    judge = build.SceneJudge.__new__(build.SceneJudge)
+    with pytest.raises(UserError, match="second rater"):
+        build.build_finetune_job(Settings(checkpoints=tmp_path), FinetuneOrder(), judge, tmp_path)
+    with pytest.raises(UserError, match="without an adapter"):
+        build.build_finetune_job(Settings(adapter="x"), FinetuneOrder(), judge, tmp_path)
+
+
+def test_charts_and_pairs_are_drawn_the_right_way_up_and_escaped() -> None:
+    drawing = chart("<b>", [(0, 1.0), (1, 3.0)], "note", base=1.0)
+    first, last = drawing.split('points="')[1].split('"')[0].split()
+    assert float(last.split(",")[1]) < float(first.split(",")[1])
+    assert float(last.split(",")[0]) > float(first.split(",")[0])
+    assert "<b>" not in drawing and 'class="base"' in drawing
+    assert 'class="line"' in chart("flat", [(1, 2.0)], "") and 'class="line"' not in chart("none", [], "")
+    assert pairs([], [], []) == ""
+    assert lines(" a  cat \n\na cat\na dog") == ("a cat", "a dog")

@@ -1,0 +1,73 @@
+"""The main job as a new user does it: `python app.py`, three rounds with the models that ship."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).resolve().parents[2]
+WAIT = 180_000  # milliseconds; a busy machine of two cores
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[str]:
+    """The address of `python app.py` in a process of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if "http://" in line:
+                break
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def test_three_rounds_of_the_shipped_models(browser, served: str, artifacts: Path) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(served)
+    page.wait_for_selector("#run")
+    page.get_by_role("button", name="Advanced").click()
+    wanted = {
+        "Stop when this close to the target": "0",
+        "Rounds without gain before it stops": "6",
+        "Valence": "-0.6",
+        "Arousal": "0.6",
+        "Candidates": "2",
+    }
+    boxes = {page.get_by_label(f"number input for {label}"): value for label, value in wanted.items()}
+    for _ in range(5):  # what is typed while the page still connects may be taken back
+        for box, value in boxes.items():
+            if box.input_value() != value:
+                box.fill(value)
+                box.press("Tab")
+    assert [box.input_value() for box in boxes] == list(boxes.values())
+    page.fill("#prompt textarea", "a lighthouse by the sea")
+    page.click("#run")
+    page.wait_for_function("document.querySelector('#status').innerText.includes('Done in')", timeout=WAIT)
+    page.screenshot(path=artifacts / "main-job.png", full_page=True)
+    assert page.locator("#strip .card").count() == 3
+    assert page.locator("#gallery img").count() == 2
+    assert page.locator("#picture img").evaluate("image => image.naturalWidth") == 128
+    assert "Valence" in page.locator("#words").inner_text()
+    assert page.locator("#strip ins").count() >= 1
+    context.close()
