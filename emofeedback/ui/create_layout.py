@@ -103,7 +103,7 @@ def controls(prompt: str, target: Affect) -> Controls:
             )  # fmt: skip
             steps = gr.Slider(0, 50, 0, step=1, label="Steps", info="0 = the generator's own number")
             tolerance = gr.Slider(0, 0.5, 0.12, step=0.01, label="Stop when this close to the target")
-            patience = gr.Slider(1, 6, 1, step=1, label="Rounds without gain before it stops")
+            patience = gr.Slider(1, 6, 1, step=1, label="Stop after rounds without gain")
     return Controls(
         words, unknown, chips, valence, arousal, run, stop, rounds, candidates, strength, seed, randomize,
         continuation, start_strength, steps, tolerance, patience,

@@ -48,7 +48,7 @@ def test_three_rounds_show_pictures_readings_and_edits(desktop, artifacts: Path)
     says(page, "Done in")
     assert page.locator("#gallery img").count() == 4
     assert "seed 0" in page.locator("#gallery").inner_text()
-    assert page.locator("#picture img").evaluate("image => image.naturalWidth") > 0
+    wait_for(page, "document.querySelector('#picture img').naturalWidth > 0")
     assert page.locator("#plane .target").count() == 1
     assert page.locator("#plane .chosen").count() == 1
     assert page.locator("#plane .spread").count() == 1
@@ -159,7 +159,7 @@ def test_the_sheet_and_the_reading(desktop, tmp_path: Path, artifacts: Path) -> 
     page.get_by_role("tab", name="Continuum").click()
     page.click("#sweep-draw")
     says(page, "Done", "#sweep-status")
-    assert page.locator("#sheet img").evaluate("image => image.naturalWidth") > 480
+    wait_for(page, "document.querySelector('#sheet img').naturalWidth > 480")
     page.screenshot(path=artifacts / "continuum.png")
     Image.new("RGB", (64, 64), (230, 40, 90)).save(tmp_path / "mine.png")
     page.get_by_role("tab", name="Read a picture").click()

@@ -49,7 +49,7 @@ def test_three_rounds_of_the_shipped_models(browser, served: str, artifacts: Pat
     page.get_by_role("button", name="Advanced").click()
     wanted = {
         "Stop when this close to the target": "0",
-        "Rounds without gain before it stops": "6",
+        "Stop after rounds without gain": "6",
         "Valence": "-0.6",
         "Arousal": "0.6",
         "Candidates": "2",
@@ -67,7 +67,7 @@ def test_three_rounds_of_the_shipped_models(browser, served: str, artifacts: Pat
     page.screenshot(path=artifacts / "main-job.png", full_page=True)
     assert page.locator("#strip .card").count() == 3
     assert page.locator("#gallery img").count() == 2
-    assert page.locator("#picture img").evaluate("image => image.naturalWidth") == 128
+    page.wait_for_function("document.querySelector('#picture img').naturalWidth == 128", timeout=WAIT)
     assert "Valence" in page.locator("#words").inner_text()
     assert page.locator("#strip ins").count() >= 1
     context.close()
