@@ -8,9 +8,10 @@ terminal show the same run; closing them stops the drawing within one denoising 
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import cycle
 from typing import Literal
 
 from PIL import Image
@@ -94,14 +95,17 @@ def draw_round(
     *,
     number: int = 1,
     history: Sequence[Attempt] = (),
-    edits: Sequence[Edit] = (),
+    trials: Mapping[str, Sequence[Edit]] | None = None,
     cancel: CancelFlag | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Event]:
     """One round as events, the last of them RoundDone.
 
-    `history` holds the earlier rounds' attempts (see `attempt_of`), `edits` those that led to this prompt: the judge
-    sees both when it advises. If `cancel` is set after the pictures were read, the round ends without advice.
+    The candidates are drawn from `prompt`, or share out the prompts of `trials` (see `trials_of`); the round's prompt
+    is then that of the chosen one.
+
+    `history` holds the earlier rounds' attempts (see `attempt_of`), `trials` the edits that led to each prompt: the
+    judge sees both when it advises. If `cancel` is set after the pictures were read, the round ends without advice.
 
     Raises:
         Cancelled: `cancel` was set before the pictures were read.
@@ -109,7 +113,10 @@ def draw_round(
     begun = clock()
     yield RoundStarted(number, prompt)
     pictures: tuple[Picture, ...] = ()
-    for message in draw_pictures(generator, drawing.requests(prompt, target, generator.default_steps), cancel):
+    requests = drawing.requests(prompt, target, generator.default_steps)
+    if trials:
+        requests = [replace(request, prompt=words) for request, words in zip(requests, cycle(trials), strict=False)]
+    for message in draw_pictures(generator, requests, cancel):
         if isinstance(message, Progress):
             yield message
         else:
@@ -119,17 +126,18 @@ def draw_round(
     if cancel is not None and cancel.is_set():
         raise Cancelled("The drawing was stopped.")
 
-    candidates = read_candidates(judge, pictures, prompt, target)
+    candidates = read_candidates(judge, pictures, target)
     read = clock()
     yield ReadDone(candidates)
     index = choose(candidates)
     candidates = tuple(replace(c, chosen=i == index) for i, c in enumerate(candidates))
     chosen = candidates[index]
+    prompt = chosen.picture.request.prompt
     yield Chosen(index, chosen)
 
     critique, next_prompt, critiques = None, None, 0
     if chosen.reading is not None and not (cancel is not None and cancel.is_set()):
-        attempt = Attempt(prompt, chosen.picture, chosen.reading, tuple(edits))
+        attempt = Attempt(prompt, chosen.picture, chosen.reading, tuple((trials or {}).get(prompt, ())))
         critique, critiques = judge.advise([*history, attempt], target), 1
         next_prompt = prompt_after(prompt, critique)
         yield Advised(critique, next_prompt)
@@ -146,15 +154,15 @@ def draw_round(
     yield RoundDone(Round(number, prompt, candidates, critique, next_prompt, cost))
 
 
-def read_candidates(judge: Judge, pictures: Sequence[Picture], prompt: str, target: Affect) -> tuple[Candidate, ...]:
-    """Read pictures and set each beside the target and the prompt's content."""
+def read_candidates(judge: Judge, pictures: Sequence[Picture], target: Affect) -> tuple[Candidate, ...]:
+    """Read pictures and set each beside the target and its prompt's content."""
     candidates = []
     for picture, reading in zip(pictures, judge.read(pictures), strict=True):
         if reading is None:
             candidates.append(Candidate(picture, None, None, None))
             continue
         distance = reading.affect.distance(target)
-        candidates.append(Candidate(picture, reading, distance, judge.content_kept(prompt, reading)))
+        candidates.append(Candidate(picture, reading, distance, judge.content_kept(picture.request.prompt, reading)))
     return tuple(candidates)
 
 
@@ -177,6 +185,18 @@ def prompt_after(prompt: str, critique: Critique | None) -> str | None:
         return None
     edited = apply_edits(prompt, critique.edits)
     return None if edited == prompt else edited
+
+
+def trials_of(prompt: str, edits: Sequence[Edit]) -> dict[str, tuple[Edit, ...]]:
+    """Prompts to try in the next round, each with the edits that make it: all edits, then each edit alone.
+
+    A judge may be right about one edit and overdo it with three; the candidates then show which words help.
+    """
+    sets = [tuple(edits), *((edit,) for edit in edits)] if len(edits) > 1 else [tuple(edits)]
+    trials: dict[str, tuple[Edit, ...]] = {}
+    for some in sets:
+        trials.setdefault(apply_edits(prompt, some), some)
+    return trials
 
 
 def attempt_of(done: Round, edits: Sequence[Edit] = ()) -> Attempt:
@@ -207,7 +227,8 @@ def run_loop(
 ) -> Iterator[Event]:
     """The whole run as events, the last of them Finished.
 
-    Later rounds keep the candidates' seeds, so a picture changes only where the words do; with continuation "image"
+    Candidates of a later round share out the judge's edits: all of them, and each alone (`trials_of`). Later rounds
+    keep the candidates' seeds, so a picture changes only where the words do; with continuation "image"
     they also start from the last chosen picture at `start_strength`. A run stops when the chosen picture lies within
     `tolerance` of the target, `patience` rounds in a row bring no gain over the best before, the rounds are used up,
     the judge asks for no change, no picture could be read, or `cancel` is set; finished rounds are always in the Run.
@@ -235,11 +256,13 @@ def run_loop(
         "start_strength": start_strength,
     }
 
-    def turn(words: str, drawing: Drawing, history: Sequence[Attempt], edits: Sequence[Edit]) -> Iterator[Event]:
+    def turn(
+        words: str, drawing: Drawing, history: Sequence[Attempt], trials: Mapping[str, Sequence[Edit]]
+    ) -> Iterator[Event]:
         number = len(history) + 1
         return draw_round(
             generator, judge, words, target, drawing,
-            number=number, history=history, edits=edits, cancel=cancel, clock=clock,
+            number=number, history=history, trials=trials, cancel=cancel, clock=clock,
         )  # fmt: skip
 
     def finish(done: Sequence[Round], stopped: StopReason) -> Finished:
@@ -253,17 +276,17 @@ def _rounds(
     words: str,
     drawing: Drawing,
     continuation: Continuation,
-    turn: Callable[[str, Drawing, Sequence[Attempt], Sequence[Edit]], Iterator[Event]],
+    turn: Callable[[str, Drawing, Sequence[Attempt], Mapping[str, Sequence[Edit]]], Iterator[Event]],
     stop: Callable[[Sequence[Round]], StopReason | None],
     finish: Callable[[Sequence[Round], StopReason], Finished],
 ) -> Iterator[Event]:
     done: list[Round] = []
     history: list[Attempt] = []
-    edits: tuple[Edit, ...] = ()
+    trials: dict[str, tuple[Edit, ...]] = {}
     stopped: StopReason | None = None
     while stopped is None:
         try:
-            for event in turn(words, drawing, tuple(history), edits):
+            for event in turn(words, drawing, tuple(history), trials):
                 if isinstance(event, RoundDone):
                     done.append(event.round)
                 yield event
@@ -273,9 +296,9 @@ def _rounds(
         stopped = stop(done)
         if stopped is None:
             last = done[-1]
-            history.append(attempt_of(last, edits))
-            edits = last.critique.edits if last.critique is not None else ()
-            words = last.next_prompt or words
+            history.append(attempt_of(last, trials.get(last.prompt, ())))
+            trials = trials_of(last.prompt, last.critique.edits) if last.critique is not None else {}
+            words = last.next_prompt or last.prompt
             if continuation == "image":
                 drawing = replace(drawing, start=last.best().picture.image)
     yield finish(done, stopped)

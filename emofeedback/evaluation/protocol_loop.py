@@ -114,7 +114,7 @@ def _best_of(generator: Generator, judge: Judge, prompt: str, target: Affect, co
     requests = Drawing(candidates=count, seed=seed).requests(prompt, target, generator.default_steps)
     *_, pictures = draw_pictures(generator, requests)
     assert isinstance(pictures, tuple)
-    read = read_candidates(judge, pictures, prompt, target)
+    read = read_candidates(judge, pictures, target)
     return read[choose(read)].picture
 
 

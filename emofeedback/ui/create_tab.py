@@ -211,7 +211,7 @@ class CreateTab:
                 visit.target = order.target
                 events = draw_round(
                     generator, judge, prompt, order.target, drawing, number=len(visit.rounds) + 1,
-                    history=visit.history(), edits=accepted, cancel=cancel,
+                    history=visit.history(), trials={prompt: accepted}, cancel=cancel,
                 )  # fmt: skip
                 for event in events:
                     yield from self.view.show(event, visit, len(visit.rounds) + 1, accepted)

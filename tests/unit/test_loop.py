@@ -175,7 +175,7 @@ def test_one_round_at_a_time_with_edits_of_ones_own() -> None:
     assert prompt == "a dog, brighter brighter brighter"
     history = [attempt_of(last.round)]
     *_, second = draw_round(
-        generator, judge, prompt, TARGET, Drawing(candidates=2), number=2, history=history, edits=mine
+        generator, judge, prompt, TARGET, Drawing(candidates=2), number=2, history=history, trials={prompt: mine}
     )
     assert isinstance(second, RoundDone) and second.round.number == 2
     assert judge.histories[-1][-1].edits == mine
