@@ -136,7 +136,7 @@ class SceneJudge:
             if critique is not None:
                 fitting = tuple(edit for edit in critique.edits if fits(edit, attempts[-1].prompt))
                 if fitting or not critique.edits:
-                    return Critique(critique.analysis, critique.carries, fitting)
+                    return Critique(critique.analysis, tuple(dict.fromkeys(critique.carries)), fitting)
         return None
 
     def _write(self, ids: Tensor, pixels: Tensor, sample: bool) -> str:
