@@ -89,6 +89,10 @@ def export_generator(
     new.mkdir(parents=True)
     pipeline = assemble_pipeline(half, half_vae, tokenizer, shift)
     pipeline.save_pretrained(new, safe_serialization=True, max_shard_size=SHARD)
+    for config in new.rglob("config.json"):  # diffusers notes where a part was loaded from
+        values = json.loads(config.read_text(encoding="utf-8"))
+        values.pop("_name_or_path", None)
+        config.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     half["adapter"].save_pretrained(new / ADAPTER_FOLDER)  # type: ignore[operator]
     (new / VOCABULARY).write_text(json.dumps(sorted(words), indent=0) + "\n", encoding="utf-8")
     card = CARD.format(**facts, parameters=f"{count / 1e6:.1f} M parameters in all", adapter=ADAPTER_FOLDER)

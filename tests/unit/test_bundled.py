@@ -52,6 +52,7 @@ def test_shipped_files_are_small_safetensors_with_checksums() -> None:
         for file in folder.rglob("*"):
             assert file.suffix not in PICKLED
             assert not file.is_file() or file.stat().st_size < 10_000_000
+            assert file.suffix != ".json" or "_name_or_path" not in file.read_text(encoding="utf-8")
 
 
 def test_the_pair_loads_in_plain_diffusers_and_transformers() -> None:
