@@ -12,7 +12,7 @@ from emofeedback.affect import Affect
 from emofeedback.records import Critique, Edit
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import Mentions, parse
-from emofeedback.scenes.edits import Change, best_setting, carriers, changes
+from emofeedback.scenes.edits import Change, carriers, steps_towards
 from emofeedback.scenes.grammar import Scene
 from emofeedback.scenes.lexicon import CARRIER_NOUNS, canonical_phrase
 
@@ -57,7 +57,7 @@ def advise(scene: Scene, prompt: str, target: Affect, rng: random.Random) -> Cri
         return Critique("It is close to the target.", tuple(kept), ())
     gap = (now.valence - target.valence, now.arousal - target.arousal)
     named = _pulling(scene, *gap)
-    wanted = changes(scene, best_setting(scene, target, max_changes=MAX_EDITS))
+    wanted = steps_towards(scene, target, MAX_EDITS, CLOSE)
     return Critique(_analysis(named, *gap, rng), tuple(named), edits_for(prompt, wanted))
 
 

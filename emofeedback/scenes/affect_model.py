@@ -24,6 +24,7 @@ Where each coefficient comes from:
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +116,12 @@ def sums(items: Iterable[Item], norms: Norms) -> Array:
         square = (norm.valence / WIDTH[0]) ** 2 + (norm.arousal / WIDTH[1]) ** 2
         total += (w, w * norm.valence, w * norm.arousal, shift[0], shift[1], w * square)
     return total
+
+
+@cache
+def item_sums(item: Item) -> Array:
+    """(6,) what one item adds to `sums` under the bundled norms."""
+    return sums([item], load_norms())
 
 
 def raw_affect(parts: Array) -> tuple[Array, Array]:

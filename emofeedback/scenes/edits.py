@@ -5,15 +5,28 @@ settings is made once per process and a scene only adds its content's sums.
 """
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emofeedback.affect import Affect
-from emofeedback.scenes.affect_model import Array, carriers, content_items, dispersion, raw_affect, stretch, sums
+from emofeedback.scenes.affect_model import (
+    Array,
+    carriers,
+    content_items,
+    dispersion,
+    item_sums,
+    raw_affect,
+    scene_affect,
+    setting_items,
+    stretch,
+    sums,
+)
 from emofeedback.scenes.grammar import (
     ELEMENTS,
     FAR_ELEMENTS,
@@ -29,14 +42,16 @@ from emofeedback.scenes.grammar import (
 )
 from emofeedback.scenes.norms import load_norms
 
-__all__ = ["Change", "apply_changes", "best_setting", "carriers", "changes"]
+__all__ = ["Change", "apply_changes", "best_setting", "carriers", "changes", "steps_towards"]
 
 SETTING = ("time", "weather", "season", "palette", "light")
 CONTENT = ("place", "subject", "companion")
 GROUPS = (SKY_ELEMENTS, FAR_ELEMENTS, GROUND_ELEMENTS)
-CHANGE_COST = 0.0005  # squared distance per changed attribute: of two equals, the one that changes less
+NEAR = 0.06  # distances below this count as reached
+CHANGE_COST = 0.003  # squared distance per changed attribute: of two equals, the one that changes less
 # squared distance per unit of dispersion: of two equals, the one whose parts agree (no carnival beside ruins)
-MIXED_COST = 0.005
+MIXED_COST = 0.008
+MIN_STEP = 0.05  # distance that a single step must gain
 BLOCK = 32768  # settings scored at a time, so that the work stays in the processor's cache
 
 
@@ -132,12 +147,65 @@ def best_setting(scene: Scene, target: Affect, max_changes: int | None = None) -
     rows = None if max_changes is None else np.nonzero(counts <= max_changes)[0]
     valence, arousal, mixed = setting_affects(scene, rows)
     kept = counts if rows is None else counts[rows]
-    cost = (valence - np.float32(target.valence)) ** 2 + (arousal - np.float32(target.arousal)) ** 2
+    away = np.hypot(valence - np.float32(target.valence), arousal - np.float32(target.arousal))
+    cost = np.maximum(away - np.float32(NEAR), 0.0) ** 2
     cost += np.float32(MIXED_COST) * mixed + np.float32(CHANGE_COST) * kept
     best = int(np.argmin(cost))
     row = best if rows is None else int(rows[best])
     setting = dict(zip(SETTING, table.bases[table.base[row]], strict=True))
     return replace(scene, **setting, elements=_present(table.element_sets[table.chosen[row]]))
+
+
+def neighbours(scene: Scene) -> Iterator[Scene]:
+    """Every possible scene that differs from this one in one attribute of its setting; about forty."""
+    options = {"time": TIMES, "weather": WEATHERS, "season": SEASONS, "palette": PALETTES, "light": LIGHTS}
+    for aspect, values in options.items():
+        for value in values:
+            fields: dict[str, Any] = {aspect: value}
+            where = {name: fields.get(name, getattr(scene, name)) for name in ("time", "weather", "season")}
+            if value != getattr(scene, aspect) and setting_possible(**where, elements=scene.elements):
+                yield replace(scene, **fields)
+    for k, group in enumerate(GROUPS):
+        for element in (None, *group):
+            slots = list(element_slots(scene))
+            if element != slots[k]:
+                slots[k] = element
+                elements = _present(slots)
+                if setting_possible(scene.time, scene.weather, scene.season, elements):
+                    yield replace(scene, elements=elements)
+
+
+def steps_towards(scene: Scene, target: Affect, max_changes: int, close: float) -> list[Change]:
+    """Single changes towards a target, each the best at its turn, the most effective first.
+
+    A few steps of steepest descent instead of the exact optimum: what to change first then depends on the direction
+    alone, which a reader of pictures can learn, and whoever follows only the first change gains the most by it.
+
+    Args:
+        target: the wanted point, scene scale.
+        max_changes: at most so many.
+        close: distance at which no more is changed; a change that gains less than MIN_STEP is not made either.
+    """
+    made: list[Change] = []
+    now, away = scene, scene_affect(scene).affect().distance(target)
+    while away >= close and len(made) < max_changes:
+        fresh = (other for other in neighbours(now) if len(changes(scene, other)) > len(made))  # no attribute twice
+        scored = [(*_scored(other, target), other) for other in fresh]
+        _, reached, best = min(scored, key=lambda row: row[:2])
+        if reached > away - MIN_STEP:
+            break
+        (change,) = changes(now, best)
+        made.append(change)
+        now, away = best, reached
+    return made
+
+
+def _scored(scene: Scene, target: Affect) -> tuple[float, float]:
+    """The cost of a scene as in `best_setting`, and its distance to the target."""
+    parts = np.sum([item_sums(item) for item in content_items(scene) + setting_items(scene)], axis=0)
+    valence, arousal = raw_affect(parts)
+    away = math.hypot(float(stretch(valence, 0)) - target.valence, float(stretch(arousal, 1)) - target.arousal)
+    return max(away - NEAR, 0.0) ** 2 + MIXED_COST * float(dispersion(parts)), away
 
 
 def changes(before: Scene, after: Scene) -> list[Change]:

@@ -7,7 +7,7 @@ secondary elements). Feedback changes the setting only; the content stays the us
 import hashlib
 import random
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 PLACES = (
     "meadow",
@@ -163,20 +163,21 @@ def sample_scene(rng: random.Random, split: Split | None = "train") -> Scene:
         if split == "held-out" and pairs[0] != "held-out":
             continue
         break
+    return Scene(place, subject, companion, **sample_setting(rng), layout=rng.getrandbits(31))
+
+
+def sample_setting(rng: random.Random) -> dict[str, Any]:
+    """Time, weather, season, palette, light and elements of a random scene, as fields of `Scene`."""
     season = rng.choice(SEASONS)
     weather = rng.choice([w for w in WEATHERS if w != "snow" or season == "winter"])
     if season == "winter" and rng.random() < 0.3:
         weather = "snow"
     time = rng.choice(TIMES)
-    return Scene(
-        place=place,
-        subject=subject,
-        companion=companion,
-        time=time,
-        weather=weather,
-        season=season,
-        palette=rng.choices(PALETTES, weights=(0.36, 0.16, 0.16, 0.16, 0.16))[0],
-        light=rng.choices(LIGHTS, weights=(0.5, 0.25, 0.25))[0],
-        elements=sample_elements(rng, time, weather, season),
-        layout=rng.getrandbits(31),
-    )
+    return {
+        "time": time,
+        "weather": weather,
+        "season": season,
+        "palette": rng.choices(PALETTES, weights=(0.36, 0.16, 0.16, 0.16, 0.16))[0],
+        "light": rng.choices(LIGHTS, weights=(0.5, 0.25, 0.25))[0],
+        "elements": sample_elements(rng, time, weather, season),
+    }

@@ -49,9 +49,9 @@ def _subject_ink(ink: Ink) -> Ink:
     """Subjects and elements keep more of their own colour than the ground, so that they can be read in the dark."""
     return Ink(
         ambient=ink.ambient,
-        ambient_share=ink.ambient_share * 0.62,
+        ambient_share=ink.ambient_share * 0.52,
         haze=ink.haze,
-        gain=0.34 + 0.72 * ink.gain,
+        gain=0.46 + 0.6 * ink.gain,
         saturation=0.25 + 0.75 * ink.saturation,
         tint=ink.tint,
         tint_share=ink.tint_share * 0.8,

@@ -17,17 +17,20 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled
 from emofeedback.flow.schedule import interpolate, logit_normal_times, velocity
 from emofeedback.generators.diffusion import TIMESTEPS, SceneDiffusionGenerator
-from emofeedback.pixels import sheet
+from emofeedback.pixels import from_bytes, sheet
 from emofeedback.records import PictureRequest
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import describe, random_aspects, vocabulary
 from emofeedback.scenes.grammar import Scene
+from emofeedback.training.alignment import SPAN as ALIGNED_SPAN
+from emofeedback.training.alignment import Alignment
 from emofeedback.training.budget import Budget, RunLog, StopSignal, prepare_host
 from emofeedback.training.checkpoint import load_state, save_state
 from emofeedback.training.export import export_generator
@@ -64,6 +67,7 @@ class GeneratorRecipe:
     drop_text: float = 0.12
     give_affect: float = 0.75
     clip: float = 1.0
+    align: float = 0.4  # weight of the alignment with a judge's vision, where one is given
     log_steps: int = 20
     save_seconds: float = 300.0
     sheet_seconds: float = 600.0
@@ -72,8 +76,9 @@ class GeneratorRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Latents float32 [B, C, h, w] (scaled), token ids [B, L], valence, arousal and strength (0 or 1) [B]."""
+    """Scene numbers, latents float32 [B, C, h, w] (scaled), token ids [B, L], valence, arousal, strength (0, 1) [B]."""
 
+    indices: NDArray[np.int64]
     latents: Tensor
     ids: Tensor
     valence: Tensor
@@ -106,7 +111,7 @@ class BatchMaker:
         )
         latents = (torch.from_numpy(self.latents[chosen].astype(np.float32)) - self.shift) * self.scale
         points = self.points[torch.from_numpy(chosen)]
-        return Batch(latents, encoded.input_ids, points[:, 0], points[:, 1], torch.tensor(strength))
+        return Batch(chosen, latents, encoded.input_ids, points[:, 0], points[:, 1], torch.tensor(strength))
 
 
 def flow_matching_loss(networks: nn.ModuleDict, batch: Batch, noise_source: torch.Generator) -> Tensor:
@@ -130,7 +135,9 @@ def flow_matching_loss(networks: nn.ModuleDict, batch: Batch, noise_source: torc
 class GeneratorTrainer:
     """Everything that a sitting needs and that a saved state restores."""
 
-    def __init__(self, cache: SceneCache, vae_dir: Path, out: Path, recipe: GeneratorRecipe, seed: int) -> None:
+    def __init__(
+        self, cache: SceneCache, vae_dir: Path, out: Path, recipe: GeneratorRecipe, seed: int, judge: Path | None = None
+    ) -> None:
         torch.manual_seed(seed)
         self.cache, self.out, self.recipe, self.seed = cache, out, recipe, seed
         self.vae = AutoencoderKL.from_pretrained(vae_dir, use_safetensors=True).eval().requires_grad_(False)
@@ -142,11 +149,17 @@ class GeneratorTrainer:
         # The adapter ends in zeros: under AdamW its effect was still invisible after 300 steps.
         matrices_of = (self.networks["transformer"].get_submodule("transformer_blocks"), self.networks["adapter"])
         hidden, rest = split_parameters(matrices_of, self.networks)
+        self.alignment: Alignment | None = None
+        if judge is not None:
+            shape = recipe.shape
+            tokens, width = (shape.latent_side // 2) ** 2, shape.heads * shape.head_dim
+            self.alignment = Alignment(judge, self.networks["transformer"], tokens, width)
+            rest += list(self.alignment.projector.parameters())
         adam = torch.optim.AdamW(rest, lr=recipe.adam_lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
         self.optimisers = Optimisers([Muon(hidden, lr=recipe.muon_lr), adam])
         self.batches = BatchMaker(cache.scenes, cache_latents(cache, vae_dir), self.vae, self.tokenizer, recipe, seed)
         self.state_path = out / "training" / "state.safetensors"
-        self.step, self.elapsed, self.loss = 0, 0.0, math.nan
+        self.step, self.elapsed, self.loss, self.aligned = 0, 0.0, math.nan, math.nan
 
     def save(self) -> None:
         """Write the whole state in one step."""
@@ -160,6 +173,7 @@ class GeneratorTrainer:
                 "elapsed": self.elapsed,
                 "loss": str(self.loss),
                 "seed": self.seed,
+                "projector": None if self.alignment is None else self.alignment.projector.state_dict(),
             },
         )
 
@@ -172,6 +186,8 @@ class GeneratorTrainer:
         state = load_state(self.state_path)
         self.networks.load_state_dict(state["networks"])
         self.averaged.load_state_dict(state["average"])
+        if self.alignment is not None and state["projector"] is not None:
+            self.alignment.projector.load_state_dict(state["projector"])
         self.optimisers.load_state_dict(state["optimisers"])
         self.step, self.elapsed, self.seed = state["step"], state["elapsed"], state["seed"]
         self.batches.seed, self.loss = self.seed, float(state["loss"])
@@ -180,8 +196,14 @@ class GeneratorTrainer:
         """One optimiser step at `progress` in [0, 1] of the budget; the loss of its batch."""
         recipe = self.recipe
         noise_source = torch.Generator().manual_seed(self.seed * 1_000_003 + self.step)
-        loss = flow_matching_loss(self.networks, self.batches(self.step), noise_source)
-        loss.backward()
+        batch = self.batches(self.step)
+        loss = flow_matching_loss(self.networks, batch, noise_source)
+        total = loss
+        if self.alignment is not None and progress < ALIGNED_SPAN:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                aligned = self.alignment.loss(from_bytes(self.cache.pictures[batch.indices]))
+            self.aligned, total = float(aligned.detach()), loss + recipe.align * aligned
+        total.backward()
         torch.nn.utils.clip_grad_norm_(self.networks.parameters(), recipe.clip)
         self.optimisers.step(trapezoid(self.step, progress, recipe.warmup_steps, recipe.cooldown))
         self.average.update(self.step)
@@ -215,12 +237,14 @@ def train_generator(
     batch: int = 128,
     recipe: GeneratorRecipe | None = None,
     command: str = "",
+    judge: Path | None = None,
 ) -> Path:
     """Train for `minutes` (earlier sittings included) and export the pipeline to `out`; returns `out`.
 
     Args:
         vae_dir: what `train_autoencoder` wrote.
         recipe: replaces the standard one and `batch`.
+        judge: whose vision the transformer's tokens are aligned with; None does without.
         command: the command line, for the model card.
 
     Raises:
@@ -229,7 +253,7 @@ def train_generator(
     """
     prepare_host(threads)
     recipe = recipe or GeneratorRecipe(batch=batch)
-    trainer = GeneratorTrainer(cache, vae_dir, out, recipe, seed)
+    trainer = GeneratorTrainer(cache, vae_dir, out, recipe, seed, judge)
     log = RunLog(out / "training")
     if resume:
         trainer.load()
@@ -245,6 +269,7 @@ def train_generator(
                 log.write(
                     step=trainer.step,
                     loss=trainer.loss,
+                    aligned=trainer.aligned,
                     samples_per_second=rate,
                     elapsed=round(trainer.elapsed, 1),
                 )

@@ -24,8 +24,9 @@ from PIL import Image
 from emofeedback.checksums import sha256
 from emofeedback.errors import UserError
 from emofeedback.pixels import from_bytes
-from emofeedback.scenes.grammar import Scene, Split, sample_scene
+from emofeedback.scenes.grammar import Scene, Split
 from emofeedback.scenes.render import render
+from emofeedback.scenes.sampling import sample_training_scene
 
 logger = logging.getLogger(__name__)
 PICTURES, SCENES, META, LATENTS = "pictures.npy", "scenes.jsonl", "cache.json", "latents.npy"
@@ -36,7 +37,7 @@ Draw = Callable[[Scene, int], Image.Image]
 
 def scene_at(seed: int, split: Split, index: int) -> Scene:
     """Scene `index` of a seeded split."""
-    return sample_scene(random.Random(f"{seed}/{split}/{index}"), split)
+    return sample_training_scene(random.Random(f"{seed}/{split}/{index}"), split)
 
 
 @dataclass(frozen=True, slots=True)

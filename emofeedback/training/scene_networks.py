@@ -30,7 +30,7 @@ class GeneratorShape:
     """Sizes of the generator; the standard ones come to 14 M parameters with the autoencoder."""
 
     latent_side: int = 16
-    latent_channels: int = 8
+    latent_channels: int = 16
     layers: int = 6
     heads: int = 7
     head_dim: int = 32

@@ -38,8 +38,9 @@ def other_setting(scene: Scene, rng: random.Random) -> Scene:
 def example_for(number: int, index: int, scene: Scene, seed: int) -> Example:
     """Lesson `number`, on picture `index`; a pure function of its arguments.
 
-    The prompt names any part of the setting, now and then another than the picture shows, as generators fail;
-    one target in ten lies where the picture already is. Up to two earlier attempts came before.
+    The prompt names any part of the setting, now and then another than the picture shows, as generators fail. One
+    target in ten lies where the picture already is and four in ten not far from it, as later rounds do. Up to two
+    earlier attempts came before.
     """
     rng = random.Random(f"lesson/{seed}/{number}")
     attempts = []
@@ -48,10 +49,12 @@ def example_for(number: int, index: int, scene: Scene, seed: int) -> Example:
     now = scene_affect(scene)
     drawn = other_setting(scene, rng) if rng.random() < 0.1 else scene
     prompt = describe(drawn, rng, random_aspects(rng))
-    near = rng.random() < 0.1
+    spread = rng.choices((0.07, 0.35, None), weights=(0.1, 0.4, 0.5))[0]
     target = Affect.clamped(
-        round(now.valence + rng.gauss(0, 0.07) if near else rng.uniform(-1, 1), 1),
-        round(now.arousal + rng.gauss(0, 0.07) if near else rng.uniform(-1, 1), 1),
+        *(
+            round(rng.uniform(-1, 1) if spread is None else value + rng.gauss(0, spread), 1)
+            for value in (now.valence, now.arousal)
+        )
     )
     # What the judge reads is a little off; the lesson says so.
     read = (prompt, now.valence + rng.gauss(0, 0.04), now.arousal + rng.gauss(0, 0.04))
