@@ -162,7 +162,7 @@ def evaluate_judge(judge: Reader, *, count: int, seed: int, progress: Progress |
         got = np.array([getattr(a, name) for a in read])
         measures += [
             Measure(
-                f"{name} Pearson", pearson(true, got), "r", len(got), _pearson_interval(true, got, seed), (0.97, None)
+                f"{name} Pearson", pearson(true, got), "r", len(got), pearson_interval(true, got, seed), (0.97, None)
             ),
             Measure.of(f"{name} error", bootstrap(np.abs(true - got), seed=seed), "mean absolute"),
             Measure(
@@ -190,7 +190,7 @@ def share_named(scene: Scene, reading: Reading) -> float:
     return float(np.mean(right))
 
 
-def _pearson_interval(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, float]:
+def pearson_interval(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, float]:
     """95 % percentile bootstrap over pairs."""
     rng = np.random.default_rng(seed)
     picks = (rng.integers(0, len(x), len(x)) for _ in range(1000))

@@ -14,6 +14,7 @@ from torch import nn
 
 from emofeedback.checksums import CHECKSUMS, write_checksums
 from emofeedback.generators.diffusion import ADAPTER_FOLDER, VOCABULARY
+from emofeedback.training.curves import write_curve
 from emofeedback.training.scene_networks import assemble_pipeline
 
 SHARD = "9MB"
@@ -47,11 +48,15 @@ completeness; valence and arousal on the scene scale of the affect model, which 
 place-subject pair in eight is never shown (`emofeedback.scenes.grammar.split_of`).
 
 ## Recipe
-Flow matching with logit-normal times on the latents of an 8-channel autoencoder with f = 8. Words are dropped for
-12 % of the samples, valence-arousal is given for 75 %. Muon on the hidden matrices of the blocks, AdamW on the rest,
-linear cooldown over the last 35 % of the time, exponential moving average of the weights, bfloat16 autocast.
+Flow matching with logit-normal times on the latents of a {channels}-channel autoencoder with f = 8, whose decoder had
+an adversarial finish. Words are dropped for 12 % of the samples, valence-arousal is given for 75 %. An early block is
+aligned with the judge's vision tower on the clean renders for the first 60 % of the time. Muon on the hidden matrices
+of the blocks, AdamW on the rest, linear cooldown at the end, exponential moving average of the weights, bfloat16
+autocast.
 
     {command}
+
+![Learning curve](learning_curve.svg)
 
 | | |
 |---|---|
@@ -95,8 +100,9 @@ def export_generator(
         config.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     half["adapter"].save_pretrained(new / ADAPTER_FOLDER)  # type: ignore[operator]
     (new / VOCABULARY).write_text(json.dumps(sorted(words), indent=0) + "\n", encoding="utf-8")
-    card = CARD.format(**facts, parameters=f"{count / 1e6:.1f} M parameters in all", adapter=ADAPTER_FOLDER)
+    card = CARD.format(**facts, channels=vae.config.latent_channels, parameters=f"{count / 1e6:.1f} M parameters in all", adapter=ADAPTER_FOLDER)
     (new / "README.md").write_text(card, encoding="utf-8")
+    write_curve(out / "training" / "log.jsonl", ("loss", "aligned"), new / "learning_curve.svg")
     (new / "training.json").write_text(json.dumps(dict(facts), indent=1) + "\n", encoding="utf-8")
     write_checksums(new)
     (out / CHECKSUMS).unlink(missing_ok=True)

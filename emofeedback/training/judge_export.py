@@ -16,6 +16,7 @@ from emofeedback.judges.language import ASPECTS, NONE, UNREMARKABLE, answers_of
 from emofeedback.judges.lvlm import SceneJudge
 from emofeedback.records import Attempt, Picture, PictureRequest, Reading
 from emofeedback.scenes.affect_model import scene_affect
+from emofeedback.training.curves import write_curve
 from emofeedback.training.scene_data import SceneCache
 from emofeedback.training.teacher import example_for
 
@@ -44,6 +45,8 @@ the label of their render; no picture of a generator was labelled with the words
 
 ## Recipe
 `python -m emofeedback train judge --minutes {minutes}`
+
+![Learning curve](learning_curve.svg)
 
 {facts}
 
@@ -164,5 +167,6 @@ def export_judge(
         vocabulary=len(tokenizer),
     )
     (made / "README.md").write_text(card, encoding="utf-8")
+    write_curve(out / "training" / "log.jsonl", ("reading", "advice"), made / "learning_curve.svg")
     (made / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     replace_files(made, out)

@@ -26,6 +26,7 @@ from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.grammar import Scene
 from emofeedback.training.budget import Budget, RunLog, StopSignal, prepare_host
 from emofeedback.training.checkpoint import load_state, save_state
+from emofeedback.training.curves import write_curve
 from emofeedback.training.judge_export import replace_files, table
 from emofeedback.training.optim import Muon, Optimisers, WeightAverage, split_kernels, trapezoid
 from emofeedback.training.pictures import augment, round_trips
@@ -54,6 +55,8 @@ ratings), autoencoder round trips with the label of their render, and broken pic
 
 ## Recipe
 `python -m emofeedback train rater --minutes {minutes}`
+
+![Learning curve](learning_curve.svg)
 
 {facts}
 
@@ -296,5 +299,6 @@ def _export(
         parameters=parameters, size=size, minutes=facts["minutes"], facts=table(facts), metrics=table(dict(metrics))
     )
     (made / "README.md").write_text(card, encoding="utf-8")
+    write_curve(out / "training" / "log.jsonl", ("loss",), made / "learning_curve.svg")
     (made / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     replace_files(made, out)

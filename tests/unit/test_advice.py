@@ -10,7 +10,7 @@ from emofeedback.revision import apply_edits
 from emofeedback.scenes.advice import CLOSE, MAX_EDITS, advise, critique_to_json
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import ASPECTS, describe, parse, random_aspects, vocabulary
-from emofeedback.scenes.edits import best_setting, changes
+from emofeedback.scenes.edits import apply_changes, steps_towards
 from emofeedback.scenes.grammar import Scene, sample_scene
 from emofeedback.scenes.lexicon import UNSPOKEN
 
@@ -27,9 +27,10 @@ def test_edited_prompt_names_the_improved_scene() -> None:
         critique = advise(scene, prompt, target, rng)
         if not critique.edits:
             continue
-        better = best_setting(scene, target, max_changes=MAX_EDITS)
+        steps = steps_towards(scene, target, MAX_EDITS, CLOSE)
+        better = apply_changes(scene, steps)
         after = apply_edits(prompt, critique.edits)
-        read, changed = parse(after), {change.aspect for change in changes(scene, better)}
+        read, changed = parse(after), {change.aspect for change in steps}
         assert (read.place, *read.subjects) == scene.content(), (prompt, after)
         for aspect in ASPECTS[:-1]:
             concept = getattr(better, aspect)

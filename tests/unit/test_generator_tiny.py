@@ -148,7 +148,7 @@ def test_plain_attention_computes_what_the_stock_processor_does() -> None:
 def test_export_is_complete_small_and_free_of_pickle(trained: Path) -> None:
     files = [p for p in trained.rglob("*") if p.is_file() and "training" not in p.relative_to(trained).parts]
     assert {"model_index.json", "README.md", "vocabulary.json", "checksums.json"} <= {p.name for p in files}
-    assert {p.suffix for p in files} <= {".json", ".safetensors", ".md", ".txt"}
+    assert {p.suffix for p in files} <= {".json", ".safetensors", ".md", ".txt", ".svg"}
     assert (trained / "emotion_adapter" / "model.safetensors").is_file()
     assert "{" not in (trained / "README.md").read_text().replace("{adapter}", "{")
 

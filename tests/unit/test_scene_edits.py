@@ -7,9 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emofeedback.affect import Affect
-from emofeedback.scenes.affect_model import scene_affect
-from emofeedback.scenes.edits import Change, apply_changes, best_setting, changes, setting_affects, setting_table
+from emofeedback.scenes.affect_model import content_items, dispersion, scene_affect, setting_items, sums
+from emofeedback.scenes.edits import (
+    Change,
+    apply_changes,
+    best_setting,
+    changes,
+    neighbours,
+    setting_affects,
+    setting_table,
+    steps_towards,
+)
 from emofeedback.scenes.grammar import Scene, sample_scene, setting_possible
+from emofeedback.scenes.norms import load_norms
+from emofeedback.scenes.sampling import make_coherent
 
 scenes = st.integers(0, 10**6).map(lambda seed: sample_scene(random.Random(seed), None))
 axis = st.floats(-0.8, 0.8)
@@ -79,3 +90,42 @@ def test_a_swapped_element_is_one_change() -> None:
     before = Scene("lake", "boat", None, "night", "clear", "summer", "natural", "even", ("moon", "pond"))
     after = Scene("lake", "boat", None, "night", "clear", "summer", "natural", "even", ("fireworks",))
     assert changes(before, after) == [Change("element", "moon", "fireworks"), Change("element", "pond", None)]
+
+
+@given(scenes, axis, axis)
+@settings(max_examples=25, deadline=None)
+def test_steps_come_closer_one_distinct_attribute_at_a_time(scene: Scene, valence: float, arousal: float) -> None:
+    target = Affect(valence, arousal)
+    steps = steps_towards(scene, target, max_changes=3, close=0.15)
+    away = scene_affect(scene).affect().distance(target)
+    for n in range(1, len(steps) + 1):
+        after = apply_changes(scene, steps[:n])
+        assert len(changes(scene, after)) == n and after.content() == scene.content()
+        reached = scene_affect(after).affect().distance(target)
+        assert reached <= away - 0.05
+        away = reached
+
+
+def test_nothing_is_changed_at_the_target() -> None:
+    scene = sample_scene(random.Random(4), None)
+    assert steps_towards(scene, scene_affect(scene).affect(), max_changes=3, close=0.15) == []
+
+
+@given(scenes)
+@settings(max_examples=15, deadline=None)
+def test_neighbours_differ_in_one_attribute(scene: Scene) -> None:
+    for other in neighbours(scene):
+        assert len(changes(scene, other)) == 1 and other.content() == scene.content()
+
+
+def test_coherent_scenes_send_less_mixed_messages() -> None:
+    def mixed(found: list[Scene]) -> float:
+        parts = [sums(content_items(s) + setting_items(s), load_norms()) for s in found]
+        return sum(float(dispersion(p)) for p in parts) / len(parts)
+
+    rng = random.Random(6)
+    plain = [sample_scene(rng, None) for _ in range(60)]
+    coherent = [make_coherent(scene, rng) for scene in plain]
+    assert [s.content() for s in coherent] == [s.content() for s in plain]
+    assert mixed(coherent) < 0.85 * mixed(plain)
+    assert make_coherent(plain[0], random.Random(1)) == make_coherent(plain[0], random.Random(1))
