@@ -1,16 +1,33 @@
 """Settings -> models, in plain match statements. Importing this imports torch."""
 
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from emofeedback.checksums import verify_folder
 from emofeedback.errors import UserError
 from emofeedback.evaluation.grading import GradingRater
 from emofeedback.evaluation.rater import SceneRater
 from emofeedback.generators.diffusion import SceneDiffusionGenerator
+from emofeedback.judges.calibration import CalibratedJudge, load_calibration
+from emofeedback.judges.chat_server import ChatServer, only_model
+from emofeedback.judges.loading import (
+    HOSTED,
+    fetch,
+    fingerprint,
+    hosted_key,
+    hosted_parts,
+    is_repo,
+    is_scene_judge,
+    is_url,
+    split_revision,
+)
 from emofeedback.judges.lvlm import SceneJudge
+from emofeedback.judges.remote import RemoteJudge
+from emofeedback.judges.vision_language import VisionLanguageJudge
 from emofeedback.protocols import Generator, Judge
 from emofeedback.settings import Settings, checkpoint_folder
 
@@ -39,13 +56,54 @@ def build_generator(settings: Settings) -> SceneDiffusionGenerator:
     return generator
 
 
-def build_judge(settings: Settings) -> SceneJudge:
-    """The judge that the settings name.
+def build_judge(settings: Settings) -> Judge:
+    """The judge that the settings name, calibrated where they name a calibration.
+
+    `bundled` or a folder of the scene world gives a SceneJudge; another folder or OWNER/NAME[@REVISION] any
+    vision-language model of transformers; http(s)://...[#MODEL] a chat server; hosted:OWNER/NAME[:PROVIDER] a model
+    hosted through Hugging Face.
 
     Raises:
-        UserError: there is no such model, it is damaged, or the device is missing.
+        UserError: there is no such model, it is damaged, the device is missing, or the calibration is another judge's.
     """
-    return SceneJudge.from_pretrained(_folder(settings, "judge", settings.judge), device=prepare_device(settings))
+    judge = _bare_judge(settings)
+    if settings.calibration is None:
+        return judge
+    return CalibratedJudge(judge, load_calibration(settings.calibration))
+
+
+def build_reward_judge(settings: Settings) -> SceneJudge:
+    """The judge as fine-tuning needs it: differentiable in the pixels.
+
+    Raises:
+        UserError: as `build_judge`, or this judge cannot reward fine-tuning.
+    """
+    judge = build_judge(settings)
+    if not isinstance(judge, SceneJudge):
+        raise UserError(f"The judge {judge.name!r} cannot reward fine-tuning; use the bundled judge, uncalibrated.")
+    return judge
+
+
+def _bare_judge(settings: Settings) -> Judge:
+    name = settings.judge
+    key = os.environ.get("EMOFEEDBACK_JUDGE_KEY") or None
+    if is_url(name):
+        url, _, model = name.partition("#")
+        return RemoteJudge(ChatServer(model or only_model(url, key), url, key=key))
+    if name.startswith(HOSTED):
+        repo, provider = hosted_parts(name)
+        return RemoteJudge(ChatServer(repo, provider=provider, key=hosted_key(key)))
+    if name != "bundled" and not _is_folder(name) and is_repo(name):
+        device = prepare_device(settings)
+        folder = fetch(name)
+        identity = f"{split_revision(name)[0]}@{folder.name[:12]}"
+        return VisionLanguageJudge.from_folder(folder, name=name, identity=identity, device=device)
+    folder = _folder(settings, "judge", name)
+    if name == "bundled" or is_scene_judge(folder):
+        return SceneJudge.from_pretrained(folder, device=prepare_device(settings))
+    verify_folder(folder, "config.json")
+    identity = f"{folder.name}:{fingerprint(folder)}"
+    return VisionLanguageJudge.from_folder(folder, name=folder.name, identity=identity, device=prepare_device(settings))
 
 
 def build_rater(settings: Settings) -> GradingRater:
@@ -122,10 +180,16 @@ def prepare_device(settings: Settings) -> str:
 def _folder(settings: Settings, kind: str, name: str) -> Path:
     if name == "bundled":
         return checkpoint_folder(settings, f"scene-{kind}")
-    try:
-        found = Path(name).expanduser().is_dir()
-    except (OSError, RuntimeError, ValueError):
-        found = False
-    if not found:
-        raise UserError(f"There is no {kind} {name!r}; known are 'bundled' and folders that hold a checkpoint.")
+    if not _is_folder(name):
+        known = "'bundled' and folders that hold a checkpoint"
+        if kind == "judge":
+            known += ", OWNER/NAME of Hugging Face, and a server's http address"
+        raise UserError(f"There is no {kind} {name!r}; known are {known}.")
     return Path(name).expanduser()
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).expanduser().is_dir()
+    except (OSError, RuntimeError, ValueError):
+        return False

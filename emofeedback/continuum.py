@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
-from emofeedback.affect import Affect
+from emofeedback.affect import Affect, emotion
 from emofeedback.errors import UserError
-from emofeedback.records import Picture, PictureRequest
+from emofeedback.records import PictureRequest
 
 EXTENT = 0.8
 COMPARE_SIZE = 32
@@ -67,6 +67,56 @@ def parse_path(text: str) -> tuple[Affect, ...]:
     if len(points) < 2:
         raise UserError('A path needs at least two points; write it as "v,a v,a ...".')
     return tuple(points)
+
+
+def blend(first: str, second: str, share: float) -> Affect:
+    """The point that lies `share` of the way from one named emotion to another on the plane.
+
+    Blending is done on the plane, not in the pictures: a mixture of two moods is the mood between them.
+
+    Args:
+        share: of the second, in [0, 1].
+
+    Raises:
+        UserError: a name is unknown, or the share is out of range.
+    """
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0.0 <= share <= 1.0:
+        raise UserError(f"The share must be a number from 0 to 1, not {share!r}.")
+    a, b = emotion(first), emotion(second)
+    return Affect.clamped(
+        a.valence + share * (b.valence - a.valence), a.arousal + share * (b.arousal - a.arousal)
+    )
+
+
+def shares(frames: int, share: float | None = None) -> list[float]:
+    """`frames` even shares from 0 to 1; `share` takes the place of the nearest one between the ends.
+
+    Raises:
+        UserError: frames is not 2 to 200.
+    """
+    if not 2 <= frames <= MAX_FRAMES:
+        raise UserError(f"frames must be a whole number from 2 to {MAX_FRAMES}, not {frames}.")
+    even = [i / (frames - 1) for i in range(frames)]
+    if share is not None and frames > 2 and 0.0 < share < 1.0:
+        even[min(range(1, frames - 1), key=lambda i: abs(even[i] - share))] = share
+    return even
+
+
+def parse_blend(text: str) -> tuple[str, str, float | None]:
+    """Two named emotions and the share of the second from "FIRST,SECOND" or "FIRST,SECOND,SHARE".
+
+    Raises:
+        UserError: it is not written that way, or a name is unknown.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) not in (2, 3) or not all(parts):
+        raise UserError(f'{text[:60]!r} is no blend; write it as "happy,afraid" or "happy,afraid,0.3".')
+    try:
+        share = float(parts[2]) if len(parts) == 3 else None
+    except ValueError:
+        raise UserError(f"The share must be a number from 0 to 1, not {parts[2][:20]!r}.") from None
+    blend(parts[0], parts[1], 0.5 if share is None else share)
+    return parts[0], parts[1], share
 
 
 def along(waypoints: Sequence[Affect], frames: int) -> list[Affect]:
@@ -133,25 +183,3 @@ def _figures(steps: list[float], travel: float) -> Continuity:
     mean = float(np.mean(steps))
     largest = max(steps)
     return Continuity(len(steps), mean, largest, largest / mean if mean > 0 else 1.0, travel)
-
-
-def sheet(rows: Sequence[Sequence[Picture]], gap: int = 4) -> Image.Image:
-    """One picture of all, with the valence of each column below it and the arousal of each row at its left."""
-    size = rows[0][0].image.width
-    left, below = 44, 22
-    width = left + len(rows[0]) * (size + gap)
-    height = len(rows) * (size + gap) + below
-    board = Image.new("RGB", (width, height), "white")
-    pen = ImageDraw.Draw(board)
-    for y, row in enumerate(rows):
-        for x, picture in enumerate(row):
-            board.paste(picture.image, (left + x * (size + gap), y * (size + gap)))
-        affect = row[0].request.affect
-        if affect is not None and len(rows) > 1:
-            pen.text((left - 6, y * (size + gap) + size // 2), f"A {affect.arousal:+.2f}", "black", anchor="rm")
-    for x, picture in enumerate(rows[-1]):
-        affect = picture.request.affect
-        if affect is not None:
-            label = f"V {affect.valence:+.2f}" + ("" if len(rows) > 1 else f" A {affect.arousal:+.2f}")
-            pen.text((left + x * (size + gap) + size // 2, height - below // 2), label, "black", anchor="mm")
-    return board

@@ -4,13 +4,16 @@ import importlib.metadata
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from emofeedback.checksums import verify_folder
 from emofeedback.errors import UserError
+from emofeedback.judges.chat_server import host_of
+from emofeedback.judges.loading import HOSTED, fetch, is_repo, is_scene_judge, is_url
 from emofeedback.settings import Settings, checkpoint_folder
 
 NEEDED = ("torch", "diffusers", "transformers", "safetensors", "numpy", "pillow", "gradio", "resvg-py")
-OPTIONAL = ("peft", "accelerate")
+OPTIONAL = ("peft", "accelerate", "outlines")
 CHECKPOINTS = {  # name: (the file that makes it one, what it does, needed)
     "scene-generator": ("model_index.json", "draws pictures", True),
     "scene-judge": ("config.json", "reads pictures and advises", True),
@@ -39,6 +42,8 @@ def examine(settings: Settings) -> list[Check]:
     if memory is not None:
         checks.append(Check("memory", memory >= 2, False, f"{memory:.1f} GB (2 GB are enough)"))
     checks += [_checkpoint(settings, name) for name in CHECKPOINTS]
+    if settings.judge != "bundled":
+        checks.append(_judge(settings.judge))
     return checks
 
 
@@ -55,6 +60,29 @@ def _package(name: str, needed: bool) -> Check:
         return Check(name, True, needed, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
         return Check(name, False, needed, f"not installed; run `pip install {name}`")
+
+
+def _judge(name: str) -> Check:
+    """The judge that the settings name, without asking the network: what it is and whether it is here."""
+    if is_url(name):
+        return Check("judge", True, True, f"the chat server at {host_of(name.partition('#')[0])}, not asked here")
+    if name.startswith(HOSTED):
+        return Check("judge", True, True, f"{name.removeprefix(HOSTED)}, hosted through Hugging Face, not asked here")
+    try:
+        folder = Path(name).expanduser()
+        here = folder.is_dir()
+        if not here:
+            folder = fetch(name, offline=True)
+    except UserError:
+        return Check("judge", is_repo(name), True, f"{name} is not downloaded yet" if is_repo(name) else f"no {name!r}")
+    try:
+        if here:
+            verify_folder(folder, "config.json")
+    except UserError as error:
+        return Check("judge", False, True, str(error))
+    size = sum(file.stat().st_size for file in folder.glob("*.safetensors")) / 1e9
+    kind = "a judge of the scene world" if is_scene_judge(folder) else "a vision-language model"
+    return Check("judge", True, True, f"{name}: {kind}, {size:.1f} GB of weights on this machine")
 
 
 def _checkpoint(settings: Settings, name: str) -> Check:

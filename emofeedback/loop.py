@@ -6,7 +6,6 @@ for a caller that lets a person accept, drop or rewrite the edits. Both are gene
 terminal show the same run; closing them stops the drawing within one denoising step.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,21 +19,18 @@ from emofeedback.affect import Affect
 from emofeedback.drawing import CancelFlag, Drawing, Progress, check_number, check_whole, draw_pictures
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.protocols import Generator, Judge
-from emofeedback.records import (
-    Attempt,
-    Candidate,
-    Cost,
-    Critique,
-    Edit,
-    Picture,
-    Round,
-    Run,
-    StopReason,
+from emofeedback.records import Candidate, Cost, Critique, Edit, Picture, Round, Run, StopReason
+from emofeedback.steering import (
+    TOLERANCE,
+    Past,
+    Turn,
+    choose,
+    next_turn,
+    prompt_after,
+    reached,
+    stop_reason,
 )
-from emofeedback.revision import apply_edits
 
-TOLERANCE = 0.12
-"""Distance to the target at which a run stops: about the second rater's own error on a render."""
 MAX_ROUNDS = 50
 
 Continuation = Literal["same_seed", "image"]
@@ -76,6 +72,7 @@ class Advised:
 @dataclass(frozen=True, slots=True)
 class RoundDone:
     round: Round
+    edits: tuple[Edit, ...] = ()  # those that led to the round's prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +90,24 @@ def draw_round(
     target: Affect,
     drawing: Drawing,
     *,
-    number: int = 1,
-    history: Sequence[Attempt] = (),
+    past: Past = Past(),  # noqa: B008 (frozen)
     trials: Mapping[str, Sequence[Edit]] | None = None,
+    tolerance: float | None = None,
     cancel: CancelFlag | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Event]:
     """One round as events, the last of them RoundDone.
 
-    The candidates are drawn from `prompt`, or share out the prompts of `trials` (see `trials_of`); the round's prompt
-    is then that of the chosen one.
-
-    `history` holds the earlier rounds' attempts (see `attempt_of`), `trials` the edits that led to each prompt: the
-    judge sees both when it advises. If `cancel` is set after the pictures were read, the round ends without advice.
+    The candidates are drawn from `prompt`, or share out the prompts of `trials` (see `steering.trials_of`); the
+    round's prompt is then that of the chosen one. The judge is asked for advice on the best picture so far, with the
+    `past` in view: on an earlier round's where this one brought no gain. It is not asked when this round's picture
+    lies within `tolerance` of the target (None = always ask), nor when `cancel` is set after the pictures were read.
 
     Raises:
         Cancelled: `cancel` was set before the pictures were read.
     """
     begun = clock()
+    number = len(past.rounds) + 1
     yield RoundStarted(number, prompt)
     pictures: tuple[Picture, ...] = ()
     requests = drawing.requests(prompt, target, generator.default_steps)
@@ -132,26 +129,32 @@ def draw_round(
     index = choose(candidates)
     candidates = tuple(replace(c, chosen=i == index) for i, c in enumerate(candidates))
     chosen = candidates[index]
-    prompt = chosen.picture.request.prompt
     yield Chosen(index, chosen)
 
-    critique, next_prompt, critiques = None, None, 0
-    if chosen.reading is not None and not (cancel is not None and cancel.is_set()):
-        attempt = Attempt(prompt, chosen.picture, chosen.reading, tuple((trials or {}).get(prompt, ())))
-        critique, critiques = judge.advise([*history, attempt], target), 1
-        next_prompt = prompt_after(prompt, critique)
-        yield Advised(critique, next_prompt)
-    done = clock()
+    done = Round(number, chosen.picture.request.prompt, candidates, None, None, Cost())
+    edits = tuple((trials or {}).get(done.prompt, ()))
+    met = tolerance is not None and reached(chosen, tolerance)
+    if chosen.reading is not None and not met and not (cancel is not None and cancel.is_set()):
+        done = _advised(judge, done, past.then(done, edits), target)
+        yield Advised(done.critique, done.next_prompt)
+    end = clock()
     cost = Cost(
-        seconds=done - begun,
+        seconds=end - begun,
         draw_seconds=drawn - begun,
         read_seconds=read - drawn,
-        advise_seconds=done - read,
+        advise_seconds=end - read,
         pictures=len(pictures),
         readings=len(pictures),
-        critiques=critiques,
+        critiques=int(done.advised_on is not None),
     )
-    yield RoundDone(Round(number, prompt, candidates, critique, next_prompt, cost))
+    yield RoundDone(replace(done, cost=cost), edits)
+
+
+def _advised(judge: Judge, done: Round, past: Past, target: Affect) -> Round:
+    """The round with advice on the best round of a past that ends with it."""
+    best = past.best() or done
+    critique = judge.advise(past.attempts(best), target)
+    return replace(done, critique=critique, next_prompt=prompt_after(best.prompt, critique), advised_on=best.number)
 
 
 def read_candidates(judge: Judge, pictures: Sequence[Picture], target: Affect) -> tuple[Candidate, ...]:
@@ -164,45 +167,6 @@ def read_candidates(judge: Judge, pictures: Sequence[Picture], target: Affect) -
         distance = reading.affect.distance(target)
         candidates.append(Candidate(picture, reading, distance, judge.content_kept(picture.request.prompt, reading)))
     return tuple(candidates)
-
-
-def choose(candidates: Sequence[Candidate]) -> int:
-    """The index of the candidate closest to the target among those that keep the content.
-
-    Where none keeps it, the closest of all; where none could be read, the first.
-    """
-    return min(range(len(candidates)), key=lambda i: _rank(candidates[i]))
-
-
-def _rank(candidate: Candidate) -> tuple[bool, bool, float]:
-    unread = candidate.distance is None
-    return unread, candidate.content_kept is False, math.inf if candidate.distance is None else candidate.distance
-
-
-def prompt_after(prompt: str, critique: Critique | None) -> str | None:
-    """The next prompt a critique asks for; None when it asks for no change."""
-    if critique is None or not critique.edits:
-        return None
-    edited = apply_edits(prompt, critique.edits)
-    return None if edited == prompt else edited
-
-
-def trials_of(prompt: str, edits: Sequence[Edit]) -> dict[str, tuple[Edit, ...]]:
-    """Prompts to try in the next round, each with the edits that make it: all edits, then each edit alone.
-
-    A judge may be right about one edit and overdo it with three; the candidates then show which words help.
-    """
-    sets = [tuple(edits), *((edit,) for edit in edits)] if len(edits) > 1 else [tuple(edits)]
-    trials: dict[str, tuple[Edit, ...]] = {}
-    for some in sets:
-        trials.setdefault(apply_edits(prompt, some), some)
-    return trials
-
-
-def attempt_of(done: Round, edits: Sequence[Edit] = ()) -> Attempt:
-    """What a judge is shown of a finished round; `edits` are those that led to the round's prompt."""
-    best = done.best()
-    return Attempt(done.prompt, best.picture, best.reading, tuple(edits))
 
 
 def run_loop(
@@ -222,16 +186,23 @@ def run_loop(
     continuation: Continuation = "same_seed",
     start: Image.Image | None = None,
     start_strength: float = 0.6,
+    past: Past = Past(),  # noqa: B008 (frozen)
+    first: Turn | None = None,
     cancel: CancelFlag | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Event]:
     """The whole run as events, the last of them Finished.
 
-    Candidates of a later round share out the judge's edits: all of them, and each alone (`trials_of`). Later rounds
-    keep the candidates' seeds, so a picture changes only where the words do; with continuation "image"
-    they also start from the last chosen picture at `start_strength`. A run stops when the chosen picture lies within
-    `tolerance` of the target, `patience` rounds in a row bring no gain over the best before, the rounds are used up,
-    the judge asks for no change, no picture could be read, or `cancel` is set; finished rounds are always in the Run.
+    Candidates of a later round share out the judge's edits: all of them, and each alone (`steering.trials_of`). Each
+    round goes on from the best one so far and keeps its candidates' seeds, so a picture changes only where the words
+    do; with continuation "image" they also start from that round's chosen picture at `start_strength`. A run stops
+    when the chosen picture lies within `tolerance` of the target, `patience` rounds in a row bring no gain over the
+    best before, the rounds are used up, the judge asks for no change, no picture could be read, the advice could not
+    be read twice in a row, or `cancel` is set; finished rounds are always in the Run.
+
+    Args:
+        past: rounds to go on from, a branch of an earlier run; `rounds` and the Run count them too.
+        first: what the first round drawn here draws, in place of `prompt` or of what the past asks for.
 
     Raises:
         UserError: a setting is out of range.
@@ -256,70 +227,41 @@ def run_loop(
         "start_strength": start_strength,
     }
 
-    def turn(
-        words: str, drawing: Drawing, history: Sequence[Attempt], trials: Mapping[str, Sequence[Edit]]
-    ) -> Iterator[Event]:
-        number = len(history) + 1
+    def draw(turn: Turn, past: Past) -> Iterator[Event]:
+        from_picture = continuation == "image" and turn.base is not None
+        image = turn.base.best().picture.image if from_picture and turn.base is not None else start
         return draw_round(
-            generator, judge, words, target, drawing,
-            number=number, history=history, trials=trials, cancel=cancel, clock=clock,
+            generator, judge, turn.prompt, target, replace(drawing, seed=turn.seed, start=image),
+            past=past, trials=turn.trials, tolerance=tolerance, cancel=cancel, clock=clock,
         )  # fmt: skip
 
     def finish(done: Sequence[Round], stopped: StopReason) -> Finished:
         return Finished(Run(prompt, target, tuple(done), stopped, generator.name, judge.name, settings))
 
     stop = partial(stop_reason, rounds=rounds, tolerance=tolerance, patience=patience, cancel=cancel)
-    return _rounds(prompt, drawing, continuation, turn, stop, finish)
+    if first is None:
+        first = next_turn(past) if past.rounds else Turn(prompt, seed=seed)
+    return _rounds(first, past, draw, stop, finish)
 
 
 def _rounds(
-    words: str,
-    drawing: Drawing,
-    continuation: Continuation,
-    turn: Callable[[str, Drawing, Sequence[Attempt], Mapping[str, Sequence[Edit]]], Iterator[Event]],
+    turn: Turn,
+    past: Past,
+    draw: Callable[[Turn, Past], Iterator[Event]],
     stop: Callable[[Sequence[Round]], StopReason | None],
     finish: Callable[[Sequence[Round], StopReason], Finished],
 ) -> Iterator[Event]:
-    done: list[Round] = []
-    history: list[Attempt] = []
-    trials: dict[str, tuple[Edit, ...]] = {}
     stopped: StopReason | None = None
     while stopped is None:
         try:
-            for event in turn(words, drawing, tuple(history), trials):
+            for event in draw(turn, past):
                 if isinstance(event, RoundDone):
-                    done.append(event.round)
+                    past = past.then(event.round, event.edits)
                 yield event
         except Cancelled:
             stopped = "cancelled"
             break
-        stopped = stop(done)
+        stopped = stop(past.rounds)
         if stopped is None:
-            last = done[-1]
-            history.append(attempt_of(last, trials.get(last.prompt, ())))
-            trials = trials_of(last.prompt, last.critique.edits) if last.critique is not None else {}
-            words = last.next_prompt or last.prompt
-            if continuation == "image":
-                drawing = replace(drawing, start=last.best().picture.image)
-    yield finish(done, stopped)
-
-
-def stop_reason(
-    done: Sequence[Round], rounds: int, tolerance: float, cancel: CancelFlag | None = None, patience: int = 1
-) -> StopReason | None:
-    """Why a run stops after its last round so far; None to go on."""
-    last = done[-1]
-    best = last.best()
-    if cancel is not None and cancel.is_set():
-        return "cancelled"
-    if best.distance is None:
-        return "unreadable"
-    if best.distance <= tolerance and best.content_kept is not False:
-        return "tolerance"
-    if len(done) > patience:
-        before, lately = done[:-patience], done[-patience:]
-        if min(_rank(r.best()) for r in lately) >= min(_rank(r.best()) for r in before):
-            return "no_gain"
-    if len(done) >= rounds:
-        return "rounds"
-    return "no_edits" if last.next_prompt is None else None
+            turn = next_turn(past)
+    yield finish(past.rounds, stopped)

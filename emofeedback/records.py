@@ -47,6 +47,7 @@ class Reading:
 
     valence_sd and arousal_sd are the spread of the judge's rating distribution on the [-1, 1] scale;
     mass in [0, 1] is the probability it put on rating words at all (a validity check).
+    method says how the numbers were read and calibration which one was applied, where there is something to say.
     """
 
     affect: Affect
@@ -55,6 +56,8 @@ class Reading:
     mass: float
     seen: tuple[Seen, ...]
     judge: str
+    method: str | None = None
+    calibration: str | None = None
 
     def words(self) -> tuple[str, ...]:
         return tuple(item.word for item in self.seen)
@@ -117,7 +120,12 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One turn of draw, read, choose, advise. `critique` is None when nothing more was asked or could be read."""
+    """One turn of draw, read, choose, advise.
+
+    `critique` is None when no advice was asked (the target is reached, or the run was stopped) or when it could not be
+    read (`cost.critiques` tells). It is about this round's chosen picture or, when an earlier round is still the best,
+    about that one's: `advised_on` is the round's number, and `next_prompt` follows from that round's prompt.
+    """
 
     number: int  # from 1
     prompt: str
@@ -125,13 +133,14 @@ class Round:
     critique: Critique | None
     next_prompt: str | None
     cost: Cost
+    advised_on: int | None = None
 
     def best(self) -> Candidate:
         """The chosen candidate."""
         return next(c for c in self.candidates if c.chosen)
 
 
-StopReason = Literal["tolerance", "no_gain", "rounds", "no_edits", "unreadable", "cancelled"]
+StopReason = Literal["tolerance", "no_gain", "rounds", "no_edits", "unreadable", "advice_unreadable", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from emofeedback.records import Edit
@@ -12,6 +13,37 @@ DiffWord = tuple[Literal["same", "removed", "added"], str]
 _LINK = r"(?:in|at|under|with|without|by|on|near|beside|among|during|after|amid|behind|over|next|as|lit|late)"
 _STARTS_WITH_LINK = re.compile(rf"{_LINK}\b", re.IGNORECASE)
 _DANGLING = re.compile(rf"(?:^|(?<=[\s,]))(?:and|or|of|a|an|the|{_LINK})$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person made of an edit: taken or dropped, and its new words, maybe rewritten."""
+
+    on: bool = True
+    new: str = ""
+
+
+def untouched(edits: Sequence[Edit]) -> tuple[Choice, ...]:
+    """Every edit taken as it is."""
+    return tuple(Choice(True, edit.new) for edit in edits)
+
+
+def chosen_edits(edits: Sequence[Edit], choices: Sequence[Choice]) -> tuple[Edit, ...]:
+    """The edits that were taken, with their words as rewritten; one rewritten to nothing removes its old phrase.
+
+    Raises:
+        ValueError: there are not as many choices as edits.
+    """
+    kept = []
+    for edit, choice in zip(edits, choices, strict=True):
+        new = choice.new.strip()
+        if not choice.on or (edit.action == "add" and not new):
+            continue
+        if edit.action == "replace" and not new:
+            kept.append(Edit("remove", old=edit.old))
+        else:
+            kept.append(edit if edit.action == "remove" else replace(edit, new=new))
+    return tuple(kept)
 
 
 def apply_edits(prompt: str, edits: Sequence[Edit]) -> str:

@@ -20,6 +20,7 @@ def request_json(request: PictureRequest) -> dict[str, object]:
 
 
 def reading_json(reading: Reading, content_kept: bool | None = None) -> dict[str, object]:
+    said = {"method": reading.method, "calibration": reading.calibration}
     return {
         "valence": round(reading.affect.valence, 4),
         "arousal": round(reading.affect.arousal, 4),
@@ -28,6 +29,7 @@ def reading_json(reading: Reading, content_kept: bool | None = None) -> dict[str
         "mass": round(reading.mass, 4),
         "seen": [{"aspect": s.aspect, "word": s.word, "probability": round(s.probability, 4)} for s in reading.seen],
         "content_kept": content_kept,
+        **{name: value for name, value in said.items() if value is not None},
     }
 
 
@@ -70,6 +72,7 @@ def run_json(run: Run, folder: Path | None = None) -> dict[str, object]:
                 "candidates": candidates,
                 "critique": critique_json(r.critique),
                 "next_prompt": r.next_prompt,
+                "advised_on": r.advised_on,
                 "seconds": round(r.cost.seconds, 3),
                 "cost": {name: round(getattr(r.cost, name), 3) for name in r.cost.__slots__},
             }

@@ -111,8 +111,10 @@ def _check_writable(folder: Path) -> None:
     probe.unlink()
 
 
-def png_bytes(picture: Picture, reading: Reading | None = None) -> bytes:
-    """A picture as a PNG that carries its making."""
+def png_bytes(picture: Picture, reading: Reading | None = None, *, metadata: bool = True) -> bytes:
+    """A picture as a PNG that carries its making, or nothing but its pixels where `metadata` is off."""
+    if not metadata:
+        return image_bytes(picture.image)
     info = PngInfo()
     info.add_text("parameters", parameters_text(picture))
     making = {

@@ -52,6 +52,9 @@ class FakeGenerator:
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         return tuple(word for word in prompt.split() if word.lower() in ("zeppelin", "quasar"))
 
+    def left_out(self, prompt: str) -> str:
+        return " ".join(prompt.split()[40:])
+
 
 class FakeJudge:
     """Reads the colour of the top left pixel; advises the word of MOODS that leads closest to the target."""

@@ -22,6 +22,8 @@ MODULES = {
     "evaluate": "emofeedback.cli.evaluate",
     "benchmark": "emofeedback.cli.benchmark",
     "doctor": "emofeedback.cli.doctor",
+    "space": "emofeedback.cli.space",
+    "soak": "emofeedback.cli.soak",
 }
 
 
@@ -85,9 +87,17 @@ def parser() -> argparse.ArgumentParser:
     _render(_command(commands, "render", "draw labelled scenes of the scene world"))
     _train(_command(commands, "train", "train a bundled model from scratch"))
     _finetune(_command(commands, "finetune", "tune the generator on the judge's reward in a short job"))
-    _evaluate(_command(commands, "evaluate", "measure the generator, the judge or the loop with the second rater"))
+    _evaluate(
+        _command(
+            commands,
+            "evaluate",
+            "measure the generator, the judge, its advice, the loop or fine-tuning with the second rater",
+        )
+    )
     _benchmark(_command(commands, "benchmark", "measure speed and memory on this machine"))
     _command(commands, "doctor", "check this installation")
+    _space(_command(commands, "space", "write a folder that is ready to push as a Hugging Face Space"))
+    _soak(_command(commands, "soak", "many users at once against the studio's API, for some minutes"))
     return top
 
 
@@ -95,7 +105,8 @@ def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     shared = command.add_argument_group("shared")
     shared.add_argument("--generator", metavar="NAME|PATH", help="'bundled' or a folder in diffusers format")
-    shared.add_argument("--judge", metavar="NAME|PATH", help="'bundled' or a folder in transformers format")
+    shared.add_argument("--judge", metavar="NAME|PATH|REPO|URL", help="'bundled', a folder, REPO[@REV], URL[#MODEL]")
+    shared.add_argument("--calibration", type=Path, metavar="FILE", help="of the judge, made by `evaluate judge`")
     shared.add_argument("--adapter", metavar="PATH[:SCALE]", help="a LoRA on the generator")
     shared.add_argument("--device", help="auto, cpu, cuda, cuda:N, mps")
     shared.add_argument("--threads", type=whole(1, 1024), help="CPU threads of one operation")
@@ -137,7 +148,9 @@ def _sweep(command: argparse.ArgumentParser) -> None:
     shape = command.add_mutually_exclusive_group()
     shape.add_argument("--grid", type=whole(2, 15), metavar="N", help="N x N sheet (default 5)")
     shape.add_argument("--path", metavar='"V,A V,A ..."', help="a path through waypoints")
-    command.add_argument("--frames", type=whole(2, 200), default=9, metavar="N", help="pictures of a path")
+    shape.add_argument("--blend", metavar="FIRST,SECOND[,SHARE]", help="from one named emotion to another")
+    command.add_argument("--frames", type=whole(2, 200), default=9, metavar="N", help="pictures of a path or blend")
+    command.add_argument("--animation", type=Path, metavar="FILE", help="also as a .webp, .gif or .mp4")
     command.add_argument("--extent", type=number(0.05, 1), default=0.8, metavar="X", help="the grid spans [-X, X]")
     command.add_argument("--strength", type=number(0, 5), default=1.0, metavar="X")
     command.add_argument("--steps", type=whole(1, 1000), metavar="N")
@@ -150,12 +163,19 @@ def _render(command: argparse.ArgumentParser) -> None:
 
 
 def _train(command: argparse.ArgumentParser) -> None:
-    command.add_argument("part", choices=("generator", "autoencoder", "judge", "rater"))
+    command.add_argument("part", choices=("generator", "few-step", "autoencoder", "judge", "rater"))
     command.add_argument("--minutes", type=number(0.01, 10_000), default=60.0, metavar="M")
     command.add_argument("--work", type=Path, default=Path("training"), metavar="DIR", help="data, state, logs, sheets")
     command.add_argument("--scenes", type=whole(64, 10_000_000), default=40_000, metavar="N", help="rendered for it")
     command.add_argument("--size", type=whole(64, 1024), default=128, metavar="PIXELS")
     command.add_argument("--resume", action="store_true", help="go on from the state in --work")
+    few = command.add_argument_group("few-step", "distil a generator into a LoRA that draws in four forward passes")
+    few.add_argument("--teacher", type=Path, metavar="DIR", help="the generator's folder (default: the bundled one)")
+    few.add_argument("--trajectories", type=whole(64, 10_000_000), default=10_000, metavar="N", help="to learn from")
+    few.add_argument(
+        "--install", nargs="?", choices=("preview", "default"), const="preview", metavar="USE",
+        help="put the result into the teacher's folder: for previews, or as the default way to draw",
+    )  # fmt: skip
 
 
 def _finetune(command: argparse.ArgumentParser) -> None:
@@ -170,23 +190,60 @@ def _finetune(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dry-run", action="store_true", help="estimate time and memory; writes nothing")
     command.add_argument("--rater", metavar="NAME|PATH", help="who audits: 'bundled' or a folder")
     expert = command.add_argument_group("expert settings")
-    for name, limits in (("prompts-per-update", (1, 4096)), ("group", (1, 1024)), ("steps", (1, 200)),
-                         ("passes", (1, 100)), ("micro-batch", (1, 4096)), ("rank", (1, 256)), ("window", (0, 200)),
-                         ("audit-every", (1, 10_000)), ("audit-pictures", (2, 1024)),
+    for name, limits in (("prompts-per-update", (1, 4096)), ("group", (1, 1024)), ("learned", (2, 1024)),
+                         ("steps", (1, 200)), ("passes", (1, 100)), ("micro-batch", (1, 4096)), ("rank", (1, 256)),
+                         ("window", (0, 200)), ("audit-every", (1, 10_000)), ("audit-pictures", (2, 1024)),
                          ("audit-patience", (1, 1000))):  # fmt: skip
         expert.add_argument(f"--{name}", type=whole(*limits), metavar="N")
-    expert.add_argument("--guidance", type=number(0, 50), metavar="X", help="of rollouts (default 1: none)")
+    expert.add_argument("--checkpointing", action="store_true", default=None, help="less memory, more time")
+    expert.add_argument("--guidance", type=number(0, 50), metavar="X", help="of rollouts; 1 = none")
     expert.add_argument("--learning-rate", type=number(1e-8, 0.1), metavar="X")
     expert.add_argument("--beta", type=number(0, 1e6), metavar="X", help="how strongly the policy is tied")
 
 
 def _evaluate(command: argparse.ArgumentParser) -> None:
-    command.add_argument("part", choices=("generator", "judge", "loop"))
+    command.add_argument("part", choices=("generator", "judge", "rater", "advice", "loop", "finetune"))
     command.add_argument("--count", type=whole(2, 10_000), metavar="N", help="prompts, pictures or prompt-target pairs")
     command.add_argument("--rater", metavar="NAME|PATH", help="'bundled' or a folder")
     command.add_argument("--rounds", type=whole(1, 50), default=3, metavar="N", help="of the loop")
     command.add_argument("--candidates", type=whole(1, 64), default=8, metavar="N", help="of a round of the loop")
+    people = command.add_argument_group("judge against people", "with --ratings; calibrates the judge on the way")
+    people.add_argument("--ratings", type=Path, metavar="FILE", help="a CSV file of mean ratings, one row per picture")
+    people.add_argument("--images", type=Path, metavar="DIR", help="the rated pictures")
+    people.add_argument("--scale", default="1-9", metavar="LOW-HIGH", help="of the ratings (default 1-9)")
+    people.add_argument("--columns", metavar="PICTURE,VALENCE,AROUSAL", help="names of the three columns")
+    people.add_argument("--method", choices=("affine", "isotonic"), default="affine", help="of the calibration")
+    people.add_argument("--save", type=Path, metavar="FILE", help="write the calibration, for --calibration")
+    tuning = command.add_argument_group("finetune", "jobs on corner targets against the base and the judge's best of N")
+    tuning.add_argument("--objectives", default="awm", metavar="NAMES", help="such as awm,grpo")
+    tuning.add_argument("--learning-rates", metavar="NUMBERS", help="searched for each objective, such as 3e-4,1e-3")
+    tuning.add_argument("--seeds", type=whole(1, 100), default=3, metavar="N", help="jobs an objective (default 3)")
+    tuning.add_argument("--best-of", type=whole(4, 64), default=16, metavar="N", help="pictures the judge picks from")
+    _budget(tuning, "of a job (default 5)")
 
 
 def _benchmark(command: argparse.ArgumentParser) -> None:
+    command.add_argument("part", nargs="?", choices=("speed", "finetune"), default="speed", help="default speed")
     command.add_argument("--repeats", type=whole(2, 1000), default=5, metavar="N")
+    tuning = command.add_argument_group("finetune", "how fast each objective draws, updates and learns")
+    tuning.add_argument("--objectives", default="awm,nft,grpo,direct,dpo", metavar="NAMES", help="default: all")
+    tuning.add_argument("--rater", metavar="NAME|PATH", help="'bundled' or a folder")
+    _budget(tuning, "of each objective (default 2)")
+
+
+def _budget(group: Any, text: str) -> None:
+    group.add_argument("--minutes", type=number(0.01, 100_000), metavar="M", help=text)
+    group.add_argument("--updates", type=whole(1, 1_000_000), metavar="N", help="in place of minutes")
+
+
+def _space(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", type=Path, metavar="OUT", help="a new or empty folder")
+    command.add_argument("--hardware", default="cpu-basic", metavar="NAME", help="cpu-basic, zero-gpu, l4x1, ...")
+    command.add_argument("--title", default="EmoFeedback", help="of the Space")
+
+
+def _soak(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--users", type=whole(1, 500), default=20, metavar="N")
+    command.add_argument("--minutes", type=number(0.01, 10_000), default=3.0, metavar="M")
+    command.add_argument("--url", metavar="ADDRESS", help="of a studio that runs; else one is started here")
+    command.add_argument("--pid", type=whole(1, 2**31), metavar="N", help="of that studio, to watch its memory")

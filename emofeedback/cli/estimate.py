@@ -32,5 +32,6 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
             f"{path}: valence {signed(reading.affect.valence)} ± {reading.valence_sd:.2f}, "
             f"arousal {signed(reading.affect.arousal)} ± {reading.arousal_sd:.2f} ({nearest_emotion(reading.affect)})"
             + (f"; sees {', '.join(reading.words())}" if reading.seen else "")
+            + (f"; calibrated by {reading.calibration}" if reading.calibration else "")
         )
     return Outcome({"readings": rows, "judge": judge.name}, "\n".join(lines), done=readable > 0)

@@ -1,20 +1,25 @@
-"""`evaluate`: the generator, the judge or the loop, measured; report.json is written."""
+"""`evaluate`: one part measured with the second rater (or that rater itself); report.json is written."""
 
 import argparse
 from collections.abc import Callable
 
 from emofeedback.cli.console import Console, Outcome, settings_from
-from emofeedback.evaluation.protocol import evaluate_generator, evaluate_judge
+from emofeedback.cli.evaluate_finetune import command_of, measure_finetune
+from emofeedback.cli.evaluate_ratings import rate_against_people
+from emofeedback.evaluation.protocol import RATED, evaluate_generator, evaluate_judge
+from emofeedback.evaluation.protocol_advice import evaluate_advice, evaluate_agreement
 from emofeedback.evaluation.protocol_loop import evaluate_loop
 from emofeedback.evaluation.report import Measure, report
 from emofeedback.settings import Settings
 from emofeedback.storage import results_folder, write_json
 
-COUNTS = {"generator": 25, "judge": 500, "loop": 100}
+COUNTS = {"generator": 25, "judge": 500, "rater": 500, "advice": 200, "loop": 100, "finetune": 40}
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:
     """Measure one part; the outcome is the report."""
+    if arguments.ratings is not None:
+        return rate_against_people(arguments, console)
     settings = settings_from(arguments)
     count = arguments.count or COUNTS[arguments.part]
 
@@ -23,10 +28,15 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
 
     with results_folder(settings.out) as folder:
         console.progress("loading the models")
-        measures, models = _measure(arguments, settings, count, progress)
+        if arguments.part == "finetune":
+            measures, models = measure_finetune(arguments, settings, count, folder, console)
+        else:
+            measures, models = _measure(arguments, settings, count, progress)
         command = f"emofeedback evaluate {arguments.part} --count {count} --seed {settings.seed}"
         if arguments.part == "loop":
             command += f" --rounds {arguments.rounds} --candidates {arguments.candidates}"
+        if arguments.part == "finetune":
+            command = command_of(arguments, count, settings.seed)
         data = {**report(f"evaluate {arguments.part}", command, settings.seed, models, measures), "out": str(folder)}
         write_json(folder / "report.json", data)
     text = "\n".join([*(m.line() for m in measures), "", f"Report: {folder / 'report.json'}"])
@@ -46,6 +56,17 @@ def _measure(
         case "judge":
             judge = build_judge(settings)
             return evaluate_judge(judge, count=count, seed=settings.seed, progress=progress), {"judge": judge.name}
+        case "rater":
+            rater = build_rater(settings)
+            measures = evaluate_judge(
+                rater, count=count, seed=settings.seed, aspects=RATED, goal_named=0.97, progress=progress
+            )
+            return measures, {"rater": rater.name}
+        case "advice":
+            generator, judge, rater = build_generator(settings), build_judge(settings), build_rater(settings)
+            measures = evaluate_agreement(generator, judge, rater, count=count, seed=settings.seed, progress=progress)
+            measures += evaluate_advice(generator, judge, rater, count=count, seed=settings.seed, progress=progress)
+            return measures, {"generator": generator.name, "judge": judge.name, "rater": rater.name}
         case _:
             generator, judge, rater = build_generator(settings), build_judge(settings), build_rater(settings)
             measures = evaluate_loop(

@@ -2,62 +2,64 @@
 
 import argparse
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emofeedback.affect import Affect
 from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, usage
 from emofeedback.errors import UserError
-from emofeedback.storage import write_json
+from emofeedback.settings import Settings
+from emofeedback.training.finetune_shelf import JobRecord, read_record
 
 if TYPE_CHECKING:
-    from emofeedback.training.finetune import Finetuner, FinetuneResult
+    from emofeedback.training.finetune import FinetuneResult
+    from emofeedback.training.finetune_job import FinetuneJob
     from emofeedback.training.finetune_settings import FinetuneSettings, Tasks
 
 DEFAULT_OUT = Path("emofeedback-out") / "finetune"
 PROMPTS, HELD_OUT = 64, 16
-STATE = Path("training") / "state.safetensors"
 OPTIONS = (
-    "objective", "minutes", "updates", "prompts_per_update", "group", "steps", "guidance", "passes", "micro_batch",
-    "rank", "learning_rate", "beta", "window", "audit_every", "audit_pictures", "audit_patience",
+    "objective", "minutes", "updates", "prompts_per_update", "group", "learned", "steps", "guidance", "passes",
+    "micro_batch", "checkpointing", "rank", "learning_rate", "beta", "window", "audit_every", "audit_pictures",
+    "audit_patience",
 )  # fmt: skip
+BUDGET = ("minutes", "updates")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:
     """Run or resume one job; SIGINT ends it with the best adapter kept."""
     settings = settings_from(arguments)
     out = settings.out or DEFAULT_OUT
-    if settings.adapter is not None:
-        raise UsageError("Fine-tuning starts from the generator itself; leave out --adapter.")
-    if os.path.isdir(out) and os.listdir(out) and not (arguments.resume or arguments.dry_run):
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that a launcher started
+    if first and os.path.isdir(out) and os.listdir(out) and not (arguments.resume or arguments.dry_run):
         raise UsageError(f"{out} is not empty; give --resume to go on, or another folder with --out.")
-    if arguments.resume and not (out / STATE).is_file():
-        raise UserError(f"There is no job in {out} to resume; start one without --resume.")
+    record = _resumable(out) if arguments.resume else None
     with usage():
-        job, tasks = _job(arguments, settings.seed)
+        job, tasks = _job(arguments, settings) if record is None else _resumed(arguments, record)
     console.progress("loading the models")
-    from emofeedback.build import build_generator, build_judge, build_rater
+    from emofeedback.build import build_generator, build_rater, build_reward_judge
     from emofeedback.training.finetune_build import build_finetuner
+    from emofeedback.training.finetune_job import FinetuneJob
+    from emofeedback.training.finetune_processes import own_device
 
-    models = build_generator(settings), build_judge(settings), build_rater(settings)
-    trainer = build_finetuner(*models, job, tasks, out)
+    settings = replace(settings, adapter=None, device=own_device(settings.device, os.environ))
+    models = build_generator(settings), build_reward_judge(settings), build_rater(settings)
+    work = FinetuneJob(build_finetuner(*models, job, tasks, out))
     if arguments.dry_run:
-        return _dry_run(trainer, job)
+        return _dry_run(work)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{out} cannot be made ({error.strerror}); choose another folder with --out.") from None
-    if arguments.resume:
-        trainer.load()
-    prompts = {"prompts": list(tasks.prompts), "held_out": list(tasks.held_out)}
-    write_json(out / "job.json", {"settings": job.as_json(), **prompts, "generator": settings.generator})
-    return _train(trainer, console)
+    if record is not None:
+        work.resume()
+    return _train(work, console)
 
 
-def _train(trainer: "Finetuner", console: Console) -> Outcome:
+def _train(work: "FinetuneJob", console: Console) -> Outcome:
     from emofeedback.training.budget import StopSignal
-    from emofeedback.training.finetune_export import PAGE, export_adapter
+    from emofeedback.training.finetune_export import PAGE
 
     def show(entry: dict[str, Any]) -> None:
         if entry["kind"] == "audit":
@@ -67,15 +69,15 @@ def _train(trainer: "Finetuner", console: Console) -> Outcome:
             console.progress(f"update {entry['update']}: reward {reward}, {entry['elapsed']:.0f} s")
 
     with StopSignal() as stop:
-        result = trainer.run(lambda: stop.stopped, show)
-        before = trainer.samples("base")
-        after = trainer.samples("best") if result.best is not None else []
-        out = trainer.out
-        folder = export_adapter(trainer.policy, trainer.settings, trainer.tasks, result, out / "adapter", before, after)
-    page = folder / PAGE
-    data = {**asdict(result), "adapter": str(folder), "metrics": str(out / "metrics.jsonl"),
-            "sheet": str(page) if page.is_file() else None, "out": str(out)}  # fmt: skip
-    return Outcome(data, _text(result, folder), done=result.stopped != "cancelled")
+        ending = work.run(lambda: stop.stopped, show)
+    processes, out = work.trainer.processes, work.trainer.out
+    processes.leave()
+    if not processes.main:
+        raise SystemExit(0)  # one process speaks for all: one JSON object on stdout
+    page = ending.adapter / PAGE
+    data = {**asdict(ending.result), "adapter": str(ending.adapter), "metrics": str(out / "metrics.jsonl"),
+            "sheet": str(page) if page.is_file() else None, "out": str(out), "processes": processes.count}  # fmt: skip
+    return Outcome(data, _text(ending.result, ending.adapter), done=ending.result.stopped != "cancelled")
 
 
 def _text(result: "FinetuneResult", folder: Path) -> str:
@@ -83,30 +85,61 @@ def _text(result: "FinetuneResult", folder: Path) -> str:
     if result.base is not None and result.best is not None:
         lines.append(f"Held-out distance to the target {result.base.error:.3f} -> {result.best.error:.3f}")
     if result.best_update == 0:
-        lines.append("No audited update beat the base; the adapter changes nothing.")
+        lines.append("No audited update beat the start; the adapter changes nothing.")
     return "\n".join([*lines, f"Adapter: {folder}"])
 
 
-def _dry_run(trainer: "Finetuner", job: "FinetuneSettings") -> Outcome:
-    """One update, measured and thrown away."""
-    import resource
-    import sys
-
-    entry = trainer.update()
-    seconds = entry["seconds"]
-    updates = job.updates if job.updates is not None else max(1, int(60 * (job.minutes or 0) / seconds))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+def _dry_run(work: "FinetuneJob") -> Outcome:
+    """One update and one audit, measured and thrown away."""
+    estimate, trainer = work.estimate(), work.trainer
     data = {
-        "seconds_per_update": seconds, "updates": updates, "pictures": updates * job.prompts * job.group,
-        "minutes": round(updates * seconds / 60, 2), "memory_mb": round(peak),
-        "trainable_parameters": sum(p.numel() for p in trainer.policy.parameters()), "settings": job.as_json(),
+        **asdict(estimate), "trainable_parameters": sum(p.numel() for p in trainer.policy.parameters()),
+        "settings": trainer.settings.as_json(),
     }  # fmt: skip
-    text = (f"{seconds:.1f} s an update, {updates} updates ({data['pictures']} pictures) in {data['minutes']} minutes "
-            f"without audits, {data['memory_mb']} MB of memory")  # fmt: skip
+    memory = "" if estimate.memory_mb is None else f", {estimate.memory_mb:.0f} MB of memory"
+    each = f"{estimate.seconds_per_update:.1f} s an update, {estimate.seconds_per_audit:.1f} s an audit"
+    total = f"{estimate.updates} updates ({estimate.pictures} pictures) in {estimate.minutes:.1f} minutes"
+    text = f"{each}: {total}{memory}"
     return Outcome(data, text)
 
 
-def _job(arguments: argparse.Namespace, seed: int) -> "tuple[FinetuneSettings, Tasks]":
+def _resumable(out: Path) -> JobRecord:
+    record = read_record(out)
+    if record is None or not record.resumable:
+        raise UserError(f"There is no job in {out} to resume; start one without --resume.")
+    return record
+
+
+def _resumed(arguments: argparse.Namespace, record: JobRecord) -> "tuple[FinetuneSettings, Tasks]":
+    """The recorded job, with more budget where the command line gives one.
+
+    Raises:
+        UserError: the command line asks for another job than the recorded one.
+    """
+    from emofeedback.training.finetune_settings import FinetuneSettings, Tasks
+
+    for name in ("prompts", "held_out", "target", "region", "adapter"):
+        if getattr(arguments, name) is not None:
+            raise UserError(f"A resumed job has its prompts and targets already; leave out --{name.replace('_', '-')}.")
+    given = {_field(name): value for name in (*OPTIONS, "seed") if (value := getattr(arguments, name)) is not None}
+    for name, value in given.items():
+        if name not in BUDGET and value != record.settings.get(name):
+            raise UserError(
+                f"The job in {record.folder} was started with {name.replace('_', ' ')} {record.settings.get(name)}, "
+                f"not {value}; leave it out."
+            )
+    budget = {name: given.get(name) for name in BUDGET} if any(name in given for name in BUDGET) else {}
+    try:
+        return FinetuneSettings(**{**record.settings, **budget}), Tasks.from_json(record.tasks)
+    except (TypeError, KeyError):
+        raise UserError(f"The job in {record.folder} is of another version; start a new one.") from None
+
+
+def _field(option: str) -> str:
+    return "prompts" if option == "prompts_per_update" else option
+
+
+def _job(arguments: argparse.Namespace, settings: Settings) -> "tuple[FinetuneSettings, Tasks]":
     """The job's settings and tasks from the command line.
 
     Raises:
@@ -114,20 +147,26 @@ def _job(arguments: argparse.Namespace, seed: int) -> "tuple[FinetuneSettings, T
     """
     from emofeedback.training.finetune_settings import FinetuneSettings, Targets, Tasks, scene_prompts
 
-    given = {n: v for n in OPTIONS if (v := getattr(arguments, n)) is not None}
-    given["prompts"] = given.pop("prompts_per_update", FinetuneSettings.__dataclass_fields__["prompts"].default)
+    given = {_field(name): value for name in OPTIONS if (value := getattr(arguments, name)) is not None}
     if "minutes" not in given and "updates" not in given:
         given["minutes"] = 5.0
-    job = FinetuneSettings(**given, seed=seed)
+    if settings.adapter is not None:
+        from emofeedback.build import parse_adapter  # imports torch, so only where it is needed
+
+        path, given["start_scale"] = parse_adapter(settings.adapter)
+        given["start"] = str(path)
+        if not path.exists():
+            raise UserError(f"There is no adapter at {path} to start from; leave out --adapter or correct it.")
+    job = FinetuneSettings(**given, seed=settings.seed)
     if arguments.target is not None and arguments.region is not None:
         raise UserError("Give --target or --region, not both.")
     targets = Targets("point", _point(arguments.target)) if arguments.target else Targets(arguments.region or "corners")
-    prompts = read_prompts(arguments.prompts) if arguments.prompts else scene_prompts(PROMPTS, seed, "train")
+    prompts = read_prompts(arguments.prompts) if arguments.prompts else scene_prompts(PROMPTS, settings.seed, "train")
     if arguments.held_out:
         held_out = read_prompts(arguments.held_out)
     else:
-        held_out = [p for p in scene_prompts(HELD_OUT, seed, "held-out") if p not in prompts]
-    return job, Tasks(prompts, held_out, targets, seed)
+        held_out = [p for p in scene_prompts(HELD_OUT, settings.seed, "held-out") if p not in prompts]
+    return job, Tasks(prompts, held_out, targets, settings.seed)
 
 
 def read_prompts(path: Path) -> list[str]:

@@ -144,6 +144,7 @@ def _text(run: Run, folder: Path) -> str:
         "rounds": "the rounds are used up",
         "no_edits": "the judge gave no further change",
         "unreadable": "no picture could be read",
+        "advice_unreadable": "the judge's advice could not be read",
         "cancelled": "you asked to stop",
     }[run.stopped]
     lines += ["", f"Stopped because {why}."]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from emofeedback.cli.console import Console, Outcome, UsageError, settings_from
 from emofeedback.errors import UserError
+from emofeedback.settings import Settings, checkpoint_folder
 
 AUTOENCODER_SHARE = 0.2  # of the minutes of `train generator`
 STATE = Path("training") / "state.safetensors"
@@ -19,11 +20,44 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
     out: Path = settings.out or arguments.work / arguments.part
     if os.path.isdir(out) and os.listdir(out) and not arguments.resume:
         raise UsageError(f"{out} is not empty; give --resume to go on, or another folder with --out.")
+    _folders(arguments.work, out)
+    if arguments.part == "few-step":
+        return _few_step(arguments, settings, out)
     # The rater learns from other data and other seeds than the models that it grades.
     seed = settings.seed + (RATER_SEED if arguments.part == "rater" else 0)
     scenes = _train(arguments, out, settings.threads or 2, seed)
     data = {"part": arguments.part, "out": str(out), "minutes": arguments.minutes, "scenes": scenes}
     return Outcome(data, f"The {arguments.part} is in {out}.")
+
+
+def _folders(work: Path, out: Path) -> None:
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{error.filename} cannot be made ({error.strerror}); choose another with --work or --out."
+        raise UserError(message) from None
+
+
+def _few_step(arguments: argparse.Namespace, settings: Settings, out: Path) -> Outcome:
+    """Distil a generator; its folder is written to only where --install is given."""
+    from emofeedback.build import prepare_device
+    from emofeedback.training.distill import train_few_step
+    from emofeedback.training.distill_export import install_few_step
+
+    teacher: Path = arguments.teacher or checkpoint_folder(settings, "scene-generator")
+    count, use, minutes = arguments.trajectories, arguments.install, arguments.minutes
+    command = f"python -m emofeedback train few-step --minutes {minutes:g} --trajectories {count}"
+    student = train_few_step(
+        teacher, out, minutes, count, arguments.work / f"trajectories-{settings.seed}",
+        arguments.resume and (out / STATE).is_file(), settings.threads or 2, settings.seed, prepare_device(settings),
+        command=command,
+    )  # fmt: skip
+    if use is not None:
+        install_few_step(student, teacher, use == "default")
+    data = {"part": "few-step", "out": str(student), "minutes": minutes, "trajectories": count, "installed": use}
+    where = f"{student}" if use is None else f"{student} and in {teacher}"
+    return Outcome(data, f"The few-step student is in {where}.")
 
 
 def _train(arguments: argparse.Namespace, out: Path, threads: int, seed: int) -> int:
@@ -32,12 +66,6 @@ def _train(arguments: argparse.Namespace, out: Path, threads: int, seed: int) ->
     from emofeedback.training.scene_data import render_cache
 
     work, minutes = arguments.work, arguments.minutes
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"{error.filename} cannot be made ({error.strerror}); choose another with --work or --out."
-        raise UserError(message) from None
     folder = work / f"scenes-{arguments.size}-{arguments.scenes}-{seed}"
     cache = render_cache(folder, arguments.scenes, arguments.size, seed, "train", workers=threads)
     resume = arguments.resume and (out / STATE).is_file()

@@ -28,6 +28,9 @@ RENDER_SIZE = 128
 BATCH = 32
 
 
+DEFAULT_LOOKS = {"palette": "natural", "light": "even"}
+
+
 class Reader(Protocol):
     """What grading needs: a judge or the second rater."""
 
@@ -130,8 +133,25 @@ def _read_back(name: str, commanded: np.ndarray, read: np.ndarray, seed: int) ->
     return measures
 
 
-def evaluate_judge(judge: Reader, *, count: int, seed: int, progress: Progress | None = None) -> list[Measure]:
-    """Held-out renders against the scene scale and the scene's own attributes.
+ONE_EACH = ("place", "time", "weather", "season", "palette", "light")
+RATED = ONE_EACH[:4]
+"""What the second rater names besides subjects and elements."""
+
+
+def evaluate_judge(
+    judge: Reader,
+    *,
+    count: int,
+    seed: int,
+    aspects: Sequence[str] = ONE_EACH,
+    goal_named: float = 0.95,
+    progress: Progress | None = None,
+) -> list[Measure]:
+    """Held-out renders against the scene scale and the scene's own attributes; for a judge or for the second rater.
+
+    Args:
+        aspects: of which a scene has one each, and which this reader names; subjects and elements come on top.
+        goal_named: share of attributes that it should name.
 
     Raises:
         UserError: the judge could read hardly anything.
@@ -151,7 +171,7 @@ def evaluate_judge(judge: Reader, *, count: int, seed: int, progress: Progress |
             label = scene_affect(scene)
             truth.append(Affect(label.valence, label.arousal))
             read.append(reading.affect)
-            named.append(share_named(scene, reading))
+            named.append(share_named(scene, reading, aspects))
         if progress is not None:
             progress(begin + len(batch), len(scenes))
     if len(read) < 3:
@@ -172,20 +192,19 @@ def evaluate_judge(judge: Reader, *, count: int, seed: int, progress: Progress |
                 len(got),
             ),
         ]
-    measures.append(Measure.of("attributes named", bootstrap(named, seed=seed), "share", (0.95, None)))
+    measures.append(Measure.of("attributes named", bootstrap(named, seed=seed), "share", (goal_named, None)))
     measures.append(Measure("unreadable", unread / len(scenes), "share", len(scenes)))
     return measures
 
 
-def share_named(scene: Scene, reading: Reading) -> float:
+def share_named(scene: Scene, reading: Reading, aspects: Sequence[str] = ONE_EACH) -> float:
     """The share of a scene's remarkable attributes that a reading names; subject and companion in either order.
 
     A default look (natural palette, even light) need not be named, but naming another one counts as wrong.
     """
     seen = {item.aspect: item.word for item in reading.seen}
     words = set(reading.words())
-    right = [seen.get(aspect) == getattr(scene, aspect) for aspect in ("place", "time", "weather", "season")]
-    right += [seen.get("palette", "natural") == scene.palette, seen.get("light", "even") == scene.light]
+    right = [seen.get(aspect, DEFAULT_LOOKS.get(aspect)) == getattr(scene, aspect) for aspect in aspects]
     right += [concept in words for concept in (scene.subject, scene.companion, *scene.elements) if concept is not None]
     return float(np.mean(right))
 

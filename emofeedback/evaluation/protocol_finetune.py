@@ -85,7 +85,8 @@ def grade(pictures: Sequence[Sequence[Picture]], rater: Reader, tasks: Sequence[
 
 def spread(images: Sequence[Image.Image]) -> float:
     """Mean over pairs of the root mean square difference of two pictures at THUMB pixels, in [0, 1]."""
-    small = [np.asarray(i.convert("RGB").resize((THUMB, THUMB), Image.Resampling.BOX), dtype=float) / 255 for i in images]
+    thumbs = [image.convert("RGB").resize((THUMB, THUMB), Image.Resampling.BOX) for image in images]
+    small = [np.asarray(thumb, dtype=float) / 255 for thumb in thumbs]
     pairs = [np.sqrt(np.mean((a - b) ** 2)) for k, a in enumerate(small) for b in small[k + 1 :]]
     return float(np.mean(pairs)) if pairs else 0.0
 
@@ -170,5 +171,3 @@ def _ratio(
         draws = a[picks].mean(1) / b[picks].mean(1)
     low, high = np.quantile(draws[np.isfinite(draws)], [0.025, 0.975])
     return Measure(name, float(a.mean() / b.mean()), "share", len(a), (float(low), float(high)), goal)
-
-

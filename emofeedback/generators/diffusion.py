@@ -5,61 +5,30 @@ one batch (guided and unguided halves in one forward pass), and so that a caller
 """
 
 import json
-import logging
 import re
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from diffusers import StableDiffusion3Pipeline
-from torch import Tensor
+from torch import Tensor, nn
 
-from emofeedback.checksums import verify_folder
 from emofeedback.errors import UserError
 from emofeedback.flow.schedule import euler_step, expand, guided, interpolate, sigmas
 from emofeedback.generators.emotion_adapter import EmotionAdapter
+from emofeedback.generators.few_step import FewStep, Student, read_few_step
+from emofeedback.generators.loading import default_dtype, load_pipeline
 from emofeedback.generators.lora import load_lora
 from emofeedback.pixels import from_images, to_images
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
 
-logger = logging.getLogger(__name__)
 ADAPTER_FOLDER, VOCABULARY, TIMESTEPS = "emotion_adapter", "vocabulary.json", 1000.0
 BATCH = 32  # pictures drawn at once
 TEXTS = 512  # prompts whose embeddings are kept
-
-
-def default_dtype(device: str) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it, else float32."""
-    if device.startswith("cuda"):
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if device == "cpu" and fast else torch.float32
-
-
-def load_pipeline(folder: Path, dtype: torch.dtype) -> StableDiffusion3Pipeline:
-    """The verified pipeline of a checkpoint folder, from local files and safetensors only.
-
-    Raises:
-        UserError: the folder is incomplete, damaged or holds pickled weights.
-    """
-    verify_folder(folder, "model_index.json")
-    try:
-        pipeline = StableDiffusion3Pipeline.from_pretrained(
-            folder,
-            text_encoder_3=None,
-            tokenizer_3=None,
-            torch_dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-        )
-    except (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError) as error:
-        logger.debug("loading %s failed", folder, exc_info=error)
-        raise UserError(f"The generator in {folder} cannot be loaded; fetch the checkpoint again.") from None
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 class SceneDiffusionGenerator:
@@ -69,6 +38,7 @@ class SceneDiffusionGenerator:
         pipeline: without a T5 encoder; its modules may be of any dtype.
         adapter: of the same dtype; None = emotion is given by the words alone.
         vocabulary: the words seen in training; empty = any word.
+        few_step: the student that draws requests of its number of steps that leave the guidance open.
     """
 
     default_steps = 10
@@ -83,12 +53,18 @@ class SceneDiffusionGenerator:
         vocabulary: Sequence[str] = (),
         name: str = "scene-generator",
         device: str = "cpu",
+        few_step: FewStep | None = None,
     ) -> None:
         self.pipeline, self.adapter, self.vocabulary = pipeline, adapter, frozenset(vocabulary)
         self.base_name = self.name = name
         self.device = torch.device(device)
         self.dtype: torch.dtype = pipeline.transformer.dtype
         self.size = int(pipeline.transformer.config.sample_size * pipeline.vae_scale_factor)
+        self.few_step, self._student = few_step, None if few_step is None else Student(few_step)
+        if few_step is not None:
+            self.preview_steps = few_step.steps
+            if few_step.default:
+                self.default_steps = few_step.steps
         self._texts: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
 
     @classmethod
@@ -110,7 +86,7 @@ class SceneDiffusionGenerator:
         vocabulary: list[str] = []
         if (folder / VOCABULARY).is_file():
             vocabulary = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
-        return cls(pipeline, adapter, vocabulary, folder.resolve().name, device)
+        return cls(pipeline, adapter, vocabulary, folder.resolve().name, device, read_few_step(folder))
 
     def load_adapter(self, path: str | Path, scale: float = 1.0) -> None:
         """Put a LoRA on the transformer in place of the one before; `scale` 0 draws exactly as the base does.
@@ -134,6 +110,13 @@ class SceneDiffusionGenerator:
             dict.fromkeys(w for w in words if w not in known and not all(p in known for p in re.split(r"['’-]", w)))
         )
 
+    def left_out(self, prompt: str) -> str:
+        """The end of a prompt that lies beyond what the text encoders read; empty where they read all of it."""
+        tokenizer = self.pipeline.tokenizer
+        ids = tokenizer(prompt, verbose=False)["input_ids"]
+        kept = tokenizer.model_max_length - 1  # the last place is the end token's
+        return tokenizer.decode(ids[kept:-1]).strip() if len(ids) > kept + 1 else ""
+
     @torch.inference_mode()
     def generate(self, requests: Sequence[PictureRequest], on_step: OnStep | None = None) -> Iterator[Picture]:
         """Yield one picture per request, in order; requests with one schedule are drawn together.
@@ -142,22 +125,23 @@ class SceneDiffusionGenerator:
             UserError: a request's steps, strength or start strength is out of range.
             Cancelled: raised by `on_step`.
         """
-        groups: dict[tuple[int, float], list[int]] = {}
+        groups: dict[tuple[int, float, bool], list[int]] = {}
         for i, request in enumerate(requests):
             groups.setdefault(self._schedule_of(request), []).append(i)
         batches = [(key, members[i : i + BATCH]) for key, members in groups.items()
                    for i in range(0, len(members), BATCH)]  # fmt: skip
-        total = sum(_run_steps(*key) for key, _ in batches)
+        total = sum(_run_steps(steps, share) for (steps, share, _), _ in batches)
         drawn: dict[int, Picture] = {}
         done, following = 0, 0
-        for (steps, share), members in batches:
+        for (steps, share, few), members in batches:
             begin = time.perf_counter()
-            batch = [requests[i] for i in members]
-            latents = self._start(batch, steps, share)
-            levels = sigmas(steps, float(self.pipeline.scheduler.config.shift))[-_run_steps(steps, share) - 1 :]
+            batch = [replace(requests[i], guidance=1.0) if few else requests[i] for i in members]
+            latents = self._start(batch, steps, share, few)
+            levels = self.levels(steps, few)[-_run_steps(steps, share) - 1 :]
             condition = self.conditioning(batch)
+            student = self._student.transformer(self.pipeline) if few and self._student is not None else None
             for level, level_next in zip(levels[:-1].tolist(), levels[1:].tolist(), strict=True):
-                latents = euler_step(latents, self.velocity(latents, level, condition), level, level_next)
+                latents = euler_step(latents, self.velocity(latents, level, condition, student), level, level_next)
                 done += 1
                 if on_step is not None:
                     on_step(done, total)
@@ -170,28 +154,40 @@ class SceneDiffusionGenerator:
                 yield drawn.pop(following)
                 following += 1
 
-    def _schedule_of(self, request: PictureRequest) -> tuple[int, float]:
+    def levels(self, steps: int, few: bool = False) -> Tensor:
+        """Noise levels [steps + 1] from 1 down to 0, those of the student where it draws."""
+        if few and self.few_step is not None:
+            return torch.tensor(self.few_step.sigmas)
+        return sigmas(steps, float(self.pipeline.scheduler.config.shift))
+
+    def _schedule_of(self, request: PictureRequest) -> tuple[int, float, bool]:
+        """What a batch has in common: steps, the share of them that is run, whether the student draws."""
         steps = self.default_steps if request.steps is None else request.steps
         if not 1 <= steps <= 1000:
             raise UserError(f"steps must lie between 1 and 1000, but is {steps}.")
         if request.strength < 0:
             raise UserError(f"strength must be 0 or more, but is {request.strength:g}.")
+        few = self.few_step is not None and self.few_step.draws(request, steps)
         if request.start is None:
-            return steps, 1.0
+            return steps, 1.0, few
         if not 0 < request.start_strength <= 1:
             raise UserError(f"The start strength must be above 0 and at most 1, but is {request.start_strength:g}.")
-        return steps, request.start_strength
+        return steps, request.start_strength, few
 
-    def _start(self, batch: Sequence[PictureRequest], steps: int, share: float) -> Tensor:
-        """Noise [B, C, h, w] by seed, drawn on the CPU; requests with a start picture start from it, noised."""
+    def noise(self, seeds: Sequence[int]) -> Tensor:
+        """Noise [B, C, h, w] that pictures of these seeds start from; drawn on the CPU, so alike on every device."""
         config = self.pipeline.transformer.config
         shape = (1, config.in_channels, config.sample_size, config.sample_size)
-        noise = torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(r.seed)) for r in batch])
-        noise = noise.to(self.device)
+        sources = (torch.Generator().manual_seed(seed) for seed in seeds)
+        return torch.cat([torch.randn(shape, generator=source) for source in sources]).to(self.device)
+
+    def _start(self, batch: Sequence[PictureRequest], steps: int, share: float, few: bool = False) -> Tensor:
+        """Noise [B, C, h, w] by seed; requests with a start picture start from it, noised."""
+        noise = self.noise([r.seed for r in batch])
         begun = [i for i, r in enumerate(batch) if r.start is not None]
         if begun:
             clean = self.encode(from_images([r.start for r in batch if r.start is not None], self.size))
-            level = sigmas(steps, float(self.pipeline.scheduler.config.shift))[-_run_steps(steps, share) - 1]
+            level = self.levels(steps, few)[-_run_steps(steps, share) - 1]
             noise[begun] = interpolate(clean, noise[begun], level.expand(len(begun)))
         return noise
 
@@ -209,19 +205,19 @@ class SceneDiffusionGenerator:
             torch.cat([self._texts[r.prompt][1] for r in batch]),
         )
         guidance = [self.default_guidance if r.guidance is None else r.guidance for r in batch]
-        parts = [self._with_emotion(*words, batch, 1.0)]
+        parts = [self.with_emotion(*words, batch, 1.0)]
         weights = [guidance]
         if any(w != 1.0 for w in guidance):
             if self.adapter is not None and any(r.affect and r.strength for r in batch):
-                parts.insert(0, self._with_emotion(*words, batch, -1.0))
+                parts.insert(0, self.with_emotion(*words, batch, -1.0))
                 weights.append([self.emotion_guidance if w != 1.0 else 0.0 for w in guidance])
             empty = self._texts[""]
             parts.insert(0, (empty[0].expand(len(batch), -1, -1), empty[1].expand(len(batch), -1)))
         prompt, pooled = (torch.cat(rows) for rows in zip(*parts, strict=True))
         return prompt, pooled, torch.tensor(weights, device=self.device) if len(parts) > 1 else None
 
-    def _with_emotion(
-        self, prompt: Tensor, pooled: Tensor, batch: Sequence[PictureRequest], sign: float
+    def with_emotion(
+        self, prompt: Tensor, pooled: Tensor, batch: Sequence[PictureRequest], sign: float = 1.0
     ) -> tuple[Tensor, Tensor]:
         """Embeddings with each request's emotion in them (sign 1) or with the opposite one (sign -1)."""
         if self.adapter is None:
@@ -245,8 +241,9 @@ class SceneDiffusionGenerator:
             self._texts.popitem(last=False)
 
     def velocity(
-        self, latents: Tensor, level: float | Tensor, condition: tuple[Tensor, Tensor, Tensor | None]
-    ) -> Tensor:
+        self, latents: Tensor, level: float | Tensor, condition: tuple[Tensor, Tensor, Tensor | None],
+        transformer: nn.Module | None = None,
+    ) -> Tensor:  # fmt: skip
         """Guided velocity [B, C, h, w] in float32 at one noise level, or one for each picture [B].
 
         v = u + w (c - u) + w_e (c - o): c with words and emotion, u with neither, o with the words and the opposite
@@ -256,7 +253,7 @@ class SceneDiffusionGenerator:
         prompt, pooled, guidance = condition
         levels = torch.as_tensor(level, dtype=torch.float32, device=self.device).expand(len(latents))
         copies = len(prompt) // len(latents)
-        predicted = self.pipeline.transformer(
+        predicted = (transformer or self.pipeline.transformer)(
             hidden_states=latents.repeat(copies, 1, 1, 1).to(self.dtype),
             timestep=levels.repeat(copies) * TIMESTEPS,
             encoder_hidden_states=prompt.to(self.dtype),

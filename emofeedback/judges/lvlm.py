@@ -18,15 +18,17 @@ from emofeedback.affect import Affect
 from emofeedback.checksums import verify_folder
 from emofeedback.errors import UserError
 from emofeedback.judges.language import ASPECTS, UNREMARKABLE, JudgeTokens
-from emofeedback.judges.rating import expected_rating
-from emofeedback.judges.replies import parse_critique
+from emofeedback.judges.loading import fingerprint
+from emofeedback.judges.rating import MIN_MASS, expected_rating
+from emofeedback.judges.replies import critique_for, fits
 from emofeedback.pixels import from_images
-from emofeedback.records import Attempt, Critique, Edit, Picture, Reading, Seen
+from emofeedback.records import Attempt, Critique, Picture, Reading, Seen
 from emofeedback.scenes import captions
+
+__all__ = ["SceneJudge", "fits", "named_content"]
 
 logger = logging.getLogger(__name__)
 
-MIN_MASS = 0.5  # of the probability must lie on rating tokens, else the picture counts as not read
 MAX_REPLY_TOKENS = 200
 RETRY_TEMPERATURE = 0.7
 
@@ -53,6 +55,7 @@ class SceneJudge:
         self.model = model.requires_grad_(False).eval().to(device)
         self.tokens = JudgeTokens(tokenizer, model.config.image_seq_length)
         self.name = name
+        self.identity = name  # what calibrations are bound to
         self.device = torch.device(device)
         self.batch = batch
         self.size: int = model.config.vision_config.image_size  # type: ignore[union-attr]
@@ -69,10 +72,12 @@ class SceneJudge:
         try:
             model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-            return cls(model, tokenizer, name=folder.name, device=device)
+            judge = cls(model, tokenizer, name=folder.name, device=device)
         except (ValueError, OSError, KeyError, RuntimeError) as error:
             logger.debug("loading %s failed", folder, exc_info=True)
             raise UserError(f"{folder} does not hold a scene judge ({error}); give a folder that does.") from error
+        judge.identity = f"{folder.name}:{fingerprint(folder)}"
+        return judge
 
     def query_logits(self, pixels: Tensor) -> Tensor:
         """Next-token logits at the queries, [B, queries, vocabulary], for pixels [B, 3, H, W] in [-1, 1]."""
@@ -132,11 +137,9 @@ class SceneJudge:
         ids = torch.tensor([self.tokens.advice(history, target)], device=self.device)
         pixels = from_images([attempts[-1].picture.image], self.size).to(self.device)
         for sample in (False, True):
-            critique = parse_critique(self._write(ids, pixels, sample))
+            critique = critique_for(self._write(ids, pixels, sample), attempts[-1].prompt)
             if critique is not None:
-                fitting = tuple(edit for edit in critique.edits if fits(edit, attempts[-1].prompt))
-                if fitting or not critique.edits:
-                    return Critique(critique.analysis, tuple(dict.fromkeys(critique.carries)), fitting)
+                return critique
         return None
 
     def _write(self, ids: Tensor, pixels: Tensor, sample: bool) -> str:
@@ -172,8 +175,3 @@ def named_content(prompt: str) -> tuple[str | None, set[str]]:
     """The place and the subjects of the scene world that a prompt names."""
     found = captions.parse(prompt)
     return found.place, set(found.subjects)
-
-
-def fits(edit: Edit, prompt: str) -> bool:
-    """Whether the prompt holds what the edit replaces or removes."""
-    return edit.action == "add" or edit.old.lower() in prompt.lower()

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+MIN_MASS = 0.5
+"""Of the probability must lie on rating tokens, else a picture counts as not read."""
 RATING_STEPS = tuple(range(-10, 11))
 RATING_TOKENS = tuple(f"<{step:+d}>" for step in RATING_STEPS)
 """The 21 rating tokens "<-10>" .. "<+0>" .. "<+10>"; token k stands for the value k / 10."""
@@ -45,10 +47,23 @@ def expected_rating(logits: Tensor, rating_ids: Tensor) -> Rating:
     """
     if rating_ids.shape != (len(RATING_STEPS),):
         raise ValueError(f"rating_ids must have shape [{len(RATING_STEPS)}], not {list(rating_ids.shape)}")
+    return expected_value(logits, rating_ids, rating_values(logits.device))
+
+
+def expected_value(logits: Tensor, ids: Tensor, values: Tensor) -> Rating:
+    """Expected value, spread and mass of any set of rating tokens.
+
+    Args:
+        logits: next-token logits over the full vocabulary, shape [..., vocabulary].
+        ids: distinct token ids, shape [n].
+        values: what each token stands for, shape [n].
+
+    Returns:
+        Rating of shape [...]; mean and sd are taken within the rating tokens, differentiable in the logits.
+    """
     logits = logits.float()
-    ratings = logits[..., rating_ids]
+    ratings = logits[..., ids]
     share = ratings.softmax(-1)
-    values = rating_values(logits.device)
     mean = (share * values).sum(-1)
     variance = (share * (values - mean.unsqueeze(-1)).square()).sum(-1)
     mass = (ratings.logsumexp(-1) - logits.logsumexp(-1)).exp()

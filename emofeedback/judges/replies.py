@@ -1,12 +1,15 @@
 """The one place where a model's reply becomes a record. Anything malformed is None, never a guess."""
 
 import json
+import math
 import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from emofeedback.records import Critique, Edit
+from emofeedback.records import Critique, Edit, Seen
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Analysis = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
@@ -46,6 +49,25 @@ class _Reply(BaseModel):
     analysis: Analysis
     carries: list[Phrase] = Field(max_length=24)
     edits: list[_Replace | _Add | _Remove] = Field(max_length=16)
+
+
+class _Content(BaseModel):
+    model_config = _STRICT
+    place: Phrase
+    subjects: list[Phrase] = Field(max_length=12)
+    time: Phrase
+    weather: Phrase
+    light: Phrase
+    colours: list[Phrase] = Field(max_length=12)
+
+    def named(self) -> list[tuple[str, str]]:
+        """(aspect, word) of everything that was seen; "none" names nothing."""
+        said = [("place", self.place), *(("subject", s) for s in self.subjects), ("time", self.time)]
+        said += [("weather", self.weather), ("light", self.light), *(("palette", c) for c in self.colours)]
+        return [(aspect, word) for aspect, word in dict.fromkeys(said) if word.lower().strip(" .") not in _NOTHING]
+
+
+_NOTHING = ("none", "unknown", "n/a", "not visible", "null", "-", "")
 
 
 def _reject_constant(name: str) -> None:
@@ -96,3 +118,104 @@ def parse_critique(text: str) -> Critique | None:
     if any(edit.action == "replace" and edit.old == edit.new for edit in edits):
         return None
     return Critique(reply.analysis, tuple(reply.carries), edits)
+
+
+def fits(edit: Edit, prompt: str) -> bool:
+    """Whether the prompt holds what the edit replaces or removes."""
+    return edit.action == "add" or edit.old.lower() in prompt.lower()
+
+
+def critique_for(text: str, prompt: str) -> Critique | None:
+    """`parse_critique`, and only the edits that fit the prompt; None also when edits were given and none fits."""
+    critique = parse_critique(text)
+    if critique is None:
+        return None
+    fitting = tuple(edit for edit in critique.edits if fits(edit, prompt))
+    if critique.edits and not fitting:
+        return None
+    return Critique(critique.analysis, tuple(dict.fromkeys(critique.carries)), fitting)
+
+
+Piece = tuple[str, float]
+"""A token's text and its log-probability."""
+
+
+def parse_content(text: str) -> list[tuple[str, str]] | None:
+    """(aspect, word) of everything that a description names, or None when anything in the reply is malformed."""
+    found = json_object(text)
+    if found is None:
+        return None
+    try:
+        return _Content.model_validate(found).named()
+    except ValidationError:
+        return None
+
+
+def seen_in(pieces: Sequence[Piece]) -> tuple[Seen, ...] | None:
+    """What a description names, each word with the product of its tokens' probabilities; None when malformed."""
+    text = "".join(piece for piece, _ in pieces)
+    named = parse_content(text)
+    if named is None:
+        return None
+    ends: list[int] = []
+    for piece, _ in pieces:
+        ends.append((ends[-1] if ends else 0) + len(piece))
+    seen = []
+    position = text.find("{")
+    for aspect, word in named:
+        spelled = next((w for w in (word, json.dumps(word)[1:-1]) if text.find(w, position) >= 0), None)
+        if spelled is None:
+            continue  # spelled with other escapes: its tokens cannot be told
+        position = text.index(spelled, position)
+        stop = position + len(spelled)
+        logs = [
+            log
+            for (piece, log), end in zip(pieces, ends, strict=True)
+            if end > position and end - len(piece) < stop and piece
+        ]
+        seen.append(Seen(aspect, word, min(1.0, math.exp(sum(logs)))))
+        position = stop
+    return tuple(seen)
+
+
+def seen_among(replies: Sequence[str]) -> tuple[Seen, ...] | None:
+    """What several sampled descriptions name, each word with the share of the readable ones that name it, half or more.
+
+    Returns:
+        None when fewer than half of the replies can be read.
+    """
+    readable = [named for text in replies if (named := parse_content(text)) is not None]
+    if not readable or 2 * len(readable) < len(replies):
+        return None
+    counts = Counter((aspect, word.lower()) for named in readable for aspect, word in dict.fromkeys(named))
+    half = [(key, n) for key, n in counts.items() if 2 * n >= len(readable)]
+    return tuple(Seen(aspect, word, n / len(readable)) for (aspect, word), n in half)
+
+
+_LEADING_LABEL = re.compile(
+    r"""^[\s"'*`(\[]*(?:rating|answer|score)?[\s:=*]*([A-Za-z0-9]+)[\s"'*`.)\]]*$""", re.IGNORECASE
+)
+
+
+def parse_label(text: str, labels: Sequence[str]) -> int | None:
+    """The index of the one label that a short answer gives ("7", " 7.", "**7**", "Rating: 7"), else None."""
+    match = _LEADING_LABEL.match(_THINKING.sub("", text).strip())
+    return labels.index(match[1]) if match is not None and match[1] in labels else None
+
+
+def critique_schema() -> dict[str, Any]:
+    """JSON schema of a critique, for constrained decoding."""
+    return _loose(_Reply.model_json_schema(by_alias=True))
+
+
+def content_schema() -> dict[str, Any]:
+    """JSON schema of a description, for constrained decoding."""
+    return _loose(_Content.model_json_schema())
+
+
+def _loose(schema: Any) -> Any:
+    """Without limits of length: they blow up an automaton, and validation checks them anyway."""
+    if isinstance(schema, dict):
+        dropped = ("minLength", "maxLength", "maxItems", "title")
+        return {key: _loose(value) for key, value in schema.items() if key not in dropped or isinstance(value, dict)}
+    return [_loose(item) for item in schema] if isinstance(schema, list) else schema

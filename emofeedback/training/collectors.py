@@ -24,15 +24,15 @@ from emofeedback.training.objectives import (
     objective,
     squared_error,
 )
-from emofeedback.training.policy import Conditions, Policy, Rollout, Sampling
 from emofeedback.training.rewards import DifferentiableReward
+from emofeedback.training.rollout import Conditions, Policy, Rollout, Sampling
 
 LATEST, EARLIEST = 0.98, 0.02  # training times lie between: at the very ends there is nothing to learn
 
 
 @dataclass(frozen=True)
 class Experience:
-    """One update's pictures: P groups of G in order, N = P G.
+    """One update's pictures, or one process's share of them: P groups of G in order, N = P G.
 
     Attributes:
         conditions: of N pictures; a collector reads them by row, so samples of one group may differ in theirs.
@@ -40,6 +40,7 @@ class Experience:
         advantages: [P, G], 0 where not usable.
         usable: [P, G] bool.
         seed: of this update's noise.
+        first: the number of the first picture within the whole update; noise goes by it, not by the process.
     """
 
     sampling: Sampling
@@ -49,6 +50,7 @@ class Experience:
     advantages: Tensor
     usable: Tensor
     seed: int
+    first: int = 0
 
 
 class Collector(Protocol):
@@ -86,20 +88,36 @@ def collector(policy: Policy, settings: FinetuneSettings, reward: Differentiable
             return LastStep(policy, settings, reward)
 
 
-def renoise(experience: Experience, turn: int, turns: int) -> tuple[Tensor, Tensor]:
-    """Noise [N, C, h, w] and times [N] of an optimiser step; over all turns each picture sees every stratum of time."""
+def renoise(experience: Experience, rows: Tensor, turn: int, turns: int) -> tuple[Tensor, Tensor]:
+    """Noise [B, C, h, w] and times [B] of some pictures in an optimiser step.
+
+    Both follow from the picture's number, whichever process holds it. Over all turns a picture sees every stratum of
+    time once.
+    """
     clean = experience.rollout.clean
-    source = torch.Generator().manual_seed(derive(experience.seed, "noise", turn))
-    noise = torch.randn(clean.shape, generator=source)
-    strata = torch.Generator().manual_seed(derive(experience.seed, "strata"))
-    stratum = torch.rand((len(clean), turns), generator=strata).argsort(1)[:, turn]
-    times = (stratum + torch.rand(len(clean), generator=source)) / turns
-    return noise.to(clean), (EARLIEST + (LATEST - EARLIEST) * times).to(clean)
+    noise, times = [], []
+    for row in rows.tolist():
+        number = experience.first + row
+        strata = torch.Generator().manual_seed(derive(experience.seed, "strata", number))
+        stratum = int(torch.rand(turns, generator=strata).argsort()[turn])
+        source = torch.Generator().manual_seed(derive(experience.seed, "noise", turn, number))
+        noise.append(torch.randn(clean.shape[1:], generator=source))
+        times.append((stratum + float(torch.rand((), generator=source))) / turns)
+    return torch.stack(noise).to(clean), (EARLIEST + (LATEST - EARLIEST) * torch.tensor(times)).to(clean)
 
 
-def _informative(experience: Experience) -> Tensor:
-    """Rows [M] of usable pictures in groups that carry a signal."""
-    alive = experience.usable & (experience.advantages != 0).any(1, keepdim=True)
+def _informative(experience: Experience, learned: int) -> Tensor:
+    """Rows [M] of usable pictures in groups that carry a signal; of each group the `learned` extreme ones.
+
+    The best and the worst of a group carry most of the gradient; leaving out the middle makes an optimiser step
+    cheaper by that much.
+    """
+    advantages, size = experience.advantages, experience.advantages.shape[1]
+    alive = experience.usable & (advantages != 0).any(1, keepdim=True)
+    if learned < size:
+        place = advantages.masked_fill(~experience.usable, torch.inf).argsort(dim=1, stable=True).argsort(dim=1)
+        count = experience.usable.sum(1, keepdim=True)
+        alive = alive & ((place < learned // 2) | (place >= count - (learned - learned // 2)))
     return alive.flatten().nonzero().flatten()
 
 
@@ -116,33 +134,40 @@ class Matching:
         return Sampling(self.settings.steps, self.settings.guidance)
 
     def items(self, experience: Experience) -> Tensor:
-        return _informative(experience)
+        return _informative(experience, self.settings.extremes)
 
     def losses(self, experience: Experience, items: Tensor, turn: int) -> Tensor:
-        noise, times = (x[items] for x in renoise(experience, turn, self.settings.turns))
+        noise, times = renoise(experience, items, turn, self.settings.turns)
         clean, conditions = experience.rollout.clean[items], experience.conditions.rows(items)
         noisy = interpolate(clean, noise, times)
-        anchor = self.policy.velocity(noisy, times, conditions, self.anchor)
         predicted = self.policy.velocity(noisy, times, conditions)
+        if turn == 0 and self.anchor == "old":
+            anchor = predicted.detach()  # the policy is still the one that sampled
+        else:
+            anchor = self.policy.velocity(noisy, times, conditions, self.anchor)
         advantage = experience.advantages.flatten()[items]
         return self.loss(predicted, anchor, velocity(clean, noise), advantage, self.settings.tie)
 
 
 class Trajectories:
-    """grpo: the clipped ratio over stored noisy steps, and the divergence from the base."""
+    """grpo: the clipped ratio over stored noisy steps, and the divergence from the base.
+
+    The last step draws no noise unless it is the only one: nothing would take that noise out of the picture again.
+    """
 
     def __init__(self, policy: Policy, settings: FinetuneSettings) -> None:
         self.policy, self.settings = policy, settings
 
     def sampling(self, seed: int) -> Sampling:
         steps = self.settings.steps
-        width = self.settings.window or steps
-        first = derive(seed, "window") % (steps - width + 1)
+        noisy = max(1, steps - 1)
+        width = min(self.settings.window or noisy, noisy)
+        first = derive(seed, "window") % (noisy - width + 1)
         return Sampling(steps, self.settings.guidance, self.settings.eta, first, first + width)
 
     def items(self, experience: Experience) -> Tensor:
         """A picture at a step: row + N * step."""
-        rows, count = _informative(experience), len(experience.rollout.clean)
+        rows, count = _informative(experience, self.settings.extremes), len(experience.rollout.clean)
         return torch.cat([rows + count * k for k in range(len(experience.rollout.steps))])
 
     def losses(self, experience: Experience, items: Tensor, turn: int) -> Tensor:
@@ -181,7 +206,7 @@ class LastStep:
         loss = direct_loss(self.reward.score_tensor(self.policy.decode(clean), experience.targets[items]))
         if self.settings.tie == 0:
             return loss
-        noise, times = (x[items] for x in renoise(experience, turn, self.settings.turns))
+        noise, times = renoise(experience, items, turn, self.settings.turns)
         noisy = interpolate(experience.rollout.clean[items], noise, times)
         conditions = experience.conditions.rows(items)
         base = self.policy.velocity(noisy, times, conditions, "base")
@@ -205,14 +230,13 @@ class Pairs:
 
     def losses(self, experience: Experience, items: Tensor, turn: int) -> Tensor:
         best, worst = (end[items] for end in self._ends(experience))
-        noise, times = renoise(experience, turn, self.settings.turns)
-        rows = torch.cat([best, worst])
-        shared = torch.cat([best, best])  # the loser gets the winner's noise and time
+        noise, times = (torch.cat([x, x]) for x in renoise(experience, best, turn, self.settings.turns))
+        rows = torch.cat([best, worst])  # the loser gets the winner's noise and time
         clean, conditions = experience.rollout.clean[rows], experience.conditions.rows(rows)
-        noisy = interpolate(clean, noise[shared], times[shared])
-        target = velocity(clean, noise[shared])
-        base = squared_error(self.policy.velocity(noisy, times[shared], conditions, "base"), target)
-        ours = squared_error(self.policy.velocity(noisy, times[shared], conditions), target)
+        noisy = interpolate(clean, noise, times)
+        target = velocity(clean, noise)
+        base = squared_error(self.policy.velocity(noisy, times, conditions, "base"), target)
+        ours = squared_error(self.policy.velocity(noisy, times, conditions), target)
         winners = len(items)
         return dpo_loss(ours[:winners], ours[winners:], base[:winners], base[winners:], self.settings.tie)
 

@@ -100,7 +100,12 @@ def export_generator(
         config.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     half["adapter"].save_pretrained(new / ADAPTER_FOLDER)  # type: ignore[operator]
     (new / VOCABULARY).write_text(json.dumps(sorted(words), indent=0) + "\n", encoding="utf-8")
-    card = CARD.format(**facts, channels=vae.config.latent_channels, parameters=f"{count / 1e6:.1f} M parameters in all", adapter=ADAPTER_FOLDER)
+    card = CARD.format(
+        **facts,
+        channels=vae.config.latent_channels,
+        parameters=f"{count / 1e6:.1f} M parameters in all",
+        adapter=ADAPTER_FOLDER,
+    )
     (new / "README.md").write_text(card, encoding="utf-8")
     write_curve(out / "training" / "log.jsonl", ("loss", "aligned"), new / "learning_curve.svg")
     (new / "training.json").write_text(json.dumps(dict(facts), indent=1) + "\n", encoding="utf-8")

@@ -1,14 +1,21 @@
 """A fine-tuning job of the bundled models, put together."""
 
+import hashlib
 from pathlib import Path
 
+import torch
+from torch import nn
+
+from emofeedback.errors import UserError
 from emofeedback.evaluation.grading import GradingRater
 from emofeedback.generators.diffusion import SceneDiffusionGenerator
 from emofeedback.judges.lvlm import SceneJudge
 from emofeedback.records import PictureRequest
 from emofeedback.training.audit import Auditor
+from emofeedback.training.budget import prepare_host
 from emofeedback.training.finetune import Finetuner
-from emofeedback.training.finetune_settings import FinetuneSettings, Tasks
+from emofeedback.training.finetune_processes import Processes
+from emofeedback.training.finetune_settings import RANK, FinetuneSettings, Tasks
 from emofeedback.training.policy import ScenePolicy
 from emofeedback.training.rewards import (
     AffectReward,
@@ -18,9 +25,12 @@ from emofeedback.training.rewards import (
     QualityReward,
     Reward,
 )
+from emofeedback.training.rollout import Sampling
 
 CALIBRATION = 16
 """Pictures of the base that tell which quality is usual."""
+ENCODED = 400
+"""Prompts at most that are encoded before the text encoders leave the device."""
 
 
 def build_finetuner(
@@ -36,19 +46,42 @@ def build_finetuner(
     Args:
         generator: without an adapter; it belongs to the job from now on.
         out: the job's folder.
+
+    Raises:
+        UserError: the adapter to start from does not fit, or has another rank than was asked for.
     """
-    policy = ScenePolicy(generator, job.rank, job.seed, chunk=job.micro_batch)
-    reader = CachedReader(judge)
-    rewards: dict[str, Reward] = {"affect": AffectReward(reader), "content": ContentReward(reader)}
-    if job.weights.get("quality"):
-        requests = [
-            PictureRequest(task.prompt, task.affect, i, steps=job.steps, guidance=job.guidance)
-            for i, task in enumerate(tasks.draw(0, CALIBRATION))
-        ]
-        rewards["quality"] = QualityReward.calibrated(policy, requests)
-    else:
-        rewards["quality"] = QualityReward(policy)
+    prepare_host(torch.get_num_threads())
+    keys = {
+        "generator": weights_key(generator.pipeline.transformer, generator.pipeline.vae),
+        "judge": f"{judge.name} {weights_key(judge.model)}", "rater": weights_key(rater.rater.model),
+    }  # fmt: skip
+    start = None if job.start is None else (Path(job.start), job.start_scale)
+    policy = ScenePolicy(generator, job.rank or RANK, job.seed, job.micro_batch, job.checkpointing, start)
+    if job.rank not in (None, policy.rank):
+        raise UserError(f"The adapter to start from has rank {policy.rank}, not {job.rank}; leave out --rank.")
     auditor = Auditor(
         tasks.audit(job.audit_pictures), rater, job, lambda images: [r.realism for r in rater.rater.read(images)]
     )
-    return Finetuner(policy, rewards, job, tasks, auditor, out, DifferentiableAffect(judge))
+    if len(tasks.prompts) + len(tasks.held_out) <= ENCODED:
+        prompts = (*tasks.prompts, *tasks.held_out)
+        policy.encode_once([PictureRequest(prompt, None, 0, 0.0) for prompt in prompts])
+    reader = CachedReader(judge)
+    rewards: dict[str, Reward] = {"affect": AffectReward(reader), "content": ContentReward(reader)}
+    if job.weights.get("quality"):
+        drawn = tasks.draw(0, CALIBRATION)
+        requests = [PictureRequest(task.prompt, task.affect, i) for i, task in enumerate(drawn)]
+        rewards["quality"] = QualityReward.calibrated(policy, requests, Sampling(job.steps, job.guidance))
+    else:
+        rewards["quality"] = QualityReward(policy)
+    processes = Processes.join(generator.device)
+    return Finetuner(policy, rewards, job, tasks, auditor, out, DifferentiableAffect(judge), keys, processes)
+
+
+def weights_key(*modules: nn.Module) -> str:
+    """A short hash that another model, or the same one trained further, does not share."""
+    digest = hashlib.sha256()
+    for module in modules:
+        for name, value in module.state_dict().items():
+            total = value.double()
+            digest.update(repr((name, tuple(value.shape), float(total.sum()), float(total.abs().sum()))).encode())
+    return digest.hexdigest()[:16]

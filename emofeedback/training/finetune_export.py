@@ -37,16 +37,17 @@ or `python -m emofeedback generate "a lighthouse by the seaside" --valence -0.7 
 the number behind the colon is the strength.
 
 ## Held-out prompts, graded by the second rater, which took no part in the training
-| | base | adapter |
+| | before | after |
 |---|---|---|
 {table}
 
 {verdict}
 
 ## Recipe
-{updates} updates of {prompts} prompts x {group} pictures ({pictures} pictures in all), {steps} sampling steps,
-{passes} optimiser steps a rollout, learning rate {rate:g}, beta {beta:g}, reward weights {weights}, seed {seed},
-{seconds:.0f} seconds. Stopped by: {stopped}. {trained} prompts were trained on, {held_out} were held out.
+{updates} updates of {prompts} prompts x {group} pictures ({pictures} pictures in all), {steps} sampling steps at
+guidance {guidance:g}, {passes} optimiser steps a rollout, learning rate {rate:g}, beta {beta:g}, reward weights
+{weights}, seed {seed}, {seconds:.0f} seconds. Stopped by: {stopped}. {trained} prompts were trained on, {held_out}
+were held out.{start}
 
 ## Limits
 Valence and arousal are on the scale of the judge and the rater, not a measurement of people. An adapter may have
@@ -72,7 +73,7 @@ def export_adapter(
     pipeline.save_lora_weights(new, transformer_lora_layers=layers)
     if before and len(before) == len(after):
         before_after(before, after).save(new / PAGE)
-    card = _card(policy.generator.base_name, settings, tasks, result, folder.name)
+    card = _card(policy, settings, tasks, result, folder.name)
     (new / "README.md").write_text(card, encoding="utf-8")
     if folder.exists():
         shutil.rmtree(folder)
@@ -91,18 +92,24 @@ def before_after(before: Sequence[Image.Image], after: Sequence[Image.Image]) ->
     return sheet(rows, columns)
 
 
-def _card(base: str, settings: FinetuneSettings, tasks: Tasks, result: FinetuneResult, folder: str) -> str:
+def _card(
+    policy: ScenePolicy, settings: FinetuneSettings, tasks: Tasks, result: FinetuneResult, folder: str
+) -> str:  # fmt: skip
+    base = policy.generator.base_name
     point = tasks.targets.point
     aim = f"valence {point.valence:+g}, arousal {point.arousal:+g}" if point else f"the {tasks.targets.region}"
+    start = f" It began with the adapter {Path(settings.start).name}." if settings.start else ""
     verdict = ""
     if result.best is None:
         verdict = "The job was stopped before its first audit: this adapter was never graded."
     elif result.best_update == 0:
-        verdict = "No audited update beat the base: this adapter changes nothing."
+        same = "is the one it began with" if start else "changes nothing"
+        verdict = f"No audited update beat the start: this adapter {same}."
     return CARD.format(
-        base=base, aim=aim, rank=settings.rank, objective=settings.objective, page=PAGE, folder=folder,
-        table=_table(result.base, result.best), verdict=verdict, updates=result.updates, prompts=settings.prompts,
-        group=settings.group, pictures=result.pictures, steps=settings.steps, passes=settings.turns,
+        base=base, aim=aim, rank=policy.rank, guidance=settings.guidance, objective=settings.objective, page=PAGE,
+        folder=folder, table=_table(result.base, result.best), verdict=verdict, updates=result.updates, start=start,
+        prompts=settings.prompts, group=settings.group, pictures=result.pictures, steps=settings.steps,
+        passes=settings.turns,
         rate=settings.learning_rate, beta=settings.tie, weights=dict(settings.weights), seed=settings.seed,
         seconds=result.seconds, stopped=result.stopped, trained=len(tasks.prompts), held_out=len(tasks.held_out),
     )  # fmt: skip

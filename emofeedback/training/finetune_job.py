@@ -1,9 +1,9 @@
-"""A whole fine-tuning job behind four calls: estimate, run, look at its pictures, export what it learned."""
+"""A whole fine-tuning job behind a few calls: estimate, run, go on, look at its pictures, export what it learned."""
 
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from emofeedback.training.finetune import Finetuner, FinetuneResult
 from emofeedback.training.finetune_export import export_adapter
 from emofeedback.training.finetune_order import Estimate, FinetuneOrder
 from emofeedback.training.finetune_settings import FinetuneSettings, Targets, Tasks, scene_prompts
+from emofeedback.training.finetune_shelf import ADAPTER, RUNNING, write_record
 from emofeedback.training.metrics_log import Entry
 
 PROMPTS, HELD_OUT = 64, 16  # of the bundled world, where the order names none
@@ -98,13 +99,40 @@ class FinetuneJob:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return float(peak) / (2**20 if sys.platform == "darwin" else 2**10)
 
-    def run(self, stop: Callable[[], bool], on_event: Callable[[Entry], None]) -> Ending:
-        """Train until the budget, the guard or `stop()` ends it, then export the best adapter."""
+    def resume(self) -> None:
+        """Go on from the state in the job's folder.
+
+        Raises:
+            UserError: there is none, or it is of another job.
+        """
+        self.trainer.load()
+
+    def run(
+        self, stop: Callable[[], bool], on_event: Callable[[Entry], None], order: FinetuneOrder | None = None
+    ) -> Ending:
+        """Train until the budget, the guard or `stop()` ends it, then export the best adapter.
+
+        The job's record says "running" meanwhile, and then how it ended; it keeps `order` for a later resume.
+        """
         trainer = self.trainer
-        result = trainer.run(stop, on_event)
-        after = trainer.samples("best") if result.best is not None else []
-        folder = export_adapter(
-            trainer.policy, trainer.settings, trainer.tasks, result, trainer.out / "adapter",
-            trainer.samples("base") if after else [], after,
-        )  # fmt: skip
+        folder = trainer.out / ADAPTER
+        self._record(RUNNING, order)
+        try:
+            result = trainer.run(stop, on_event)
+            if trainer.processes.main:
+                after = trainer.samples("best") if result.best is not None else []
+                before = trainer.samples("base") if after else []
+                export_adapter(trainer.policy, trainer.settings, trainer.tasks, result, folder, before, after)
+        except BaseException:
+            self._record("failed", order)
+            raise
+        self._record(result.stopped, order, result)
         return Ending(result, folder)
+
+    def _record(self, status: str, order: FinetuneOrder | None, result: FinetuneResult | None = None) -> None:
+        trainer = self.trainer
+        if trainer.processes.main:
+            audited = [{"prompt": r.prompt, **asdict(r.affect)} for r in trainer.auditor.requests if r.affect]
+            tasks = {**trainer.tasks.as_json(), "audit": audited}
+            ended = None if result is None else asdict(result)
+            write_record(trainer.out, status, trainer.settings.as_json(), tasks, order, ended)

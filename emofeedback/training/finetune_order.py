@@ -24,7 +24,7 @@ class FinetuneOrder:
     updates: int | None = None
     group: int = 8
     steps: int = 6
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     seed: int = 0
 
 

@@ -13,6 +13,7 @@ from emofeedback.scenes.grammar import Split, sample_scene
 from emofeedback.training.advantages import SMALLEST_GROUP
 from emofeedback.training.objectives import objective
 
+RANK = 16
 WEIGHTS = {"affect": 1.0, "content": 0.3, "quality": 0.2}
 CORNER = 0.7
 PLANE = 0.8
@@ -40,19 +41,23 @@ class FinetuneSettings:
     updates: int | None = None
     prompts: int = 8  # groups of an update
     group: int = 8  # pictures of one prompt and target
+    learned: int | None = None  # of each group, its extremes, that an optimiser step learns from; None: half
     steps: int = 6  # of a rollout
-    guidance: float = 1.0  # of a rollout
+    guidance: float = 1.0  # of a rollout; 1 = none
     passes: int | None = None  # optimiser steps per rollout
-    micro_batch: int = 64  # pictures of one forward and backward pass
-    rank: int = 16
-    learning_rate: float = 5e-4
+    micro_batch: int = 64  # pictures of one forward and backward pass; gradients are summed over them
+    checkpointing: bool = False  # compute activations again in the backward pass: less memory, more time
+    rank: int | None = None  # of the LoRA; None: that of the adapter to start from, or RANK
+    start: str | None = None  # a LoRA to begin with, in diffusers' format; None: the base as it is
+    start_scale: float = 1.0  # how much of it
+    learning_rate: float = 1e-3
     gradient_clip: float = 1.0
     beta: float | None = None  # tie to the anchor (awm, nft), the base (grpo, direct, dpo)
     anchor: Literal["old", "base"] = "old"  # of awm: the policy that sampled, or the frozen base
     eta: float = 0.7  # noise of grpo's steps
     ratio_clip: float = 1e-4  # grpo
     window: int = 0  # grpo: steps that draw noise and learn, at a random place; 0 = all
-    audit_every: int = 5  # updates
+    audit_every: int = 8  # updates
     audit_pictures: int = 16
     audit_patience: int = 3
     audit_steps: int | None = None  # None: the generator's default
@@ -68,6 +73,10 @@ class FinetuneSettings:
                 f"A group needs at least {SMALLEST_GROUP} pictures, not {self.group}: the advantage compares a picture "
                 "with the others of its group."
             )
+        if self.learned is not None and self.learned > self.group:
+            raise UserError(f"A group has {self.group} pictures; {self.learned} cannot be learned from. Lower learned.")
+        if self.learned is not None and kind.needs not in ("clean", "trajectories"):
+            raise UserError(f"{self.objective} chooses its pictures by itself; leave out learned.")
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
@@ -91,6 +100,11 @@ class FinetuneSettings:
         return DEFAULTS[self.objective][0] if self.beta is None else self.beta
 
     @property
+    def extremes(self) -> int:
+        """Pictures of a group that an optimiser step learns from: the best and the worst carry most of the signal."""
+        return max(2, self.group // 2) if self.learned is None else self.learned
+
+    @property
     def turns(self) -> int:
         """Optimiser steps per rollout."""
         return DEFAULTS[self.objective][1] if self.passes is None else self.passes
@@ -104,7 +118,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("steps", 1, 200), ("guidance", 0, 50), ("passes", 1, 100), ("micro_batch", 1, 4096), ("rank", 1, 256),
     ("learning_rate", 1e-8, 0.1), ("gradient_clip", 1e-4, 1e4), ("beta", 0, 1e6), ("eta", 0, 2), ("ratio_clip", 0, 1),
     ("window", 0, 200), ("audit_every", 1, 10_000), ("audit_pictures", 2, 1024), ("audit_patience", 1, 1000),
-    ("audit_steps", 1, 200),
+    ("audit_steps", 1, 200), ("learned", 2, 1024), ("start_scale", 0, 4),
 )  # fmt: skip
 
 
@@ -154,6 +168,16 @@ class Tasks:
         if both:
             raise UserError(f"The held-out prompt {both[0]!r} is also trained on; take it out of one list.")
 
+    def as_json(self) -> dict[str, Any]:
+        targets = {"region": self.targets.region, "point": self.targets.point and asdict(self.targets.point)}
+        return {"prompts": list(self.prompts), "held_out": list(self.held_out), "seed": self.seed, **targets}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> "Tasks":
+        """Those that `as_json` described."""
+        point = None if found["point"] is None else Affect(**found["point"])
+        return cls(found["prompts"], found["held_out"], Targets(found["region"], point), found["seed"])
+
     def draw(self, update: int, count: int) -> list[Task]:
         """The tasks of an update; every prompt comes once before any comes again."""
         picked = []
@@ -169,6 +193,11 @@ class Tasks:
         """The same every time."""
         targets = self.targets.draw(count, random.Random(derive(self.seed, "audit targets")))
         return [Task(self.held_out[i % len(self.held_out)], target) for i, target in enumerate(targets)]
+
+
+def read_list(text: str) -> list[str]:
+    """What stands between commas, each once."""
+    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
 def scene_prompts(count: int, seed: int, split: Split) -> list[str]:

@@ -96,12 +96,17 @@ def build_judge(
 
 
 def _optimisers(model: LlavaForConditionalGeneration, lr: float) -> Optimisers:
-    """Muon for the layers' matrices at 25 times the rate of AdamW, which has all the rest."""
+    """Muon for matrices and for the stem's kernels at 25 times the rate of AdamW, which has all the rest.
+
+    With the stem under AdamW the readings' loss stood still: the first layers saw too little.
+    """
     hidden: list[torch.nn.Parameter] = []
     rest: list[torch.nn.Parameter] = []
     for name, param in model.named_parameters():
-        matrix = param.ndim == 2 and ".layers." in name and "bias" not in name and "norm" not in name
-        (hidden if matrix else rest).append(param)
+        inside = ".layers." in name or "multi_modal_projector" in name
+        matrix = param.ndim == 2 and inside and "bias" not in name and "norm" not in name
+        kernel = param.ndim == 4 and "embedding_layer_1" not in name
+        (hidden if matrix or kernel else rest).append(param)
     adam = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     return Optimisers([Muon(hidden, lr=25 * lr), adam])
 
@@ -194,9 +199,9 @@ def train_judge(
     seed: int = 0,
     vae_dir: Path | None = None,
     held_out: SceneCache | None = None,
-    examples: int = 12_000,
+    examples: int = 24_000,
     workers: int = 2,
-    batch: tuple[int, int] = (32, 12),
+    batch: tuple[int, int] = (56, 10),
     lr: float = 8e-4,
     architecture: dict[str, int] | None = None,
 ) -> LlavaForConditionalGeneration:

@@ -1,108 +1,29 @@
-"""The policy of reward fine-tuning: rollouts, velocities and log-probs of a generator that carries a LoRA.
-
-A generator is not a policy: it draws what a user asks for; a policy samples with a known density, keeps what
-learning needs, and answers for three sets of weights on one frozen base. Latents and log-probs are float32.
-"""
+"""The policy of reward fine-tuning: rollouts, velocities and log-probs of a generator that carries a LoRA."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from pathlib import Path
+from typing import Literal
 
 import torch
 from peft import LoraConfig
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
+from emofeedback.errors import UserError
 from emofeedback.flow.schedule import clean_estimate, euler_step, sigmas
 from emofeedback.flow.stochastic import flow_sde_step, flow_sde_transition, log_prob
 from emofeedback.generators.diffusion import SceneDiffusionGenerator
+from emofeedback.generators.lora import load_lora
 from emofeedback.records import PictureRequest
+from emofeedback.training.rollout import Check, Conditions, Rollout, Sampling, Step, Transition, Weights
 from emofeedback.training.scene_networks import PlainJointAttention
 
-Weights = Literal["policy", "old", "base"]
-"""The LoRA that learns, the one that sampled, or the frozen base without any."""
 ATTENTION = (
     "attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0",
     "attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj", "attn.to_add_out",
 )  # fmt: skip
-Check = Callable[[], None]
-"""Called between forward passes; raises `Cancelled` to stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """What N pictures are drawn from: prompt embeddings [N, L, D] and pooled embeddings [N, P], emotion included."""
-
-    prompt: Tensor
-    pooled: Tensor
-
-    def rows(self, index: Tensor | slice) -> "Conditions":
-        return Conditions(self.prompt[index], self.pooled[index])
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A stored step from sigma to sigma_next: both ends [N, C, h, w], and log-probs [N] where the step drew noise."""
-
-    sigma: float
-    sigma_next: float
-    noisy: Tensor
-    sample: Tensor
-    log_prob: Tensor | None
-
-
-@dataclass(frozen=True, slots=True)
-class Rollout:
-    """Clean latents [N, C, h, w] and the steps that were asked to be kept, in order; all float32."""
-
-    clean: Tensor
-    steps: tuple[Step, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How a rollout draws. Steps first <= i < last are kept; they draw noise of level `eta` where that is above 0."""
-
-    steps: int
-    guidance: float = 1.0
-    eta: float = 0.0
-    first: int = 0
-    last: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """log-probs [B] of stored samples, with the mean [B, C, h, w] and std [B] of the step under some weights."""
-
-    log_prob: Tensor
-    mean: Tensor
-    std: Tensor
-
-
-class Policy(Protocol):
-    """What the trainer and the objectives' collectors need of a model."""
-
-    def conditions(self, requests: Sequence[PictureRequest]) -> Conditions: ...
-
-    def rollout(
-        self, conditions: Conditions, seeds: Sequence[int], sampling: Sampling, check: Check | None = None
-    ) -> Rollout: ...
-
-    def velocity(self, noisy: Tensor, times: Tensor, conditions: Conditions, weights: Weights = "policy") -> Tensor: ...
-
-    def log_prob(
-        self, step: Step, rows: Tensor, conditions: Conditions, sampling: Sampling, weights: Weights = "policy"
-    ) -> Transition: ...
-
-    def last_step(self, step: Step, rows: Tensor, conditions: Conditions, sampling: Sampling) -> Tensor: ...
-
-    def decode(self, latents: Tensor) -> Tensor: ...
-
-    def parameters(self) -> list[nn.Parameter]: ...
-
-    def remember(self) -> None: ...
 
 
 class ScenePolicy:
@@ -114,18 +35,31 @@ class ScenePolicy:
             the exported file right.
         seed: of the LoRA's first matrices; the second are zero, so that policy and base begin equal.
         chunk: pictures of one forward pass of a rollout.
+        checkpointing: keep no activations within the blocks; the backward pass computes them again (a third more
+            time, a fraction of the memory).
+        start: a LoRA's path and scale to begin with in place of zero; it brings its own rank and layers, and the
+            base stays without it.
+
+    Raises:
+        UserError: `start` is missing, damaged, or fits another generator.
     """
 
-    def __init__(self, generator: SceneDiffusionGenerator, rank: int = 16, seed: int = 0, chunk: int = 64) -> None:
+    def __init__(
+        self, generator: SceneDiffusionGenerator, rank: int = 16, seed: int = 0, chunk: int = 64,
+        checkpointing: bool = False, start: tuple[Path, float] | None = None,
+    ) -> None:  # fmt: skip
         self.generator, self.chunk = generator, chunk
         pipeline = generator.pipeline
+        begun = None if start is None else _lora_weights(generator, *start)
         for module in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
             module.requires_grad_(False)
         if generator.adapter is not None:
             generator.adapter.requires_grad_(False)
         if generator.device.type == "cpu" and generator.dtype == torch.bfloat16:
             pipeline.transformer.set_attn_processor(PlainJointAttention())
-        config = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(ATTENTION))
+        layers = list(ATTENTION) if begun is None else sorted({key.split(".lora_")[0] for key in begun})
+        self.rank = rank if begun is None else _rank(begun)
+        config = LoraConfig(r=self.rank, lora_alpha=self.rank, init_lora_weights="gaussian", target_modules=layers)
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Already found a `peft_config`")  # two LoRAs on one base are meant
             torch.manual_seed(seed)
@@ -133,7 +67,11 @@ class ScenePolicy:
                 pipeline.transformer.add_adapter(config, adapter_name=name)
         self._loras = {name: self._collect(name) for name in ("policy", "old")}
         pipeline.transformer.set_adapter("policy")
+        if checkpointing:
+            pipeline.transformer.enable_gradient_checkpointing()
         self._layers = [module for module in pipeline.transformer.modules() if isinstance(module, BaseTunerLayer)]
+        if begun is not None:
+            self.load_state(begun)
         self.remember()
         self._encoded: dict[tuple[object, ...], Conditions] = {}
         self._empty: Conditions | None = None
@@ -187,14 +125,36 @@ class ScenePolicy:
     @torch.no_grad()
     def conditions(self, requests: Sequence[PictureRequest]) -> Conditions:
         """Conditions [N] of requests; each (prompt, affect, strength) is encoded once."""
-        keys = [(r.prompt, r.affect, r.strength) for r in requests]
-        for key, request in zip(keys, requests, strict=True):
-            if key not in self._encoded:
-                plain = PictureRequest(request.prompt, request.affect, 0, request.strength, guidance=1.0)
-                prompt, pooled, _ = self.generator.conditioning([plain])
-                self._encoded[key] = Conditions(prompt.clone(), pooled.clone())  # a clone can be part of a graph
-        found = [self._encoded[key] for key in keys]
-        return Conditions(torch.cat([c.prompt for c in found]), torch.cat([c.pooled for c in found]))
+        found = [self._encode(request) for request in requests]
+        prompt, pooled = torch.cat([c.prompt for c in found]), torch.cat([c.pooled for c in found])
+        away = [c.opposite_prompt for c in found if c.opposite_prompt is not None]
+        away_pooled = [c.opposite_pooled for c in found if c.opposite_pooled is not None]
+        if len(away) < len(found):
+            return Conditions(prompt, pooled)
+        return Conditions(prompt, pooled, torch.cat(away), torch.cat(away_pooled))
+
+    def _encode(self, request: PictureRequest) -> Conditions:
+        """The condition [1] of a request."""
+        key = (request.prompt, request.affect, request.strength)
+        if key not in self._encoded:
+            asked = PictureRequest(request.prompt, request.affect, 0, request.strength, guidance=2.0)
+            prompt, pooled, _ = self.generator.conditioning([asked])
+            # in order: without anything, with the opposite emotion (if any), as asked; a clone can be part of a graph
+            rows = [(prompt[i : i + 1].clone(), pooled[i : i + 1].clone()) for i in range(len(prompt))]
+            self._encoded[key] = Conditions(*rows[-1], *(rows[1] if len(rows) == 3 else ()))
+        return self._encoded[key]
+
+    def encode_once(self, requests: Sequence[PictureRequest]) -> None:
+        """Encode what a job will ask for, then take the text encoders off a device that is not the CPU.
+
+        Afterwards the policy draws these prompts and the empty one alone.
+        """
+        pipeline, device = self.generator.pipeline, self.generator.device
+        self.conditions([*requests, PictureRequest("", None, 0, 0.0)])
+        if device.type != "cpu":
+            for encoder in (pipeline.text_encoder, pipeline.text_encoder_2):
+                encoder.to("cpu")
+            torch.cuda.empty_cache()
 
     @torch.no_grad()
     def rollout(
@@ -274,8 +234,33 @@ class ScenePolicy:
             return self.generator.velocity(noisy, times, (conditions.prompt, conditions.pooled, None))
         if self._empty is None:
             self._empty = self.conditions([PictureRequest("", None, 0, 0.0)])
-        count = len(noisy)
-        prompt = torch.cat([self._empty.prompt.expand(count, -1, -1), conditions.prompt])
-        pooled = torch.cat([self._empty.pooled.expand(count, -1), conditions.pooled])
-        weights = torch.full((1, count), guidance, device=noisy.device)
-        return self.generator.velocity(noisy, times, (prompt, pooled, weights))
+        count, weights = len(noisy), [guidance]
+        prompts, pools = [self._empty.prompt.expand(count, -1, -1)], [self._empty.pooled.expand(count, -1)]
+        if conditions.opposite_prompt is not None and conditions.opposite_pooled is not None:
+            prompts, pools = [*prompts, conditions.opposite_prompt], [*pools, conditions.opposite_pooled]
+            weights.append(self.generator.emotion_guidance)
+        prompt, pooled = torch.cat([*prompts, conditions.prompt]), torch.cat([*pools, conditions.pooled])
+        levels = torch.tensor(weights, device=noisy.device)[:, None].expand(-1, count)
+        return self.generator.velocity(noisy, times, (prompt, pooled, levels))
+
+
+def _lora_weights(generator: SceneDiffusionGenerator, path: Path, scale: float) -> dict[str, Tensor]:
+    """The matrices of a LoRA file by the name of their layer, at alpha = rank; the generator is left without it."""
+    load_lora(generator.pipeline, path, scale)
+    found = {}
+    for name, layer in generator.pipeline.transformer.named_modules():
+        if isinstance(layer, BaseTunerLayer):
+            for adapter in layer.active_adapters:
+                first, second = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
+                found[f"{name}.lora_A.weight"] = first.detach().float().clone()
+                found[f"{name}.lora_B.weight"] = layer.scaling[adapter] * second.detach().float().clone()
+    generator.pipeline.unload_lora_weights()
+    return found
+
+
+def _rank(weights: dict[str, Tensor]) -> int:
+    """The one rank of a LoRA's layers."""
+    ranks = {len(value) for key, value in weights.items() if ".lora_A." in key}
+    if len(ranks) != 1:
+        raise UserError("The adapter to start from has layers of several ranks; start from another one, or without.")
+    return ranks.pop()

@@ -14,17 +14,16 @@ from torch import Tensor
 
 from emofeedback.evaluation.protocol import Reader
 from emofeedback.flow.schedule import interpolate, velocity
-from emofeedback.generators.diffusion import SceneDiffusionGenerator
-from emofeedback.pixels import from_images
 from emofeedback.records import Picture, PictureRequest, Reading
 from emofeedback.training.policy import ScenePolicy
+from emofeedback.training.rollout import Sampling
 
 
 class Reward(Protocol):
     """Scores pictures for the requests that drew them."""
 
-    def score(self, pictures: Sequence[Picture]) -> list[float | None]:
-        """One score per picture; None = missing."""
+    def score(self, pictures: Sequence[Picture], latents: Tensor) -> list[float | None]:
+        """One score per picture, whose clean latents are given too [N, C, h, w]; None = missing."""
         ...
 
 
@@ -80,7 +79,7 @@ class AffectReward:
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
 
-    def score(self, pictures: Sequence[Picture]) -> list[float | None]:
+    def score(self, pictures: Sequence[Picture], latents: Tensor | None = None) -> list[float | None]:
         scores: list[float | None] = []
         for picture, reading in zip(pictures, self.reader.read(pictures), strict=True):
             if picture.request.affect is None:
@@ -106,7 +105,7 @@ class ContentReward:
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
 
-    def score(self, pictures: Sequence[Picture]) -> list[float | None]:
+    def score(self, pictures: Sequence[Picture], latents: Tensor | None = None) -> list[float | None]:
         readings = self.reader.read(pictures)
         return [
             None if reading is None else float(self.reader.content_kept(picture.request.prompt, reading) is not False)
@@ -117,46 +116,41 @@ class ContentReward:
 class QualityReward:
     """How well the frozen base can denoise the picture: low for what lies off its manifold, at most 0.
 
-    A picture is encoded, noised a little, and the squared error of the base's velocity is taken, given its prompt
+    The picture's latents are noised a little, and the squared error of the base's velocity is taken, given the prompt
     but no emotion. The error of flat pictures is small too, so errors below `typical` count as equally good:
     otherwise emptiness would be rewarded.
 
     Args:
         typical: mean error on the base's own pictures; see `calibrated`.
-        levels: sigmas at which the error is taken.
+        level: the sigma at which the error is taken.
     """
 
-    def __init__(self, policy: ScenePolicy, typical: float = 0.0, levels: Sequence[float] = (0.15, 0.3)) -> None:
-        self.policy, self.typical, self.levels = policy, typical, tuple(levels)
+    def __init__(self, policy: ScenePolicy, typical: float = 0.0, level: float = 0.25) -> None:
+        self.policy, self.typical, self.level = policy, typical, level
 
     @classmethod
-    def calibrated(cls, policy: ScenePolicy, requests: Sequence[PictureRequest]) -> "QualityReward":
-        """With the mean error on pictures that the base draws for `requests`."""
+    def calibrated(cls, policy: ScenePolicy, requests: Sequence[PictureRequest], sampling: Sampling) -> "QualityReward":
+        """With the mean error on what the base draws for `requests`."""
         with policy.using("base"):
-            pictures = list(policy.generator.generate(requests))
+            drawn = policy.rollout(policy.conditions(requests), [r.seed for r in requests], sampling)
         reward = cls(policy)
-        reward.typical = float(reward.errors(pictures).mean())
+        reward.typical = float(reward.errors(drawn.clean, [r.prompt for r in requests]).mean())
         return reward
 
-    def score(self, pictures: Sequence[Picture]) -> list[float | None]:
-        excess = (self.errors(pictures) - self.typical).clamp(min=0)
+    def score(self, pictures: Sequence[Picture], latents: Tensor) -> list[float | None]:
+        excess = (self.errors(latents, [p.request.prompt for p in pictures]) - self.typical).clamp(min=0)
         return [-value if value < float("inf") else None for value in excess.tolist()]
 
     @torch.no_grad()
-    def errors(self, pictures: Sequence[Picture]) -> Tensor:
+    def errors(self, latents: Tensor, prompts: Sequence[str]) -> Tensor:
         """Mean squared velocity errors [N] of the base, with the same noise for every picture."""
+        noise = torch.randn((1, *latents.shape[1:]), generator=torch.Generator().manual_seed(0)).to(latents)
         parts = []
-        generator: SceneDiffusionGenerator = self.policy.generator
-        for begin in range(0, len(pictures), self.policy.chunk):
-            batch = pictures[begin : begin + self.policy.chunk]
-            clean = generator.encode(from_images([p.image for p in batch], generator.size))
-            conditions = self.policy.conditions([PictureRequest(p.request.prompt, None, 0, 0.0) for p in batch])
-            noise = torch.randn((1, *clean.shape[1:]), generator=torch.Generator().manual_seed(0)).to(clean)
-            noise = noise.expand_as(clean)
-            error = torch.zeros(len(batch), device=clean.device)
-            for level in self.levels:
-                times = torch.full((len(batch),), level, device=clean.device)
-                predicted = self.policy.velocity(interpolate(clean, noise, times), times, conditions, "base")
-                error += (predicted - velocity(clean, noise)).square().flatten(1).mean(1)
-            parts.append(error / len(self.levels))
+        for begin in range(0, len(latents), self.policy.chunk):
+            clean = latents[begin : begin + self.policy.chunk]
+            words = prompts[begin : begin + self.policy.chunk]
+            conditions = self.policy.conditions([PictureRequest(prompt, None, 0, 0.0) for prompt in words])
+            times, drawn = torch.full((len(clean),), self.level, device=clean.device), noise.expand_as(clean)
+            predicted = self.policy.velocity(interpolate(clean, drawn, times), times, conditions, "base")
+            parts.append((predicted - velocity(clean, drawn)).square().flatten(1).mean(1))
         return torch.cat(parts).cpu()

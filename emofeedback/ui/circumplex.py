@@ -15,6 +15,8 @@ SIZE = 340.0
 """Side of the drawing in its own units."""
 MARGIN = 26.0
 SPAN = SIZE - 2 * MARGIN
+CELLS = 9
+"""Of the Affect Grid (Russell, Weiss and Mendelsohn 1989) along each axis."""
 
 CORNERS = {(-1, 1): "#c2415c", (1, 1): "#f2a53a", (-1, -1): "#5b6c9e", (1, -1): "#3fa58a"}
 """Colour of each corner (sign of valence, sign of arousal): distress, joy, gloom, peace."""
@@ -41,31 +43,38 @@ def plane(
     path: Sequence[Affect] = (),
     key: str = "create",
 ) -> str:
-    """The plane with everything known so far.
+    """The plane as a picture of its own, not to be dragged.
 
     Args:
         target: where the user wants to be; None where there is no target (reading a picture).
-        readings: of all candidates, drawn as faint dots.
-        chosen: the reading that counts, drawn with an ellipse of one standard deviation.
-        path: the chosen readings of the rounds so far, first to last, drawn as a numbered line.
+        readings, chosen, path: as for `marks`.
         key: tells apart the planes of one page; a gradient in a hidden tab does not paint.
     """
-    layers = [_ground(key)]
-    layers += [_dot(item.affect, 3.2, "candidate") for item in readings]
+    aim = "" if target is None else _target(target)
+    return (
+        f'<svg class="plane" viewBox="0 0 {SIZE:g} {SIZE:g}" role="img" aria-label="{text(_spoken(target, chosen))}">'
+        f"{ground(key)}{aim}{marks(readings, chosen, path)}</svg>"
+    )
+
+
+def marks(readings: Sequence[Reading], chosen: Reading | None = None, path: Sequence[Affect] = ()) -> str:
+    """What was read, as SVG to lie on the ground.
+
+    Args:
+        readings: of the other candidates, drawn as faint dots with an ellipse of one standard deviation each.
+        chosen: the reading that counts.
+        path: the chosen readings of the rounds so far, first to last, drawn as a numbered line.
+    """
+    layers = [_spread(item, "spread faint") + _dot(item.affect, 3.2, "candidate") for item in readings]
     if len(path) > 1:
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, path))
         layers.append(f'<polyline points="{points}" class="path"/>')
-    if target is not None:
-        layers.append(_target(target))
     if chosen is not None:
-        layers.append(_spread(chosen))
+        layers.append(_spread(chosen, "spread"))
         layers.append(_dot(chosen.affect, 6.5, "chosen", mood_colour(chosen.affect)))
     if len(path) > 1:
         layers += [_number(point, index + 1) for index, point in enumerate(path)]
-    return (
-        f'<svg class="plane" viewBox="0 0 {SIZE:g} {SIZE:g}" role="img" aria-label="{text(_spoken(target, chosen))}">'
-        f"{''.join(layers)}</svg>"
-    )
+    return "".join(layers)
 
 
 def _spoken(target: Affect | None, chosen: Reading | None) -> str:
@@ -78,8 +87,8 @@ def _spoken(target: Affect | None, chosen: Reading | None) -> str:
     return " ".join(parts)
 
 
-def _ground(key: str) -> str:
-    """Tinted square, circle, axes and words."""
+def ground(key: str) -> str:
+    """Tinted square, the cells of the Affect Grid, circle, axes and words."""
     middle, end = SIZE / 2, SIZE - MARGIN
     tints = "".join(
         f'<radialGradient id="mood-{key}-{i}" cx="{(1 + v) / 2:g}" cy="{(1 - a) / 2:g}" r="1">'
@@ -92,9 +101,13 @@ def _ground(key: str) -> str:
         for i in range(len(CORNERS))
     )
     words = "".join(_word(name) for name in PRESETS)
+    cell = SPAN / CELLS
+    edges = [MARGIN + i * cell for i in range(1, CELLS)]
+    lines = "".join(f"M{edge:.1f} {MARGIN:g}v{SPAN:g}M{MARGIN:g} {edge:.1f}h{SPAN:g}" for edge in edges)
     return (
         f"<defs>{tints}</defs>"
         f'<rect x="{MARGIN:g}" y="{MARGIN:g}" width="{SPAN:g}" height="{SPAN:g}" rx="14" class="ground"/>{squares}'
+        f'<path d="{lines}" class="cells"/>'
         f'<circle cx="{middle:g}" cy="{middle:g}" r="{SPAN / 2:g}" class="ring"/>'
         f'<circle cx="{middle:g}" cy="{middle:g}" r="{SPAN / 4:g}" class="ring"/>'
         f'<path d="M{MARGIN:g} {middle:g}H{end:g}M{middle:g} {MARGIN:g}V{end:g}" class="axis"/>{words}'
@@ -116,11 +129,11 @@ def _dot(affect: Affect, radius: float, kind: str, fill: str = "") -> str:
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}" class="{kind}"{style}/>'
 
 
-def _spread(read: Reading) -> str:
+def _spread(read: Reading, kind: str) -> str:
     """One standard deviation around a reading."""
     x, y = place(read.affect)
     rx, ry = max(3.0, read.valence_sd * SPAN / 2), max(3.0, read.arousal_sd * SPAN / 2)
-    return f'<ellipse cx="{x:.1f}" cy="{y:.1f}" rx="{rx:.1f}" ry="{ry:.1f}" class="spread"/>'
+    return f'<ellipse cx="{x:.1f}" cy="{y:.1f}" rx="{rx:.1f}" ry="{ry:.1f}" class="{kind}"/>'
 
 
 def _target(affect: Affect) -> str:

@@ -1,18 +1,24 @@
 """What the Create tab consists of: controls left, the picture with its rounds in the middle, the judge right."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from emofeedback.affect import EMOTIONS, PRESETS, Affect
-from emofeedback.records import Candidate, Round
-from emofeedback.ui import html
-from emofeedback.ui.circumplex import plane
+from emofeedback.records import Round
+from emofeedback.steering import TOLERANCE
+from emofeedback.ui import cards, html
+from emofeedback.ui.circumplex import marks
 from emofeedback.ui.desk import MAX_SEED
-from emofeedback.ui.example import Example
+from emofeedback.ui.pad import overlay, pad
 
 START_PROMPT = "a lighthouse by the sea"
-CONTINUATIONS = [("same seed", "same_seed"), ("from the last picture", "image")]
+CONTINUATIONS = [("same seed", "same_seed"), ("from the best picture", "image")]
+FIRST_STATUS = "Choose a mood, then press Run all."
+EXAMPLE_STATUS = "A finished run, as an example. Drop one of its edits and go on, or set your own words and mood."
 
 
 @dataclass(frozen=True)
@@ -21,14 +27,14 @@ class Controls:
 
     prompt: gr.Textbox
     unknown: gr.HTML
+    pad: gr.HTML
+    marks: gr.HTML
     chips: dict[str, gr.Button]
     valence: gr.Slider
     arousal: gr.Slider
-    run: gr.Button
-    stop: gr.Button
+    strength: gr.Slider
     rounds: gr.Slider
     candidates: gr.Slider
-    strength: gr.Slider
     seed: gr.Number
     randomize: gr.Checkbox
     continuation: gr.Radio
@@ -47,140 +53,160 @@ class Stage:
     strip: gr.HTML
     gallery: gr.Gallery
     download: gr.DownloadButton
+    left: gr.Dropdown
+    right: gr.Dropdown
+    compare: gr.ImageSlider
 
 
 @dataclass(frozen=True)
 class JudgeSide:
     """The right column."""
 
-    plane: gr.HTML
-    words: gr.HTML
-    suggestion: gr.HTML
-    edits: gr.CheckboxGroup
-    next_prompt: gr.Textbox
     next_round: gr.Button
+    run: gr.Button
+    stop: gr.Button
+    words: gr.HTML
+    note: gr.HTML
+    edits: gr.HTML
+    next_prompt: gr.Textbox
+    difference: gr.HTML
 
 
-def controls(prompt: str, target: Affect) -> Controls:
-    """Build the left column."""
+def controls(prompt: str, target: Affect, first: Mapping[str, Any]) -> Controls:
+    """Build the left column.
+
+    Args:
+        first: what a first visit shows, by name (see `run_view.scene`), here and below; may be empty.
+    """
     with gr.Column(elem_classes=["side", "controls"]):
         words = gr.Textbox(
-            prompt, label="What is in the picture", lines=2, max_lines=5, elem_id="prompt", max_length=2000,
+            prompt, label="What is in the picture", lines=2, max_lines=4, elem_id="prompt", max_length=2000,
             placeholder="a lighthouse by the sea … leave empty for pure mood",
         )  # fmt: skip
         unknown = gr.HTML(elem_id="unknown")
-        with gr.Column(elem_classes="board"):
+        with gr.Column(elem_classes=["board", "mood"]):
+            with gr.Column(elem_classes="pad-box"):
+                plane = pad(target, key="create", elem_id="pad")
+                over = gr.HTML(first.get("marks", overlay("")), elem_id="marks", apply_default_css=False)
             with gr.Row(elem_classes="chips"):
                 chips = {
                     name: gr.Button(name, size="sm", elem_id=f"emotion-{name}", elem_classes=["chip", f"chip-{name}"])
                     for name in PRESETS
                 }
-            valence = gr.Slider(
-                -1, 1, target.valence, step=0.05, label="Valence", info="unpleasant … pleasant", elem_id="valence",
-                buttons=[],
-            )  # fmt: skip
-            arousal = gr.Slider(
-                -1, 1, target.arousal, step=0.05, label="Arousal", info="calm … excited", elem_id="arousal",
-                buttons=[],
-            )  # fmt: skip
-            strength = gr.Slider(
-                0, 2, 1, step=0.1, label="Strength", info="0 draws from the words alone", elem_id="strength",
-                buttons=[],
-            )  # fmt: skip
-        with gr.Row(elem_classes="actions"):
-            run = gr.Button("Run", variant="primary", elem_id="run", scale=3, min_width=80)
-            stop = gr.Button("Stop", elem_id="stop", interactive=False, scale=2, min_width=70)
-        with gr.Row(elem_classes=["board", "tight"]):
-            rounds = gr.Slider(1, 6, 3, step=1, label="Rounds", elem_id="rounds", min_width=100, buttons=[])
-            candidates = gr.Slider(1, 8, 4, step=1, label="Candidates", elem_id="candidates", min_width=100, buttons=[])
-        with gr.Accordion("Advanced", open=False):
+            valence = _slider(-1, 1, target.valence, 0.05, "Valence", "valence")
+            arousal = _slider(-1, 1, target.arousal, 0.05, "Arousal", "arousal")
+            strength = _slider(0, 2, 1, 0.1, "Strength", "strength")
+        with gr.Accordion("Rounds, seed and more", open=False, elem_id="more"):
+            rounds = _slider(1, 6, 3, 1, "Rounds", "rounds")
+            candidates = _slider(1, 8, 4, 1, "Candidates", "candidates")
             with gr.Row():
-                seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, min_width=100)
+                seed = gr.Number(
+                    0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, min_width=100, elem_id="seed"
+                )
                 randomize = gr.Checkbox(False, label="New seed each run", min_width=100)
             continuation = gr.Radio(CONTINUATIONS, value="same_seed", label="Each next round starts")
-            start_strength = gr.Slider(
-                0.1, 1, 0.6, step=0.05, label="How much of the last picture is redrawn",
-            )  # fmt: skip
-            steps = gr.Slider(0, 50, 0, step=1, label="Steps", info="0 = the generator's own number")
-            tolerance = gr.Slider(0, 0.5, 0.12, step=0.01, label="Stop when this close to the target")
-            patience = gr.Slider(1, 6, 1, step=1, label="Stop after rounds without gain")
+            start_strength = _slider(0.1, 1, 0.6, 0.05, "Share redrawn", None, "when starting from the best picture")
+            steps = _slider(0, 50, 0, 1, "Steps", None, "0 = the generator's own number")
+            tolerance = _slider(0, 0.5, TOLERANCE, 0.01, "Tolerance", None, "stop when this close to the target")
+            patience = _slider(1, 6, 1, 1, "Patience", None, "stop after so many rounds without gain")
     return Controls(
-        words, unknown, chips, valence, arousal, run, stop, rounds, candidates, strength, seed, randomize,
+        words, unknown, plane, over, chips, valence, arousal, strength, rounds, candidates, seed, randomize,
         continuation, start_strength, steps, tolerance, patience,
     )  # fmt: skip
 
 
-def stage(example: Example | None) -> Stage:
-    """Build the middle column, with the example's last round in it where there is one."""
-    chosen_file, items = None, []
-    if example is not None:
-        last, files = example.rounds[-1], example.files[-1]
-        chosen_file = str(next(f for f, c in zip(files, last.candidates, strict=True) if c.chosen))
-        items = [(str(f), caption(c)) for f, c in zip(files, last.candidates, strict=True)]
+def _slider(
+    low: float, high: float, value: float, step: float, label: str, name: str | None, info: str | None = None
+) -> gr.Slider:
+    return gr.Slider(low, high, value, step=step, label=label, info=info, elem_id=name, buttons=[], elem_classes="line")
+
+
+def stage(first: Mapping[str, Any]) -> Stage:
+    """Build the middle column."""
+    picture_file, options = first.get("picture"), first.get("options", [])
     with gr.Column(elem_classes="middle"):
         picture = gr.Image(
-            chosen_file, label="Picture", show_label=False, format="png", interactive=False, height=480,
-            buttons=["download", "fullscreen"], elem_id="picture", elem_classes=["picture", "first"], type="filepath",
+            picture_file, label="Picture", show_label=False, format="png", interactive=False, type="filepath",
+            buttons=["download", "fullscreen"], elem_id="picture", elem_classes=["picture", "first"],
             alt_text="The picture that was chosen",
         )  # fmt: skip
-        status = gr.HTML(elem_id="status", elem_classes="first", value=_first_status(example))
-        strip = gr.HTML(
-            html.strip(example.rounds, example.target) if example else html.strip((), Affect(0, 0)), elem_id="strip"
-        )
+        told = EXAMPLE_STATUS if first else FIRST_STATUS
+        status = gr.HTML(html.progress(told, busy=False), elem_id="status", elem_classes="first")
+        script = Path(__file__).with_name("strip.js").read_text(encoding="utf-8")
+        strip = gr.HTML(first.get("strip", cards.EMPTY), elem_id="strip", js_on_load=script)
         gallery = gr.Gallery(
-            items, label="Candidates of this round", show_label=False, columns=4, height="auto", format="png",
+            first.get("gallery", []),
+            label="Candidates of the round", show_label=False, columns=4, height="auto", format="png",
             object_fit="cover", elem_id="gallery", interactive=False, buttons=["download"],
         )  # fmt: skip
         download = gr.DownloadButton(
-            "Download PNG with its settings", value=chosen_file, elem_id="download", size="md",
-            interactive=chosen_file is not None,
+            "Download PNG with its settings", value=picture_file, elem_id="download", size="md",
+            interactive=picture_file is not None,
         )  # fmt: skip
-    return Stage(picture, status, strip, gallery, download)
+        with gr.Accordion("Compare two rounds", open=False, elem_id="comparing"):
+            with gr.Row():
+                left, right = (
+                    gr.Dropdown(
+                        options, value=first.get(side), label=side.title(), elem_id=f"compare-{side}", min_width=120
+                    )
+                    for side in ("left", "right")
+                )
+            compare = gr.ImageSlider(
+                first.get("compare"),
+                label="Both rounds", show_label=False, interactive=False, max_height=480, elem_id="compare",
+                type="filepath", format="png", buttons=["fullscreen"],
+            )  # fmt: skip
+    return Stage(picture, status, strip, gallery, download, left, right, compare)
 
 
-def _first_status(example: Example | None) -> str:
-    if example is None:
-        return html.progress("Choose a mood, then Run.", busy=False)
-    return html.progress("A finished run, as an example. Change the words or the mood, then Run.", busy=False)
-
-
-def judge_side(example: Example | None, target: Affect) -> JudgeSide:
+def judge_side(first: Mapping[str, Any]) -> JudgeSide:
     """Build the right column."""
-    drawing, words, suggestion = plane(target), html.notice("What the judge reads in the picture appears here."), ""
-    if example is not None:
-        last = example.rounds[-1]
-        best = last.best()
-        drawing = plane_of(example.rounds, last.candidates, target)
-        words = html.judgement(best, last.critique, target)
-        suggestion = html.suggestion(last.prompt, last.critique, last.next_prompt)
-    with gr.Column(elem_classes="side"):
-        with gr.Column(elem_classes="board"):
-            drawn = gr.HTML(drawing, elem_id="plane")
-            said = gr.HTML(words, elem_id="words", elem_classes="judge")
-            changes = gr.HTML(suggestion, elem_id="suggestion", elem_classes="suggestion")
-        with gr.Accordion("Step by step", open=False, elem_id="step-by-step"):
-            edits = gr.CheckboxGroup([], label="Accept these edits", elem_id="edits")
-            next_prompt = gr.Textbox("", label="Next prompt", lines=2, elem_id="next-prompt", max_length=2000)
-            next_round = gr.Button("Next round", elem_id="next-round", interactive=False)
-    return JudgeSide(drawn, said, changes, edits, next_prompt, next_round)
+    with gr.Column(elem_classes=["side", "judging"]):
+        with gr.Row(elem_classes=["board", "actions"], elem_id="actions"):
+            run = gr.Button("Run all", variant="primary", elem_id="run", scale=4, min_width=80)
+            next_round = gr.Button("Next round", elem_id="next-round", scale=4, min_width=80)
+            stop = gr.Button("Stop", elem_id="stop", interactive=False, scale=2, min_width=56)
+        with gr.Column(elem_classes=["board", "reading"]):
+            empty = html.notice("What the judge reads in the picture appears here.")
+            words = gr.HTML(first.get("words", empty), elem_id="words", elem_classes="judge")
+        with gr.Column(elem_classes=["board", "advice"]):
+            gr.HTML("<h4>Its edits</h4>", elem_classes="judge")
+            empty = note("The judge's edits appear here, to accept, drop or rewrite.")
+            remark = gr.HTML(first.get("note", empty), elem_id="note")
+            script = Path(__file__).with_name("edits.js").read_text(encoding="utf-8")
+            edits = gr.HTML(first.get("edits", ""), elem_id="edits", js_on_load=script, apply_default_css=False)
+            next_prompt = gr.Textbox(
+                first.get("next_prompt", ""),
+                label="The next prompt", lines=2, max_lines=5, elem_id="next-prompt", max_length=2000,
+                placeholder="the same words again",
+            )  # fmt: skip
+            difference = gr.HTML(first.get("difference", ""), elem_id="difference")
+    return JudgeSide(next_round, run, stop, words, remark, edits, next_prompt, difference)
 
 
-def caption(candidate: Candidate) -> str:
-    """Seed and distance of a candidate, for the gallery."""
-    mark = "✓ " if candidate.chosen else ""
-    away = "" if candidate.distance is None else f" · {candidate.distance:.2f}"
-    return f"{mark}seed {candidate.picture.request.seed}{away}"
+def note(sentence: str) -> str:
+    return f'<p class="quiet">{html.text(sentence)}</p>' if sentence else ""
 
 
-def plane_of(rounds: tuple[Round, ...] | list[Round], candidates: tuple[Candidate, ...], target: Affect) -> str:
-    """The plane with the path of all rounds and the candidates of the one at hand."""
+def marks_of(rounds: tuple[Round, ...] | list[Round], shown: Round | None) -> str:
+    """What lies on the pad: the path of all rounds and the readings of the one on stage."""
+    candidates = shown.candidates if shown is not None else ()
     readings = [c.reading for c in candidates if c.reading is not None and not c.chosen]
     chosen = next((c.reading for c in candidates if c.chosen), None)
     bests = [r.best().reading for r in rounds]
-    return plane(target, readings, chosen, [read.affect for read in bests if read is not None])
+    return overlay(marks(readings, chosen, [read.affect for read in bests if read is not None]))
 
 
-def point_of(name: str) -> tuple[float, float]:
-    """A preset's slider values, on the sliders' grid."""
+def point_of(name: str) -> Affect:
+    """A preset's point, on the sliders' grid."""
     at = EMOTIONS[name]
-    return round(at.valence * 20) / 20, round(at.arousal * 20) / 20
+    return Affect(round(at.valence * 20) / 20, round(at.arousal * 20) / 20)
+
+
+def everything(*parts: Any) -> list[Any]:
+    """The components of layout records, flat."""
+    found: list[Any] = []
+    for part in parts:
+        for value in vars(part).values():
+            found += list(value.values()) if isinstance(value, dict) else [value]
+    return found

@@ -4,6 +4,7 @@ import logging
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,19 +14,24 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from emofeedback.affect import Affect
 from emofeedback.continuum import Continuity
 from emofeedback.errors import Cancelled, UserError
-from emofeedback.loop import attempt_of
 from emofeedback.protocols import Generator, Judge
-from emofeedback.records import Attempt, Edit, Round
+from emofeedback.records import Run
+from emofeedback.sweep import Sweep
+from emofeedback.ui.history_owner import owner_of
+from emofeedback.ui.hosting import Hosting, Meter
 
 log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
+Keeper = Callable[[str, Run | Sweep, object | None], None]
+"""Keeps what somebody made: owner, run or sweep, group."""
 
 MODELS = "models"
 """Every listener that touches the models carries this concurrency id: one at a time."""
 MAX_SEED = 2**31 - 1
+IDLE, IDLE_PROGRAM = 24 * 3600.0, 3600.0
+"""Seconds after which an idle visit is forgotten: of a page, and of a program, which never says good-bye."""
 
 
 class Models:
@@ -77,25 +83,30 @@ class Models:
 
 @dataclass(eq=False)
 class Visit:
-    """One browser tab: its files, the stop signal of its work, and the rounds of its run so far."""
+    """One browser tab: its files, and the stop signal of its work."""
 
     folder: Path
     cancel: threading.Event = field(default_factory=threading.Event)
     running: bool = False
-    preview_wanted: bool = True
-    target: Affect | None = None
-    rounds: list[Round] = field(default_factory=list)
-    edits: list[tuple[Edit, ...]] = field(default_factory=list)  # for each round, those that led to its prompt
     runs: int = 0
     figures: dict[str, Continuity] = field(default_factory=dict)  # of the last sheet
     gone: bool = False  # the browser tab was closed
+    user: str = "unknown"
+    meter: Meter = field(default_factory=lambda: Meter(None))
+    used: float = field(default_factory=time.monotonic)
+    paged: bool = False  # a browser shows the page; otherwise a program calls the API
     dress: Callable[["Visit"], None] | None = None  # puts the visitor's adapter on the generator, or takes it off
+    owner: str | None = None  # under whose name runs are kept; None = nobody's, they are not
+    keeper: Keeper | None = None
 
-    def begin(self, target: Affect) -> None:
-        """Forget the last run and open a folder for the next."""
-        self.runs += 1
-        self.target = target
-        self.rounds, self.edits = [], []
+    def keep(self, made: Run | Sweep, group: object | None = None) -> None:
+        """Put a run or a sweep into the visitor's history; returns at once, what goes wrong is told there.
+
+        Args:
+            group: the same object for a run that goes on: the longer one then takes the shorter one's place.
+        """
+        if self.owner is not None and self.keeper is not None:
+            self.keeper(self.owner, made, group)
 
     def files(self) -> Path:
         """The folder of the run at hand."""
@@ -103,30 +114,35 @@ class Visit:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def history(self) -> list[Attempt]:
-        """What a judge is shown of the rounds so far."""
-        return [attempt_of(done, edits) for done, edits in zip(self.rounds, self.edits, strict=True)]
-
     @contextmanager
     def work(self) -> Iterator[threading.Event]:
-        """Mark the visitor as busy and hand out a fresh stop signal; to be entered under the models' lock."""
+        """Mark the visitor as busy and hand out a fresh stop signal; to be entered under the models' lock.
+
+        Raises:
+            UserError: the visitor has used up what the host gives to one user.
+        """
         self.cancel = threading.Event()
         self.running = True
         try:
-            if self.dress is not None:
-                self.dress(self)
-            yield self.cancel
+            with self.meter.work(self.user):
+                if self.dress is not None:
+                    self.dress(self)
+                yield self.cancel
         finally:
             self.running = False
+            self.used = time.monotonic()
             self.cancel.set()
 
 
 class Visits:
     """All visitors by session; what one does is not seen by another."""
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(self, root: Path | None = None, hosting: Hosting | None = None) -> None:
         self._root = root
+        self.hosting = hosting or Hosting()
+        self.meter = Meter(self.hosting.minutes_per_hour)
         self.dress: Callable[[Visit], None] | None = None
+        self.keeper: Keeper | None = None
         self._lock = threading.Lock()
         self._visits: dict[str, Visit] = {}
 
@@ -135,11 +151,29 @@ class Visits:
         key = getattr(request, "session_hash", None)
         with self._lock:
             if key is None or key not in self._visits:
-                visit = Visit(Path(tempfile.mkdtemp(prefix="emofeedback-", dir=self._root)), dress=self.dress)
+                folder = Path(tempfile.mkdtemp(prefix="emofeedback-", dir=self._root))
+                visit = Visit(folder, meter=self.meter, dress=self.dress, owner=owner_of(request), keeper=self.keeper)
                 if key is None:
                     return visit
+                self._forget_idle()
                 self._visits[key] = visit
-            return self._visits[key]
+            visit = self._visits[key]
+            visit.used, visit.user = time.monotonic(), self.hosting.user(request)
+            visit.owner = owner_of(request)
+            return visit
+
+    def arrive(self, request: gr.Request) -> None:
+        """A browser has loaded the page."""
+        self.of(request).paged = True
+
+    def _forget_idle(self) -> None:
+        """Drop visits that have done nothing for long."""
+        now = time.monotonic()
+        for key, visit in list(self._visits.items()):
+            if not visit.running and now - visit.used > (IDLE if visit.paged else IDLE_PROGRAM):
+                del self._visits[key]
+                visit.gone = True
+                shutil.rmtree(visit.folder, ignore_errors=True)
 
     def leave(self, request: gr.Request) -> None:
         """Stop the visitor's work and drop their files."""

@@ -1,58 +1,69 @@
-"""The API: named, typed endpoints for programs and agents; the page itself does not use them."""
+"""The API and the MCP tools: named, typed endpoints for programs and agents; the page itself does not use them.
 
-from collections.abc import Callable
+Every one that draws is a generator: a client that cancels, or goes away, stops it within one denoising step, and one
+that still waits in the queue leaves it. Before the last answer they yield {"status", "done"} with no pictures.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from emofeedback.affect import Affect
-from emofeedback.continuum import Continuity
+from emofeedback.affect import Affect, emotion
+from emofeedback.drawing import Drawing, draw_pictures
 from emofeedback.errors import UserError
-from emofeedback.loop import Continuation, Drawing, Finished, draw_pictures, run_loop
-from emofeedback.records import Picture
+from emofeedback.loop import Continuation, Finished, Progress, RoundStarted, run_loop
+from emofeedback.pictures import open_picture
 from emofeedback.serialize import candidate_name, reading_json, run_json
 from emofeedback.storage import png_bytes, write_whole
-from emofeedback.ui.desk import MODELS, Models, Visits, friendly
+from emofeedback.ui.desk import MODELS, Models, Visit, Visits, friendly_stream
+from emofeedback.ui.endpoint_jobs import Jobs
+from emofeedback.ui.history_keep import single
+from emofeedback.ui.hosting import OpenJob
 from emofeedback.ui.read_tab import read_file, take_files
-from emofeedback.ui.sweep_tab import MAX_GRID, draw_sheet
+
+MAX_WORDS = 2000
+"""Characters of a prompt."""
+State = dict[str, Any]
 
 
 class Endpoints:
-    """/generate, /preview, /estimate, /sweep, /feedback_run."""
+    """/generate, /preview, /estimate, /sweep, /feedback_run, /redraw, /fine_tune."""
 
-    def __init__(self, models: Models, visits: Visits) -> None:
+    def __init__(self, models: Models, visits: Visits, open_job: OpenJob | None = None) -> None:
         self.models, self.visits = models, visits
-        mood = (("prompt", ""), ("valence", 0.0), ("arousal", 0.0), ("strength", 1.0), ("seed", 0))
-        self._add(self.generate, (*mood, ("steps", 0)), _picture())
-        self._add(self.preview, mood, _picture())
-        self._add(self.sweep, (("prompt", ""), ("grid", 3), ("strength", 1.0), ("seed", 0)), _picture())
-        self._add(
-            self.feedback_run,
-            (*mood, ("rounds", 3), ("candidates", 4), ("continuation", "same_seed")),
-            gr.Gallery(visible=False, format="png", label="pictures"),
-        )
-        upload = gr.Image(visible=False, type="filepath", label="image")
-        take_files(upload)
-        self._listen(self.estimate, [upload], [gr.JSON(visible=False, label="reading")])
+        jobs = Jobs(models, visits, open_job)
+        mood = {"prompt": "", "valence": 0.0, "arousal": 0.0, "strength": 1.0, "seed": 0}
+        files = gr.File(visible=False, file_count="multiple", label="files")
+        loop = {"rounds": 3, "candidates": 4}
+        sheet = {"prompt": "", "grid": 3, "strength": 1.0, "seed": 0, "path": "", "blend": "", "frames": 9,
+                 "animation": "", "steps": 0}  # fmt: skip
+        tune = {"prompts": "", "valence": 0.0, "arousal": 0.0, "region": "corners", "minutes": 5.0, "updates": 0,
+                "objective": "awm", "seed": 0}  # fmt: skip
+        self._listen(self.generate, mood | {"steps": 0, "emotion_name": ""}, [_picture()])
+        self._listen(self.preview, mood, [_picture()])
+        self._listen(jobs.sweep, sheet, [_picture("sheet")], [files])
+        self._listen(self.feedback_run, mood | loop | {"continuation": "same_seed"}, [_pictures()])
+        self._listen(self.redraw, {"image": None} | mood | loop | {"image_strength": 0.6}, [_pictures()])
+        self._listen(jobs.fine_tune, tune, [gr.File(visible=False, label="adapter")])
+        self._listen(self.estimate, {"image": None}, [])
 
-    def _add(self, function: Callable[..., Any], fields: tuple[tuple[str, Any], ...], first: Any) -> None:
-        inputs = [
-            gr.Textbox(value, label=name, visible=False)
-            if isinstance(value, str)
-            else gr.Number(value, label=name, visible=False, precision=0 if isinstance(value, int) else None)
-            for name, value in fields
-        ]
-        self._listen(function, inputs, [first, gr.JSON(visible=False, label="result")])
-
-    def _listen(self, function: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
+    def _listen(
+        self, function: Callable[..., Any], fields: dict[str, Any], before: list[Any], after: list[Any] | None = None
+    ) -> None:
+        """One endpoint: inputs by their default values (None = a picture), outputs around the JSON result."""
+        outputs = [*before, gr.JSON(visible=False, label="result"), *(after or [])]
         gr.Button(visible=False).click(
-            function, inputs, outputs, api_name=function.__name__, concurrency_id=MODELS, concurrency_limit=1
-        )
+            function, [_input(name, value) for name, value in fields.items()], outputs,
+            api_name=function.__name__, concurrency_id=MODELS, concurrency_limit=1,
+        )  # fmt: skip
 
-    @friendly
+    @friendly_stream
     def generate(
-        self, prompt: str, valence: float, arousal: float, strength: float, seed: int, steps: int, request: gr.Request
-    ) -> tuple[str, dict[str, Any]]:
+        self, prompt: str, valence: float, arousal: float, strength: float, seed: int, steps: int, emotion_name: str,
+        request: gr.Request,
+    ) -> Iterator[tuple[str | None, State]]:  # fmt: skip
         """Draw one picture of a prompt with a set emotion and read it.
 
         Args:
@@ -62,16 +73,18 @@ class Endpoints:
             strength: Of the emotion, 0 to 2; 0 draws from the words alone.
             seed: Same seed, same picture.
             steps: Denoising steps; 0 = the generator's own number.
+            emotion_name: A named emotion such as "happy" or "afraid", in place of valence and arousal; may be empty.
 
         Returns:
             The PNG with its settings embedded, and {"seed", "reading", "distance", "unknown_words", "seconds"}.
         """
-        return self._one(prompt, Affect(valence, arousal), strength, seed, steps or None, request)
+        target = emotion(emotion_name) if emotion_name else Affect(valence, arousal)
+        yield from self._one(prompt, target, strength, seed, steps or None, request, keep=True)
 
-    @friendly
+    @friendly_stream
     def preview(
         self, prompt: str, valence: float, arousal: float, strength: float, seed: int, request: gr.Request
-    ) -> tuple[str, dict[str, Any]]:
+    ) -> Iterator[tuple[str | None, State]]:
         """Draw one picture in few steps and read it.
 
         Args:
@@ -85,30 +98,37 @@ class Endpoints:
             As /generate.
         """
         generator, _ = self.models.get()
-        return self._one(prompt, Affect(valence, arousal), strength, seed, generator.preview_steps, request)
+        yield from self._one(prompt, Affect(valence, arousal), strength, seed, generator.preview_steps, request)
 
     def _one(
-        self, prompt: str, target: Affect, strength: float, seed: int, steps: int | None, request: gr.Request
-    ) -> tuple[str, dict[str, Any]]:
+        self, prompt: str, target: Affect, strength: float, seed: int, steps: int | None, request: gr.Request,
+        keep: bool = False,
+    ) -> Iterator[tuple[str | None, State]]:  # fmt: skip
+        words = checked_words(prompt)
         generator, judge = self.models.get()
-        asked = Drawing(1, _seed(seed), strength, steps).requests(_words(prompt), target, generator.default_steps)
+        asked = Drawing(1, whole(seed), strength, steps).requests(words, target, generator.default_steps)
         visit = self.visits.of(request)
         with self.models.lock, visit.work() as cancel:
-            picture: Picture = [m for m in draw_pictures(generator, asked, cancel) if isinstance(m, tuple)][0][0]
-            read = judge.read([picture])[0]
-        visit.runs += 1
-        path = visit.files() / "picture.png"
-        write_whole(path, png_bytes(picture, read))
-        return str(path), {
-            "seed": picture.request.seed,
-            "reading": None if read is None else reading_json(read),
-            "distance": None if read is None else round(read.affect.distance(target), 4),
-            "unknown_words": list(generator.unknown_words(prompt)),
-            "seconds": round(picture.seconds, 3),
-        }
+            for message in draw_pictures(generator, asked, cancel):
+                if isinstance(message, Progress):
+                    yield None, status("drawing", message.step / max(1, message.steps))
+                    continue
+                picture = message[0]
+                read = judge.read([picture])[0]
+                if keep:
+                    visit.keep(single(picture, read, target))
+                path = fresh_folder(visit) / "picture.png"
+                write_whole(path, png_bytes(picture, read))
+                yield str(path), {
+                    "seed": picture.request.seed,
+                    "reading": None if read is None else reading_json(read),
+                    "distance": None if read is None else round(read.affect.distance(target), 4),
+                    "unknown_words": list(generator.unknown_words(words)),
+                    "seconds": round(picture.seconds, 3),
+                }
 
-    @friendly
-    def estimate(self, image: str | None) -> dict[str, Any] | None:
+    @friendly_stream
+    def estimate(self, image: str | None, request: gr.Request) -> Iterator[State | None]:
         """Read the emotion that a picture expresses.
 
         Args:
@@ -117,36 +137,14 @@ class Endpoints:
         Returns:
             {"valence", "arousal", "valence_sd", "arousal_sd", "mass", "seen"}; null when it could not be read.
         """
-        read = read_file(self.models, image)
-        return None if read is None else reading_json(read)
+        read = read_file(self.models, self.visits.of(request), image)
+        yield None if read is None else reading_json(read)
 
-    @friendly
-    def sweep(
-        self, prompt: str, grid: int, strength: float, seed: int, request: gr.Request
-    ) -> tuple[str, dict[str, Any]]:
-        """Draw a sheet of the whole valence-arousal plane: same words, same seed.
-
-        Args:
-            prompt: What is in the picture; may be empty (pure mood).
-            grid: Pictures along each axis, 2 to 9.
-            strength: Of the emotion, 0 to 2.
-            seed: Same seed, same sheet.
-
-        Returns:
-            The sheet as PNG, and its continuity figures for "valence" and "arousal".
-        """
-        if not 2 <= grid <= MAX_GRID:
-            raise UserError(f"grid must be a whole number from 2 to {MAX_GRID}, not {grid}.")
-        visit = self.visits.of(request)
-        items = list(draw_sheet(self.models, visit, _words(prompt), grid, strength, _seed(seed)))
-        path = str(items[-1])
-        return path, {axis: _figures(figures) for axis, figures in visit.figures.items()}
-
-    @friendly
+    @friendly_stream
     def feedback_run(
         self, prompt: str, valence: float, arousal: float, strength: float, seed: int, rounds: int, candidates: int,
         continuation: Continuation, request: gr.Request,
-    ) -> tuple[list[str], dict[str, Any]]:  # fmt: skip
+    ) -> Iterator[tuple[list[str] | None, State]]:  # fmt: skip
         """Run the whole loop: draw candidates, read, choose, edit the words, draw again.
 
         Args:
@@ -162,42 +160,115 @@ class Endpoints:
         Returns:
             All pictures in order, and the run as JSON: target, rounds, best.
         """
-        if not 1 <= rounds <= 6 or not 1 <= candidates <= 8:
-            raise UserError("rounds must lie between 1 and 6 and candidates between 1 and 8.")
+        drawing = Drawing(_between("candidates", candidates, 8), whole(seed), strength)
+        yield from self._loop(prompt, Affect(valence, arousal), rounds, drawing, continuation, request)
+
+    @friendly_stream
+    def redraw(
+        self, image: str | None, prompt: str, valence: float, arousal: float, strength: float, seed: int, rounds: int,
+        candidates: int, image_strength: float, request: gr.Request,
+    ) -> Iterator[tuple[list[str] | None, State]]:  # fmt: skip
+        """Run the loop from a picture of yours: each candidate starts from it and moves toward the emotion.
+
+        Args:
+            image: A PNG, JPEG, WebP, BMP, GIF or TIFF file.
+            prompt: What is in the picture.
+            valence: From -1 (unpleasant) to 1 (pleasant).
+            arousal: From -1 (calm) to 1 (excited).
+            strength: Of the emotion, 0 to 2.
+            seed: Of the first candidate.
+            rounds: 1 to 6.
+            candidates: Pictures per round, 1 to 8.
+            image_strength: How much of the picture is redrawn, 0.01 to 1.
+
+        Returns:
+            As /feedback_run.
+        """
+        if image is None:
+            raise UserError("Give a picture to start from.")
+        start = open_picture(Path(image), name="The picture")
+        drawing = Drawing(
+            _between("candidates", candidates, 8), whole(seed), strength, start=start, start_strength=image_strength
+        )
+        yield from self._loop(prompt, Affect(valence, arousal), rounds, drawing, "same_seed", request)
+
+    def _loop(
+        self, prompt: str, target: Affect, rounds: int, drawing: Drawing, continuation: Continuation,
+        request: gr.Request,
+    ) -> Iterator[tuple[list[str] | None, State]]:  # fmt: skip
+        words, rounds = checked_words(prompt), _between("rounds", rounds, 6)
         generator, judge = self.models.get()
-        visit, target = self.visits.of(request), Affect(valence, arousal)
-        visit.begin(target)
+        visit = self.visits.of(request)
         with self.models.lock, visit.work() as cancel:
-            events = run_loop(
-                generator, judge, _words(prompt), target, rounds=rounds, candidates=candidates, seed=_seed(seed),
-                strength=strength, continuation=continuation, cancel=cancel,
-            )  # fmt: skip
-            run = [event.run for event in events if isinstance(event, Finished)][0]
-        files = []
-        for done in run.rounds:
-            for index, item in enumerate(done.candidates):
-                path = visit.files() / candidate_name(done.number, index)
-                write_whole(path, png_bytes(item.picture, item.reading))
-                files.append(str(path))
-        return files, run_json(run)
+            number = 1
+            for event in run_loop(
+                generator, judge, words, target, rounds=rounds, candidates=drawing.candidates, seed=drawing.seed,
+                strength=drawing.strength, continuation=continuation, start=drawing.start,
+                start_strength=drawing.start_strength, cancel=cancel,
+            ):  # fmt: skip
+                match event:
+                    case RoundStarted():
+                        number = event.number
+                    case Progress():
+                        part = event.step / max(1, event.steps)
+                        yield None, status(f"round {number} of {rounds}", (number - 1 + part) / rounds)
+                    case Finished(run):
+                        visit.keep(run)
+                        folder, files = fresh_folder(visit), []
+                        for done in run.rounds:
+                            for index, item in enumerate(done.candidates):
+                                path = folder / candidate_name(done.number, index)
+                                write_whole(path, png_bytes(item.picture, item.reading))
+                                files.append(str(path))
+                        yield files, run_json(run)
 
 
-def _picture() -> gr.Image:
-    return gr.Image(visible=False, format="png", label="image")
+def status(what: str, done: float) -> State:
+    """What is going on, and the share that is done."""
+    return {"status": what, "done": round(done, 3)}
 
 
-def _seed(value: int | None) -> int:
-    return 0 if value is None else int(value)
+def fresh_folder(visit: Visit) -> Path:
+    """A folder for one call's files; to be asked for under the models' lock."""
+    visit.runs += 1
+    return visit.files()
 
 
-def _words(prompt: str | None) -> str:
+def checked_words(prompt: str | None) -> str:
+    """The prompt, empty where none was given.
+
+    Raises:
+        UserError: it is too long.
+    """
+    if prompt is not None and len(prompt) > MAX_WORDS:
+        raise UserError(f"The prompt has {len(prompt)} characters; shorten it to {MAX_WORDS} or fewer.")
     return prompt or ""
 
 
-def _figures(figures: Continuity) -> dict[str, float]:
-    return {
-        "mean_step": round(figures.mean_step, 3),
-        "largest_step": round(figures.largest_step, 3),
-        "ratio": round(figures.ratio, 3),
-        "travel": round(figures.travel, 3),
-    }
+def _between(name: str, value: int | float | None, most: int) -> int:
+    if value is None or not 1 <= value <= most:
+        raise UserError(f"{name} must lie between 1 and {most}, but is {value}.")
+    return int(value)
+
+
+def whole(value: int | float | None) -> int:
+    """A whole number from a field that may be empty."""
+    return 0 if value is None else int(value)
+
+
+def _input(name: str, value: Any) -> Any:
+    if value is None:
+        upload = gr.Image(visible=False, type="filepath", label=name)
+        take_files(upload)
+        return upload
+    if isinstance(value, str):
+        return gr.Textbox(value, label=name, visible=False)
+    return gr.Number(value, label=name, visible=False, precision=0 if isinstance(value, int) else None)
+
+
+def _picture(label: str = "image") -> gr.Image:
+    return gr.Image(visible=False, format="png", label=label)
+
+
+def _pictures() -> gr.Gallery:
+    return gr.Gallery(visible=False, format="png", label="pictures")

@@ -41,6 +41,8 @@ class Stage:
     status: gr.HTML
     charts: gr.HTML
     pairs: gr.HTML
+    past: gr.Dropdown
+    resume: gr.Button
     strength: gr.Slider
     use: gr.Button
     off: gr.Button
@@ -80,7 +82,7 @@ def order() -> Order:
             )
             group = gr.Slider(2, 32, 8, step=1, label="Pictures of a group", info="of one prompt and target")
             steps = gr.Slider(1, 50, 6, step=1, label="Steps of a picture")
-            learning_rate = gr.Number(5e-4, label="Learning rate", minimum=0, step=1e-4)
+            learning_rate = gr.Number(1e-3, label="Learning rate", minimum=0, step=1e-4)
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED)
             held_out = gr.Textbox(
                 "", label="Held-out prompts", lines=2, max_lines=8, max_length=20_000,
@@ -99,6 +101,12 @@ def stage() -> Stage:
         drawn = gr.HTML(charts(()), elem_id="finetune-charts")
         pairs = gr.HTML(elem_id="finetune-pairs")
         with gr.Column(elem_classes="board"):
+            with gr.Row(elem_classes="actions"):
+                past = gr.Dropdown(
+                    [], value=None, label="Jobs", info="the newest first; each is kept with its adapter",
+                    elem_id="finetune-past", scale=4, min_width=220, allow_custom_value=True,
+                )  # fmt: skip
+                resume = gr.Button("Go on with it", interactive=False, elem_id="finetune-resume", min_width=110)
             strength = gr.Slider(
                 0, 2, 1, step=0.1, label="Strength of the adapter", info="0 draws as the generator did before",
                 interactive=False, buttons=[], elem_id="finetune-strength",
@@ -110,4 +118,4 @@ def stage() -> Stage:
                     "Download the adapter", interactive=False, elem_id="finetune-download", min_width=160
                 )
             worn = gr.HTML(elem_id="finetune-worn")
-    return Stage(status, drawn, pairs, strength, use, off, download, worn)
+    return Stage(status, drawn, pairs, past, resume, strength, use, off, download, worn)

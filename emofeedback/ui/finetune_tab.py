@@ -1,10 +1,11 @@
-"""The Fine-tune tab: one job at a time on a thread of its own, shown as it learns, stopped at any moment."""
+"""The Fine-tune tab: jobs on threads of their own, one at a time, shown as they learn, stopped at any moment, kept."""
 
-import queue
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -14,44 +15,25 @@ import gradio as gr
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.protocols import Judge
+from emofeedback.settings import Settings, data_folder
 from emofeedback.training.finetune_order import Estimate, FinetuneOrder, lines
+from emofeedback.training.finetune_shelf import Shelf
 from emofeedback.ui import finetune_layout as layout
 from emofeedback.ui import html
 from emofeedback.ui.desk import MODELS, Models, Visit, Visits, friendly, friendly_stream
-from emofeedback.ui.finetune_view import Entry, charts, ending_words, estimate_words, event_words, pairs
-from emofeedback.ui.wardrobe import Garment, Wardrobe
+from emofeedback.ui.finetune_bench import Bench, Line, Place, Post, shelf_of, work
+from emofeedback.ui.finetune_past import PastJobs, continued
+from emofeedback.ui.finetune_view import Entry, charts, ending_words, estimate_words, event_words, pairs, place_words
+from emofeedback.ui.wardrobe import Wardrobe
 
 if TYPE_CHECKING:
-    from emofeedback.training.finetune_job import Ending, FinetuneJob
+    from emofeedback.training.finetune_job import FinetuneJob
 
 OpenJob = Callable[[FinetuneOrder, Judge, Path], "FinetuneJob"]
 """Makes a job in a folder; called on the job's thread, so it may import and load what is heavy."""
 Updates = dict[Any, Any]
-Post = Callable[[object], None]
-TICK = 1.0  # seconds between signs of life
-ARCHIVE = "emofeedback-adapter"
-
-
-@dataclass(eq=False)
-class Bench:
-    """What one visitor has of fine-tuning."""
-
-    stop: threading.Event = field(default_factory=threading.Event)
-    waiting: bool = False  # ordered, but its turn has not come
-    busy: bool = False
-    adapter: Path | None = None
-
-    def order(self) -> None:
-        """A button was pressed: from now on Stop counts."""
-        if not self.busy:
-            self.stop, self.waiting = threading.Event(), True
-
-    def begin(self) -> threading.Event:
-        """The work begins; its stop signal."""
-        if not self.waiting:
-            self.stop = threading.Event()
-        self.waiting, self.busy = False, True
-        return self.stop
+JOBS, PLACES = "finetune", 16
+"""Jobs that wait hold no place among the other tabs' work; so many may wait at once."""
 
 
 @dataclass(frozen=True)
@@ -63,43 +45,56 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Finished:
-    """The end of a job, and the file to download."""
+class Known:
+    """What a job that goes on had told before."""
 
-    ending: "Ending"
-    archive: Path
+    entries: list[Entry]
 
 
 class FinetuneTab:
-    """Builds the tab and answers its events."""
+    """Builds the tab and answers its events.
 
-    def __init__(self, models: Models, visits: Visits, open_job: OpenJob) -> None:
+    Args:
+        root: where jobs are kept, by visitor; None = the folder that the settings set aside for data.
+    """
+
+    def __init__(self, models: Models, visits: Visits, open_job: OpenJob, root: Path | None = None) -> None:
         self.models, self.visits, self.open_job = models, visits, open_job
-        self.wardrobe = Wardrobe(models)
+        self.root = root or data_folder(Settings.from_environment(os.environ), os.environ) / "jobs"
+        self.line, self.wardrobe = Line(), Wardrobe(models)
         visits.dress = self.wardrobe.dress
         self._benches: WeakKeyDictionary[Visit, Bench] = WeakKeyDictionary()
         with gr.Row(elem_classes="desk"):
             self.controls = layout.order()
             self.stage = layout.stage()
+        self.past = PastJobs(self)
         self._connect()
 
     def _connect(self) -> None:
         c, s = self.controls, self.stage
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
-        heavy = quiet | {"concurrency_id": MODELS, "concurrency_limit": 1}
+        queued = quiet | {"concurrency_id": JOBS, "concurrency_limit": PLACES}
         page = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         knobs: set[Any] = {
             c.source, c.prompts, c.region, c.valence, c.arousal, c.objective, c.minutes, c.updates, c.group, c.steps,
             c.learning_rate, c.seed, c.held_out,
         }  # fmt: skip
         buttons = [c.start, c.stop, c.dry]
-        outputs = [s.status, s.charts, s.pairs, s.strength, s.use, s.off, s.download, s.worn, *buttons]
-        for button, work, name in ((c.start, self.run, "finetune"), (c.dry, self.dry_run, "finetune_dry_run")):
+        shown = [s.status, s.charts, s.pairs, s.resume, s.strength, s.use, s.off, s.download]
+        listeners: list[tuple[gr.Button, Any, set[Any], str]] = [
+            (c.start, self.run, knobs, "finetune"), (c.dry, self.dry_run, knobs, "finetune_dry_run"),
+            (s.resume, self.resume, {s.past, c.minutes, c.updates}, "finetune_resume"),
+        ]  # fmt: skip
+        for button, task, inputs, name in listeners:
             pressed = button.click(self.order_work, None, [s.status, *buttons], **page)
-            pressed.then(work, knobs, outputs, api_name=name, **heavy)
+            pressed.then(task, inputs, [*shown, s.past, s.worn, *buttons], api_name=name, **queued)
         c.stop.click(self.halt, None, [s.status], api_name="finetune_stop", queue=False, **quiet)
-        s.use.click(self.use, [s.strength], [s.worn], api_name="finetune_use", **heavy)
-        s.off.click(self.take_off, None, [s.worn], **(heavy | {"api_visibility": "private"}))
+        models = quiet | {"concurrency_id": MODELS, "concurrency_limit": 1}
+        s.use.click(self.past.use, [s.strength, s.past], [s.worn], api_name="finetune_use", **models)
+        s.off.click(self.past.take_off, None, [s.worn], **(models | {"api_visibility": "private"}))
+        s.past.input(self.past.look, [s.past], shown, api_name="finetune_job", queue=False, **quiet)
+        gr.on([s.past.focus], self.past.refresh, None, [s.past], **page)
+        gr.on(None, self.past.refresh, None, [s.past], **page)  # when the page loads
         c.source.change(lambda source: gr.update(visible=source == "own"), [c.source], [c.prompts], **page)
         c.region.change(
             lambda region: (gr.update(visible=region == "point"),) * 2, [c.region], [c.valence, c.arousal], **page
@@ -130,6 +125,10 @@ class FinetuneTab:
         """The visitor's bench."""
         return self._benches.setdefault(visit, Bench())
 
+    def shelf(self, visit: Visit) -> Shelf:
+        """The visitor's jobs."""
+        return shelf_of(self.root, visit)
+
     def order_work(self, request: gr.Request) -> Updates:
         """At once: the buttons change, and Stop counts even before the work's turn comes."""
         self.bench(self.visits.of(request)).order()
@@ -147,28 +146,47 @@ class FinetuneTab:
     @friendly_stream
     def run(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
         """One job from the order to the adapter."""
-        visit, s = self.visits.of(request), self.stage
-        bench = self.bench(visit)
+        visit = self.visits.of(request)
+        yield from self._job(visit, lambda: (self.order(data), self.shelf(visit).new()), False)
+
+    @friendly_stream
+    def resume(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
+        """Go on with the chosen job; one whose budget is used up gets what is set now on top."""
+        visit, c = self.visits.of(request), self.controls
+
+        def chosen() -> tuple[FinetuneOrder, Path]:
+            record = self.shelf(visit).find(data[self.stage.past])
+            return continued(record, data[c.minutes], data[c.updates]), record.folder
+
+        yield from self._job(visit, chosen, True)
+
+    def _job(self, visit: Visit, begun: Callable[[], tuple[FinetuneOrder, Path]], again: bool) -> Iterator[Updates]:
+        """Run the job that `begun` tells: its order and folder."""
+        s, bench = self.stage, self.bench(visit)
         stop = bench.begin()
         entries: list[Entry] = []
+        out: Path | None = None
         try:
-            order = self.order(data)
-            visit.runs += 1
-            out = visit.files() / "finetune"
+            order, out = begun()
             yield self._busy("Preparing the job …") | {s.charts: charts(()), s.pairs: ""}
-            for post in self._work(visit, stop, lambda post: self._train(order, visit, stop, out, post)):
+            for post in work(
+                self.models, self.line, visit, stop, lambda post: self._train(order, visit, stop, out, post, again)
+            ):
                 match post:
+                    case Place(ahead):
+                        yield {s.status: html.progress(place_words(ahead))}
                     case Told(entry, shown):
                         entries.append(entry)
                         yield {
                             s.status: html.progress(event_words(entry), _share(order, entries)),
                             s.charts: charts(entries),
                         } | ({} if shown is None else {s.pairs: shown})
-                    case Finished(ending, archive):
-                        bench.adapter = ending.adapter
-                        yield self._idle(ending_words(ending.result), bench) | {
-                            s.download: gr.update(value=str(archive), interactive=True), s.worn: "",
-                        }  # fmt: skip
+                    case Known(before):
+                        entries.extend(before)
+                    case None:
+                        pass
+                    case ending:
+                        yield self._finished(visit, out, ending)
         except Cancelled:
             yield self._idle("Stopped before the job began.", bench)
         except Exception:
@@ -176,6 +194,33 @@ class FinetuneTab:
             raise
         finally:
             bench.busy = False
+            if out is not None:
+                with suppress(OSError):  # a folder that holds something stays
+                    out.rmdir()
+
+    def _train(
+        self, order: FinetuneOrder, visit: Visit, stop: threading.Event, out: Path, post: Post, again: bool
+    ) -> None:
+        job = self.open_job(order, self.models.get()[1], out)
+        if again:
+            job.resume()
+            post(Known(job.trainer.log.read()))
+
+        def tell(entry: Entry) -> None:
+            shown = None
+            if entry["kind"] == "audit":
+                shown = pairs(job.held_out(), job.samples("base"), job.samples("best"))
+            post(Told(entry, shown))
+
+        post(job.run(lambda: stop.is_set() or visit.gone, tell, order))
+
+    def _finished(self, visit: Visit, out: Path, ending: Any) -> Updates:
+        bench, s = self.bench(visit), self.stage
+        bench.job = out.name
+        return self._idle(ending_words(asdict(ending.result)), bench) | {
+            s.past: self.past.choices(visit, out.name), s.resume: gr.update(interactive=True), s.worn: "",
+            s.download: gr.update(value=self.past.archive(visit, out), interactive=True),
+        }  # fmt: skip
 
     @friendly_stream
     def dry_run(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
@@ -186,7 +231,11 @@ class FinetuneTab:
         try:
             order = self.order(data)
             yield self._busy("Trying one update and one audit …")
-            for post in self._work(visit, stop, lambda post: self._estimate(order, visit, stop, post)):
+            for post in work(
+                self.models, self.line, visit, stop, lambda post: self._estimate(order, visit, stop, post)
+            ):
+                if isinstance(post, Place):
+                    yield {self.stage.status: html.progress(place_words(post.ahead))}
                 if isinstance(post, Estimate):
                     yield self._idle(estimate_words(post, order.updates is None), bench)
         except Cancelled:
@@ -197,82 +246,13 @@ class FinetuneTab:
         finally:
             bench.busy = False
 
-    @friendly
-    def use(self, strength: float, request: gr.Request) -> str:
-        """Draw with the visitor's last adapter in every tab of this visitor; strength 0 takes it off."""
-        visit = self.visits.of(request)
-        adapter = self.bench(visit).adapter
-        if adapter is None:
-            raise UserError("Run a job first; its adapter can then be used in the other tabs.")
-        self.models.get()
-        try:
-            with self.models.lock:
-                self.wardrobe.choose(visit, Garment(adapter, float(strength)))
-                self.wardrobe.dress(visit)
-        except Exception:
-            self.wardrobe.choose(visit, None)
-            raise
-        if not strength:
-            return html.notice("The other tabs draw with the generator as it was.")
-        return html.notice(f"Your other tabs now draw with this adapter at strength {strength:g}.")
-
-    @friendly
-    def take_off(self, request: gr.Request) -> str:
-        """`use` with strength 0."""
-        return self.use(0.0, request)
-
-    def _work(self, visit: Visit, stop: threading.Event, task: Callable[[Post], None]) -> Iterator[object]:
-        """Run `task` on a thread under the models' lock; yield what it posts, and None as a sign of life."""
-        posts: queue.SimpleQueue[object] = queue.SimpleQueue()
-        end = object()
-
-        def body() -> None:
-            try:
-                self.models.get()
-                with self.models.lock:
-                    if stop.is_set():
-                        raise Cancelled("Stopped.")
-                    task(posts.put)
-            except Exception as error:
-                posts.put(error)
-            finally:
-                if visit.gone:  # the visitor's folder was dropped while the job still wrote to it
-                    shutil.rmtree(visit.folder, ignore_errors=True)
-                posts.put(end)
-
-        threading.Thread(target=body, name="finetune", daemon=True).start()
-        try:
-            while True:
-                try:
-                    post = posts.get(timeout=TICK)
-                except queue.Empty:
-                    yield None
-                    continue
-                if post is end:
-                    return
-                if isinstance(post, Exception):
-                    raise post
-                yield post
-        finally:
-            stop.set()  # the page may be gone
-
-    def _train(self, order: FinetuneOrder, visit: Visit, stop: threading.Event, out: Path, post: Post) -> None:
-        job = self.open_job(order, self.models.get()[1], out)
-        out.mkdir(parents=True, exist_ok=True)
-
-        def tell(entry: Entry) -> None:
-            shown = None
-            if entry["kind"] == "audit":
-                shown = pairs(job.held_out(), job.samples("base"), job.samples("best"))
-            post(Told(entry, shown))
-
-        ending = job.run(lambda: stop.is_set() or visit.gone, tell)
-        archive = shutil.make_archive(str(out / ARCHIVE), "zip", out, ending.adapter.name)
-        post(Finished(ending, Path(archive)))
-
     def _estimate(self, order: FinetuneOrder, visit: Visit, stop: threading.Event, post: Post) -> None:
-        job = self.open_job(order, self.models.get()[1], visit.files() / "dry-run")
-        post(job.estimate(lambda: stop.is_set() or visit.gone))
+        folder = visit.files() / "dry-run"
+        try:
+            job = self.open_job(order, self.models.get()[1], folder)
+            post(job.estimate(lambda: stop.is_set() or visit.gone))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _busy(self, label: str) -> Updates:
         c = self.controls
@@ -284,7 +264,7 @@ class FinetuneTab:
 
     def _idle(self, sentence: str, bench: Bench) -> Updates:
         c, s = self.controls, self.stage
-        ready = gr.update(interactive=bench.adapter is not None)
+        ready = gr.update(interactive=bench.job is not None)
         return {
             s.status: html.progress(sentence, busy=False), s.strength: ready, s.use: ready, s.off: ready,
             c.start: gr.update(interactive=True), c.dry: gr.update(interactive=True),

@@ -1,16 +1,14 @@
 """What the Fine-tune tab shows: charts as inline SVG, pictures before and after, sentences."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from PIL import Image
 
 from emofeedback.records import PictureRequest
 from emofeedback.training.finetune_order import Estimate
+from emofeedback.training.finetune_shelf import RUNNING, JobRecord
 from emofeedback.ui.html import signed, text, thumbnail
-
-if TYPE_CHECKING:
-    from emofeedback.training.finetune import FinetuneResult
 
 Entry = dict[str, Any]
 Points = list[tuple[float, float]]
@@ -118,25 +116,53 @@ def estimate_words(estimate: Estimate, by_minutes: bool) -> str:
     )
 
 
-def ending_words(result: "FinetuneResult") -> str:
-    """How a job ended, in one or two sentences."""
+def ending_words(result: Mapping[str, Any]) -> str:
+    """How a job ended (a FinetuneResult as JSON), in one or two sentences."""
     why = {
         "budget": "Done",
         "cancelled": "Stopped by you",
         "hacked": "Stopped by the guard, because the reward rose while the second rater saw no gain",
-    }[result.stopped]
-    count = "1 update" if result.updates == 1 else f"{result.updates} updates"
-    spent = f"{why}: {count} and {result.pictures:,} pictures in {_seconds(result.seconds)}."
-    if result.updates == 0:
+    }[result["stopped"]]
+    updates, best_update = result["updates"], result["best_update"]
+    count = "1 update" if updates == 1 else f"{updates} updates"
+    spent = f"{why}: {count} and {result['pictures']:,} pictures in {_seconds(result['seconds'])}."
+    if updates == 0:
         return f"{spent} Nothing was learned yet: this adapter changes nothing."
-    if result.base is not None and result.best is not None and result.best_update > 0:
+    base, best = result["base"], result["best"]
+    if base is not None and best is not None and best_update > 0:
         return (
-            f"{spent} The best was update {result.best_update}: held-out pictures lie {result.best.error:.2f} from "
-            f"their targets on average; before it was {result.base.error:.2f}."
+            f"{spent} The best was update {best_update}: held-out pictures lie {best['error']:.2f} from "
+            f"their targets on average; before it was {base['error']:.2f}."
         )
-    if result.best is None:
-        return f"{spent} The adapter is that of update {result.best_update}; no audit has graded it."
+    if best is None:
+        return f"{spent} The adapter is that of update {best_update}; no audit has graded it."
     return f"{spent} No audited update beat the base, so this adapter changes nothing; give it more minutes."
+
+
+def record_words(record: JobRecord) -> str:
+    """A past job in one or two sentences."""
+    if record.result is not None:
+        return ending_words(record.result)
+    if record.status == RUNNING:
+        return "This job was interrupted; it can go on where it was."
+    return "This job did not finish."
+
+
+def record_label(record: JobRecord) -> str:
+    """A past job in the list: when, where to, with what, what came of it."""
+    point = record.tasks.get("point")
+    aim = f"{signed(point['valence'])} {signed(point['arousal'])}" if point else f"the {record.tasks.get('region')}"
+    result = record.result or {}
+    base, best = result.get("base"), result.get("best")
+    gain = f": {base['error']:.2f} to {best['error']:.2f}" if base and best else ""
+    state = {"budget": "", "cancelled": ", stopped", "hacked": ", stopped by the guard", RUNNING: ", interrupted"}
+    objective = record.settings.get("objective", "")
+    return f"{record.made}, {objective}, {aim}{gain}{state.get(record.status, ', failed')}"
+
+
+def place_words(ahead: int) -> str:
+    """The place in the line."""
+    return "One job is before yours …" if ahead == 1 else f"{ahead} jobs are before yours …"
 
 
 def event_words(entry: Entry) -> str:

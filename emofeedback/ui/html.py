@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from emofeedback.affect import Affect, nearest_emotion
-from emofeedback.records import Candidate, Critique, Edit, Reading, Round, Seen
+from emofeedback.affect import Affect, nearest_emotion, to_scale
+from emofeedback.records import Candidate, Critique, Reading, Seen
 
 
 def text(value: object) -> str:
@@ -39,28 +39,15 @@ def _join(words: Sequence[str]) -> str:
     return re.sub(r" ([,.;:!?])", r"\1", " ".join(words))
 
 
-def edit_words(edit: Edit) -> str:
-    """An edit as plain words, for a checkbox label (not yet escaped)."""
-    match edit.action:
-        case "replace":
-            return f"{edit.old} → {edit.new}"
-        case "add":
-            return f"+ {edit.new}"
-        case "remove":
-            return f"− {edit.old}"
-
-
-def edit_list(edits: Sequence[Edit]) -> str:
-    """The edits as coloured chips."""
-    if not edits:
-        return '<p class="quiet">No change of words suggested.</p>'
-    items = []
-    for edit in edits:
-        old = f"<del>{text(edit.old)}</del>" if edit.old else ""
-        new = f"<ins>{text(edit.new)}</ins>" if edit.new else ""
-        arrow = "<span>→</span>" if old and new else ""
-        items.append(f"<li>{old}{arrow}{new}</li>")
-    return f'<ul class="edits">{"".join(items)}</ul>'
+def left_out(rest: str) -> str:
+    """A notice on the end of a prompt that is too long for the generator; empty when nothing is left out."""
+    if not rest:
+        return ""
+    tail = rest if len(rest) <= 120 else "… " + rest[-118:]
+    return (
+        f'<p class="unknown" role="status"><mark>{text(tail)}</mark><br><small>The prompt is too long for this '
+        "generator: the words from here on are left out. Shorten it.</small></p>"
+    )
 
 
 def unknown_words(prompt: str, unknown: Sequence[str]) -> str:
@@ -84,16 +71,36 @@ def signed(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
+def coordinate(value: float) -> str:
+    """A coordinate in [-1, 1] in the three scales of the pad (-1..1, 1-9, cell of 9), of which CSS shows one."""
+    nine = to_scale(value, 1, 9)
+    return (
+        f'<span class="in-signed">{signed(value)}</span><span class="in-nine">{nine:.1f}</span>'
+        f'<span class="in-grid">{round(nine)}</span>'
+    )
+
+
+def spread(sd: float) -> str:
+    """A standard deviation on the scale [-1, 1], likewise."""
+    return f'<span class="in-signed">± {sd:.2f}</span><span class="in-nine in-grid">± {4 * sd:.1f}</span>'
+
+
 def reading(read: Reading | None, target: Affect | None = None) -> str:
     """The judge's numbers: valence and arousal with their spread, the nearest word, the way left to the target."""
     if read is None:
         return '<p class="quiet">The judge could not read this picture.</p>'
     rows = [
-        f"<div><dt>Valence</dt><dd>{signed(read.affect.valence)} <small>± {read.valence_sd:.2f}</small></dd></div>",
-        f"<div><dt>Arousal</dt><dd>{signed(read.affect.arousal)} <small>± {read.arousal_sd:.2f}</small></dd></div>",
+        f"<div><dt>{name}</dt><dd>{coordinate(value)} <small>{spread(sd)}</small></dd></div>"
+        for name, value, sd in (
+            ("Valence", read.affect.valence, read.valence_sd),
+            ("Arousal", read.affect.arousal, read.arousal_sd),
+        )
     ]
     if target is not None:
-        rows.append(f"<div><dt>To target</dt><dd>{read.affect.distance(target):.2f}</dd></div>")
+        near = nearest_emotion(target)
+        rows.append(
+            f"<div><dt>From target</dt><dd>{read.affect.distance(target):.2f} <small>{text(near)}</small></dd></div>"
+        )
     name = text(nearest_emotion(read.affect))
     return f'<p class="verdict">reads as <b>{name}</b></p><dl class="numbers">{"".join(rows)}</dl>'
 
@@ -114,7 +121,7 @@ def words(critique: Critique | None) -> str:
     """The judge's analysis and what carries the emotion."""
     if critique is None:
         return ""
-    carries = "".join(f"<li>{text(word)}</li>" for word in critique.carries)
+    carries = "".join(f"<li>{text(word)}</li>" for word in dict.fromkeys(critique.carries))
     carried = f'<h4>What carries the emotion</h4><ul class="carries">{carries}</ul>' if carries else ""
     return f"<h4>In its words</h4><blockquote>{text(critique.analysis)}</blockquote>{carried}"
 
@@ -122,22 +129,12 @@ def words(critique: Critique | None) -> str:
 def judgement(item: Candidate, critique: Critique | None, target: Affect) -> str:
     """All that the judge has to say about the chosen picture of a round."""
     content = {
-        True: '<p class="kept">The words\' content is in the picture.</p>',
-        False: '<p class="lost">Part of what the words name is missing in the picture.</p>',
+        True: '<p class="kept">✓ What the words name is in the picture.</p>',
+        False: '<p class="lost">✗ Part of what the words name is missing.</p>',
         None: "",
     }[item.content_kept]
     names = seen(item.reading.seen) if item.reading else ""
     return reading(item.reading, target) + content + words(critique) + names
-
-
-def suggestion(before: str, critique: Critique | None, after: str | None) -> str:
-    """The suggested edits and the next prompt as a diff; empty when the judge advised nothing."""
-    if critique is None:
-        return ""
-    body = edit_list(critique.edits)
-    if after is not None and after != before:
-        body += f"<h4>The next prompt</h4>{diff(before, after)}"
-    return f"<h4>It would change</h4>{body}"
 
 
 def thumbnail(image: Image.Image, pixels: int = 192) -> str:
@@ -147,25 +144,6 @@ def thumbnail(image: Image.Image, pixels: int = 192) -> str:
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=85)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def strip(rounds: Sequence[Round], target: Affect) -> str:
-    """The rounds so far, left to right: picture, distance, what changed in the words, cost."""
-    if not rounds:
-        return '<div class="strip empty"><p>Each round of a run will line up here.</p></div>'
-    cards = []
-    for index, item in enumerate(rounds):
-        best = item.best()
-        before = rounds[index - 1].prompt if index else item.prompt
-        change = diff(before, item.prompt) if item.prompt else '<p class="diff"><em>mood alone</em></p>'
-        away = "unread" if best.distance is None else f"{best.distance:.2f} away"
-        cost = f"{item.cost.seconds:.1f} s" if item.cost.seconds else ""
-        cards.append(
-            f'<article class="card"><img src="{thumbnail(best.picture.image)}" alt="Round {item.number}: '
-            f'{text(item.prompt[:120])}"><header><b>Round {item.number}</b><span>{away}</span></header>'
-            f"{change}<footer>{cost}</footer></article>"
-        )
-    return f'<div class="strip" role="list" aria-label="Rounds">{"".join(cards)}</div>'
 
 
 def progress(label: str, done: float | None = None, busy: bool = True) -> str:

@@ -1,29 +1,39 @@
-"""The Read tab: any picture in, the judge's reading of it on the plane."""
+"""The Read tab: any picture in, the judge's reading of it, where it lies in the picture, and a run that starts there."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from emofeedback.affect import EMOTIONS, emotion
+from emofeedback.drawing import Progress
 from emofeedback.errors import UserError
+from emofeedback.loop import Finished, RoundDone, RoundStarted, run_loop
+from emofeedback.occlusion import Region, regions, sentences
 from emofeedback.pictures import open_picture
-from emofeedback.records import Picture, PictureRequest, Reading
+from emofeedback.records import Attempt, Picture, PictureRequest, Reading
+from emofeedback.serialize import candidate_name
+from emofeedback.storage import png_bytes, write_whole
 from emofeedback.ui import html
 from emofeedback.ui.circumplex import plane
-from emofeedback.ui.desk import MODELS, Models, friendly
+from emofeedback.ui.desk import MAX_SEED, MODELS, Models, Visit, Visits, friendly_stream
 
 SCOPE = (
     "The bundled judge was trained on illustrated scenes like those drawn here. It reads those well; on photographs, "
     "paintings and faces it guesses from light, colour and shapes. A reading is the emotion a picture expresses on the "
     "scene scale, not what somebody feels."
 )
+WAITING = "The reading appears here."
+START = "Read a picture first; then draw it again at another mood."
+Updates = dict[Any, Any]
 
 
 class ReadTab:
-    """Builds the tab and answers its event."""
+    """Builds the tab and answers its events."""
 
-    def __init__(self, models: Models) -> None:
-        self.models = models
+    def __init__(self, models: Models, visits: Visits) -> None:
+        self.models, self.visits = models, visits
         with gr.Row(elem_classes="desk"):
             with gr.Column(elem_classes="middle"):
                 self.upload = gr.Image(
@@ -31,30 +41,134 @@ class ReadTab:
                     elem_id="read-upload", elem_classes=["picture", "first"], buttons=["fullscreen"],
                     placeholder="Drop any picture here, or paste one.",
                 )  # fmt: skip
-                gr.HTML(html.notice(SCOPE))
+                gr.HTML(html.notice(SCOPE), elem_id="read-scope")
+                self._starter()
             with gr.Column(elem_classes=["side", "board"]):
                 self.plane = gr.HTML(plane(None, key="read"), elem_id="read-plane")
-                self.words = gr.HTML(
-                    html.notice("The reading appears here."), elem_id="read-words", elem_classes="judge"
-                )
+                self.words = gr.HTML(html.notice(WAITING), elem_id="read-words", elem_classes="judge")
+                self.carries = gr.HTML(elem_id="read-carries", elem_classes="judge")
         take_files(self.upload)
-        gr.on(
-            [self.upload.upload, self.upload.input], self.run, [self.upload], [self.plane, self.words],
-            show_progress="minimal", api_visibility="private", concurrency_id=MODELS, concurrency_limit=1,
-            trigger_mode="always_last",
+        self._connect()
+
+    def _starter(self) -> None:
+        """The controls of a run that starts from the picture."""
+        with gr.Accordion("Draw it again at another mood", open=False, elem_id="read-start"):
+            self.prompt = gr.Textbox(
+                "", label="What is in it", max_length=2000, elem_id="read-prompt",
+                placeholder="as the judge names it, or your own words",
+            )  # fmt: skip
+            with gr.Row():
+                self.mood = gr.Dropdown(list(EMOTIONS), value="serene", label="Toward", elem_id="read-mood")
+                self.much = gr.Slider(0.1, 1, 0.6, step=0.05, label="How much is redrawn")
+                self.seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED)
+            with gr.Row(elem_classes="actions"):
+                self.draw = gr.Button("Draw 2 rounds of 4", variant="primary", elem_id="read-draw", scale=3)
+                self.stop = gr.Button("Stop", elem_id="read-stop", scale=2, min_width=70)
+            self.status = gr.HTML(html.progress(START, busy=False), elem_id="read-status")
+            self.gallery = gr.Gallery(
+                label="Redrawn", columns=4, height="auto", format="png", elem_id="read-gallery", interactive=False
+            )
+
+    def _connect(self) -> None:
+        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        heavy: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODELS, "concurrency_limit": 1}
+        read = gr.on(
+            [self.upload.upload, self.upload.input], self.run, [self.upload],
+            [self.plane, self.words, self.carries, self.prompt], show_progress="minimal",
+            show_progress_on=[self.words], trigger_mode="always_last", **heavy,
         )  # fmt: skip
+        redraw = self.draw.click(
+            self.redraw, [self.upload, self.prompt, self.mood, self.much, self.seed], [self.status, self.gallery],
+            show_progress="minimal", show_progress_on=[self.status], **heavy,
+        )  # fmt: skip
+        self.stop.click(self.halt, None, [self.status], cancels=[read, redraw], **quick)
         self.upload.clear(
-            lambda: (plane(None, key="read"), html.notice("The reading appears here.")), None, [self.plane, self.words],
-            queue=False, show_progress="hidden", api_visibility="private",
+            lambda: (plane(None, key="read"), html.notice(WAITING), ""), None, [self.plane, self.words, self.carries],
+            cancels=[read], **quick,
         )  # fmt: skip
 
-    @friendly
-    def run(self, file: str | None) -> tuple[Any, Any]:
-        """The reading of an uploaded picture, as drawing and as words."""
+    def halt(self, request: gr.Request) -> str:
+        """Stop the redrawing within one denoising step."""
+        self.visits.of(request).cancel.set()
+        return html.progress("Stopped.", busy=False)
+
+    @friendly_stream
+    def run(self, file: str | None, request: gr.Request) -> Iterator[Updates]:
+        """The reading of an uploaded picture as drawing and as words, then what carries it and where."""
         if file is None:
-            return gr.skip(), gr.skip()
-        read = read_file(self.models, file)
-        return plane(None, chosen=read, key="read"), html.reading(read) + (html.seen(read.seen) if read else "")
+            return
+        image = open_picture(Path(file), name="The picture")
+        visit = self.visits.of(request)
+        _, judge = self.models.get()
+        with self.models.lock, visit.work():
+            picture = _uploaded(image)
+            read = judge.read([picture])[0]
+            yield {
+                self.plane: plane(None, chosen=read, key="read"),
+                self.words: html.reading(read) + (html.seen(read.seen) if read else ""),
+                self.carries: "",
+            }
+            if read is None:
+                return
+            named = seen_words(read)
+            critique = judge.advise([Attempt(named, picture, read)], read.affect)
+            parts = regions(judge, image, read)
+            words = "" if critique is None else html.words(critique)
+            yield {self.carries: words + where(parts), self.prompt: named}
+
+    @friendly_stream
+    def redraw(
+        self, file: str | None, prompt: str, mood: str, much: float, seed: int, request: gr.Request
+    ) -> Iterator[Updates]:
+        """A run of two rounds that starts from the uploaded picture."""
+        if file is None:
+            raise UserError("Drop a picture first; the run starts from it.")
+        start, target = open_picture(Path(file), name="The picture"), emotion(str(mood))
+        yield {self.status: html.progress("Starting …")}
+        visit, number = self.visits.of(request), 1
+        generator, judge = self.models.get()
+        with self.models.lock, visit.work() as cancel:
+            visit.runs += 1
+            shown: list[tuple[str, str]] = []
+            for event in run_loop(
+                generator, judge, prompt or "", target, rounds=2, candidates=4, seed=int(seed or 0), start=start,
+                start_strength=float(much), cancel=cancel,
+            ):  # fmt: skip
+                match event:
+                    case RoundStarted():
+                        number = event.number
+                    case Progress():
+                        part = event.step / max(1, event.steps)
+                        yield {self.status: html.progress(f"Round {number} of 2: drawing", part)}
+                    case RoundDone(done):
+                        for index, item in enumerate(done.candidates):
+                            path = visit.files() / candidate_name(done.number, index)
+                            write_whole(path, png_bytes(item.picture, item.reading))
+                            away = "unread" if item.distance is None else f"{item.distance:.2f} away"
+                            shown.append((str(path), f"{'best of its round, ' if item.chosen else ''}{away}"))
+                        yield {self.gallery: list(shown)}
+                    case Finished(run):
+                        visit.keep(run)
+                        best = run.best().distance
+                        away = "" if best is None else f" The best lies {best:.2f} from {mood}."
+                        yield {self.status: html.progress(f"Done.{away}", busy=False)}
+
+
+def seen_words(read: Reading) -> str:
+    """A prompt from what the judge names: subject and place."""
+    named = {item.aspect: item.word for item in read.seen}
+    subject, place = named.get("subject", ""), named.get("place", "")
+    if subject and place and subject != place:
+        return f"{subject}, {place}"
+    return subject or place
+
+
+def where(parts: list[Region]) -> str:
+    """Where in the picture the emotion lies, in words."""
+    told = sentences(parts)
+    items = "".join(f"<li>{html.text(item)}</li>" for item in told)
+    body = f'<ul class="carries">{items}</ul>' if items else '<p class="quiet">No part stands out.</p>'
+    return f"<h4>Where it lies</h4>{body}<p class=\"quiet\">What each part adds to the reading: blurred, it is gone.</p>"
 
 
 def take_files(image: gr.Image) -> None:
@@ -62,7 +176,7 @@ def take_files(image: gr.Image) -> None:
     image.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
 
 
-def read_file(models: Models, file: str | None) -> Reading | None:
+def read_file(models: Models, visit: Visit, file: str | None) -> Reading | None:
     """The judge's reading of a picture file.
 
     Raises:
@@ -72,5 +186,9 @@ def read_file(models: Models, file: str | None) -> Reading | None:
         raise UserError("Give a picture to read.")
     image = open_picture(Path(file), name="The picture")
     _, judge = models.get()
-    with models.lock:
-        return judge.read([Picture(image, PictureRequest("", None, 0), "upload", 0.0)])[0]
+    with models.lock, visit.work():
+        return judge.read([_uploaded(image)])[0]
+
+
+def _uploaded(image: Any) -> Picture:
+    return Picture(image, PictureRequest("", None, 0), "upload", 0.0)

@@ -1,10 +1,12 @@
 """The studio: builds the page from its tabs and launches it."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware  # comes with gradio
 
 from emofeedback.protocols import Generator, Judge
 from emofeedback.ui import html
@@ -13,7 +15,13 @@ from emofeedback.ui.desk import MODELS, Models, Visits
 from emofeedback.ui.endpoints import Endpoints
 from emofeedback.ui.example import load_example
 from emofeedback.ui.finetune_tab import FinetuneTab, OpenJob
+from emofeedback.ui.history_keep import Keeper
+from emofeedback.ui.history_owner import head
+from emofeedback.ui.history_tab import HistoryTab
+from emofeedback.ui.history_view import css as history_css
+from emofeedback.ui.hosting import UPLOAD_RULE, Hosting, Turnstile
 from emofeedback.ui.read_tab import ReadTab
+from emofeedback.ui.restore import FIELDS, Restore
 from emofeedback.ui.sweep_tab import SweepTab
 from emofeedback.ui.theme import css, theme
 
@@ -26,8 +34,9 @@ BRAND = (
 
 
 def build(
-    load: Load, example: Path = EXAMPLE, files: Path | None = None, open_job: OpenJob | None = None
-) -> tuple[gr.Blocks, Models]:
+    load: Load, example: Path = EXAMPLE, files: Path | None = None, open_job: OpenJob | None = None,
+    hosting: Hosting | None = None, keeper: Keeper | None = None,
+) -> tuple[gr.Blocks, Models]:  # fmt: skip
     """The page and its models (not loaded yet: call `Models.start`).
 
     Args:
@@ -35,29 +44,45 @@ def build(
         example: folder of the finished run that a first visit shows; may be missing.
         files: where visitors' pictures are kept; None = the system's temporary folder.
         open_job: makes a fine-tuning job; None = the page has no tab for it.
+        hosting: the rules of a shared host; None = no limits.
+        keeper: puts what visitors make into their history; None = the page has no tab for it.
     """
-    models, visits = Models(load), Visits(files)
+    hosting = hosting or Hosting()
+    open_job = hosting.job_opener(open_job)
+    models, visits = Models(load), Visits(files, hosting)
+    visits.keeper = keeper
     shown = load_example(example)
     cleaning = (3600, 24 * 3600)  # seconds: once an hour, files older than a day
     with gr.Blocks(title="EmoFeedback", delete_cache=cleaning, analytics_enabled=False, fill_width=True) as page:
-        Endpoints(models, visits)  # first: the page's own listeners must not take their names
+        Endpoints(models, visits, open_job)  # first: the page's own listeners must not take their names
         gr.HTML(BRAND)
         banner = gr.HTML(elem_id="banner")
-        with gr.Tabs():
+        restore = Restore()
+        with gr.Tabs() as tabs:
             with gr.Tab("Create", id="create"):
-                CreateTab(models, visits, shown)
+                create = CreateTab(models, visits, shown)
             with gr.Tab("Continuum", id="continuum"):
-                SweepTab(models, visits)
+                SweepTab(models, visits).open_into(create, tabs)
             with gr.Tab("Read a picture", id="read"):
-                ReadTab(models)
+                ReadTab(models, visits)
             if open_job is not None:
                 with gr.Tab("Fine-tune", id="finetune"):
                     FinetuneTab(models, visits, open_job)
+            if keeper is not None:
+                with gr.Tab("History", id="history") as tab:
+                    HistoryTab(visits, keeper, restore, tab)
+        if keeper is not None:
+            controls = create.controls
+            restore.after(create.follow, [controls.valence, controls.arousal], [controls.pad])
+            restore.connect({name: getattr(controls, name) for name in FIELDS}, tabs, controls.randomize)
+        if hosting.public:
+            gr.HTML(html.notice(UPLOAD_RULE), elem_id="upload-rule")
         page.load(
             lambda: _banner(models), None, [banner], queue=False, show_progress="hidden", api_visibility="private"
         )
+        page.load(visits.arrive, queue=False, show_progress="hidden", api_visibility="private")
         page.unload(visits.leave)
-    page.queue(default_concurrency_limit=1, max_size=64)
+    page.queue(default_concurrency_limit=1, max_size=hosting.queue_size)
     return page, models
 
 
@@ -69,7 +94,8 @@ def _banner(models: Models) -> str:
 
 def launch(
     load: Load, *, host: str | None = None, port: int | None = None, block: bool = True, example: Path = EXAMPLE,
-    files: Path | None = None, open_job: OpenJob | None = None,
+    files: Path | None = None, open_job: OpenJob | None = None, hosting: Hosting | None = None,
+    keeper: Keeper | None = None,
 ) -> tuple[gr.Blocks, str]:  # fmt: skip
     """Serve the studio; the models load while the page is already there.
 
@@ -77,16 +103,24 @@ def launch(
         host: None = this machine only; "0.0.0.0" = everybody who reaches it.
         port: None = GRADIO_SERVER_PORT, or the first free one from 7860.
         block: wait until the server is stopped.
+        hosting: the rules of a shared host; None = no limits.
+        keeper: puts what visitors make into their history; None = nothing is kept.
 
     Returns:
         The page (close it with `.close()`) and its address.
     """
-    page, models = build(load, example, files, open_job)
+    hosting = hosting or Hosting()
+    page, models = build(load, example, files, open_job, hosting, keeper)
     models.start()
+    turnstile = Middleware(Turnstile, page=page, hosting=hosting)
     options: dict[str, Any] = {"server_name": host, "server_port": port}
+    if keeper is not None:
+        options["blocked_paths"] = [str(keeper.history.folder)]
     _, address, _ = page.launch(
         **options, prevent_thread_lock=not block, quiet=not block, show_error=True, ssr_mode=False, theme=theme(),
-        css=css(), footer_links=["api"], max_file_size="32mb", run_history=False, allowed_paths=[str(example)],
+        css=css() + history_css(), head=head(), footer_links=["api"], max_file_size=f"{hosting.max_upload_mb}mb",
+        run_history=False, allowed_paths=[str(example)], mcp_server=find_spec("mcp") is not None,
+        app_kwargs={"middleware": [turnstile]},
     )  # fmt: skip
     return page, address
 

@@ -1,20 +1,38 @@
-"""The Continuum tab: one prompt, one seed, a grid of moods on one sheet, and how evenly the picture changes."""
+"""The Continuum tab: one prompt, one seed, and a sheet, a path or a blend of moods; how evenly the picture changes."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+import base64
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import gradio as gr
 
-from emofeedback.continuum import Continuity, grid_affects, requests_for, sheet, sheet_continuity
-from emofeedback.loop import Progress, draw_pictures
-from emofeedback.records import Picture
-from emofeedback.storage import image_bytes, write_whole
+from emofeedback.animation import format_of
+from emofeedback.continuum import parse_path
+from emofeedback.errors import UserError
+from emofeedback.records import Picture, Reading
+from emofeedback.sweep import Sweep, SweepFiles, plan, run_sweep, write_sweep
 from emofeedback.ui import html
+from emofeedback.ui import sweep_layout as layout
 from emofeedback.ui.create_layout import START_PROMPT
-from emofeedback.ui.desk import MAX_SEED, MODELS, Models, Visit, Visits, friendly_stream
+from emofeedback.ui.create_tab import CreateTab
+from emofeedback.ui.desk import MODELS, Models, Visit, Visits, friendly, friendly_stream
+from emofeedback.ui.sweep_layout import BLEND, MODES, PATH, SHEET
 
-T = TypeVar("T")
-MAX_GRID = 9
+Updates = dict[Any, Any]
+CLIP_INLINE = 3_000_000
+"""Bytes of an animation that is shown on the page itself."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A visitor's last sweep."""
+
+    sweep: Sweep
+    files: SweepFiles
 
 
 class SweepTab:
@@ -22,102 +40,173 @@ class SweepTab:
 
     def __init__(self, models: Models, visits: Visits, prompt: str = START_PROMPT) -> None:
         self.models, self.visits = models, visits
+        self._shown: WeakKeyDictionary[Visit, Shown] = WeakKeyDictionary()
         with gr.Row(elem_classes="desk"):
-            with gr.Column(elem_classes=["side", "controls"]):
-                self.prompt = gr.Textbox(
-                    prompt, label="What is in the picture", lines=2, max_length=2000, elem_id="sweep-prompt",
-                    placeholder="leave empty for pure mood",
-                )  # fmt: skip
-                self.grid = gr.Slider(
-                    3, MAX_GRID, 5, step=1, label="Grid", info="so many moods along each axis", elem_id="sweep-grid"
-                )
-                self.strength = gr.Slider(0, 2, 1, step=0.1, label="Strength of the emotion")
-                self.seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED)
-                with gr.Row(elem_classes="actions"):
-                    self.draw = gr.Button("Draw the sheet", variant="primary", elem_id="sweep-draw", scale=3)
-                    self.stop = gr.Button("Stop", elem_id="sweep-stop", scale=2, min_width=70)
-            with gr.Column(elem_classes="middle"):
-                self.sheet = gr.Image(
-                    label="Sheet", show_label=False, format="png", interactive=False, height=640, type="filepath",
-                    buttons=["download", "fullscreen"], elem_id="sheet", elem_classes=["picture", "first"],
-                )  # fmt: skip
-                self.status = gr.HTML(
-                    html.progress("Valence grows to the right, arousal upwards.", busy=False), elem_id="sweep-status",
-                    elem_classes="first",
-                )  # fmt: skip
-                self.figures = gr.HTML(elem_id="sweep-figures")
-        drawn = self.draw.click(
-            self.run, [self.prompt, self.grid, self.strength, self.seed], [self.sheet, self.status, self.figures],
-            show_progress="hidden", api_visibility="private", concurrency_id=MODELS, concurrency_limit=1,
+            self.controls = layout.controls(prompt)
+            self.stage = layout.stage()
+        self._connect()
+
+    def _connect(self) -> None:
+        c, s = self.controls, self.stage
+        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        knobs: set[Any] = {
+            c.prompt, c.mode, c.grid, c.path, c.first, c.second, c.share, c.frames, c.strength, c.seed, c.animation
+        }  # fmt: skip
+        outputs = [s.sheet, s.status, s.figures, s.moving, s.cell, s.picture, s.words, s.open, s.files, s.clip]
+        drawn = c.draw.click(
+            self.run, knobs, outputs, show_progress="minimal", show_progress_on=[s.status], api_visibility="private",
+            concurrency_id=MODELS, concurrency_limit=1,
         )  # fmt: skip
-        self.stop.click(
-            self.halt, None, [self.status], cancels=[drawn], queue=False, show_progress="hidden",
-            api_visibility="private",
-        )  # fmt: skip
+        c.stop.click(self.halt, None, [s.status], cancels=[drawn], **quick)
+        c.mode.change(self.switch, [c.mode], [*c.shape.values(), c.frames, c.draw], **quick)
+        c.drawn.click(self.add_point, [c.path], [c.path, c.drawn], **quick)
+        c.undo.click(lambda path: _path(" ".join(path.split()[:-1])), [c.path], [c.path, c.drawn], **quick)
+        c.clear.click(lambda: _path(""), None, [c.path, c.drawn], **quick)
+        c.path.blur(lambda path: _path(path)[1], [c.path], [c.drawn], **quick)
+        s.sheet.select(self.pick_at, None, [s.cell], **quick)
+        s.cell.change(self.pick, [s.cell], [s.picture, s.words, s.open], **quick)
+
+    def open_into(self, create: CreateTab, tabs: gr.Tabs) -> None:
+        """Let "Open in Create" put the picture's settings into the Create tab and go there."""
+        c, s = create.controls, self.stage
+        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        opened = s.open.click(
+            self.settings, [s.cell], [c.prompt, c.valence, c.arousal, c.strength, c.seed, c.randomize, tabs], **quick
+        )
+        opened.success(create.follow, [c.valence, c.arousal], [c.pad], **quick)
+
+    @friendly
+    def settings(self, index: int | None, request: gr.Request) -> tuple[Any, ...]:
+        """The words and numbers that draw a picture of the sheet again."""
+        found = self.cell(index, request)
+        if found is None or (at := found[0].request.affect) is None:
+            raise UserError("Choose a picture of the sheet first.")
+        asked = found[0].request
+        return asked.prompt, at.valence, at.arousal, asked.strength, asked.seed, False, gr.Tabs(selected="create")
 
     def halt(self, request: gr.Request) -> str:
-        """Stop the sheet within one denoising step."""
+        """Stop the sweep within one denoising step."""
         self.visits.of(request).cancel.set()
         return html.progress("Stopped.", busy=False)
 
+    def switch(self, mode: str) -> list[Any]:
+        """Show the fields of a mode."""
+        groups = [gr.update(visible=name == mode) for name in self.controls.shape]
+        return [*groups, gr.update(visible=mode != SHEET), f"Draw the {mode.lower()}"]
+
+    def add_point(self, path: str, event: gr.EventData) -> tuple[str, str]:
+        """A press on the plane: one waypoint more."""
+        try:
+            point = f"{float(event.valence):.2f},{float(event.arousal):.2f}"
+        except (AttributeError, TypeError, ValueError):
+            return _path(path)
+        return _path(f"{path} {point}".strip())
+
     @friendly_stream
-    def run(self, prompt: str, grid: int, strength: float, seed: int, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        """Draw the sheet with progress, then show it with its figures."""
-        visit = self.visits.of(request)
-        yield {self.status: html.progress("Starting …" if self.models.peek() else "Loading the models …")}
-        for item in draw_sheet(self.models, visit, prompt, int(grid), float(strength), int(seed or 0)):
-            if isinstance(item, str):
-                yield {
-                    self.sheet: item,
-                    self.status: html.progress("Done.", busy=False),
-                    self.figures: figure_table(visit.figures),
-                }
-            else:
-                done, total = item
-                yield {self.status: html.progress(f"Drawing {total} pictures: {done / total:.0%}", done / total)}
-
-
-def draw_sheet(
-    models: Models, visit: Visit, prompt: str, grid: int, strength: float, seed: int
-) -> Iterator[tuple[float, int] | str]:
-    """Yield (pictures done, pictures in all) while drawing, then the path of the sheet; figures stay in the visit.
-
-    Raises:
-        UserError: a value is out of range.
-        Cancelled: the visit's stop signal was set.
-    """
-    rows = grid_affects(grid)
-    generator, _ = models.get()
-    requests = requests_for(prompt, [affect for row in rows for affect in row], seed, strength)
-    pictures: list[Picture] = []
-    with models.lock, visit.work() as cancel:
-        for group in _groups(requests, max(grid, 8)):
-            for message in draw_pictures(generator, group, cancel):
-                if isinstance(message, Progress):
-                    yield len(pictures) + len(group) * message.step / max(1, message.steps), len(requests)
+    def run(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
+        """Draw with progress, then show the sheet with its figures."""
+        c, s, visit = self.controls, self.stage, self.visits.of(request)
+        mode = data[c.mode]
+        if mode not in MODES:
+            raise UserError(f"Unknown mode; known are {', '.join(MODES)}.")
+        if mode == PATH and not (data[c.path] or "").strip():
+            raise UserError("Press two or more points on the plane, or type them, to draw a path.")
+        path = data[c.path] if mode == PATH else None
+        blend = f"{data[c.first]},{data[c.second]},{data[c.share]}" if mode == BLEND else None
+        grid, frames = int(data[c.grid] or 0), int(data[c.frames] or 0)
+        if mode == SHEET and not 2 <= grid <= layout.MAX_GRID:
+            raise UserError(f"The grid must be a whole number from 2 to {layout.MAX_GRID}.")
+        rows = plan(grid, path, blend, min(frames, layout.MAX_FRAMES))
+        form = format_of(data[c.animation]) if data[c.animation] else None
+        yield {s.status: html.progress("Starting …" if self.models.peek() else "Loading the models …")}
+        generator, judge = self.models.get()
+        with self.models.lock, visit.work() as cancel:
+            for event in run_sweep(
+                generator, judge, data[c.prompt] or "", rows, seed=int(data[c.seed] or 0),
+                strength=float(data[c.strength]), cancel=cancel,
+            ):  # fmt: skip
+                if isinstance(event, Sweep):
+                    visit.keep(event)
+                    visit.runs += 1
+                    shown = Shown(event, write_sweep(event, visit.files(), form))
+                    self._shown[visit] = shown
+                    yield self._present(shown)
                 else:
-                    pictures += message
-        board = _groups(pictures, grid)
-        visit.figures = sheet_continuity([[item.image for item in row] for row in board])
-        visit.runs += 1
-        path = visit.files() / "sheet.png"
-        write_whole(path, image_bytes(sheet(board)))
-        yield str(path)
+                    part = event.done / event.total
+                    yield {s.status: html.progress(f"Drawing {event.total} pictures: {part:.0%}", part)}
+
+    def _present(self, shown: Shown) -> Updates:
+        s, files = self.stage, shown.files
+        names = [_cell_label(i, picture) for i, picture in enumerate(shown.sweep.cells())]
+        folder = files.sheet.parent
+        archive = shutil.make_archive(str(folder.with_name(f"{folder.name}-sweep")), "zip", folder)
+        clip = files.animation
+        return {
+            s.sheet: str(files.sheet),
+            s.status: html.progress("Done. Press a picture to look closer.", busy=False),
+            s.figures: layout.figure_table(shown.sweep.figures),
+            s.moving: "" if clip is None else _inline(clip),
+            s.cell: gr.update(choices=[(name, i) for i, name in enumerate(names)], value=None),
+            s.picture: None,
+            s.words: html.notice(layout.PICK),
+            s.open: gr.update(interactive=False),
+            s.files: gr.update(value=archive, interactive=True),
+            s.clip: gr.update(value=None if clip is None else str(clip), interactive=clip is not None),
+        }
+
+    def shown(self, request: gr.Request) -> Shown | None:
+        """The visitor's last sweep."""
+        return self._shown.get(self.visits.of(request))
+
+    def cell(self, index: int | None, request: gr.Request) -> tuple[Picture, Reading | None, Path] | None:
+        """One picture of the visitor's last sweep, its reading and its file."""
+        shown = self.shown(request)
+        if shown is None or index is None or not 0 <= int(index) < len(shown.files.cells):
+            return None
+        number = int(index)
+        return shown.sweep.cells()[number], shown.sweep.readings[number], shown.files.cells[number]
+
+    def pick_at(self, event: gr.SelectData, request: gr.Request) -> Any:
+        """The picture under a press on the sheet."""
+        shown = self.shown(request)
+        if shown is None:
+            return gr.skip()
+        index = shown.sweep.board().index_at(*event.index)
+        return gr.skip() if index is None or index >= len(shown.files.cells) else index
+
+    @friendly
+    def pick(self, index: int | None, request: gr.Request) -> tuple[Any, Any, Any]:
+        """Show one picture with its target and its reading."""
+        found = self.cell(index, request)
+        if found is None:
+            return None, html.notice(layout.PICK), gr.update(interactive=False)
+        picture, reading, file = found
+        return str(file), html.reading(reading, picture.request.affect), gr.update(interactive=True)
 
 
-def _groups(items: Sequence[T], size: int) -> list[Sequence[T]]:
-    return [items[i : i + size] for i in range(0, len(items), size)]
+def _path(text: str) -> tuple[str, str]:
+    """The path and its drawing; points that cannot be read yet are not drawn."""
+    points = []
+    for item in (text or "").replace(";", " ").split()[:100]:
+        try:
+            points.append(parse_path(f"{item} {item}")[0])
+        except UserError:
+            continue
+    return text, layout.path_plane(points)
 
 
-def figure_table(figures: Mapping[str, Continuity]) -> str:
-    """The continuity figures, one row per axis."""
-    rows = "".join(
-        f"<tr><td>{html.text(axis)}</td><td>{f.mean_step:.1f}</td><td>{f.largest_step:.1f}</td>"
-        f"<td>{f.ratio:.1f}</td><td>{f.travel:.1f}</td></tr>"
-        for axis, f in figures.items()
-    )
-    return (
-        '<table class="figures"><thead><tr><th>Along</th><th>mean step</th><th>largest step</th><th>largest / mean</th>'
-        f"<th>end to end</th></tr></thead><tbody>{rows}</tbody></table>"
-        '<p class="quiet">Steps between neighbours in ΔE (CIELAB, averaged down to 32 × 32).</p>'
-    )
+def _cell_label(index: int, picture: Picture) -> str:
+    at = picture.request.affect
+    where = "" if at is None else f"valence {html.signed(at.valence)}, arousal {html.signed(at.arousal)}"
+    return f"{index + 1}: {where}"
+
+
+def _inline(clip: Path) -> str:
+    """The animation on the page; a film that is too large is only offered as a file."""
+    if clip.stat().st_size > CLIP_INLINE:
+        return html.notice("The animation is ready; download it below.")
+    data = base64.b64encode(clip.read_bytes()).decode("ascii")
+    if clip.suffix == ".mp4":
+        return f'<video src="data:video/mp4;base64,{data}" autoplay loop muted playsinline style="width:100%"></video>'
+    kind = clip.suffix.removeprefix(".")
+    return f'<img src="data:image/{kind};base64,{data}" alt="The sweep as an animation" style="width:100%">'

@@ -1,123 +1,33 @@
 """The studio through its API, and the parts of the page that need no browser."""
 
 import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
-from gradio_client import Client, handle_file
+from gradio_client import Client
 from gradio_client.exceptions import AppError
-from PIL import Image
 
 from emofeedback import build
 from emofeedback.affect import PRESETS, Affect
 from emofeedback.errors import Cancelled
 from emofeedback.loop import Finished, run_loop
 from emofeedback.records import Critique, Edit, Reading, Run
+from emofeedback.revision import Choice, untouched
 from emofeedback.serialize import candidate_name, run_json
 from emofeedback.settings import Settings, checkpoint_folder
+from emofeedback.steering import Past
 from emofeedback.storage import png_bytes, write_json, write_whole
-from emofeedback.ui import html, studio
+from emofeedback.sweep import SweepProgress, plan, run_sweep
+from emofeedback.ui import cards, html, studio
+from emofeedback.ui.bench import Bench
+from emofeedback.ui.cards import Face
 from emofeedback.ui.circumplex import SIZE, mood_colour, place, plane
 from emofeedback.ui.desk import Models, Visits
 from emofeedback.ui.example import load_example
-from emofeedback.ui.sweep_tab import draw_sheet
 
 MOOD = {"valence": 0.6, "arousal": -0.4, "strength": 1, "seed": 5}
-
-
-@pytest.fixture(scope="module")
-def generator() -> FakeGenerator:
-    return FakeGenerator()
-
-
-@pytest.fixture(scope="module")
-def client(generator: FakeGenerator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    folder = tmp_path_factory.mktemp("studio")
-    page, address = studio.launch(lambda: (generator, FakeJudge()), block=False, example=folder / "none", files=folder)
-    yield Client(address, verbose=False, download_files=str(folder / "client"))
-    page.close()
-
-
-def test_every_endpoint_is_named_typed_and_described(client: Client) -> None:
-    described = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(described) == {"/generate", "/preview", "/estimate", "/sweep", "/feedback_run"}
-    for name, endpoint in described.items():
-        assert endpoint["description"], name
-        assert [p["parameter_name"] for p in endpoint["parameters"]][0] in ("prompt", "image")
-
-
-def test_generate_returns_a_png_that_carries_its_making(client: Client) -> None:
-    path, result = client.predict("a boat", **MOOD, steps=3, api_name="/generate")
-    with Image.open(path) as image:
-        assert image.format == "PNG"
-        making = json.loads(image.info["emofeedback"])
-        assert "Seed: 5" in image.info["parameters"]
-    assert making["request"]["prompt"] == "a boat"
-    assert making["request"]["steps"] == 3
-    assert result["seed"] == 5
-    assert result["reading"]["valence"] == pytest.approx(0.3, abs=0.15)
-
-
-def test_preview_takes_fewer_steps_than_generate(client: Client, generator: FakeGenerator) -> None:
-    before = generator.steps_done
-    client.predict("a boat", **MOOD, api_name="/preview")
-    assert generator.steps_done - before == generator.preview_steps
-
-
-def test_the_reading_belongs_to_the_picture(client: Client, tmp_path: Path) -> None:
-    readings = []
-    for colour in ((230, 20, 120), (20, 230, 120)):
-        Image.new("RGB", (32, 32), colour).save(tmp_path / "in.png")
-        readings.append(client.predict(handle_file(tmp_path / "in.png"), api_name="/estimate"))
-    assert readings[0]["valence"] > 0.7 > -0.7 > readings[1]["valence"]
-    assert readings[0]["arousal"] < -0.7 < 0.7 < readings[1]["arousal"]
-
-
-def test_sweep_returns_a_sheet_with_figures(client: Client) -> None:
-    path, figures = client.predict("a boat", 3, 1, 0, api_name="/sweep")
-    with Image.open(path) as sheet:
-        assert sheet.width > 3 * 96
-    assert set(figures) == {"valence", "arousal"}
-    assert figures["valence"]["travel"] > 0
-
-
-def test_feedback_run_edits_the_words_and_comes_closer(client: Client) -> None:
-    pictures, run = client.predict(
-        "a boat", 0.7, 0.1, 1, 0, rounds=3, candidates=2, continuation="same_seed", api_name="/feedback_run"
-    )
-    first, last = run["rounds"][0], run["rounds"][-1]
-    assert len(pictures) == 2 * len(run["rounds"]) >= 4
-    assert last["prompt"] != first["prompt"]
-    assert run["best"]["distance"] < min(c["distance"] for c in first["candidates"])
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "values", "says"),
-    [
-        ("/generate", ("x", 1.5, 0, 1, 0, 0), "valence must lie between -1 and 1"),
-        ("/generate", ("x", 0, 0, 1, -4, 0), "seed must"),
-        ("/sweep", ("x", 40, 1, 0), "grid must"),
-        ("/feedback_run", ("x", 0, 0, 1, 0, 99, 1, "same_seed"), "rounds must"),
-        ("/feedback_run", ("x", 0, 0, 1, 0, 1, 1, "<script>"), "Unknown continuation"),
-    ],
-)
-def test_bad_values_get_one_sentence(client: Client, endpoint: str, values: tuple, says: str) -> None:
-    with pytest.raises(AppError, match=says) as caught:
-        client.predict(*values, api_name=endpoint)
-    assert "<script>" not in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["text.png", "cut.png", "page.svg"])
-def test_bad_uploads_get_one_sentence(client: Client, tmp_path: Path, name: str) -> None:
-    Image.effect_noise((64, 64), 50).save(tmp_path / "whole.png")
-    content = {"text.png": b"hello", "cut.png": (tmp_path / "whole.png").read_bytes()[:900], "page.svg": b"<svg/>"}
-    (tmp_path / name).write_bytes(content[name])
-    with pytest.raises(AppError, match="The picture is"):
-        client.predict(handle_file(tmp_path / name), api_name="/estimate")
 
 
 def test_leaving_the_page_stops_the_work_and_drops_the_files(tmp_path: Path) -> None:
@@ -128,9 +38,11 @@ def test_leaving_the_page_stops_the_work_and_drops_the_files(tmp_path: Path) -> 
     visit = visits.of(request)
     assert visits.of(request) is visit is not visits.of(SimpleNamespace(session_hash="two"))
     with pytest.raises(Cancelled):
-        for item in draw_sheet(models, visit, "a boat", 3, 1.0, 0):
-            assert visit.running and not isinstance(item, str)
-            visits.leave(request)
+        generator, judge = models.get()
+        with models.lock, visit.work() as cancel:
+            for item in run_sweep(generator, judge, "a boat", plan(3), cancel=cancel):
+                assert visit.running and isinstance(item, SweepProgress)
+                visits.leave(request)
     assert slow.steps_done <= 3
     assert not visit.running and not visit.folder.exists()
     assert not models.lock.locked()
@@ -157,16 +69,19 @@ def test_words_of_users_and_judges_are_escaped() -> None:
     bad = "<img src=x onerror=alert(1)>"
     critique = Critique(bad, (bad,), (Edit("replace", bad, bad),))
     reading = Reading(Affect(0, 0), 0.1, 0.1, 1.0, (), bad)
+    run = _finished_run(bad)
     parts = [
         html.diff(bad, bad + " more"),
         html.words(critique),
-        html.suggestion(bad, critique, bad + "!"),
+        html.left_out(bad),
+        cards.edit_rows(critique.edits, untouched(critique.edits), bad),
+        cards.strip(run.rounds, [Face.of(done) for done in run.rounds], 1, [bad, bad]),
         html.unknown_words(bad, ("onerror",)),
         html.progress(bad),
         html.notice(bad),
         html.reading(reading),
     ]
-    assert all("<img" not in part for part in parts)
+    assert all("<img src=x" not in part for part in parts)
 
 
 def test_unknown_words_are_marked_and_known_ones_are_not() -> None:
@@ -186,8 +101,8 @@ def test_the_plane_is_drawn_the_right_way_up() -> None:
     assert all(name in drawing for name in PRESETS)
 
 
-def _finished_run() -> Run:
-    events = run_loop(FakeGenerator(), FakeJudge(), "a boat", Affect(0.7, 0.1), rounds=2, candidates=2)
+def _finished_run(prompt: str = "a boat") -> Run:
+    events = run_loop(FakeGenerator(), FakeJudge(), prompt, Affect(0.7, 0.1), rounds=2, candidates=2)
     return next(event.run for event in events if isinstance(event, Finished))
 
 
@@ -211,21 +126,6 @@ def test_a_broken_example_is_no_example(tmp_path: Path) -> None:
     assert load_example(tmp_path) is None
 
 
-def test_two_visitors_do_not_share_a_run(client: Client) -> None:
-    address, results = client.src, {}
-
-    def visit(seed: int) -> None:
-        other = Client(address, verbose=False)
-        results[seed] = other.predict("a boat", 0.5, 0.5, 1, seed, 0, api_name="/generate")[1]["seed"]
-
-    threads = [threading.Thread(target=visit, args=(seed,)) for seed in (11, 12, 13)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=30)
-    assert results == {11: 11, 12: 12, 13: 13}
-
-
 BUNDLED = [checkpoint_folder(Settings(), name) for name in ("scene-generator", "scene-judge")]
 
 
@@ -245,3 +145,44 @@ def test_the_bundled_pair_does_the_main_job(tmp_path: Path) -> None:
         assert run["calm"]["rounds"][0]["critique"]["analysis"]
     finally:
         page.close()
+
+
+def _bench(tmp_path: Path) -> Bench:
+    bench = Bench()
+    sheaf = bench.begin("a boat", Affect(0.7, 0.1), tmp_path)
+    before: tuple[Edit, ...] = ()
+    for done in _finished_run().rounds:
+        sheaf.add(done, before)
+        before = done.critique.edits if done.critique else ()
+    bench.shown = sheaf.best_number()
+    return bench
+
+
+def test_a_branch_keeps_the_run_it_comes_from(tmp_path: Path) -> None:
+    bench = _bench(tmp_path)
+    first, rounds = bench.run, bench.run.past.rounds if bench.run else ()
+    branch = bench.branch(1, tmp_path)
+    assert branch is not None and first is not None
+    assert branch.past.rounds == rounds[:1] and first.past.rounds == rounds and len(rounds) == 2
+    assert [run.title for run in bench.runs] == ["Run 1", "Run 2 · from round 1 of run 1"]
+    assert bench.branch(9, tmp_path) is None and len(bench.runs) == 2
+    turn = bench.turn(bench.next_prompt(), branch.past, share_out=True)
+    assert turn.base is rounds[0] and turn.prompt == rounds[1].prompt and turn.seed == 0
+
+
+def test_what_is_done_to_an_edit_makes_the_next_prompt_and_stays_with_its_round(tmp_path: Path) -> None:
+    bench = _bench(tmp_path)
+    bench.picked = 1
+    assert bench.next_prompt() == bench.runs[0].past.rounds[1].prompt
+    bench.choose([Choice(True, "with lanterns")])
+    assert bench.next_prompt() == "a boat, with lanterns"
+    assert bench.accepted() == (Edit("add", new="with lanterns"),)
+    bench.choose([Choice(False)])
+    assert bench.next_prompt() == "a boat"
+    turn = bench.turn("a boat", Past(), share_out=True)  # the same words once more: their pictures need other seeds
+    assert dict(turn.trials) == {"a boat": ()}
+    bench.picked = None
+    bench.picked = 1
+    assert bench.choices() == (Choice(False),)
+    with pytest.raises(ValueError):
+        bench.choose([])

@@ -40,6 +40,7 @@ ORDER: dict[str, Any] = {
     "held_out": "\n".join(HELD_OUT),
 }  # fmt: skip
 STATUS, CHARTS, PAIRS = 0, 1, 2
+KEPT: list[Path] = []  # where the page of these tests keeps jobs
 MOOD = ("a cat", 0.6, -0.4, 1, 5, 2)
 
 
@@ -65,17 +66,20 @@ def open_tiny(order: FinetuneOrder, judge: Judge, out: Path) -> FinetuneJob:
     reader = CachedReader(judge)
     rewards = {"affect": AffectReward(reader), "content": ContentReward(reader)}
     auditor = Auditor(tasks.audit(settings.audit_pictures), PleasedRater(), settings)
-    policy = ScenePolicy(tiny_generator(), settings.rank, settings.seed)
+    policy = ScenePolicy(tiny_generator(), settings.rank or 4, settings.seed)
     return FinetuneJob(Finetuner(policy, rewards, settings, tasks, auditor, out))
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     folder = tmp_path_factory.mktemp("finetune")
-    page, address = studio.launch(
-        lambda: (tiny_generator(), ColourJudge()), block=False, example=folder / "none", files=folder,
-        open_job=open_tiny,
-    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMOFEEDBACK_DATA", str(folder / "data"))
+        KEPT.append(folder / "data")
+        page, address = studio.launch(
+            lambda: (tiny_generator(), ColourJudge()), block=False, example=folder / "none", files=folder,
+            open_job=open_tiny,
+        )  # fmt: skip
     yield Client(address, verbose=False, download_files=str(folder / "client"))
     page.close()
 
@@ -116,21 +120,60 @@ def test_a_job_runs_to_the_end_and_its_adapter_is_used_by_who_made_it(client: Cl
     before = picture(client)
     assert not before[1]
     other = Client(client.src, verbose=False, download_files=str(tmp_path))
-    assert "strength 2" in client.predict(2, api_name="/finetune_use")
+    assert "strength 2" in client.predict(2, None, api_name="/finetune_use")
     tuned = picture(client)
     assert tuned[0] != before[0] and tuned[1]
     assert picture(other) == before  # another visitor does not see it
     assert picture(client) == tuned
-    client.predict(0, api_name="/finetune_use")
+    client.predict(0, None, api_name="/finetune_use")
     assert picture(client) == before
+
+
+def visitor(client: Client, tmp_path: Path, mark: str) -> Client:
+    cookie = {"Cookie": f"emofeedback_visitor={mark * 32}"}
+    return Client(client.src, verbose=False, download_files=str(tmp_path), headers=cookie)
+
+
+def test_past_jobs_are_kept_for_who_made_them_and_can_go_on(client: Client, tmp_path: Path) -> None:
+    first = visitor(client, tmp_path, "a")
+    first.predict(*values(updates=1), api_name="/finetune")
+    again, stranger = visitor(client, tmp_path, "a"), visitor(client, tmp_path, "b")  # another page, another day
+
+    (name,) = (folder.name for folder in KEPT[0].glob("jobs/*/*"))
+    looked = again.predict(name, api_name="/finetune_job")
+    assert "Done: 1 update and 8 pictures" in shown(looked[0]) and shown(looked[1]).count('class="line"') >= 1
+    assert shown(looked[2]).count("<img") == 4
+    with pytest.raises(AppError, match="not there any more"):
+        stranger.predict(name, api_name="/finetune_job")
+    with pytest.raises(AppError, match="not there any more"):
+        again.predict("../" + name, api_name="/finetune_job")
+    last = again.predict(0, 2, name, api_name="/finetune_resume")
+    assert any("Done: 3 updates and 24 pictures" in str(shown(value)) for value in last)
+    assert "strength 1" in again.predict(1, name, api_name="/finetune_use")
+    again.predict(0, name, api_name="/finetune_use")
+
+
+def test_a_second_job_waits_and_sees_its_place(client: Client, tmp_path: Path) -> None:
+    busy = client.submit(*values(updates=100_000), api_name="/finetune")
+    wait_for(busy, "Update 1")
+    other = Client(client.src, verbose=False, download_files=str(tmp_path))
+    second = other.submit(*values(updates=1), api_name="/finetune")
+    wait_for(second, "One job is before yours")
+    client.predict(api_name="/finetune_stop")
+    assert "Done: 1 update" in str(shown(second.result(timeout=120)[STATUS]))
+    busy.result(timeout=60)
+
+
+def wait_for(job: Any, words: str) -> None:
+    end = time.monotonic() + 60
+    while not any(words in str(shown(output[STATUS])) for output in job.outputs()):
+        assert time.monotonic() < end and not job.done()
+        time.sleep(0.05)
 
 
 def test_stop_leaves_an_adapter(client: Client) -> None:
     job = client.submit(*values(updates=100_000), api_name="/finetune")
-    end = time.monotonic() + 60
-    while not any("Update 1" in str(shown(output[STATUS])) for output in job.outputs()):
-        assert time.monotonic() < end and not job.done()
-        time.sleep(0.05)
+    wait_for(job, "Update 1")
     assert "Stopping" in client.predict(api_name="/finetune_stop")
     last = job.result(timeout=60)
     assert "Stopped by you" in shown(last[STATUS])
@@ -162,7 +205,7 @@ def test_bad_settings_get_one_sentence(client: Client, changed: dict[str, Any], 
 def test_without_a_job_there_is_nothing_to_use(client: Client, tmp_path: Path) -> None:
     other = Client(client.src, verbose=False, download_files=str(tmp_path))
     with pytest.raises(AppError, match="Run a job first"):
-        other.predict(1, api_name="/finetune_use")
+        other.predict(1, None, api_name="/finetune_use")
 
 
 def test_a_missing_rater_and_a_worn_adapter_are_said_in_a_sentence(tmp_path: Path) -> None:

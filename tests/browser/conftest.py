@@ -34,7 +34,7 @@ def address(generator: FakeGenerator, tmp_path_factory: pytest.TempPathFactory) 
     page.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator:
     sync_api = pytest.importorskip("playwright.sync_api")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -54,17 +54,24 @@ def desktop(browser, address: str) -> Iterator:
 
 @pytest.fixture
 def phone(browser, address: str) -> Iterator:
-    """A fresh page of 390 x 844."""
-    yield from _open(browser, address, 390, 844)
+    """A fresh page of 390 x 844, with a finger for a pointer."""
+    yield from _open(browser, address, 390, 844, has_touch=True)
 
 
-def _open(browser, address: str, width: int, height: int) -> Iterator:
-    context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
+@pytest.fixture(params=["light", "dark"])
+def coloured(request, browser, address: str) -> Iterator:
+    """A fresh page of 1440 x 900, once in light colours and once in dark ones."""
+    yield from _open(browser, address, 1440, 900, color_scheme=request.param)
+
+
+def _open(browser, address: str, width: int, height: int, **options) -> Iterator:
+    context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **options)
     page = context.new_page()
     page.set_default_timeout(60_000)
     page.faults = []
     page.on("pageerror", lambda error: page.faults.append(str(error)))
-    page.goto(address)
-    page.wait_for_selector("#run")
+    with page.expect_response(lambda response: "/run/predict" in response.url):  # the page listens from then on
+        page.goto(address)
+    page.wait_for_selector("#pad .pad-plane")
     yield page
     context.close()

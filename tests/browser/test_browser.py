@@ -6,102 +6,119 @@ from pathlib import Path
 import pytest
 from fakes_ui import FakeGenerator
 from PIL import Image
+from steps import PAD, cards, numbers, open_more, run_rounds, says, set_number, spot, stands_at, wait_for
 
 pytestmark = pytest.mark.browser
 
 
-def wait_for(page, script: str, seconds: float = 60) -> None:
-    page.wait_for_function(script, timeout=seconds * 1000)
+def test_the_pad_is_dragged_and_the_sliders_follow(desktop, generator: FakeGenerator) -> None:
+    page, before = desktop, generator.steps_done
+    page.mouse.move(*spot(page, 0.5, 0.5))
+    page.mouse.down()
+    page.mouse.move(*spot(page, -0.2, -0.2), steps=6)
+    page.mouse.move(*spot(page, -0.6, 0.8), steps=6)
+    stands_at(page, -0.6, 0.8)  # while the button is still held
+    page.mouse.up()
+    says(page, "Preview in")
+    stands_at(page, -0.6, 0.8)
+    assert generator.steps_done - before == generator.preview_steps
+    assert "reads as" in page.locator("#words").inner_text()
+    wait_for(page, "document.querySelectorAll('#marks .chosen, #marks .spread').length === 2")
+    page.mouse.move(*spot(page, -0.6, 0.8))
+    page.mouse.down()
+    page.mouse.move(*spot(page, 3, -3))  # beyond the edge
+    page.mouse.up()
+    stands_at(page, 1, -1)
+    assert page.faults == []
 
 
-def says(page, words: str, where: str = "#status", seconds: float = 60) -> None:
-    """Wait until an element's text contains the words."""
-    wait_for(page, f"document.querySelector({where!r}).innerText.includes({words!r})", seconds)
-
-
-def open_advanced(page) -> None:
-    page.get_by_role("button", name="Advanced").click()
-
-
-def set_number(page, label: str, value: float) -> None:
-    box = page.get_by_label(f"number input for {label}")
-    for _ in range(5):  # what is typed while the page still connects may be taken back
-        box.fill(str(value))
-        box.press("Tab")
-        if box.input_value() and float(box.input_value()) == value:
-            return
-
-
-def choose_far_tolerance(page) -> None:
-    """So that no run ends early."""
-    open_advanced(page)
-    set_number(page, "Stop when this close to the target", 0)
-
-
-def test_three_rounds_show_pictures_readings_and_edits(desktop, artifacts: Path) -> None:
+def test_the_pad_by_keyboard_and_the_three_scales(desktop) -> None:
     page = desktop
-    choose_far_tolerance(page)
-    page.fill("#prompt textarea", "a lighthouse by the sea")
-    set_number(page, "Valence", 0.9)
-    set_number(page, "Arousal", 0.0)
-    page.click("#run")
-    wait_for(page, "document.querySelectorAll('#strip .card').length >= 1")
-    wait_for(page, "document.querySelectorAll('#strip .card').length >= 3")
-    says(page, "Done in")
+    set_number(page, "Valence", 0.2)
+    set_number(page, "Arousal", 0.1)
+    stands_at(page, 0.2, 0.1)  # the pad follows the sliders
+    page.focus(PAD)
+    for key in ("ArrowRight", "Shift+ArrowUp", "ArrowLeft", "ArrowLeft", "ArrowDown"):
+        page.keyboard.press(key)
+    stands_at(page, 0.15, 0.3)
+    page.keyboard.press("Home")
+    stands_at(page, 0, 0)
+    says(page, "Preview in")
+    page.get_by_label("1–9", exact=True).check(force=True)
+    assert page.locator(".pad-now").inner_text().split() == ["V", "5.0", "A", "5.0"]
+    page.get_by_label("9×9", exact=True).check(force=True)
+    page.focus(PAD)
+    page.keyboard.press("ArrowRight")
+    stands_at(page, 0.25, 0)  # a whole cell
+    assert page.locator(".pad-now").inner_text().split() == ["V", "6", "A", "5"]
+    page.reload()
+    page.wait_for_selector(PAD)
+    wait_for(page, "document.documentElement.dataset.scale === 'grid'")  # remembered by this browser
+    page.get_by_label("−1…1", exact=True).check(force=True)
+
+
+def test_three_rounds_then_one_looked_at_and_compared(desktop, artifacts: Path) -> None:
+    page = desktop
+    run_rounds(page, "a lighthouse by the sea", 3)
     assert page.locator("#gallery img").count() == 4
     assert "seed 0" in page.locator("#gallery").inner_text()
     wait_for(page, "document.querySelector('#picture img').naturalWidth > 0")
-    assert page.locator("#plane .target").count() == 1
-    assert page.locator("#plane .chosen").count() == 1
-    assert page.locator("#plane .spread").count() == 1
-    assert page.locator("#plane .number").count() == 3
+    assert page.locator("#marks .chosen").count() == 1
+    assert page.locator("#marks .spread").count() == 4  # every reading of the round, each with its spread
+    assert page.locator("#marks .number").count() == 3
     words = page.locator("#words").inner_text()
     assert "Valence" in words and "lighthouse" in words and "even light" in words
     assert page.locator("#words blockquote b").count() == 0  # the judge's markup is shown, not obeyed
     assert page.locator("#strip ins").count() >= 2
-    assert page.locator("#strip .card footer").first.inner_text().endswith("s")
+    assert "s · 4 pictures" in page.locator("#strip .card footer").first.inner_text()
     page.screenshot(path=artifacts / "three-rounds.png", full_page=True)
+    page.get_by_label("Show round 1 of 3").click()
+    says(page, "Round 1. Next round begins a branch here.")
+    assert page.locator("#strip .card.shown header").inner_text().startswith("Round 1")
+    page.get_by_role("button", name="Compare two rounds").click()
+    wait_for(page, "document.querySelectorAll('#compare img').length >= 2")
     assert page.faults == []
 
 
-def test_the_download_carries_its_settings(desktop, tmp_path: Path) -> None:
+def test_edits_are_dropped_rewritten_and_gone_on_from(desktop) -> None:
     page = desktop
-    page.fill("#prompt textarea", "a boat")
-    set_number(page, "Rounds", 1)
-    page.click("#run")
-    says(page, "Done in")
-    with page.expect_download() as download:
-        page.click("#download")
-    download.value.save_as(tmp_path / "picture.png")
-    with Image.open(tmp_path / "picture.png") as image:
-        assert json.loads(image.info["emofeedback"])["request"]["prompt"] == "a boat"
-        assert image.info["parameters"].startswith("a boat\n")
+    run_rounds(page, "a boat", 1)
+    suggested = page.locator("#next-prompt textarea").input_value()
+    assert suggested.startswith("a boat, with ")
+    page.locator("#edits .switch").first.click()
+    wait_for(page, "document.querySelector('#next-prompt textarea').value === 'a boat'")
+    page.locator("#edits .switch").first.click()
+    wait_for(page, f"document.querySelector('#next-prompt textarea').value === {suggested!r}")
+    page.locator("#edits input[type=text]").first.fill("under a full moon")
+    page.locator("#edits input[type=text]").first.press("Tab")
+    wait_for(page, "document.querySelector('#next-prompt textarea').value === 'a boat, under a full moon'")
+    says(page, "under a full moon", "#difference ins")
+    page.click("#next-round")
+    cards(page, 2)
+    says(page, "Round 2 is done")
+    assert "moon" in page.locator("#strip .card ins").last.inner_text()
 
 
-def test_a_preset_moves_the_sliders_and_draws_a_preview(desktop, generator: FakeGenerator) -> None:
-    page, before = desktop, generator.steps_done
-    page.click("#emotion-gloomy")
-    says(page, "Preview in")
-    assert page.get_by_label("number input for Valence").input_value() == "-0.65"
-    assert page.get_by_label("number input for Arousal").input_value() == "-0.6"
-    assert generator.steps_done - before == generator.preview_steps
-    assert "reads as" in page.locator("#words").inner_text()
-
-
-def test_letting_a_slider_go_draws_a_preview(desktop) -> None:
+def test_a_branch_keeps_the_run_it_comes_from(desktop) -> None:
     page = desktop
-    box = page.locator("#valence input[type=range]").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 8, box["y"] + box["height"] / 2, steps=4)
-    page.mouse.up()
-    says(page, "Preview in")
-    assert float(page.get_by_label("number input for Valence").input_value()) < -0.8
+    run_rounds(page, "a boat", 3)
+    page.get_by_label("Branch from round 1").click()
+    cards(page, 1)
+    assert page.locator(".runs button").all_inner_texts() == ["Run 1", "Run 2 · from round 1 of run 1"]
+    page.fill("#next-prompt textarea", "a boat and a tower")
+    says(page, "tower", "#difference ins")
+    page.click("#next-round")
+    cards(page, 2)
+    says(page, "Round 2 is done")
+    assert "tower" in page.locator("#strip .card").last.inner_text()
+    page.get_by_role("button", name="Run 1", exact=True).click()
+    cards(page, 3)
+    assert "tower" not in page.locator("#strip").inner_text()
 
 
 def test_stop_stops_and_the_next_run_starts(desktop, generator: FakeGenerator) -> None:
     page = desktop
-    open_advanced(page)
+    open_more(page)
     set_number(page, "Steps", 50)
     set_number(page, "Rounds", 6)
     page.click("#run")
@@ -119,64 +136,71 @@ def test_stop_stops_and_the_next_run_starts(desktop, generator: FakeGenerator) -
     assert generator.steps_done - stopped_at <= generator.default_steps + 1
 
 
-def test_unknown_words_are_marked_while_typing(desktop) -> None:
+def test_the_download_carries_its_settings(desktop, tmp_path: Path) -> None:
+    page = desktop
+    run_rounds(page, "a boat", 1)
+    with page.expect_download() as download:
+        page.click("#download")
+    download.value.save_as(tmp_path / "picture.png")
+    with Image.open(tmp_path / "picture.png") as image:
+        assert json.loads(image.info["emofeedback"])["request"]["prompt"] == "a boat"
+        assert image.info["parameters"].startswith("a boat\n")
+
+
+def test_a_chip_moves_pad_and_sliders(desktop) -> None:
+    page = desktop
+    page.click("#emotion-gloomy")
+    stands_at(page, -0.65, -0.6)
+    says(page, "Preview in")
+    assert numbers(page) == (-0.65, -0.6)
+
+
+def test_words_unknown_too_many_or_hostile(desktop) -> None:
     page = desktop
     page.fill("#prompt textarea", "a zeppelin over the sea")
     says(page, "unknown to this generator", "#unknown")
     assert page.locator("#unknown mark").inner_text() == "zeppelin"
-    page.fill("#prompt textarea", "a boat on the sea")
-    wait_for(page, "document.querySelector('#unknown').innerText.trim() === ''")
-
-
-def test_round_by_round_with_edits_dropped(desktop) -> None:
-    page = desktop
-    choose_far_tolerance(page)
-    page.fill("#prompt textarea", "a boat")
-    set_number(page, "Rounds", 1)
-    page.click("#run")
-    says(page, "Done in")
-    page.get_by_role("button", name="Step by step").click()
-    suggested = page.locator("#next-prompt textarea").input_value()
-    assert suggested.startswith("a boat") and suggested != "a boat"
-    page.locator("#edits input[type=checkbox]").first.uncheck()
-    wait_for(page, "document.querySelector('#next-prompt textarea').value === 'a boat'")
-    page.fill("#next-prompt textarea", "a boat and a moon")
-    page.click("#next-round")
-    wait_for(page, "document.querySelectorAll('#strip .card').length === 2")
-    says(page, "Round 2 is done")
-    assert "moon" in page.locator("#strip .card ins").last.inner_text()
-
-
-def test_a_script_in_the_prompt_is_only_words(desktop) -> None:
-    page = desktop
-    page.fill("#prompt textarea", '<img src=x onerror="window.fooled=1"> zeppelin 🎈 <script>fooled=1</script>')
+    page.fill("#prompt textarea", "a boat " * 30)
+    says(page, "too long", "#unknown")
+    hostile = (
+        '<img src=x onerror="window.fooled=1"> zeppelin 🎈 ${window.fooled=2} {{fooled}} <script>fooled=1</script>'
+    )
+    page.fill("#prompt textarea", hostile)
     says(page, "unknown", "#unknown")
+    open_more(page)
     set_number(page, "Rounds", 1)
     page.click("#run")
     says(page, "Done in")
     assert page.evaluate("window.fooled") is None
+    page.fill("#prompt textarea", "a boat on the sea")
+    wait_for(page, "document.querySelector('#unknown').innerText.trim() === ''")
 
 
-def test_the_sheet_and_the_reading(desktop, tmp_path: Path, artifacts: Path) -> None:
-    page = desktop
-    page.get_by_role("tab", name="Continuum").click()
-    page.click("#sweep-draw")
-    says(page, "Done", "#sweep-status")
-    wait_for(page, "document.querySelector('#sheet img').naturalWidth > 480")
-    page.screenshot(path=artifacts / "continuum.png")
-    Image.new("RGB", (64, 64), (230, 40, 90)).save(tmp_path / "mine.png")
-    page.get_by_role("tab", name="Read a picture").click()
-    page.set_input_files("#read-upload input[type=file]", tmp_path / "mine.png")
-    says(page, "reads as", "#read-words")
-    assert page.locator("#read-plane .chosen").count() == 1
-    page.screenshot(path=artifacts / "read.png")
+def test_axe_finds_no_serious_fault(coloured) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = coloured
+    run_rounds(page, "a zeppelin by the sea", 2)
+    found = axe.Axe().run(page).response["violations"]
+    serious = {
+        fault["id"]: [node["html"][:200] for node in fault["nodes"]][:4]
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+    }
+    assert serious == {}
 
 
-def test_on_a_phone_nothing_is_wider_than_the_screen_and_the_picture_comes_first(phone, artifacts: Path) -> None:
+def test_on_a_phone_a_finger_sets_the_mood_and_the_picture_comes_first(phone, artifacts: Path) -> None:
     page = phone
-    page.click("#emotion-excited")
+    page.locator(PAD).scroll_into_view_if_needed()
+    page.touchscreen.tap(*spot(page, 0.6, 0.8))
+    stands_at(page, 0.6, 0.8)
     says(page, "Preview in")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    top = {name: page.locator(name).bounding_box()["y"] for name in ("#picture", "#prompt", "#plane")}
-    assert top["#picture"] < top["#prompt"] < top["#plane"]
+    top = {name: page.locator(name).bounding_box()["y"] for name in ("#picture", "#prompt", "#pad", "#words", "#strip")}
+    assert list(top.values()) == sorted(top.values())
+    bar = page.locator("#actions").bounding_box()
+    assert bar["y"] >= 0 and bar["y"] + bar["height"] <= 844  # the buttons stay in sight
+    page.click("#run")
+    says(page, "Done in")
     page.screenshot(path=artifacts / "phone.png", full_page=True)
+    assert page.faults == []

@@ -46,15 +46,15 @@ def test_three_rounds_of_the_shipped_models(browser, served: str, artifacts: Pat
     page.set_default_timeout(WAIT)
     page.goto(served)
     page.wait_for_selector("#run")
-    page.get_by_role("button", name="Advanced").click()
+    page.get_by_role("button", name="Rounds, seed and more").click()
     wanted = {
-        "Stop when this close to the target": "0",
-        "Stop after rounds without gain": "6",
+        "Tolerance": "0",
+        "Patience": "6",
         "Valence": "-0.6",
         "Arousal": "0.6",
         "Candidates": "2",
     }
-    boxes = {page.get_by_label(f"number input for {label}"): value for label, value in wanted.items()}
+    boxes = {page.get_by_label(f"number input for {label}", exact=True): value for label, value in wanted.items()}
     for _ in range(5):  # what is typed while the page still connects may be taken back
         for box, value in boxes.items():
             if box.input_value() != value:

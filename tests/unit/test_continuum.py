@@ -15,7 +15,6 @@ from emofeedback.continuum import (
     parse_path,
     perceptual_step,
     requests_for,
-    sheet,
     sheet_continuity,
 )
 from emofeedback.errors import UserError

@@ -14,13 +14,16 @@ from emofeedback.affect import Affect
 from emofeedback.cli import main
 from emofeedback.errors import UserError
 from emofeedback.records import Picture, PictureRequest, Reading
+from emofeedback.training.advantages import group_advantages
 from emofeedback.training.audit import Guard
 from emofeedback.training.checkpoint import load_state
+from emofeedback.training.collectors import Experience
 from emofeedback.training.finetune import STATE
 from emofeedback.training.finetune_export import export_adapter
 from emofeedback.training.finetune_settings import FinetuneSettings, Targets, Tasks, scene_prompts
-from emofeedback.training.policy import Sampling
+from emofeedback.training.finetune_shelf import read_record
 from emofeedback.training.rewards import AffectReward, CachedReader
+from emofeedback.training.rollout import Rollout, Sampling
 
 
 def base_weights(generator) -> dict[str, torch.Tensor]:  # type: ignore[no-untyped-def]
@@ -46,7 +49,7 @@ def test_every_objective_changes_the_adapter_and_nothing_else(objective: str, tm
 
 def test_a_colour_is_learned(tmp_path: Path) -> None:
     trainer = job(tmp_path, learning_rate=3e-2, beta=0.3, audit_every=100, prompts=3, group=16, passes=4)
-    requests = trainer._requests(99)  # an update that is never reached
+    requests = trainer.learner.requests(99)  # an update that is never reached
 
     def rewards() -> torch.Tensor:
         policy = trainer.policy
@@ -79,7 +82,7 @@ def test_a_killed_job_goes_on_to_the_bit(tmp_path: Path) -> None:
 
     def figures(folder: Path) -> list[dict[str, object]]:
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-        return [{k: v for k, v in line.items() if k not in ("seconds", "elapsed")} for line in lines]
+        return [{k: v for k, v in line.items() if not k.startswith(("seconds", "elapsed"))} for line in lines]
 
     assert figures(tmp_path / "straight") == figures(killed)
 
@@ -87,7 +90,7 @@ def test_a_killed_job_goes_on_to_the_bit(tmp_path: Path) -> None:
 def test_a_job_resumes_only_as_what_it_was(tmp_path: Path) -> None:
     job(tmp_path, updates=1, audit_every=100).save()
     with pytest.raises(UserError, match="other settings"):
-        job(tmp_path, updates=1, audit_every=100, learning_rate=1e-3).load()
+        job(tmp_path, updates=1, audit_every=100, learning_rate=2e-3).load()
     shutil.rmtree(tmp_path / STATE.parent)
     with pytest.raises(UserError, match="no training state"):
         job(tmp_path, updates=1).load()
@@ -122,6 +125,23 @@ def test_pictures_that_cannot_be_read_leave_the_group_and_not_its_baseline(tmp_p
     assert all(torch.equal(before[key], value) for key, value in blind.policy.state().items())
 
 
+def test_a_judge_blind_to_a_third_does_not_move_the_baseline_of_the_others(tmp_path: Path) -> None:
+    """The advantages of the pictures that were read are those of a group that never held the others."""
+    whole, patchy = (job(tmp_path, judge, prompts=2, group=6) for judge in (ColourJudge(), PatchyJudge()))
+    requests = whole.learner.requests(0)
+    policy = whole.policy
+    clean = policy.rollout(policy.conditions(requests), [r.seed for r in requests], Sampling(2)).clean
+    pictures = whole.learner.pictures(clean, requests)
+    seen = torch.tensor([i % 3 != 0 for i in range(12)])
+    full, holes = (one.learner.score(pictures, clean) for one in (whole, patchy))
+    weights = dict(whole.settings.weights)
+    found = group_advantages(holes, weights)
+    expected = group_advantages({k: v.flatten()[seen].view(2, 4) for k, v in full.items()}, weights)
+    assert torch.equal(found.usable.flatten(), seen)
+    assert torch.allclose(found.values.flatten()[seen], expected.values.flatten(), atol=1e-5)
+    assert not bool(found.values.flatten()[~seen].any())
+
+
 class SetBack(ColourJudge):
     """A rater that finds every later audit worse."""
 
@@ -139,7 +159,7 @@ class Rising(AffectReward):
 
     calls = 0.0
 
-    def score(self, pictures):  # type: ignore[no-untyped-def]
+    def score(self, pictures, latents=None):  # type: ignore[no-untyped-def]
         self.calls += 1
         return [self.calls + 0.1 * (i % 3) for i in range(len(pictures))]
 
@@ -151,6 +171,28 @@ def test_a_reward_that_rises_alone_stops_the_job_and_the_best_audit_is_kept(tmp_
     assert (result.stopped, result.updates, result.best_update) == ("hacked", 2, 0)
     assert all(not bool(value.any()) for key, value in trainer.policy.state().items() if "lora_B" in key)
     assert (tmp_path / "samples" / "update-00001.png").is_file()
+
+
+class TiredOfRed(ColourJudge):
+    """A rater that finds redder pictures farther from every target."""
+
+    def _read(self, image) -> Reading:  # type: ignore[no-untyped-def]
+        seen = super()._read(image)
+        return Reading(Affect.clamped(-seen.affect.valence, seen.affect.arousal), 0, 0, 1, seen.seen, self.name)
+
+
+def test_a_policy_that_only_pleases_its_judge_is_caught_by_the_audit(tmp_path: Path) -> None:
+    """The judge is paid in red; the rater, on other prompts, sees nothing but harm in it."""
+    trainer = job(
+        tmp_path, rater=TiredOfRed(), learning_rate=3e-2, beta=0.3, prompts=3, group=16, passes=4, updates=40,
+        audit_every=2, audit_patience=2, audit_pictures=8, weights={"affect": 1.0, "content": 0.0},
+    )  # fmt: skip
+    result = trainer.run()
+    assert result.stopped == "hacked" and result.updates < 40
+    rewards = [e["reward"] for e in trainer.log.read() if e["kind"] == "update"]
+    audits = [e["score"] for e in trainer.log.read() if e["kind"] == "audit"]
+    assert rewards[-1] > rewards[0] and audits[-1] < max(audits)
+    assert result.best is not None and result.best.score == max(audits)
 
 
 def test_the_guard_waits_and_does_not_blame_a_reward_that_stands_still() -> None:
@@ -173,11 +215,25 @@ def test_the_guard_waits_and_does_not_blame_a_reward_that_stands_still() -> None
         ({"objective": "best"}, "choose an objective"),
         ({"learning_rate": 5.0}, "learning rate must lie"),
         ({"weights": {"affect": 0.0}}, "at least one above 0"),
+        ({"learned": 9}, "cannot be learned from"),
+        ({"objective": "dpo", "learned": 4}, "by itself"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(given: dict[str, object], reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         FinetuneSettings(**{"updates": 1, **given})  # type: ignore[arg-type]
+
+
+def test_only_the_extremes_of_a_group_are_learned_from_where_that_is_asked(tmp_path: Path) -> None:
+    trainer = job(tmp_path, prompts=2, group=4, learned=2)
+    advantages = torch.tensor([[0.1, -2.0, 1.5, 0.4], [0.0, 0.3, -0.2, 9.0]])
+    usable = torch.tensor([[True] * 4, [True, True, True, False]])
+    rollout = Rollout(torch.zeros(8, 4, 4, 4))
+    experience = Experience(
+        Sampling(2), rollout, trainer.policy.conditions(trainer.learner.requests(0)), torch.zeros(8, 2),
+        advantages.masked_fill(~usable, 0.0), usable, 0,
+    )  # fmt: skip
+    assert trainer.learner.collector.items(experience).tolist() == [1, 2, 5, 6]
 
 
 def test_tasks_follow_from_seed_and_update_and_never_train_on_what_is_held_out() -> None:
@@ -217,7 +273,7 @@ def test_a_picture_is_read_once_however_many_rewards_ask() -> None:
         (["--minutes", "1", "--updates", "2"], 2, "not both"),
         (["--target", "7"], 2, "two numbers"),
         (["--target=0.1,0.2", "--region", "plane"], 2, "not both"),
-        (["--adapter", "some"], 2, "leave out --adapter"),
+        (["--adapter", "some"], 2, "no adapter at some"),
         (["--prompts", "missing.txt"], 2, "one prompt a line"),
         (["--resume"], 1, "no job in"),
     ],
@@ -236,7 +292,7 @@ def test_the_command_trains_and_exports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "job"
-    for name in ("generator", "judge", "rater"):
+    for name in ("generator", "reward_judge", "rater"):
         monkeypatch.setattr(f"emofeedback.build.build_{name}", lambda settings: None)
     monkeypatch.setattr("emofeedback.training.finetune_build.build_finetuner", lambda *parts: job(out, updates=1))
     assert main(["finetune", "--updates", "1", "--out", str(out), "--dry-run", "--json"]) == 0
@@ -251,3 +307,8 @@ def test_the_command_trains_and_exports(
     assert Path(done["sheet"]).is_file()
     assert main(["finetune", "--updates", "1", "--out", str(out)]) == 2  # not empty, and no --resume
     assert main(["finetune", "--updates", "1", "--out", str(out), "--resume"]) == 0
+    assert main(["finetune", "--out", str(out), "--resume", "--group", "8"]) == 2
+    assert "was started with group 4" in capsys.readouterr().err
+    assert main(["finetune", "--out", str(out), "--resume", "--region", "plane"]) == 2
+    record = read_record(out)
+    assert record is not None and (record.status, record.resumable) == ("budget", True)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -21,14 +22,12 @@ from emofeedback.loop import (
     ReadDone,
     RoundDone,
     RoundStarted,
-    attempt_of,
-    choose,
     draw_round,
-    prompt_after,
     run_loop,
-    stop_reason,
 )
-from emofeedback.records import Candidate, Cost, Critique, Edit, Picture, PictureRequest, Reading, Round, Run
+from emofeedback.protocols import OnStep
+from emofeedback.records import Attempt, Candidate, Cost, Critique, Edit, Picture, PictureRequest, Reading, Round, Run
+from emofeedback.steering import Past, Turn, choose, next_turn, prompt_after, stop_reason
 
 TARGET = Affect(0.8, 0.0)
 
@@ -96,7 +95,7 @@ def test_content_goes_before_distance() -> None:
     ("advice", "reason", "rounds"),
     [
         (lambda attempts: Critique("", (), ()), "no_edits", 1),
-        (lambda attempts: None, "no_edits", 1),
+        (lambda attempts: None, "advice_unreadable", 2),
         (lambda attempts: Critique("", (), (Edit("remove", old="absent"),)), "no_edits", 1),
         (lambda attempts: Critique("", (), (Edit("add", new=f"x{len(attempts)}"),)), "no_gain", 2),
     ],
@@ -173,10 +172,8 @@ def test_one_round_at_a_time_with_edits_of_ones_own() -> None:
     mine = (Edit("add", new="brighter brighter brighter"),)
     prompt = prompt_after("a dog", Critique("", (), mine))
     assert prompt == "a dog, brighter brighter brighter"
-    history = [attempt_of(last.round)]
-    *_, second = draw_round(
-        generator, judge, prompt, TARGET, Drawing(candidates=2), number=2, history=history, trials={prompt: mine}
-    )
+    past = Past().then(last.round)
+    *_, second = draw_round(generator, judge, prompt, TARGET, Drawing(candidates=2), past=past, trials={prompt: mine})
     assert isinstance(second, RoundDone) and second.round.number == 2
     assert judge.histories[-1][-1].edits == mine
     assert second.round.best().distance < last.round.best().distance
@@ -226,3 +223,76 @@ def test_patience_lets_a_run_go_on_past_a_round_without_gain() -> None:
     assert stop_reason(rising, rounds=6, tolerance=0.1, patience=2) is None
     assert stop_reason([*rising, done(3, 0.6)], rounds=6, tolerance=0.1, patience=2) == "no_gain"
     assert stop_reason([*rising, done(3, 0.4)], rounds=6, tolerance=0.1, patience=2) is None
+
+
+def wrong_once(attempts: Sequence[Attempt]) -> Critique | None:
+    """Leads away in the first round, then to the target."""
+    word = "sideways" if len(attempts) == 1 else "brighter brighter"
+    return Critique("", (), (Edit("add", new=word),))
+
+
+class Wayward(PaintGenerator):
+    """As PaintGenerator, but "sideways" turns the picture round."""
+
+    def generate(self, requests: Sequence[PictureRequest], on_step: OnStep | None = None) -> Iterator[Picture]:
+        self.obedience = -0.5 if "sideways" in requests[0].prompt else 0.5
+        return super().generate(requests, on_step)
+
+
+def test_after_a_round_without_gain_the_best_round_is_what_the_next_goes_on_from() -> None:
+    judge, generator = ColourJudge(advise=wrong_once), Wayward()
+    run = run_of(list(run_loop(generator, judge, "a dog", TARGET, rounds=3, patience=2, candidates=2)))
+    assert [r.prompt for r in run.rounds] == ["a dog", "a dog, sideways", "a dog, brighter brighter"]
+    lost = run.rounds[1]
+    assert lost.advised_on == 1 and lost.next_prompt == "a dog, brighter brighter"
+    assert [a.prompt for a in judge.histories[1]] == ["a dog, sideways", "a dog"]  # advised on the best, shown last
+    assert run.stopped == "tolerance" and run.best() is run.rounds[2].best()
+
+
+def test_unreadable_advice_is_missing_and_the_run_goes_on_with_new_seeds() -> None:
+    def deaf_once(attempts: Sequence[Attempt]) -> Critique | None:
+        return None if len(attempts) == 1 else Critique("", (), (Edit("add", new="brighter brighter"),))
+
+    generator = PaintGenerator()
+    judge = ColourJudge(advise=deaf_once)
+    run = run_of(list(run_loop(generator, judge, "a dog", TARGET, rounds=3, patience=3, candidates=2, seed=5)))
+    first = run.rounds[0]
+    assert first.critique is None and first.cost.critiques == 1 and first.next_prompt is None
+    assert [[(r.prompt, r.seed) for r in call] for call in generator.calls[:2]] == [
+        [("a dog", 5), ("a dog", 6)],
+        [("a dog", 7), ("a dog", 8)],
+    ]
+    assert run.stopped == "tolerance" and len(run.rounds) == 3
+    assert {r.seed for r in generator.calls[2]} == {5, 6}  # the best round's own: only the words change
+
+
+def test_no_advice_is_asked_on_a_picture_within_the_tolerance() -> None:
+    judge = ColourJudge()
+    run = run_of(list(run_loop(PaintGenerator(1.0), judge, "a dog", TARGET, rounds=3, candidates=1)))
+    assert run.stopped == "tolerance" and judge.histories == []
+    assert run.rounds[0].critique is None and run.rounds[0].cost.critiques == 0
+    assert run.rounds[0].advised_on is None
+
+
+def test_a_branch_goes_on_from_an_earlier_round_with_its_history() -> None:
+    generator = PaintGenerator()
+    full = run_of(list(run_loop(generator, ColourJudge(), "a dog", TARGET, rounds=3, tolerance=0.0)))
+    past = Past().then(full.rounds[0]).then(full.rounds[1], (Edit("add", new="brighter"),))
+    judge, mine = ColourJudge(), (Edit("add", new="brighter brighter brighter"),)
+    turn = Turn("a dog, brighter brighter brighter", {"a dog, brighter brighter brighter": mine}, full.rounds[0], 3)
+    events = list(run_loop(generator, judge, "a dog", TARGET, rounds=2, tolerance=0.0, past=past.up_to(1), first=turn))
+    run = run_of(events)
+    assert [r.number for r in run.rounds] == [1, 2] and run.rounds[0] is full.rounds[0]
+    assert run.rounds[1].prompt == turn.prompt and generator.calls[-1][0].seed == 3
+    assert [a.edits for a in judge.histories[0]] == [(), mine]
+    assert len(past.rounds) == 2  # the branch leaves the earlier run as it was
+
+
+def test_a_new_target_is_what_earlier_rounds_are_measured_by() -> None:
+    run = run_of(list(run_loop(PaintGenerator(), ColourJudge(), "a dog", TARGET, rounds=2, tolerance=0.0)))
+    past = Past(run.rounds, ((), ()))
+    assert past.best() is run.rounds[1]
+    aimed = past.aimed_at(Affect(0.4, 0.0))
+    assert aimed.best() is aimed.rounds[0]
+    assert [r.best().picture for r in aimed.rounds] == [r.best().picture for r in run.rounds]
+    assert next_turn(aimed).base is aimed.rounds[0]

@@ -13,8 +13,9 @@ from emofeedback.records import PictureRequest
 from emofeedback.training.finetune import FinetuneResult
 from emofeedback.training.finetune_export import before_after, export_adapter
 from emofeedback.training.finetune_settings import Targets, Tasks
-from emofeedback.training.policy import Sampling, ScenePolicy
+from emofeedback.training.policy import ScenePolicy
 from emofeedback.training.rewards import QualityReward
+from emofeedback.training.rollout import Sampling
 
 REQUESTS = [PictureRequest(prompt, Affect(0.5, -0.5), seed, steps=3, guidance=1.0)
             for seed, prompt in enumerate(("a cat", "a dog", "a cat by a lake"))]  # fmt: skip
@@ -144,15 +145,64 @@ def test_the_scale_follows_the_last_colon() -> None:
         parse_adapter("a:9")
 
 
-def test_quality_falls_with_distance_from_the_base(policy: ScenePolicy) -> None:
-    reward = QualityReward.calibrated(policy, REQUESTS)
-    pictures = list(policy.generator.generate(REQUESTS))
-    errors = reward.errors(pictures)
+def test_quality_is_the_frozen_base_s_and_what_the_base_draws_is_good_enough(policy: ScenePolicy) -> None:
+    sampling, prompts = Sampling(3), [request.prompt for request in REQUESTS]
+    reward = QualityReward.calibrated(policy, REQUESTS, sampling)
+    clean = policy.rollout(policy.conditions(REQUESTS), SEEDS, sampling).clean
+    errors = reward.errors(clean, prompts)
     assert reward.typical == pytest.approx(float(errors.mean()), rel=1e-4)
-    scores = reward.score(pictures)
+    pictures = list(policy.generator.generate(REQUESTS))
+    scores = reward.score(pictures, clean)
     assert all(score is not None and score <= 0 for score in scores)
+    assert max(score for score in reward.score(pictures, 5 * clean) if score is not None) < min(
+        score for score in scores if score is not None
+    )
     disturb(policy)
-    assert torch.equal(reward.errors(pictures), errors)  # the frozen base judges, whatever the policy has become
+    assert torch.equal(reward.errors(clean, prompts), errors)  # whatever the policy has become
+
+
+def test_guided_rollouts_are_drawn_as_the_generator_draws(policy: ScenePolicy) -> None:
+    disturb(policy)
+    generator = policy.generator
+    requests = [PictureRequest(r.prompt, r.affect, r.seed, steps=3, guidance=2.5) for r in REQUESTS]
+    rollout = policy.rollout(policy.conditions(requests), SEEDS, Sampling(3, 2.5))
+    with torch.no_grad():
+        latents, condition = generator._start(requests, 3, 1.0), generator.conditioning(requests)
+        assert condition[2] is not None and len(condition[2]) == 2  # towards the words, and towards the emotion
+        for sigma, following in zip(policy.levels(3)[:-1], policy.levels(3)[1:], strict=True):
+            latents = latents + (following - sigma) * generator.velocity(latents, sigma, condition)
+    assert torch.allclose(rollout.clean, latents, atol=1e-5)
+
+
+def test_checkpointing_changes_the_memory_and_not_the_gradient(policy: ScenePolicy) -> None:
+    disturb(policy)
+    frugal = ScenePolicy(tiny_generator(), rank=4, checkpointing=True)
+    frugal.load_state(policy.state())
+    noisy, times = torch.randn(3, 4, 4, 4), torch.tensor([0.2, 0.5, 0.9])
+    for one in (policy, frugal):
+        one.velocity(noisy, times, one.conditions(REQUESTS)).square().mean().backward()
+    for ours, theirs in zip(policy.parameters(), frugal.parameters(), strict=True):
+        assert ours.grad is not None and theirs.grad is not None
+        assert torch.allclose(ours.grad, theirs.grad, rtol=1e-4, atol=1e-8)
+
+
+def test_a_policy_begins_with_an_adapter_over_the_same_base(policy, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    disturb(policy)
+    tasks = Tasks(["a cat"], ["a dog"], Targets("corners"), 0)
+    result = FinetuneResult("budget", 1, 8, 1.0, 1, None, None)
+    folder = export_adapter(policy, settings(), tasks, result, tmp_path / "adapter")
+    begun = ScenePolicy(tiny_generator(), rank=16, start=(folder, 1.0))
+    assert begun.rank == 4
+    noisy, times, conditions = torch.randn(3, 4, 4, 4), torch.tensor([0.2, 0.5, 0.9]), policy.conditions(REQUESTS)
+    with torch.no_grad():
+        for weights in ("policy", "base"):
+            ours, theirs = (one.velocity(noisy, times, conditions, weights) for one in (policy, begun))  # type: ignore[arg-type]
+            assert torch.allclose(ours, theirs, atol=1e-5)
+    half = ScenePolicy(tiny_generator(), start=(folder, 0.5)).state()
+    whole = begun.state()
+    assert all(torch.allclose(2 * half[key], whole[key]) for key in whole if "lora_B" in key)
+    with pytest.raises(UserError, match="no adapter at"):
+        ScenePolicy(tiny_generator(), start=(tmp_path / "missing", 1.0))
 
 
 def test_a_page_pairs_rows_of_before_and_after() -> None:

@@ -1,11 +1,21 @@
 """The one parser of replies: what is well formed is read, anything else is None."""
 
 import json
+import math
 
 import pytest
 
-from emofeedback.judges.replies import parse_critique
-from emofeedback.records import Edit
+from emofeedback.judges.replies import (
+    content_schema,
+    critique_for,
+    critique_schema,
+    parse_content,
+    parse_critique,
+    parse_label,
+    seen_among,
+    seen_in,
+)
+from emofeedback.records import Edit, Seen
 
 GOOD = {
     "analysis": "The night is calm.",
@@ -93,3 +103,98 @@ MALFORMED = {
 @pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED.keys())
 def test_a_malformed_reply_is_none(text: str) -> None:
     assert parse_critique(text) is None
+
+
+CONTENT = {
+    "place": "beach",
+    "subjects": ["dog", "boy"],
+    "time": "none",
+    "weather": "rain",
+    "light": "N/A",
+    "colours": [],
+}
+DESCRIBED = json.dumps(CONTENT)
+
+
+def test_a_description_names_what_is_seen_and_leaves_out_what_is_not() -> None:
+    named = [("place", "beach"), ("subject", "dog"), ("subject", "boy"), ("weather", "rain")]
+    assert parse_content(f"```json\n{DESCRIBED}\n```") == named
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "A dog on a beach.",
+        DESCRIBED[:-1],
+        DESCRIBED + DESCRIBED,
+        json.dumps({**CONTENT, "subjects": "dog"}),
+        json.dumps({**CONTENT, "subjects": [1]}),
+        json.dumps({**CONTENT, "place": None}),
+        json.dumps({**CONTENT, "mood": "sad"}),
+        json.dumps({k: v for k, v in CONTENT.items() if k != "time"}),
+        json.dumps({**CONTENT, "colours": ["red"] * 50}),
+        json.dumps([CONTENT]) + "{}",
+    ],
+)
+def test_a_malformed_description_is_none(text: str) -> None:
+    assert parse_content(text) is None and seen_in([(text, -0.1)]) is None
+
+
+def test_a_word_is_as_probable_as_its_tokens_together() -> None:
+    cut = DESCRIBED.index("dog") + 1
+    pieces = [(DESCRIBED[:cut], math.log(0.5)), ("og", math.log(0.5)), (DESCRIBED[cut + 2 :], math.log(0.25))]
+    seen = seen_in(pieces)
+    assert seen is not None
+    assert {s.word: pytest.approx(s.probability) for s in seen} == {
+        "beach": 0.5,
+        "dog": 0.25,
+        "boy": 0.25,
+        "rain": 0.25,
+    }
+
+
+def test_several_descriptions_agree_by_share() -> None:
+    other = json.dumps({**CONTENT, "subjects": ["Dog"], "weather": "none"})
+    third = json.dumps({**CONTENT, "subjects": ["cat"]})
+    seen = seen_among([DESCRIBED, other, third, "prose"])
+    assert seen is not None
+    assert Seen("place", "beach", 1.0) in seen and Seen("subject", "dog", pytest.approx(2 / 3)) in seen
+    assert not any(s.word in ("cat", "boy") for s in seen)
+    assert seen_among([DESCRIBED, "prose", "prose"]) is None
+
+
+DIGITS = tuple("123456789")
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [("7", 6), (" 7.", 6), ("**7**", 6), ("Rating: 7", 6), ('"7"', 6), ("<think>5 or 7?</think>7", 6), ("(7)", 6)],
+)
+def test_a_short_answer_gives_its_label(text: str, index: int) -> None:
+    assert parse_label(text, DIGITS) == index
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "10", "7.5", "7/9", "7 or 8", "seven", "-7", "I would say 7 because", "7\n8", "<think>7", "A"]
+)
+def test_what_is_no_label_is_none(text: str) -> None:
+    assert parse_label(text, DIGITS) is None
+
+
+def test_edits_that_do_not_fit_the_prompt_are_left_out() -> None:
+    critique = critique_for(TEXT, "a dog At Night")
+    assert critique is not None and critique.edits == (GOOD_EDITS[0], GOOD_EDITS[1])
+    only_foreign = changed(edits=[{"remove": "in the rain"}])
+    assert critique_for(only_foreign, "a dog") is None
+    assert critique_for(changed(edits=[]), "a dog") is not None
+
+
+GOOD_EDITS = (Edit("replace", old="at night", new="at dawn"), Edit("add", new="with fireworks"))
+
+
+@pytest.mark.parametrize("schema", [critique_schema(), content_schema()])
+def test_schemas_for_decoding_hold_no_limits_of_length(schema: dict[str, object]) -> None:
+    text = json.dumps(schema)
+    assert '"additionalProperties": false' in text and '"required"' in text
+    assert not any(limit in text for limit in ("maxLength", "minLength", "maxItems"))

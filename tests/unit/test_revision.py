@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emofeedback.records import Edit
-from emofeedback.revision import apply_edits, diff_words
+from emofeedback.revision import Choice, apply_edits, chosen_edits, diff_words, untouched
 
 
 def replace(old: str, new: str) -> Edit:
@@ -94,3 +94,13 @@ def test_diff_puts_removed_words_first() -> None:
         ("removed", "night"),
         ("added", "dawn"),
     ]
+
+
+def test_edits_are_taken_dropped_and_rewritten() -> None:
+    edits = [replace("at night", "at dawn"), add("with kites"), remove("in fog")]
+    assert chosen_edits(edits, untouched(edits)) == tuple(edits)
+    choices = [Choice(True, " at noon "), Choice(False, "with kites"), Choice(True)]
+    assert chosen_edits(edits, choices) == (replace("at night", "at noon"), remove("in fog"))
+    assert chosen_edits(edits[:2], [Choice(True, ""), Choice(True, " ")]) == (remove("at night"),)
+    with pytest.raises(ValueError):
+        chosen_edits(edits, choices[:2])

@@ -12,6 +12,7 @@ from emofeedback.records import Picture, Reading
 from emofeedback.training.audit import Auditor
 from emofeedback.training.autoencoder import build_autoencoder
 from emofeedback.training.finetune import Finetuner
+from emofeedback.training.finetune_processes import Processes
 from emofeedback.training.finetune_settings import FinetuneSettings, Targets, Tasks
 from emofeedback.training.policy import ScenePolicy
 from emofeedback.training.rewards import AffectReward, CachedReader, ContentReward, DifferentiableAffect, Reward
@@ -65,12 +66,17 @@ def settings(**given: object) -> FinetuneSettings:
     return FinetuneSettings(**{**small, **given})  # type: ignore[arg-type]
 
 
-def job(out: Path, judge: ColourJudge | None = None, rater: ColourJudge | None = None, **given: object) -> Finetuner:
+def job(
+    out: Path, judge: ColourJudge | None = None, rater: ColourJudge | None = None,
+    processes: Processes = Processes(),  # noqa: B008 (frozen)
+    **given: object,
+) -> Finetuner:  # fmt: skip
     """A job whose reward is the picture's colour: red towards 0.7, green towards -0.7."""
     chosen = settings(**given)
     tasks = Tasks(PROMPTS, HELD_OUT, Targets("point", Affect(0.7, -0.7)), chosen.seed)
-    policy = ScenePolicy(tiny_generator(), chosen.rank, chosen.seed)
+    policy = ScenePolicy(tiny_generator(), chosen.rank or 4, chosen.seed, chosen.micro_batch)
     reader = CachedReader(judge or ColourJudge())
     rewards: dict[str, Reward] = {"affect": AffectReward(reader), "content": ContentReward(reader)}
     auditor = Auditor(tasks.audit(chosen.audit_pictures), rater or ColourJudge(), chosen)
-    return Finetuner(policy, rewards, chosen, tasks, auditor, out, DifferentiableAffect(DifferentiableColour()))
+    colour = DifferentiableAffect(DifferentiableColour())
+    return Finetuner(policy, rewards, chosen, tasks, auditor, out, colour, {}, processes)

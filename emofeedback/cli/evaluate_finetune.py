@@ -1,0 +1,141 @@
+"""`evaluate finetune`: jobs for several seeds (and learning rates), graded on held-out corner tasks."""
+
+import argparse
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emofeedback.cli.console import Console, usage
+from emofeedback.errors import UserError
+from emofeedback.evaluation.protocol_finetune import (
+    DRAWS,
+    Curve,
+    Grades,
+    Task,
+    base_measures,
+    best_of_each,
+    corner_tasks,
+    draw_tasks,
+    gain_measures,
+    grade,
+    speed_measure,
+)
+from emofeedback.evaluation.report import Measure
+from emofeedback.settings import Settings
+
+if TYPE_CHECKING:
+    from emofeedback.training.finetune_settings import FinetuneSettings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A finished job and its grades."""
+
+    job: "FinetuneSettings"
+    updates: int
+    pictures: int
+    seconds: float
+    curve: Curve
+    score: float  # of the best audit
+    grades: Grades
+
+
+def measure_finetune(
+    arguments: argparse.Namespace, settings: Settings, count: int, folder: Path, console: Console
+) -> tuple[list[Measure], dict[str, str]]:
+    """Train, grade, compare. Each job's folder stays in `folder`.
+
+    The learning rate is searched for each objective with the first seed, by the job's own audit; the tasks that
+    grade are drawn from other prompts.
+    """
+    from emofeedback.build import build_generator, build_rater, build_reward_judge
+    from emofeedback.training.finetune_job import job_tasks
+    from emofeedback.training.finetune_order import FinetuneOrder
+
+    with usage():
+        plans = _plans(arguments, settings)
+    plain = replace(settings, adapter=None)
+    generator, judge, rater = build_generator(plain), build_reward_judge(plain), build_rater(plain)
+    used = {p for jobs in plans.values() for job in jobs for p in job_tasks(FinetuneOrder(seed=job.seed)).held_out}
+    tasks = corner_tasks(count, settings.seed, sorted(used), arguments.best_of)
+    progress = _bar(console, "drawing with the base")
+    pictures = draw_tasks(generator, tasks, arguments.best_of, progress)
+    base = grade([drawn[:DRAWS] for drawn in pictures], rater, tasks)
+    best = grade(best_of_each(pictures, judge, tasks), rater, tasks)
+    measures = base_measures(base, best, arguments.best_of, settings.seed)
+    seeds = [settings.seed + k for k in range(arguments.seeds)]
+    curves: dict[str, list[Curve]] = {}
+    for name, jobs in plans.items():
+        first = [_trial(job, plain, tasks, folder, console) for job in jobs]
+        chosen = max(first, key=lambda trial: trial.score)
+        for trial in first if len(first) > 1 else ():
+            row = f"{name} at {trial.job.learning_rate:g}: best audit score"
+            measures.append(Measure(row, trial.score, "score", 1))
+        others = [replace(chosen.job, seed=seed) for seed in seeds[1:]]
+        trials = [chosen, *(_trial(job, plain, tasks, folder, console) for job in others)]
+        measures.append(Measure(f"{name}: learning rate", chosen.job.learning_rate, "", 1))
+        measures += gain_measures(name, base, best, [trial.grades for trial in trials], settings.seed)
+        for what in ("updates", "pictures", "seconds"):
+            mean = sum(getattr(trial, what) for trial in trials) / len(trials)
+            measures.append(Measure(f"{name}: {what} of a job", mean, "s" if what == "seconds" else what, len(trials)))
+        curves[name] = [trial.curve for trial in trials]
+    if "awm" in curves and "grpo" in curves:
+        measures.append(speed_measure(curves["awm"], curves["grpo"]))
+    return measures, {"generator": generator.name, "judge": judge.name, "rater": rater.name}
+
+
+def command_of(arguments: argparse.Namespace, count: int, seed: int) -> str:
+    """The command that makes the same report."""
+    rates = f" --learning-rates {arguments.learning_rates}" if arguments.learning_rates else ""
+    budget = f"--updates {arguments.updates}" if arguments.updates else f"--minutes {arguments.minutes or 5:g}"
+    return (
+        f"emofeedback evaluate finetune --count {count} --best-of {arguments.best_of} --seeds {arguments.seeds} "
+        f"--objectives {arguments.objectives} {budget}{rates} --seed {seed}"
+    )
+
+
+def _plans(arguments: argparse.Namespace, settings: Settings) -> "dict[str, list[FinetuneSettings]]":
+    """For each objective one job a learning rate, all with the first seed."""
+    from emofeedback.training.finetune_settings import FinetuneSettings, read_list
+
+    rates: list[dict[str, float]] = [{}]
+    if arguments.learning_rates:
+        try:
+            rates = [{"learning_rate": float(text)} for text in read_list(arguments.learning_rates)]
+        except ValueError:
+            raise UserError("--learning-rates takes numbers such as 3e-4,1e-3.") from None
+    minutes = None if arguments.updates else arguments.minutes or 5.0
+    return {
+        name: [
+            FinetuneSettings(objective=name, minutes=minutes, updates=arguments.updates, seed=settings.seed, **rate)  # type: ignore[arg-type]
+            for rate in rates
+        ]
+        for name in read_list(arguments.objectives)
+    }
+
+
+def _trial(job: "FinetuneSettings", settings: Settings, tasks: list[Task], folder: Path, console: Console) -> Trial:
+    """One job on a fresh generator in a folder of its own, then the tasks drawn with its adapter."""
+    from emofeedback.build import build_generator, build_rater, build_reward_judge
+    from emofeedback.training.finetune_build import build_finetuner
+    from emofeedback.training.finetune_job import FinetuneJob, job_tasks
+    from emofeedback.training.finetune_order import FinetuneOrder
+
+    name = f"{job.objective}-{job.learning_rate:g}-seed{job.seed}"
+    generator, rater = build_generator(settings), build_rater(settings)
+    training = job_tasks(FinetuneOrder(seed=job.seed))
+    work = FinetuneJob(build_finetuner(generator, build_reward_judge(settings), rater, job, training, folder / name))
+    result = work.run(lambda: False, lambda entry: console.progress(f"{name}: update {entry['update']}")).result
+    curve = [(e["elapsed"], e["score"]) for e in work.trainer.log.read() if e["kind"] == "audit"]
+    drawn = draw_tasks(generator, tasks, DRAWS, _bar(console, f"drawing with {name}"))
+    score = result.best.score if result.best is not None else float("-inf")
+    logger.info("%s: %d updates in %.0f s, best audit score %.3f", name, result.updates, result.seconds, score)
+    return Trial(job, result.updates, result.pictures, result.seconds, curve, score, grade(drawn, rater, tasks))
+
+
+def _bar(console: Console, label: str) -> Callable[[int, int], None]:
+    return lambda done, total: console.bar(label, done, total)

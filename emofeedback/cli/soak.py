@@ -1,0 +1,79 @@
+"""`soak`: many users at once against the studio's API, for some minutes."""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from emofeedback.cli.console import Console, Outcome
+from emofeedback.errors import UserError
+from emofeedback.space import ROOT
+from emofeedback.storage import results_folder, write_json
+
+START_SECONDS = 300.0
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+    """Soak a studio that runs, or one that is started here and stopped again."""
+    from emofeedback.soak import Tally, memory_of, soak
+
+    def work(url: str, pid: int | None) -> Tally:
+        return soak(
+            url, arguments.users, 60 * arguments.minutes, memory=lambda: None if pid is None else memory_of(pid),
+            progress=lambda calls: console.progress(f"{arguments.users} users, {calls} calls"),
+        )  # fmt: skip
+
+    if arguments.url:
+        tally = work(arguments.url, arguments.pid)
+    else:
+        console.progress("starting a studio")
+        with _studio() as (url, pid):
+            tally = work(url, pid)
+    data = tally.report(arguments.users) | {"minutes": arguments.minutes}
+    if arguments.out is not None:
+        with results_folder(arguments.out) as folder:
+            write_json(folder / "soak.json", data)
+    grown = "not watched" if data["memory_growth"] is None else f"{100 * data['memory_growth']:+.1f} %"
+    text = (
+        f"{data['users']} users, {data['calls']} calls in {arguments.minutes:g} min, {data['cancelled']} cancelled: "
+        f"{data['errors']} errors, {data['mix_ups']} mix-ups, median {data['median_seconds']} s, memory {grown}"
+    )
+    return Outcome(data, "\n".join([text, *data["first_errors"], *data["first_mix_ups"]]), done=tally.good())
+
+
+@contextmanager
+def _studio() -> Iterator[tuple[str, int]]:
+    """A studio of this checkout on a free port; the address and the process."""
+    if not (ROOT / "app.py").is_file():
+        raise UserError("There is no app.py beside the package; start a studio yourself and name it with --url.")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    environ = os.environ | {"GRADIO_SERVER_PORT": str(port), "PYTHONPATH": paths}
+    app = subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py")], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        url, end = f"http://127.0.0.1:{port}/", time.monotonic() + START_SECONDS
+        while not _answers(url):
+            if app.poll() is not None or time.monotonic() > end:
+                raise UserError(f"The studio did not start; run `python app.py` to see why.")
+            time.sleep(0.5)
+        yield url, app.pid
+    finally:
+        app.terminate()
+        app.wait(timeout=30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

@@ -1,0 +1,27 @@
+"""`space`: a folder that is ready to push as a Hugging Face Space."""
+
+import argparse
+
+from emofeedback.cli.console import Console, Outcome, UsageError, usage
+from emofeedback.space import HARDWARE, write_space
+
+
+def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+    """Write the folder, whole or not at all."""
+    with usage():
+        if arguments.hardware not in HARDWARE:
+            raise UsageError(f"Unknown hardware {arguments.hardware!r}; known are {', '.join(HARDWARE)}.")
+    console.progress("copying")
+    space = write_space(arguments.folder, arguments.hardware, arguments.title)
+    data = {
+        "out": str(space.folder),
+        "hardware": space.hardware,
+        "files": space.files,
+        "bytes": space.size,
+        "largest_bytes": space.largest,
+    }
+    text = (
+        f"{space.files} files, {space.size / 1e6:.0f} MB, are in {space.folder}; the largest has "
+        f"{space.largest / 1e6:.1f} MB.\nPush it: hf upload OWNER/NAME {space.folder} . --repo-type space"
+    )
+    return Outcome(data, text)

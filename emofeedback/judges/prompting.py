@@ -1,0 +1,112 @@
+"""What vision-language judges are asked: templates kept as data files, and the rating scales with both their orders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from string import Template
+from typing import Literal
+
+from emofeedback.affect import Affect, nearest_emotion
+from emofeedback.records import Attempt, Edit
+
+Axis = Literal["valence", "arousal"]
+AXES: tuple[Axis, Axis] = ("valence", "arousal")
+POLES: dict[Axis, tuple[str, str]] = {"valence": ("unpleasant", "pleasant"), "arousal": ("calm", "excited")}
+"""The words at -1 and at 1."""
+LABEL_SETS: tuple[tuple[str, ...], ...] = (tuple("123456789"), tuple("ABCDEFGHI"), tuple("abcdefghi"))
+"""Nine labels each, as the self-assessment scale of psychology has; a judge takes the first set that it can answer."""
+MAX_HISTORY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RatingQuestion:
+    """One axis asked in one order. `reversed_order` puts the high pole at the first label, against order bias."""
+
+    axis: Axis
+    labels: tuple[str, ...]
+    reversed_order: bool
+
+    def values(self) -> tuple[float, ...]:
+        """What each label stands for, in [-1, 1]."""
+        last = len(self.labels) - 1
+        values = tuple(2 * k / last - 1 for k in range(last + 1))
+        return values[::-1] if self.reversed_order else values
+
+    def text(self) -> str:
+        low, high = POLES[self.axis][::-1] if self.reversed_order else POLES[self.axis]
+        return fill(
+            self.axis,
+            low=low,
+            high=high,
+            low_label=self.labels[0],
+            middle_label=self.labels[len(self.labels) // 2],
+            high_label=self.labels[-1],
+            labels=", ".join(self.labels),
+        )
+
+
+def rating_questions(labels: Sequence[str]) -> tuple[RatingQuestion, ...]:
+    """The four questions of a reading: valence in both orders, then arousal in both orders."""
+    return tuple(RatingQuestion(axis, tuple(labels), turned) for axis in AXES for turned in (False, True))
+
+
+def describe_question() -> str:
+    """Asks for the picture's content as JSON."""
+    return fill("describe")
+
+
+def advice_question(attempts: Sequence[Attempt], target: Affect) -> str:
+    """Asks for edits of the last attempt's prompt, the two attempts before it in view."""
+    if not attempts:
+        raise ValueError("advice needs at least one attempt")
+    last = attempts[-1]
+    lines = [
+        f'Before: "{plain(attempt.prompt)}"{_changes(attempt.edits)} was read as {_point(attempt)}.'
+        for attempt in attempts[-MAX_HISTORY:-1]
+    ]
+    return fill(
+        "advise", prompt=plain(last.prompt), target=point_text(target), read=_point(last), history="\n".join(lines)
+    )
+
+
+def point_text(affect: Affect) -> str:
+    """A point for a language model: numbers on [-1, 1] and the nearest named emotion."""
+    return (
+        f"valence {affect.valence:+.2f} (-1 unpleasant .. 1 pleasant), "
+        f"arousal {affect.arousal:+.2f} (-1 calm .. 1 excited), near {nearest_emotion(affect)!r}"
+    )
+
+
+def plain(text: str) -> str:
+    """A person's words on one line and without the marks that chat templates give a meaning."""
+    return " ".join(text.replace("<", " ").replace(">", " ").replace('"', "'").split())
+
+
+def fill(name: str, **variables: str) -> str:
+    """A template with its variables put in.
+
+    Raises:
+        ValueError: the variables are not exactly those that the template names.
+    """
+    template = _template(name)
+    wanted = set(template.get_identifiers())
+    if wanted != set(variables) or not template.is_valid():
+        raise ValueError(f"prompts/{name}.txt needs {sorted(wanted)}, not {sorted(variables)}")
+    return "\n".join(line for line in template.substitute(variables).strip().splitlines() if line.strip())
+
+
+@cache
+def _template(name: str) -> Template:
+    file = resources.files("emofeedback.judges").joinpath("prompts", f"{name}.txt")
+    return Template(file.read_text(encoding="utf-8"))
+
+
+def _point(attempt: Attempt) -> str:
+    return "nothing that could be rated" if attempt.reading is None else point_text(attempt.reading.affect)
+
+
+def _changes(edits: Sequence[Edit]) -> str:
+    words = {"replace": "{old} -> {new}", "add": "+ {new}", "remove": "- {old}"}
+    said = [words[edit.action].format(old=plain(edit.old), new=plain(edit.new)) for edit in edits]
+    return f" ({'; '.join(said)})" if said else ""

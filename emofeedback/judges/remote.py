@@ -1,0 +1,281 @@
+"""A vision-language model behind a chat server as a judge.
+
+A rating is the expected value over the labels among the top log-probabilities of the answer's first token, where the
+server gives them; else the median of several sampled ratings. Each reading says which. Both orders of the scale are
+asked, and the picture alone is rated.
+"""
+
+import logging
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from PIL import Image
+
+from emofeedback.affect import Affect
+from emofeedback.errors import UserError
+from emofeedback.judges.chat_server import Answer, ChatServer, Refused, ServerFailed, picture_url
+from emofeedback.judges.judging import AxisRating, average, names_subject
+from emofeedback.judges.prompting import (
+    LABEL_SETS,
+    RatingQuestion,
+    advice_question,
+    describe_question,
+    rating_questions,
+)
+from emofeedback.judges.rating import MIN_MASS
+from emofeedback.judges.replies import (
+    Piece,
+    content_schema,
+    critique_for,
+    critique_schema,
+    parse_label,
+    seen_among,
+    seen_in,
+)
+from emofeedback.records import Attempt, Critique, Picture, Reading, Seen
+
+logger = logging.getLogger(__name__)
+
+TOP_LOGPROBS = 20  # the most that OpenAI's interface and vLLM's default allow
+LABEL_TOKENS = 4
+MAX_CONTENT_TOKENS = 200
+MAX_ADVICE_TOKENS = 600
+DESCRIPTIONS = 3  # sampled where no log-probabilities tell how sure a word is
+
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Sampled ratings of one question: values in [-1, 1] of the readable ones, and their share of all."""
+
+    values: tuple[float, ...]
+    share: float
+
+
+class RemoteJudge:
+    """Implements `protocols.Judge` with a chat server.
+
+    Args:
+        samples: ratings per question where the server gives no log-probabilities.
+        workers: requests at a time.
+        describe: also name what the pictures show.
+    """
+
+    def __init__(
+        self,
+        server: ChatServer,
+        *,
+        samples: int = 5,
+        workers: int = 8,
+        describe: bool = True,
+        min_mass: float = MIN_MASS,
+    ) -> None:
+        self.server = server
+        self.name = f"{server.model} at {server.host}"
+        self.identity = f"remote:{server.model}"
+        self.samples, self.workers, self.describe, self.min_mass = samples, workers, describe, min_mass
+        self.questions = rating_questions(LABEL_SETS[0])
+        self._logprobs = True  # until the server shows that it gives none
+        self._schema = True
+
+    def read(self, pictures: Sequence[Picture]) -> list[Reading | None]:
+        """One reading per picture from its pixels alone; None = could not be read.
+
+        Raises:
+            UserError: the server refuses us, or gave no answer for any picture.
+        """
+        return self.read_images([picture.image for picture in pictures])
+
+    def read_images(self, images: Sequence[Image.Image]) -> list[Reading | None]:
+        """`read` for bare images."""
+        if not images:
+            return []
+        urls = [picture_url(image) for image in images]
+        failures: list[str] = []
+
+        def rate(job: tuple[str, RatingQuestion]) -> AxisRating | Sampled | None:
+            try:
+                return self._rate(*job)
+            except ServerFailed as failed:
+                failures.append(str(failed))
+                return None
+
+        def describe(url: str) -> tuple[Seen, ...]:
+            try:
+                return self._describe(url) or ()
+            except (ServerFailed, Refused):
+                return ()
+
+        jobs = [(url, question) for url in urls for question in self.questions]
+        # the first alone, since it may show that the server gives no log-probabilities
+        parts = [rate(jobs[0]), *self._parallel(rate, jobs[1:])]
+        if len(failures) == len(jobs):
+            raise UserError(
+                f"The judge's server {self.server.host} gave no answer ({failures[0]}); start it or check its address."
+            )
+        rated = [_both_axes(parts[i : i + 4], self.min_mass) for i in range(0, len(parts), 4)]
+        known = [i for i, both in enumerate(rated) if both is not None]
+        seen = (
+            dict(zip(known, self._parallel(describe, [urls[i] for i in known]), strict=True)) if self.describe else {}
+        )
+        readings: list[Reading | None] = []
+        for i, both in enumerate(rated):
+            if both is None:
+                readings.append(None)
+                continue
+            affect = Affect.clamped(both[0].mean, both[1].mean)
+            mass = min(both[0].mass, both[1].mass)
+            method = self._method(parts[4 * i : 4 * i + 4])
+            readings.append(Reading(affect, both[0].sd, both[1].sd, mass, seen.get(i, ()), self.name, method=method))
+        return readings
+
+    def _parallel(self, work: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
+        with ThreadPoolExecutor(max_workers=self.workers) as pool:
+            return list(pool.map(work, jobs))
+
+    def _method(self, parts: Sequence[AxisRating | Sampled | None]) -> str:
+        kinds = []
+        if any(isinstance(part, AxisRating) for part in parts):
+            kinds.append("expected value of top logprobs")
+        if any(isinstance(part, Sampled) for part in parts):
+            kinds.append(f"median of {self.samples} sampled ratings")
+        return f"{' and '.join(kinds)}, both orders"
+
+    def _rate(self, url: str, question: RatingQuestion) -> AxisRating | Sampled | None:
+        text = question.text()
+        if self._logprobs:
+            try:
+                [answer, *_] = self.server.ask(
+                    url, text, max_tokens=LABEL_TOKENS, temperature=0.0, top_logprobs=TOP_LOGPROBS
+                )
+            except Refused:
+                answer = Answer("", None, None)
+            if answer.top is not None and answer.pieces is not None:
+                return top_rating(answer.pieces, answer.top, question)
+            if self._logprobs:
+                logger.info("%s gives no log-probabilities; ratings are sampled", self.name)
+            self._logprobs = False
+        replies = self._sample(url, text, self.samples, LABEL_TOKENS, 1.0)
+        indices = [parse_label(reply, question.labels) for reply in replies]
+        values = tuple(question.values()[k] for k in indices if k is not None)
+        return Sampled(values, len(values) / len(replies))
+
+    def _sample(self, url: str, text: str, count: int, max_tokens: int, temperature: float) -> list[str]:
+        """`count` sampled replies; a server that gives one choice per request is asked again."""
+        try:
+            answers = self.server.ask(url, text, max_tokens=max_tokens, temperature=temperature, choices=count, seed=0)
+        except Refused:  # some servers refuse several choices
+            answers = []
+        replies = [answer.text for answer in answers[:count]]
+        try:
+            for seed in range(len(replies), count):
+                replies.append(
+                    self.server.ask(url, text, max_tokens=max_tokens, temperature=temperature, seed=seed)[0].text
+                )
+        except Refused as refused:
+            raise ServerFailed(f"the server refuses the request ({refused})") from None
+        return replies
+
+    def _describe(self, url: str) -> tuple[Seen, ...] | None:
+        """What the picture shows; None where no reply could be read, also not the one retry."""
+        for temperature in (0.0, 0.7):
+            if not self._logprobs:
+                return seen_among(self._sample(url, describe_question(), DESCRIPTIONS, MAX_CONTENT_TOKENS, 0.7))
+            answer = self._json(url, describe_question(), content_schema(), MAX_CONTENT_TOKENS, temperature, 1)
+            seen = seen_in(answer.pieces) if answer.pieces is not None else None
+            if seen is not None:
+                return seen
+        return None
+
+    def _json(
+        self, url: str, text: str, schema: dict[str, Any], max_tokens: int, temperature: float, top_logprobs: int
+    ) -> Answer:
+        """One answer held to a schema where the server takes one."""
+        for held in (True, False) if self._schema else (False,):
+            try:
+                return self.server.ask(
+                    url, text,
+                    max_tokens=max_tokens, temperature=temperature, top_logprobs=top_logprobs, seed=0,
+                    schema=schema if held else None,
+                )[0]  # fmt: skip
+            except Refused:
+                if not held:
+                    raise
+                self._schema = False
+        raise AssertionError("unreachable")
+
+    def advise(self, attempts: Sequence[Attempt], target: Affect) -> Critique | None:
+        """Advice on the last attempt, the two before it in view; None = no reply came or could be read."""
+        question = advice_question(attempts, target)
+        url = picture_url(attempts[-1].picture.image)
+        for temperature in (0.0, 0.7):
+            try:
+                answer = self._json(url, question, critique_schema(), MAX_ADVICE_TOKENS, temperature, 0)
+            except (ServerFailed, Refused) as failed:
+                logger.warning("%s: no advice came (%s)", self.name, failed)
+                return None
+            critique = critique_for(answer.text, attempts[-1].prompt)
+            if critique is not None:
+                return critique
+        logger.warning("%s: the judge's reply could not be read", self.name)
+        return None
+
+    def content_kept(self, prompt: str, reading: Reading) -> bool | None:
+        """True when a subject that was seen stands in the prompt; else None: other words prove nothing."""
+        return names_subject(prompt, reading)
+
+
+def top_rating(pieces: Sequence[Piece], top: Sequence[Sequence[Piece]], question: RatingQuestion) -> AxisRating | None:
+    """Expected value over the labels among the alternatives of the answer's first token that is not blank.
+
+    Labels below the reported alternatives count as nothing; what is missing shows in the mass.
+    """
+    place = next((i for i, (token, _) in enumerate(pieces) if _bare(token)), None)
+    if place is None:
+        return None
+    values = dict(zip(question.labels, question.values(), strict=True))
+    weights: dict[str, float] = {}
+    for token, log in top[place]:
+        label = _bare(token)
+        if label in values:
+            weights[label] = weights.get(label, 0.0) + math.exp(log)
+    mass = sum(weights.values())
+    if not mass > 0:
+        return None
+    mean = sum(values[label] * weight for label, weight in weights.items()) / mass
+    variance = sum((values[label] - mean) ** 2 * weight for label, weight in weights.items()) / mass
+    return AxisRating(mean, math.sqrt(variance), min(1.0, mass))
+
+
+def sampled_rating(parts: Sequence[Sampled]) -> AxisRating:
+    """Median and spread of all sampled ratings; mass is the least readable share."""
+    values = [value for part in parts for value in part.values]
+    return AxisRating(statistics.median(values), statistics.pstdev(values), min(part.share for part in parts))
+
+
+def _both_axes(four: Sequence[AxisRating | Sampled | None], min_mass: float) -> tuple[AxisRating, AxisRating] | None:
+    axes = []
+    for pair in (four[:2], four[2:]):
+        ratings = []
+        for part in pair:
+            mass = part.share if isinstance(part, Sampled) else part.mass if part is not None else 0.0
+            if part is None or not mass >= min_mass or (isinstance(part, Sampled) and not part.values):
+                return None
+            ratings.append(part)
+        sampled = [part for part in ratings if isinstance(part, Sampled)]
+        exact = [part for part in ratings if isinstance(part, AxisRating)]
+        if sampled:
+            exact.append(sampled_rating(sampled))
+        axes.append(average(exact))
+    return axes[0], axes[1]
+
+
+def _bare(token: str) -> str:
+    return token.strip(" \t\r\n\u2581\u0120")

@@ -1,0 +1,56 @@
+"""Long work on a thread of its own, so that the page hears from it while it goes on and can stop it."""
+
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+
+from emofeedback.errors import Cancelled
+from emofeedback.ui.desk import Models, Visit
+
+Post = Callable[[object], None]
+TICK = 1.0
+"""Seconds between signs of life."""
+
+
+def on_thread(models: Models, visit: Visit, stop: threading.Event, task: Callable[[Post], None]) -> Iterator[object]:
+    """Run `task` on a thread, under the models' lock and on the visitor's account; closing the iterator sets `stop`.
+
+    Yields:
+        What the task posts, and None as a sign of life.
+
+    Raises:
+        Cancelled: `stop` was set before its turn came. Whatever the task raises is raised here too.
+    """
+    posts: queue.SimpleQueue[object] = queue.SimpleQueue()
+    end = object()
+
+    def body() -> None:
+        try:
+            models.get()
+            with models.lock, visit.meter.work(visit.user):
+                if stop.is_set():
+                    raise Cancelled("Stopped.")
+                task(posts.put)
+        except Exception as error:
+            posts.put(error)
+        finally:
+            if visit.gone:  # the visitor's folder was dropped while the task still wrote to it
+                shutil.rmtree(visit.folder, ignore_errors=True)
+            posts.put(end)
+
+    threading.Thread(target=body, name="long-work", daemon=True).start()
+    try:
+        while True:
+            try:
+                post = posts.get(timeout=TICK)
+            except queue.Empty:
+                yield None
+                continue
+            if post is end:
+                return
+            if isinstance(post, Exception):
+                raise post
+            yield post
+    finally:
+        stop.set()

@@ -1,0 +1,59 @@
+"""A short soak of fakes: twenty users at once, no error, no mix-up, memory flat; and that a mix-up would be seen."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from fakes_ui import FakeGenerator, FakeJudge
+
+from emofeedback.errors import UserError
+from emofeedback.protocols import OnStep
+from emofeedback.records import Picture, PictureRequest
+from emofeedback.soak import Tally, memory_of, soak
+from emofeedback.ui import studio
+
+
+def test_twenty_users_at_once(tmp_path: Path) -> None:
+    page, url = studio.launch(
+        lambda: (FakeGenerator(), FakeJudge()), block=False, example=tmp_path / "none", files=tmp_path
+    )
+    try:
+        tally = soak(url, 20, 120.0, calls=3, memory=lambda: memory_of(os.getpid()))
+    finally:
+        page.close()
+    report = tally.report(20)
+    assert report["errors"] == 0, report["first_errors"]
+    assert report["mix_ups"] == 0, report["first_mix_ups"]
+    assert report["calls"] + report["cancelled"] == 60 and report["cancelled"] > 0
+    assert report["memory_growth"] is None or report["memory_growth"] < 0.25  # users and studio are one process here
+
+
+class Muddled(FakeGenerator):
+    """Draws what the caller before asked for."""
+
+    last: PictureRequest | None = None
+
+    def generate(self, requests: Sequence[PictureRequest], on_step: OnStep | None = None) -> Iterator[Picture]:
+        mine, self.last = self.last or requests[0], requests[0]
+        yield from super().generate([mine], on_step)
+
+
+def test_a_mix_up_is_seen(tmp_path: Path) -> None:
+    page, url = studio.launch(lambda: (Muddled(), FakeJudge()), block=False, example=tmp_path / "none", files=tmp_path)
+    try:
+        tally = soak(url, 2, 120.0, calls=3)
+    finally:
+        page.close()
+    assert tally.mix_ups and not tally.good()
+
+
+def test_growth_is_told_from_noise() -> None:
+    assert Tally(memory=[50, 100, 101, 99, 100, 101]).growth() == pytest.approx(0.005, abs=0.02)
+    assert not Tally(seconds=[1.0], memory=[100, 100, 120, 130, 160, 190]).good()
+    assert Tally(seconds=[1.0]).good() and not Tally().good()
+
+
+def test_an_address_where_nothing_answers() -> None:
+    with pytest.raises(UserError, match="No studio answers"):
+        soak("http://127.0.0.1:9/", 1, 1.0)

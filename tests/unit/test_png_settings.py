@@ -1,0 +1,189 @@
+"""Settings out of PNGs: ours, A1111's, and files made to do harm."""
+
+import io
+import json
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from fakes import ColourJudge, PaintGenerator
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from emofeedback.affect import Affect
+from emofeedback.errors import UserError
+from emofeedback.png_settings import MAX_TEXT, SIGNATURE, parse_parameters, read_settings, strip_metadata
+from emofeedback.records import Picture, PictureRequest
+from emofeedback.storage import png_bytes
+
+A1111 = """a (misty:1.2) harbour, boats
+second line
+Negative prompt: people, text
+more of it
+Steps: 28, Sampler: Euler a, CFG scale: 6.5, Seed: 1234567890, Size: 512x768, Model hash: abc, Model: dream_v5, \
+Lora hashes: "one: 1, two: 2", Clip skip: 2, Version: v1.10"""
+
+
+def drawn(prompt: str = "a boat, at night", **settings: object) -> Picture:
+    request = PictureRequest(prompt, Affect(0.6, -0.4), 7, 1.5, 3, **settings)  # type: ignore[arg-type]
+    return next(iter(PaintGenerator().generate([request])))
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def crafted(*chunks: bytes, width: int = 4, height: int = 4) -> bytes:
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return SIGNATURE + header + b"".join(chunks) + chunk(b"IEND", b"")
+
+
+def own(request: object) -> bytes:
+    return crafted(chunk(b"tEXt", b"emofeedback\0" + json.dumps({"model": "m", "request": request}).encode()))
+
+
+@pytest.mark.parametrize("prompt", ["a boat, at night", "ein Löwe — 獅子 <b>", "two\nlines", ""])
+def test_our_own_png_gives_its_settings_back(prompt: str, tmp_path: Path) -> None:
+    picture = drawn(prompt, guidance=2.5)
+    (tmp_path / "mine.png").write_bytes(png_bytes(picture, ColourJudge().read([picture])[0]))
+    found = read_settings(tmp_path / "mine.png")
+    assert (found.prompt, found.valence, found.arousal) == (prompt, 0.6, -0.4)
+    assert (found.seed, found.strength, found.steps, found.guidance, found.model) == (7, 1.5, 3, 2.5, "paint")
+
+
+def test_our_parameters_text_says_the_same_as_our_chunk() -> None:
+    content = png_bytes(drawn("Steps: a ladder, by the sea"))
+    whole = read_settings(content)
+    with Image.open(io.BytesIO(content)) as image:
+        plain = parse_parameters(image.info["parameters"])
+    assert {**plain.known(), "others": ()} == {**whole.known(), "others": ()}
+
+
+def test_a_picture_drawn_from_words_alone_has_no_mood() -> None:
+    picture = next(iter(PaintGenerator().generate([PictureRequest("a boat", None, 1)])))
+    assert "valence" not in read_settings(png_bytes(picture)).known()
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a1111_settings_are_read_from_plain_and_packed_text(packed: bool) -> None:
+    info, buffer = PngInfo(), io.BytesIO()
+    info.add_text("parameters", A1111, zip=packed)
+    Image.new("RGB", (8, 8)).save(buffer, "PNG", pnginfo=info)
+    found = read_settings(buffer.getvalue())
+    assert found.prompt == "a (misty:1.2) harbour, boats\nsecond line"
+    assert found.negative_prompt == "people, text\nmore of it"
+    assert (found.seed, found.steps, found.guidance, found.model) == (1234567890, 28, 6.5, "dream_v5")
+    assert ("Sampler", "Euler a") in found.others
+    assert found.valence is None
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt"),
+    [
+        ("just a boat", "just a boat"),
+        ("", ""),
+        ("a boat\nSteps: many, Seed: -1, CFG scale: nan, Size: 1x1", "a boat"),
+        ("a: b", "a: b"),
+        (("a" * 60 + " ") * 4000, None),
+        ("x\n" + "a " * 100_000, None),
+    ],
+)
+def test_texts_of_other_programs_never_fail(text: str, prompt: str | None) -> None:
+    found = parse_parameters(text)
+    assert found.seed is None and found.steps is None and found.guidance is None
+    if prompt is not None:
+        assert found.prompt == prompt
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"prompt": "x", "seed": -1},
+        {"prompt": "x", "seed": 10**400},
+        {"prompt": "x", "seed": True},
+        {"prompt": ["x"]},
+        {"prompt": "x" * 30_000},
+        {"valence": float("nan"), "arousal": 0},
+        {"valence": 1e999, "arousal": 0},
+        {"valence": 0.5},
+        {"steps": "8"},
+        ["not", "a", "dict"],
+        None,
+    ],
+)
+def test_values_that_make_no_sense_are_refused(request_: object) -> None:
+    with pytest.raises(UserError, match="damaged"):
+        read_settings(own(request_))
+
+
+def test_deeply_nested_json_is_refused() -> None:
+    with pytest.raises(UserError, match="damaged"):
+        read_settings(crafted(chunk(b"tEXt", b"emofeedback\0" + b"[" * 200_000)))
+
+
+def bomb(kind: bytes) -> bytes:
+    packed = zlib.compress(b"a" * (64 * 2**20), 9)
+    head = b"parameters\0\0" if kind == b"zTXt" else b"parameters\0\1\0\0\0"
+    return crafted(chunk(kind, head + packed))
+
+
+HOSTILE = {
+    "empty": (b"", "is not a PNG"),
+    "text": (b"hello", "is not a PNG"),
+    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "is not a PNG"),
+    "signature alone": (SIGNATURE, "cut off"),
+    "huge": (crafted(width=20_000, height=20_000), "20000 x 20000 pixels"),
+    "long chunk": (SIGNATURE + b"\x7f\xff\xff\xffIHDR" + b"\0" * 13, "cut off"),
+    "no header": (SIGNATURE + chunk(b"tEXt", b"parameters\0x") + chunk(b"IEND", b""), "cut off"),
+    "no end": (crafted(chunk(b"tEXt", b"parameters\0x"))[:-12], "cut off"),
+    "zip bomb": (bomb(b"zTXt"), "KB of text"),
+    "zip bomb in iTXt": (bomb(b"iTXt"), "KB of text"),
+    "not packed": (crafted(chunk(b"zTXt", b"parameters\0\0nonsense")), "damaged"),
+    "long text": (crafted(chunk(b"tEXt", b"parameters\0" + b"x" * (MAX_TEXT + 1))), "KB of text"),
+    "many chunks": (SIGNATURE + crafted()[8:33] + chunk(b"tIME", b"") * 100_001, "cut off"),
+    "EXIF alone": (crafted(chunk(b"eXIf", b"Exif\0\0" + b"\xff" * 500)), "carries no settings"),
+    "no settings": (crafted(chunk(b"tEXt", b"Comment\0hello")), "carries no settings"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_get_one_sentence(name: str) -> None:
+    content, says = HOSTILE[name]
+    with pytest.raises(UserError, match=says) as caught:
+        read_settings(content)
+    assert len(str(caught.value)) < 200
+    assert "\n" not in str(caught.value)
+
+
+def test_every_cut_of_a_png_gets_one_sentence() -> None:
+    content = png_bytes(drawn())
+    for end in range(len(content)):
+        with pytest.raises(UserError):
+            read_settings(content[:end])
+
+
+def test_a_changed_byte_is_noticed() -> None:
+    content = bytearray(png_bytes(drawn()))
+    content[content.index(b"Seed: 7") + 6] = ord("8")
+    with pytest.raises(UserError, match="damaged"):
+        read_settings(bytes(content))
+
+
+def test_other_formats_and_missing_files_are_named(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg")
+    with pytest.raises(UserError, match="a.jpg is not a PNG"):
+        read_settings(tmp_path / "a.jpg")
+    with pytest.raises(UserError, match="cannot be read"):
+        read_settings(tmp_path / "nowhere.png")
+
+
+def test_without_metadata_only_the_pixels_are_left() -> None:
+    picture = drawn("a secret")
+    for bare in (strip_metadata(png_bytes(picture)), png_bytes(picture, metadata=False)):
+        assert b"secret" not in bare
+        with Image.open(io.BytesIO(bare)) as image:
+            assert image.info == {}
+            assert image.convert("RGB").tobytes() == picture.image.tobytes()
+        with pytest.raises(UserError, match="carries no settings"):
+            read_settings(bare)
