@@ -169,6 +169,9 @@ def _train(command: argparse.ArgumentParser) -> None:
     command.add_argument("--scenes", type=whole(64, 10_000_000), default=40_000, metavar="N", help="rendered for it")
     command.add_argument("--size", type=whole(64, 1024), default=128, metavar="PIXELS")
     command.add_argument("--resume", action="store_true", help="go on from the state in --work")
+    command.add_argument(
+        "--align-with", type=Path, metavar="DIR", help="generator: a judge whose vision its tokens shall follow"
+    )
     few = command.add_argument_group("few-step", "distil a generator into a LoRA that draws in four forward passes")
     few.add_argument("--teacher", type=Path, metavar="DIR", help="the generator's folder (default: the bundled one)")
     few.add_argument("--trajectories", type=whole(64, 10_000_000), default=10_000, metavar="N", help="to learn from")

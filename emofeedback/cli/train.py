@@ -80,7 +80,10 @@ def _train(arguments: argparse.Namespace, out: Path, threads: int, seed: int) ->
                 autoencoder = work / "autoencoder"
                 begun = (autoencoder / STATE).is_file()
                 train_autoencoder(cache, autoencoder, minutes * AUTOENCODER_SHARE, begun, threads, seed)
-            train_generator(cache, autoencoder, out, minutes * (1 - AUTOENCODER_SHARE), resume, threads, seed)
+            train_generator(
+                cache, autoencoder, out, minutes * (1 - AUTOENCODER_SHARE), resume, threads, seed,
+                judge=arguments.align_with,
+            )  # fmt: skip
         case "judge":
             from emofeedback.training.judge import train_judge
 

@@ -43,8 +43,8 @@ class SceneDiffusionGenerator:
 
     default_steps = 10
     preview_steps = 4
-    default_guidance = 3.0
-    emotion_guidance = 3.0
+    default_guidance = 3.5
+    emotion_guidance = 3.5
 
     def __init__(
         self,
