@@ -51,7 +51,7 @@ class AxisMap:
 
 
 def fit(read: Sequence[float] | np.ndarray, rated: Sequence[float] | np.ndarray, method: Method) -> AxisMap:
-    """The map with the least squared error from readings to ratings, both in [-1, 1].
+    """The rising map with the least squared error from readings to ratings, both in [-1, 1].
 
     Raises:
         ValueError: there are fewer than two pairs, or a value is not finite.
@@ -62,7 +62,8 @@ def fit(read: Sequence[float] | np.ndarray, rated: Sequence[float] | np.ndarray,
     if method == "affine":
         dx = x - x.mean()
         spread = float(dx @ dx)
-        gain = float(dx @ (y - y.mean())) / spread if spread > 1e-12 else 0.0
+        # a judge that ranks pictures backwards knows nothing: its best rising map is the constant
+        gain = max(0.0, float(dx @ (y - y.mean())) / spread) if spread > 1e-12 else 0.0
         offset = float(y.mean() - gain * x.mean())
         return AxisMap("affine", (-1.0, 1.0), (offset - gain, offset + gain))
     knots, levels = isotonic(x, y)

@@ -4,6 +4,7 @@ Video is not needed here, and its processors want torchvision: a repository whos
 without it. Which tokens stand for the labels of a scale is found out in the very text that precedes the answer.
 """
 
+import inspect
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def load_processor(folder: Path) -> ProcessorMixin:
 
 
 def _still_processor(folder: Path) -> ProcessorMixin:
-    """The processor from its parts, the video part left out."""
+    """The processor from its parts, those for video and sound left out."""
     kind = PROCESSOR_MAPPING[type(AutoConfig.from_pretrained(folder, local_files_only=True))]
     pictures = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
     words = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -67,13 +68,14 @@ def _still_processor(folder: Path) -> ProcessorMixin:
 
     class StillProcessor(kind):  # type: ignore[misc, valid-type]
         def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
-            if argument_name == "video_processor" and argument is None:
-                return None
-            return super().check_argument_for_proper_class(argument_name, argument)
+            return None if argument is None else super().check_argument_for_proper_class(argument_name, argument)
 
     StillProcessor.__name__ = kind.__name__
-    extra = {name: value for name, value in stored.items() if name in ("image_seq_length", "num_image_tokens")}
-    return StillProcessor(pictures, words, None, chat_template=template, **extra)
+    parts: dict[str, Any] = dict.fromkeys(kind.get_attributes())  # video and sound stay None
+    parts |= {"image_processor": pictures, "tokenizer": words}
+    accepted = inspect.signature(kind.__init__).parameters
+    lengths = {name: value for name, value in stored.items() if name in accepted and name not in parts}
+    return StillProcessor(**{**lengths, **parts, "chat_template": template})
 
 
 @dataclass(frozen=True, slots=True)

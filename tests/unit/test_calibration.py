@@ -17,7 +17,15 @@ from emofeedback.affect import Affect, to_scale
 from emofeedback.cli import main
 from emofeedback.errors import UserError
 from emofeedback.evaluation.protocol_ratings import concordance, cross_validated, load_ratings, parse_scale
-from emofeedback.judges.calibration import AxisMap, CalibratedJudge, Calibration, fit, isotonic, load_calibration
+from emofeedback.judges.calibration import (
+    AxisMap,
+    CalibratedJudge,
+    Calibration,
+    Method,
+    fit,
+    isotonic,
+    load_calibration,
+)
 from emofeedback.records import Picture, PictureRequest, Reading
 from emofeedback.serialize import reading_json
 
@@ -38,6 +46,12 @@ def test_an_affine_distortion_is_undone_exactly() -> None:
 def test_readings_that_never_change_calibrate_to_the_mean() -> None:
     assert fit([0.3, 0.3, 0.3], [0.0, 0.3, 0.6], "affine")(0.9) == pytest.approx(0.3)
     assert fit([0.3, 0.3, 0.3], [0.0, 0.3, 0.6], "isotonic")(0.9) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("method", ["affine", "isotonic"])
+def test_a_judge_that_ranks_backwards_is_not_turned_round(method: Method) -> None:
+    mapped = fit([0.0, 0.5, 1.0], [0.6, 0.3, 0.0], method)
+    assert mapped(0.0) == pytest.approx(0.3) and mapped(1.0) == pytest.approx(0.3)
 
 
 def test_results_stay_on_the_plane() -> None:
