@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
-ZERO_GPU = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "true", "t")
-if ZERO_GPU:
+if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # before anything touches CUDA
 
 from emofeedback.checksums import CHECKSUMS, sha256
@@ -22,6 +21,8 @@ from emofeedback.ui.hosting import Hosting
 
 if TYPE_CHECKING:
     from emofeedback.training.finetune_job import FinetuneJob
+
+ZERO_GPU = bool(os.environ.get("SPACES_ZERO_GPU"))
 
 
 def load(settings: Settings) -> tuple[Generator, Judge]:

@@ -83,9 +83,8 @@ def blend(first: str, second: str, share: float) -> Affect:
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0.0 <= share <= 1.0:
         raise UserError(f"The share must be a number from 0 to 1, not {share!r}.")
     a, b = emotion(first), emotion(second)
-    return Affect.clamped(
-        a.valence + share * (b.valence - a.valence), a.arousal + share * (b.arousal - a.arousal)
-    )
+    rest = 1.0 - share
+    return Affect.clamped(rest * a.valence + share * b.valence, rest * a.arousal + share * b.arousal)
 
 
 def shares(frames: int, share: float | None = None) -> list[float]:

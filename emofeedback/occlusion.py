@@ -40,7 +40,7 @@ def regions(judge: Judge, image: Image.Image, whole: Reading) -> list[Region]:
     """
     small = image.convert("RGB")
     small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    blurred = small.filter(ImageFilter.GaussianBlur(max(small.size) / 8))
+    blurred = small.filter(ImageFilter.GaussianBlur(max(small.size) / 4))
     names, covered = [], []
     for row, vertical in enumerate(ROWS):
         for column, horizontal in enumerate(COLUMNS):

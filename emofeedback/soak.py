@@ -88,7 +88,8 @@ def soak(
     try:
         httpx.get(url, timeout=60).raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise UserError(f"No studio answers at {url} ({type(error).__name__}); start one, or leave --url out.") from None
+        what = type(error).__name__
+        raise UserError(f"No studio answers at {url} ({what}); start one, or leave --url out.") from None
     tally, end = Tally(), time.monotonic() + seconds
     threads = [
         threading.Thread(target=_user, args=(url.rstrip("/"), number, end, calls, tally), daemon=True)

@@ -130,7 +130,7 @@ colorFrom: indigo
 colorTo: pink
 sdk: gradio
 sdk_version: {gradio}
-python_version: "{'3.12.12' if hardware == 'zero-gpu' else '3.12'}"
+python_version: "{"3.12.12" if hardware == "zero-gpu" else "3.12"}"
 app_file: app.py
 short_description: Pictures that carry a set valence and arousal
 tags:
@@ -148,7 +148,7 @@ Set valence and arousal, write a few words, and get a picture that carries that 
 every picture and says which words it would change.
 
 This Space is a public host: each visitor may have a few jobs at once and some minutes of the models within an hour,
-uploads are small, and fine-tuning is {tuned if tuned == 'off' else 'off unless EMOFEEDBACK_FINETUNE_MINUTES is set'}.
+uploads are small, and fine-tuning is {tuned if tuned == "off" else "off unless EMOFEEDBACK_FINETUNE_MINUTES is set"}.
 The variables `EMOFEEDBACK_JOBS_PER_USER`, `EMOFEEDBACK_MINUTES_PER_HOUR`, `EMOFEEDBACK_MAX_UPLOAD_MB` and
 `EMOFEEDBACK_QUEUE_SIZE` change the limits. Programs and agents find the endpoints under "Use via API or MCP".
 """

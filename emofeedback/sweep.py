@@ -79,10 +79,15 @@ def plan(
     """
     if blend:
         first, second, share = continuum.parse_blend(blend)
-        return [[continuum.blend(first, second, part) for part in continuum.shares(frames, share)]]
+        return [[_plain(continuum.blend(first, second, part)) for part in continuum.shares(frames, share)]]
     if path:
-        return [continuum.along(continuum.parse_path(path), frames)]
+        return [[_plain(point) for point in continuum.along(continuum.parse_path(path), frames)]]
     return continuum.grid_affects(grid, extent)
+
+
+def _plain(point: Affect) -> Affect:
+    """A point that a person can type again."""
+    return Affect(round(point.valence, 3) + 0.0, round(point.arousal, 3) + 0.0)
 
 
 def run_sweep(
@@ -159,7 +164,8 @@ def cell_name(index: int, columns: int) -> str:
 
 def points_json(sweep: Sweep) -> list[dict[str, object]]:
     """One row per picture: its place, its target, its reading."""
-    columns, rows = len(sweep.pictures[0]), []
+    columns = len(sweep.pictures[0])
+    rows: list[dict[str, object]] = []
     for index, (picture, reading) in enumerate(zip(sweep.cells(), sweep.readings, strict=True)):
         target = picture.request.affect
         rows.append(

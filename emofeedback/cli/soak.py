@@ -63,7 +63,7 @@ def _studio() -> Iterator[tuple[str, int]]:
         url, end = f"http://127.0.0.1:{port}/", time.monotonic() + START_SECONDS
         while not _answers(url):
             if app.poll() is not None or time.monotonic() > end:
-                raise UserError(f"The studio did not start; run `python app.py` to see why.")
+                raise UserError("The studio did not start; run `python app.py` to see why.")
             time.sleep(0.5)
         yield url, app.pid
     finally:

@@ -125,15 +125,21 @@ def fits(edit: Edit, prompt: str) -> bool:
     return edit.action == "add" or edit.old.lower() in prompt.lower()
 
 
+_SAID_TWICE = re.compile(r"\b((?:the )?[\w ]+?) and \1\b", re.IGNORECASE)
+
+
 def critique_for(text: str, prompt: str) -> Critique | None:
-    """`parse_critique`, and only the edits that fit the prompt; None also when edits were given and none fits."""
+    """`parse_critique`, what is named twice named once, and only the edits that fit the prompt.
+
+    None also when edits were given and none fits.
+    """
     critique = parse_critique(text)
     if critique is None:
         return None
     fitting = tuple(edit for edit in critique.edits if fits(edit, prompt))
     if critique.edits and not fitting:
         return None
-    return Critique(critique.analysis, tuple(dict.fromkeys(critique.carries)), fitting)
+    return Critique(_SAID_TWICE.sub(r"\1", critique.analysis), tuple(dict.fromkeys(critique.carries)), fitting)
 
 
 Piece = tuple[str, float]

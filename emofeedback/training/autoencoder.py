@@ -103,7 +103,7 @@ def train_autoencoder(
     kernels, rest = split_kernels(vae, ends=("conv_in", "conv_out"))
     adam = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
     optimisers = Optimisers([Muon(kernels, lr=muon_lr, weight_decay=0.0), adam])
-    critic = PatchCritic().to(memory_format=torch.channels_last)
+    critic = PatchCritic().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     critic_adam = torch.optim.AdamW(critic.parameters(), lr=CRITIC_LR, betas=(0.5, 0.9), weight_decay=0.0)
     critic_from = max(encoder_share, 1.0 - critic_share)
     state_path, log = out / "training" / "state.safetensors", RunLog(out / "training")

@@ -105,13 +105,14 @@ class Jobs:
             objective=objective, minutes=minutes or None, updates=updates or None, seed=seed or 0,
         )  # fmt: skip
         visit = self.visits.of(request)
-        stop, audits = threading.Event(), []
+        stop = threading.Event()
+        audits: list[float] = []
         for post in on_thread(self.models, visit, stop, lambda post: self._tune(order, visit, stop, post)):
             match post:
-                case {"kind": kind, **rest}:
+                case {"kind": str() as kind, **rest}:
                     if kind == "audit":
-                        audits.append(rest.get("score"))
-                    yield None, {"status": kind, **{k: v for k, v in rest.items() if _plain(v)}}
+                        audits.append(float(rest["score"]))  # type: ignore[arg-type]
+                    yield None, {"status": kind} | {str(k): v for k, v in rest.items() if _plain(v)}
                 case (Path() as archive, dict() as ending):
                     before, after = (audits[0], max(audits)) if audits else (None, None)
                     yield str(archive), ending | {"audit_before": before, "audit_after": after}

@@ -119,13 +119,16 @@ class Endpoints:
                     visit.keep(single(picture, read, target))
                 path = fresh_folder(visit) / "picture.png"
                 write_whole(path, png_bytes(picture, read))
-                yield str(path), {
-                    "seed": picture.request.seed,
-                    "reading": None if read is None else reading_json(read),
-                    "distance": None if read is None else round(read.affect.distance(target), 4),
-                    "unknown_words": list(generator.unknown_words(words)),
-                    "seconds": round(picture.seconds, 3),
-                }
+                yield (
+                    str(path),
+                    {
+                        "seed": picture.request.seed,
+                        "reading": None if read is None else reading_json(read),
+                        "distance": None if read is None else round(read.affect.distance(target), 4),
+                        "unknown_words": list(generator.unknown_words(words)),
+                        "seconds": round(picture.seconds, 3),
+                    },
+                )
 
     @friendly_stream
     def estimate(self, image: str | None, request: gr.Request) -> Iterator[State | None]:

@@ -197,5 +197,3 @@ async def _refuse(send: Callable[[Any], Awaitable[None]], sentence: str) -> None
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 429, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-

@@ -1,4 +1,4 @@
-"""The Read tab: any picture in, the judge's reading of it, where it lies in the picture, and a run that starts there."""
+"""The Read tab: any picture in, the judge's reading of it, where in it that lies, and a run that starts from it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import Any
 
 import gradio as gr
 
-from emofeedback.affect import EMOTIONS, emotion
+from emofeedback.affect import EMOTIONS, Affect, emotion
 from emofeedback.drawing import Progress
 from emofeedback.errors import UserError
 from emofeedback.loop import Finished, RoundDone, RoundStarted, run_loop
 from emofeedback.occlusion import Region, regions, sentences
 from emofeedback.pictures import open_picture
-from emofeedback.records import Attempt, Picture, PictureRequest, Reading
+from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading
 from emofeedback.serialize import candidate_name
 from emofeedback.storage import png_bytes, write_whole
 from emofeedback.ui import html
@@ -111,10 +111,10 @@ class ReadTab:
             if read is None:
                 return
             named = seen_words(read)
-            critique = judge.advise([Attempt(named, picture, read)], read.affect)
-            parts = regions(judge, image, read)
-            words = "" if critique is None else html.words(critique)
-            yield {self.carries: words + where(parts), self.prompt: named}
+            # asked how to get to the opposite mood, the judge names what makes this one
+            opposite = Affect(-read.affect.valence, -read.affect.arousal)
+            critique = judge.advise([Attempt(named, picture, read)], opposite)
+            yield {self.carries: carriers(critique) + where(regions(judge, image, read)), self.prompt: named}
 
     @friendly_stream
     def redraw(
@@ -145,12 +145,13 @@ class ReadTab:
                             path = visit.files() / candidate_name(done.number, index)
                             write_whole(path, png_bytes(item.picture, item.reading))
                             away = "unread" if item.distance is None else f"{item.distance:.2f} away"
-                            shown.append((str(path), f"{'best of its round, ' if item.chosen else ''}{away}"))
+                            shown.append((str(path), f"{'✓ ' if item.chosen else ''}{away}"))
                         yield {self.gallery: list(shown)}
                     case Finished(run):
                         visit.keep(run)
-                        best = run.best().distance
-                        away = "" if best is None else f" The best lies {best:.2f} from {mood}."
+                        best = run.best()
+                        far = None if best is None else best.distance
+                        away = "" if far is None else f" The best lies {far:.2f} from {mood}."
                         yield {self.status: html.progress(f"Done.{away}", busy=False)}
 
 
@@ -163,12 +164,18 @@ def seen_words(read: Reading) -> str:
     return subject or place
 
 
+def carriers(critique: Critique | None) -> str:
+    """What carries the emotion, as the judge names it; empty when it names nothing."""
+    items = "".join(f"<li>{html.text(word)}</li>" for word in critique.carries) if critique else ""
+    return f'<h4>What carries the emotion</h4><ul class="carries">{items}</ul>' if items else ""
+
+
 def where(parts: list[Region]) -> str:
     """Where in the picture the emotion lies, in words."""
     told = sentences(parts)
     items = "".join(f"<li>{html.text(item)}</li>" for item in told)
     body = f'<ul class="carries">{items}</ul>' if items else '<p class="quiet">No part stands out.</p>'
-    return f"<h4>Where it lies</h4>{body}<p class=\"quiet\">What each part adds to the reading: blurred, it is gone.</p>"
+    return f'<h4>Where it lies</h4>{body}<p class="quiet">What each part adds to the reading: blurred, it is gone.</p>'
 
 
 def take_files(image: gr.Image) -> None:

@@ -24,7 +24,8 @@ element.addEventListener("click", (event) => {{
   const svg = element.querySelector("svg");
   if (!svg || !svg.contains(event.target)) return;
   const box = svg.getBoundingClientRect();
-  const x = ((event.clientX - box.left) / box.width) * {SIZE:g}, y = ((event.clientY - box.top) / box.height) * {SIZE:g};
+  const x = ((event.clientX - box.left) / box.width) * {SIZE:g};
+  const y = ((event.clientY - box.top) / box.height) * {SIZE:g};
   const clamp = (v) => Math.max(-1, Math.min(1, v));
   trigger("click", {{
     valence: clamp(((x - {MARGIN:g}) / {SPAN:g}) * 2 - 1), arousal: clamp(1 - ((y - {MARGIN:g}) / {SPAN:g}) * 2),

@@ -97,7 +97,7 @@ class SweepTab:
     def add_point(self, path: str, event: gr.EventData) -> tuple[str, str]:
         """A press on the plane: one waypoint more."""
         try:
-            point = f"{float(event.valence):.2f},{float(event.arousal):.2f}"
+            point = ",".join(f"{round(float(x), 2) + 0.0:.2f}" for x in (event.valence, event.arousal))  # no -0.00
         except (AttributeError, TypeError, ValueError):
             return _path(path)
         return _path(f"{path} {point}".strip())

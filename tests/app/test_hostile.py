@@ -1,4 +1,4 @@
-"""What an unkind visitor sends: refused with one sentence, nothing executed, nothing outside the data folder touched."""
+"""What an unkind visitor sends: refused with one sentence, nothing executed, nothing outside the data touched."""
 
 import io
 import json
@@ -134,7 +134,9 @@ def test_an_upload_above_the_limit_is_refused(target: Target) -> None:
     assert answer.status_code >= 400 and "Traceback" not in answer.text
 
 
-@pytest.mark.parametrize("name", ["../../../escaped.png", "..\\..\\escaped.png", "<script>.png", "a\0b.png", "C:/x.png"])
+@pytest.mark.parametrize(
+    "name", ["../../../escaped.png", "..\\..\\escaped.png", "<script>.png", "a\0b.png", "C:/x.png"]
+)
 def test_file_names_of_uploads_stay_in_their_folder(target: Target, name: str) -> None:
     answer = httpx.post(f"{target.address}gradio_api/upload", files={"files": (name, whole_png(), "image/png")})
     if answer.status_code == 200:
@@ -213,7 +215,9 @@ def test_odd_values_are_refused_without_a_trace(target: Target, name: str, data:
     assert "Traceback" not in said and "<script>" not in said and "site-packages" not in said
 
 
-@pytest.mark.parametrize("name", ["../../etc", "/etc/passwd", SCRIPT, "a\0b", "~root", "http://evil.example/x", "x" * 5000])
+@pytest.mark.parametrize(
+    "name", ["../../etc", "/etc/passwd", SCRIPT, "a\0b", "~root", "http://evil.example/x", "x" * 5000]
+)
 def test_adapter_and_model_names_are_only_paths(name: str, tmp_path: Path) -> None:
     path, scale = build.parse_adapter(f"{name}:0.5")
     assert scale == 0.5 and str(path)

@@ -110,6 +110,9 @@ def test_any_prompt_is_drawn(models: PaintGenerator, capsys: pytest.CaptureFixtu
         (["sweep", "a dog", "--grid", "3", "--path", "0,0 1,1"], "path"),
         (["sweep", "a dog", "--path", "0,0"], "path"),
         (["sweep", "a dog", "--path", "0,0 2,2"], "valence"),
+        (["sweep", "a dog", "--blend", "happy"], "blend"),
+        (["sweep", "a dog", "--blend", "happy,hapy"], "Unknown emotion"),
+        (["sweep", "a dog", "--animation", "out.avi"], "cannot be"),
         (["estimate"], "IMAGE"),
         (["train", "poet"], "poet"),
         (["evaluate", "poet"], "poet"),
@@ -205,6 +208,17 @@ def test_sweeps(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> N
     assert data["continuity"]["valence"]["steps"] == 6 and Path(data["sheet"]).is_file()
     assert main(["sweep", "a dog", "--path", "-0.5,0 0.5,0", "--frames", "5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["continuity"]["path"]["steps"] == 4
+
+
+def test_a_blend_with_an_animation(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["sweep", "a dog", "--blend", "happy,afraid,0.3", "--frames", "3", "--animation", "film/out.webp"]
+    command.append("--json")
+    assert main(command) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert [point["valence"] for point in data["points"]] == pytest.approx([0.8, 0.365, -0.65])
+    assert data["animation"] == "film/out.webp" and Image.open("film/out.webp").n_frames > 3
+    assert all(Path(point["image"]).is_file() for point in data["points"])
+    assert main(command) == 2 and "already there" in capsys.readouterr().err
 
 
 def test_render_is_labelled_and_repeatable(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:

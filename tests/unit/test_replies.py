@@ -198,3 +198,13 @@ def test_schemas_for_decoding_hold_no_limits_of_length(schema: dict[str, object]
     text = json.dumps(schema)
     assert '"additionalProperties": false' in text and '"required"' in text
     assert not any(limit in text for limit in ("maxLength", "minLength", "maxItems"))
+
+
+def test_what_an_analysis_names_twice_is_said_once() -> None:
+    text = '{"analysis": "It is too tense for the storm and the storm.", "carries": ["storm", "storm"], "edits": []}'
+    critique = critique_for(text, "a boat")
+    assert critique is not None
+    assert critique.analysis == "It is too tense for the storm." and critique.carries == ("storm",)
+    apart = '{"analysis": "The storm and the stormy sea make it too tense.", "carries": [], "edits": []}'
+    kept = critique_for(apart, "a boat")
+    assert kept is not None and kept.analysis == "The storm and the stormy sea make it too tense."
