@@ -50,7 +50,7 @@ class FinetuneSettings:
     rank: int | None = None  # of the LoRA; None: that of the adapter to start from, or RANK
     start: str | None = None  # a LoRA to begin with, in diffusers' format; None: the base as it is
     start_scale: float = 1.0  # how much of it
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-4
     gradient_clip: float = 1.0
     beta: float | None = None  # tie to the anchor (awm, nft), the base (grpo, direct, dpo)
     anchor: Literal["old", "base"] = "old"  # of awm: the policy that sampled, or the frozen base

@@ -82,7 +82,7 @@ def order() -> Order:
             )
             group = gr.Slider(2, 32, 8, step=1, label="Pictures of a group", info="of one prompt and target")
             steps = gr.Slider(1, 50, 6, step=1, label="Steps of a picture")
-            learning_rate = gr.Number(1e-3, label="Learning rate", minimum=0, step=1e-4)
+            learning_rate = gr.Number(5e-4, label="Learning rate", minimum=0, step=1e-4)
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED)
             held_out = gr.Textbox(
                 "", label="Held-out prompts", lines=2, max_lines=8, max_length=20_000,

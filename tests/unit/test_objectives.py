@@ -22,8 +22,17 @@ def velocities(count: int) -> Tensor:
 def test_awm_is_a_weighted_matching_error_and_a_trust_region() -> None:
     predicted, reference, target = velocities(3)
     expected = ADVANTAGE * (predicted - target).square().mean((1, 2))
-    expected = expected + 0.3 * (predicted - reference).square().mean((1, 2))
+    expected = expected + (0.3 + (-ADVANTAGE).clamp(min=0)) * (predicted - reference).square().mean((1, 2))
     assert torch.allclose(objectives.awm_loss(predicted, reference, target, ADVANTAGE, 0.3), expected, atol=1e-5)
+
+
+def test_awm_is_bounded_below_however_bad_the_sample() -> None:
+    """With beta alone the loss of a sample with A = -2 fell without end, and the policy with it."""
+    _, reference, target = velocities(3)
+    bad = torch.full((len(target),), -2.0)
+    away = [reference + scale * (reference - target) for scale in (1.0, 10.0, 100.0, 1000.0)]
+    losses = [float(objectives.awm_loss(v, reference, target, bad, 0.1).mean()) for v in away]
+    assert losses[3] > losses[2] > losses[0]
 
 
 @pytest.mark.parametrize("beta", [0.1, 1.0, 2.0])
@@ -181,7 +190,7 @@ def test_the_reward_of_a_toy_flow_rises(name: str, beta: float, rate: float) -> 
         times, noise = torch.rand(64, generator=draw), torch.randn(64, 2, generator=draw)
         noisy, target = schedule.interpolate(clean, noise, times), schedule.velocity(clean, noise)
         with torch.no_grad():
-            held = flow.base(noisy, times) if name == "awm" else flow(noisy, times)
+            held = flow(noisy, times)
         loss_of = objectives.awm_loss if name == "awm" else objectives.nft_loss
         slopes = torch.autograd.grad(loss_of(flow(noisy, times), held, target, advantage, beta).mean(), weights)
         with torch.no_grad():
