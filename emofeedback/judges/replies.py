@@ -136,7 +136,7 @@ def critique_for(text: str, prompt: str) -> Critique | None:
     critique = parse_critique(text)
     if critique is None:
         return None
-    fitting = tuple(edit for edit in critique.edits if fits(edit, prompt))
+    fitting = tuple(dict.fromkeys(edit for edit in critique.edits if fits(edit, prompt)))
     if critique.edits and not fitting:
         return None
     return Critique(_SAID_TWICE.sub(r"\1", critique.analysis), tuple(dict.fromkeys(critique.carries)), fitting)
