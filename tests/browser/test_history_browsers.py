@@ -1,0 +1,63 @@
+"""History in two browsers: it survives a restart of the studio, and nobody sees another's runs."""
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes_ui import FakeGenerator, FakeJudge
+from steps import run_rounds, says, wait_for
+
+SHOWN = "document.querySelectorAll('#history-gallery img').length"
+
+
+def serve(data: Path, files: Path, port: int) -> Any:
+    studio = pytest.importorskip("emofeedback.ui.studio")
+    history = pytest.importorskip("emofeedback.history")
+    keep = pytest.importorskip("emofeedback.ui.history_keep")
+    files.mkdir(exist_ok=True)
+    keeper = keep.Keeper(history.History(data))
+    page, address = studio.launch(
+        lambda: (FakeGenerator(), FakeJudge()),
+        block=False,
+        example=files / "none",
+        files=files,
+        keeper=keeper,
+        port=port,
+    )
+    return page, address, keeper
+
+
+def visit(context: Any, address: str) -> Any:
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    with page.expect_response(lambda response: "/run/predict" in response.url):
+        page.goto(address)
+    page.wait_for_selector("#pad .pad-plane")
+    return page
+
+
+def test_a_run_is_there_after_a_restart_and_for_its_owner_alone(browser, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    mine, other = browser.new_context(), browser.new_context()
+    studio, address, keeper = serve(tmp_path / "data", tmp_path / "files", port)
+    try:
+        run_rounds(visit(mine, address), "a zeppelin by the sea", 1)
+        keeper.settle()
+    finally:
+        studio.close()
+    studio, address, _ = serve(tmp_path / "data", tmp_path / "files", port)
+    try:
+        page = visit(mine, address)
+        page.get_by_role("tab", name="History").click()
+        wait_for(page, f"{SHOWN} === 1")
+        stranger = visit(other, address)
+        stranger.get_by_role("tab", name="History").click()
+        says(stranger, "Nothing here yet", "#history-note")
+        assert stranger.evaluate(SHOWN) == 0
+    finally:
+        studio.close()
+        mine.close()
+        other.close()
