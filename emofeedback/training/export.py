@@ -43,9 +43,10 @@ There is no T5 encoder, hence the two `None` and `max_sequence_length=1`. Valenc
 adapter in `{adapter}/`: `python -m emofeedback generate "a lighthouse by the seaside" --valence -0.7 --arousal 0.5`.
 
 ## Data
-{scenes} scenes of the training split of the scene grammar, rendered by `emofeedback.scenes`, half of them random, half
-composed of parts that agree (`emofeedback.scenes.sampling`); captions of every completeness; valence and arousal on the scene scale of the affect model, which is not a human rating. One
-place-subject pair in eight is never shown (`emofeedback.scenes.grammar.split_of`).
+{scenes} scenes of the training split of the scene grammar, rendered by `emofeedback.scenes`, half of them random,
+half composed of parts that agree (`emofeedback.scenes.sampling`); captions of every completeness; valence and arousal
+on the scene scale of the affect model, which is not a human rating. One place-subject pair in eight is never shown
+(`emofeedback.scenes.grammar.split_of`).
 
 ## Recipe
 Flow matching with logit-normal times on the latents of a {channels}-channel autoencoder with f = 8, whose decoder had
