@@ -1,8 +1,6 @@
-"""What a visitor has of fine-tuning, the line of jobs that wait for the one place, and the thread a job runs on."""
+"""What a visitor has of fine-tuning, the line of jobs that wait for the one place, and a job's turn in it."""
 
 import hashlib
-import queue
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,9 +9,7 @@ from pathlib import Path
 from emofeedback.errors import Cancelled
 from emofeedback.training.finetune_shelf import Shelf
 from emofeedback.ui.desk import Models, Visit
-
-Post = Callable[[object], None]
-TICK = 1.0  # seconds between signs of life
+from emofeedback.ui.worker import TICK, Post, on_thread
 
 
 @dataclass(eq=False)
@@ -84,7 +80,7 @@ def shelf_of(root: Path, visit: Visit) -> Shelf:
 def work(
     models: Models, line: Line, visit: Visit, stop: threading.Event, task: Callable[[Post], None]
 ) -> Iterator[object]:
-    """Run `task` on a thread, under the models' lock, when its turn in the line has come.
+    """Run `task` as `on_thread` does, when its turn in the line has come.
 
     Yields a `Place` while others are before it, then what the task posts, and None as a sign of life.
 
@@ -100,48 +96,9 @@ def work(
             ahead = line.ahead(ticket, TICK)
             if stop.is_set() or visit.gone:
                 raise Cancelled("Stopped.")
-        posts: queue.SimpleQueue[object] = queue.SimpleQueue()
-        end = object()
-        body = threading.Thread(
-            target=_body, args=(models, line, ticket, visit, stop, task, posts, end), name="finetune", daemon=True
-        )
-        body.start()
         started = True
-        yield from _posts(posts, end)
+        yield from on_thread(models, visit, stop, task, after=lambda: line.leave(ticket))
     finally:
         stop.set()  # the page may be gone
         if not started:
             line.leave(ticket)
-
-
-def _body(
-    models: Models, line: Line, ticket: object, visit: Visit, stop: threading.Event, task: Callable[[Post], None],
-    posts: "queue.SimpleQueue[object]", end: object,
-) -> None:  # fmt: skip
-    try:
-        models.get()
-        with models.lock:
-            if stop.is_set():
-                raise Cancelled("Stopped.")
-            task(posts.put)
-    except Exception as error:
-        posts.put(error)
-    finally:
-        line.leave(ticket)
-        if visit.gone:  # the visitor's folder was dropped while the job still wrote to it
-            shutil.rmtree(visit.folder, ignore_errors=True)
-        posts.put(end)
-
-
-def _posts(posts: "queue.SimpleQueue[object]", end: object) -> Iterator[object]:
-    while True:
-        try:
-            post = posts.get(timeout=TICK)
-        except queue.Empty:
-            yield None
-            continue
-        if post is end:
-            return
-        if isinstance(post, Exception):
-            raise post
-        yield post

@@ -21,10 +21,11 @@ from emofeedback.training.finetune_shelf import Shelf
 from emofeedback.ui import finetune_layout as layout
 from emofeedback.ui import html
 from emofeedback.ui.desk import MODELS, Models, Visit, Visits, friendly, friendly_stream
-from emofeedback.ui.finetune_bench import Bench, Line, Place, Post, shelf_of, work
+from emofeedback.ui.finetune_bench import Bench, Line, Place, shelf_of, work
 from emofeedback.ui.finetune_past import PastJobs, continued
 from emofeedback.ui.finetune_view import Entry, charts, ending_words, estimate_words, event_words, pairs, place_words
 from emofeedback.ui.wardrobe import Wardrobe
+from emofeedback.ui.worker import Post
 
 if TYPE_CHECKING:
     from emofeedback.training.finetune_job import FinetuneJob

@@ -13,8 +13,17 @@ TICK = 1.0
 """Seconds between signs of life."""
 
 
-def on_thread(models: Models, visit: Visit, stop: threading.Event, task: Callable[[Post], None]) -> Iterator[object]:
+def on_thread(
+    models: Models,
+    visit: Visit,
+    stop: threading.Event,
+    task: Callable[[Post], None],
+    after: Callable[[], None] = lambda: None,
+) -> Iterator[object]:
     """Run `task` on a thread, under the models' lock and on the visitor's account; closing the iterator sets `stop`.
+
+    Args:
+        after: called on the thread when the task has ended, however it did.
 
     Yields:
         What the task posts, and None as a sign of life.
@@ -35,6 +44,7 @@ def on_thread(models: Models, visit: Visit, stop: threading.Event, task: Callabl
         except Exception as error:
             posts.put(error)
         finally:
+            after()
             if visit.gone:  # the visitor's folder was dropped while the task still wrote to it
                 shutil.rmtree(visit.folder, ignore_errors=True)
             posts.put(end)

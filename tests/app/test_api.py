@@ -205,8 +205,11 @@ def test_a_waiting_call_is_cancelled(server: Server, slow: FakeGenerator) -> Non
 def test_fine_tuning_is_cancelled(server: Server) -> None:
     job = server.client().submit("a cat", minutes=100, api_name="/fine_tune")
     until(lambda: any((out[1] or {}).get("status") == "update" for out in job.outputs()))
+    begun = server.jobs[-1]
+    assert getattr(begun, "stopped", "") != "cancelled"
     job.cancel()
-    until(lambda: getattr(server.jobs[-1], "stopped", "") == "cancelled")
+    until(lambda: getattr(begun, "stopped", "") == "cancelled")
+    assert server.jobs[-1] is begun and begun.stopped == "cancelled"  # that very job, and no other was started
 
 
 def test_plain_http_as_with_curl(server: Server) -> None:
