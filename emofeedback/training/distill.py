@@ -17,18 +17,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from emofeedback.errors import Cancelled
 from emofeedback.generators.diffusion import SceneDiffusionGenerator
 from emofeedback.generators.few_step import base_digest
 from emofeedback.pixels import sheet, to_images
 from emofeedback.records import PictureRequest
-from emofeedback.training.budget import Budget, RunLog, StopSignal, prepare_host
+from emofeedback.training.budget import prepare_host
 from emofeedback.training.checkpoint import load_state, save_state
 from emofeedback.training.distill_data import TrajectoryCache, TrajectoryPlan, draw_trajectories, make_trajectories
 from emofeedback.training.distill_export import export_few_step
 from emofeedback.training.distill_student import Points, Student, chord_loss, chord_points
 from emofeedback.training.optim import Optimisers, WeightAverage, trapezoid
 from emofeedback.training.scene_data import batch_indices
+from emofeedback.training.sitting import sit
 
 HELD_OUT = 64
 """The first trajectories are for measuring and never trained on."""
@@ -147,6 +147,10 @@ class Distiller:
         return distance_to_teacher(self.cache, self.held_out, drawn)
 
     @torch.no_grad()
+    def losses(self) -> dict[str, float]:
+        """What the log shows: the smoothed loss."""
+        return {"loss": self.loss}
+
     def draw_sheet(self, path: Path) -> None:
         """Held-out trajectories: every other row the teacher's pictures, the averaged student's below them."""
         shown = range(min(SHOWN, len(self.held_out)))
@@ -205,7 +209,7 @@ def train_few_step(
     unguided = distiller.distance()  # the LoRA still is 0
     if resume:
         distiller.load()
-    _train(distiller, minutes)
+    sit(distiller, minutes, out / "training", "Distillation was stopped; its state is saved.")
     with distiller.averaged():
         after = distiller.distance()
         facts: dict[str, float | int | str] = {
@@ -218,32 +222,3 @@ def train_few_step(
             "command": command or f"python -m emofeedback train few-step --minutes {minutes:g}",
         }  # fmt: skip
         return export_few_step(student.pipeline, student.levels.tolist(), out, facts)
-
-
-def _train(distiller: Distiller, minutes: float) -> None:
-    recipe, folder = distiller.recipe, distiller.out / "training"
-    log, budget, since = RunLog(folder), Budget(minutes, distiller.elapsed), (distiller.step, distiller.elapsed)
-    saved = drawn = distiller.elapsed
-    with StopSignal() as stop:
-        while budget.progress() < 1.0:
-            distiller.train_step(budget.progress())
-            distiller.elapsed = budget.elapsed()
-            if distiller.step % recipe.log_steps == 0:
-                rate = (distiller.step - since[0]) * recipe.batch / (distiller.elapsed - since[1])
-                since = (distiller.step, distiller.elapsed)
-                log.write(
-                    step=distiller.step,
-                    loss=distiller.loss,
-                    samples_per_second=rate,
-                    elapsed=round(distiller.elapsed, 1),
-                )
-            if distiller.elapsed - drawn > recipe.sheet_seconds:
-                distiller.draw_sheet(folder / f"samples-{distiller.step:06d}.png")
-                drawn = distiller.elapsed
-            if stop.stopped or distiller.elapsed - saved > recipe.save_seconds:
-                distiller.save()
-                saved = distiller.elapsed
-            if stop.stopped:
-                raise Cancelled("Distillation was stopped; its state is saved.")
-    distiller.save()
-    distiller.draw_sheet(folder / "samples-final.png")

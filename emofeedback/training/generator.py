@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emofeedback.affect import Affect
-from emofeedback.errors import Cancelled
 from emofeedback.flow.schedule import interpolate, logit_normal_times, velocity
 from emofeedback.generators.diffusion import TIMESTEPS, SceneDiffusionGenerator
 from emofeedback.pixels import from_bytes, sheet
@@ -31,7 +30,7 @@ from emofeedback.scenes.captions import describe, random_aspects, vocabulary
 from emofeedback.scenes.grammar import Scene
 from emofeedback.training.alignment import SPAN as ALIGNED_SPAN
 from emofeedback.training.alignment import Alignment
-from emofeedback.training.budget import Budget, RunLog, StopSignal, prepare_host
+from emofeedback.training.budget import prepare_host
 from emofeedback.training.checkpoint import load_state, save_state
 from emofeedback.training.export import export_generator
 from emofeedback.training.optim import Muon, Optimisers, WeightAverage, split_parameters, trapezoid
@@ -44,6 +43,7 @@ from emofeedback.training.scene_networks import (
     encode_captions,
     use_plain_attention,
 )
+from emofeedback.training.sitting import sit
 
 logger = logging.getLogger(__name__)
 SHEET_PROMPTS = (
@@ -212,6 +212,11 @@ class GeneratorTrainer:
         self.step += 1
         return value
 
+    def losses(self) -> dict[str, float]:
+        """What the log shows: the smoothed loss, and that of the alignment where there is one."""
+        aligned = {} if math.isnan(self.aligned) else {"aligned": self.aligned}
+        return {"loss": self.loss, **aligned}
+
     def draw_sheet(self, path: Path) -> None:
         """Twelve prompts at a pleasant and an unpleasant point, eight guided steps, from the averaged weights."""
         pipeline = assemble_pipeline(self.averaged, self.vae, self.tokenizer, self.recipe.shape.shift)
@@ -254,35 +259,9 @@ def train_generator(
     prepare_host(threads)
     recipe = recipe or GeneratorRecipe(batch=batch)
     trainer = GeneratorTrainer(cache, vae_dir, out, recipe, seed, judge)
-    log = RunLog(out / "training")
     if resume:
         trainer.load()
-    budget, since = Budget(minutes, trainer.elapsed), (trainer.step, trainer.elapsed)
-    saved = drawn = trainer.elapsed
-    with StopSignal() as stop:
-        while budget.progress() < 1.0:
-            trainer.train_step(budget.progress())
-            trainer.elapsed = budget.elapsed()
-            if trainer.step % recipe.log_steps == 0:
-                rate = (trainer.step - since[0]) * recipe.batch / (trainer.elapsed - since[1])
-                since = (trainer.step, trainer.elapsed)
-                log.write(
-                    step=trainer.step,
-                    loss=trainer.loss,
-                    aligned=trainer.aligned,
-                    samples_per_second=rate,
-                    elapsed=round(trainer.elapsed, 1),
-                )
-            if trainer.elapsed - drawn > recipe.sheet_seconds:
-                trainer.draw_sheet(out / "training" / f"samples-{trainer.step:06d}.png")
-                drawn = trainer.elapsed
-            if stop.stopped or trainer.elapsed - saved > recipe.save_seconds:
-                trainer.save()
-                saved = trainer.elapsed
-            if stop.stopped:
-                raise Cancelled("Training of the generator was stopped; its state is saved.")
-    trainer.save()
-    trainer.draw_sheet(out / "training" / "samples-final.png")
+    sit(trainer, minutes, out / "training", "Training of the generator was stopped; its state is saved.")
     facts: dict[str, float | int | str] = {
         "scenes": len(cache), "pixels": cache.size, "steps": trainer.step, "batch": recipe.batch,
         "minutes": round(trainer.elapsed / 60, 1), "loss": round(trainer.loss, 4), "seed": trainer.seed,
