@@ -20,7 +20,7 @@ from emofeedback.errors import UserError
 from emofeedback.judges.language import ASPECTS, UNREMARKABLE, JudgeTokens
 from emofeedback.judges.loading import fingerprint
 from emofeedback.judges.rating import MIN_MASS, expected_rating
-from emofeedback.judges.replies import critique_for, fits
+from emofeedback.judges.replies import critique_among, fits
 from emofeedback.pixels import from_images
 from emofeedback.records import Attempt, Critique, Picture, Reading, Seen
 from emofeedback.scenes import captions
@@ -136,11 +136,7 @@ class SceneJudge:
         history = [(a.prompt, a.reading.affect if a.reading else None) for a in attempts]
         ids = torch.tensor([self.tokens.advice(history, target)], device=self.device)
         pixels = from_images([attempts[-1].picture.image], self.size).to(self.device)
-        for sample in (False, True):
-            critique = critique_for(self._write(ids, pixels, sample), attempts[-1].prompt)
-            if critique is not None:
-                return critique
-        return None
+        return critique_among((self._write(ids, pixels, sample) for sample in (False, True)), attempts[-1].prompt)
 
     def _write(self, ids: Tensor, pixels: Tensor, sample: bool) -> str:
         """The reply [1, prefix] -> JSON text, through the key-value cache."""

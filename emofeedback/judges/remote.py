@@ -30,7 +30,7 @@ from emofeedback.judges.rating import MIN_MASS
 from emofeedback.judges.replies import (
     Piece,
     content_schema,
-    critique_for,
+    critique_among,
     critique_schema,
     parse_label,
     seen_among,
@@ -215,17 +215,18 @@ class RemoteJudge:
         """Advice on the last attempt, the two before it in view; None = no reply came or could be read."""
         question = advice_question(attempts, target)
         url = picture_url(attempts[-1].picture.image)
-        for temperature in (0.0, 0.7):
-            try:
-                answer = self._json(url, question, critique_schema(), MAX_ADVICE_TOKENS, temperature, 0)
-            except (ServerFailed, Refused) as failed:
-                logger.warning("%s: no advice came (%s)", self.name, failed)
-                return None
-            critique = critique_for(answer.text, attempts[-1].prompt)
-            if critique is not None:
-                return critique
-        logger.warning("%s: the judge's reply could not be read", self.name)
-        return None
+        answers = (
+            self._json(url, question, critique_schema(), MAX_ADVICE_TOKENS, temperature, 0)
+            for temperature in (0.0, 0.7)
+        )
+        try:
+            critique = critique_among((answer.text for answer in answers), attempts[-1].prompt)
+        except (ServerFailed, Refused) as failed:
+            logger.warning("%s: no advice came (%s)", self.name, failed)
+            return None
+        if critique is None:
+            logger.warning("%s: the judge's reply could not be read", self.name)
+        return critique
 
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
         """True when a subject that was seen stands in the prompt; else None: other words prove nothing."""

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -140,6 +140,11 @@ def critique_for(text: str, prompt: str) -> Critique | None:
     if critique.edits and not fitting:
         return None
     return Critique(_SAID_TWICE.sub(r"\1", critique.analysis), tuple(dict.fromkeys(critique.carries)), fitting)
+
+
+def critique_among(replies: Iterable[str], prompt: str) -> Critique | None:
+    """The first `critique_for` that can be read; later replies are not asked for once there is one."""
+    return next((critique for text in replies if (critique := critique_for(text, prompt)) is not None), None)
 
 
 Piece = tuple[str, float]

@@ -19,7 +19,7 @@ from emofeedback.judges.judging import AxisRating, average, names_subject
 from emofeedback.judges.processing import ModelInputs, load_processor
 from emofeedback.judges.prompting import advice_question, describe_question, rating_questions
 from emofeedback.judges.rating import MIN_MASS, expected_value
-from emofeedback.judges.replies import content_schema, critique_for, critique_schema, seen_in
+from emofeedback.judges.replies import content_schema, critique_among, critique_schema, seen_in
 from emofeedback.judges.writing import Writer
 from emofeedback.records import Attempt, Critique, Picture, Reading, Seen
 
@@ -162,14 +162,15 @@ class VisionLanguageJudge:
         Decoding is greedy; a reply that cannot be read, or none of whose edits fits the prompt, is sampled once more.
         """
         question = advice_question(attempts, target)
-        last = attempts[-1]
-        for sample in (False, True):
-            [pieces] = self.writer.write([last.picture.image], [question], critique_schema(), MAX_ADVICE_TOKENS, sample)
-            critique = critique_for("".join(piece for piece, _ in pieces), last.prompt)
-            if critique is not None:
-                return critique
-        logger.warning("%s: the judge's reply could not be read", self.name)
-        return None
+        image, schema = attempts[-1].picture.image, critique_schema()
+        written = (
+            self.writer.write([image], [question], schema, MAX_ADVICE_TOKENS, sample)[0] for sample in (False, True)
+        )
+        replies = ("".join(piece for piece, _ in pieces) for pieces in written)
+        critique = critique_among(replies, attempts[-1].prompt)
+        if critique is None:
+            logger.warning("%s: the judge's reply could not be read", self.name)
+        return critique
 
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
         """True when a subject that was seen stands in the prompt; else None: other words prove nothing."""
