@@ -96,7 +96,7 @@ def evaluate_generator(
             progress(i + 1, len(prompts))
     measures = []
     for axis, name in enumerate(AXES):
-        measures += _read_back(name, commanded[:, axis], read[:, :, axis], seed)
+        measures += read_back(name, np.tile(commanded[:, axis], (len(read), 1)), read[:, :, axis], seed)
     if kept:
         shares = bootstrap([float(np.mean(row)) for row in kept], seed=seed)
         measures.append(Measure.of("content kept", shares, "share", (0.9, None)))
@@ -105,13 +105,28 @@ def evaluate_generator(
     return measures
 
 
-def _read_back(name: str, commanded: np.ndarray, read: np.ndarray, seed: int) -> list[Measure]:
-    """Figures of one axis; commanded [points], read [prompts, points] with nan where unread."""
+def read_back(
+    name: str,
+    commanded: np.ndarray,
+    read: np.ndarray,
+    seed: int,
+    slopes: tuple[float, float] = (0.7, 1.1),
+    least_spearman: float = 0.8,
+) -> list[Measure]:
+    """Figures of one axis; commanded and read [prompts, points], read with nan where unread.
+
+    Args:
+        slopes: goal of the slope, lowest and highest.
+        least_spearman: goal of the rank correlation.
+
+    Raises:
+        UserError: hardly anything was read.
+    """
     if np.isfinite(read).sum() < 3:
         raise UserError("The rater could read hardly any picture; train the generator or the rater longer.")
 
     def over(statistic: Callable[[np.ndarray, np.ndarray], float], rows: np.ndarray) -> float:
-        values, targets = read[rows].ravel(), np.tile(commanded, len(rows))
+        values, targets = read[rows].ravel(), commanded[rows].ravel()
         known = np.isfinite(values)
         return statistic(targets[known], values[known])
 
@@ -119,8 +134,8 @@ def _read_back(name: str, commanded: np.ndarray, read: np.ndarray, seed: int) ->
     resampled = [rng.integers(0, len(read), len(read)) for _ in range(500)]
     n = int(np.isfinite(read).sum())
     rows: list[tuple[str, Callable[[np.ndarray, np.ndarray], float], str, tuple[float | None, float | None] | None]] = [
-        (f"{name} slope", slope, "read per commanded", (0.7, 1.1)),
-        (f"{name} Spearman", spearman, "rho", (0.8, None)),
+        (f"{name} slope", slope, "read per commanded", slopes),
+        (f"{name} Spearman", spearman, "rho", (least_spearman, None)),
         (f"{name} error", mean_absolute_error, "mean absolute", None),
     ]
     measures = []
@@ -128,7 +143,7 @@ def _read_back(name: str, commanded: np.ndarray, read: np.ndarray, seed: int) ->
         draws = [value for rows_ in resampled if np.isfinite(value := over(statistic, rows_))]
         low, high = np.quantile(draws, [0.025, 0.975]) if draws else (np.nan, np.nan)
         measures.append(Measure(label, over(statistic, every), unit, n, (float(low), float(high)), goal))
-    constant = mean_absolute_error(commanded, np.zeros_like(commanded))
+    constant = mean_absolute_error(commanded.ravel(), np.zeros(commanded.size))
     measures.append(Measure(f"{name} error of a constant 0", constant, "mean absolute", n))
     return measures
 

@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from emofeedback.affect import Affect
 from emofeedback.continuum import EXTENT
 from emofeedback.drawing import MAX_CANDIDATES, Drawing, draw_pictures
 from emofeedback.errors import UserError
 from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
-from emofeedback.evaluation.protocol import Progress, Reader, held_out_prompts
+from emofeedback.evaluation.protocol import AXES, Progress, Reader, held_out_prompts, read_back
 from emofeedback.evaluation.report import Measure
 from emofeedback.loop import Finished, choose, read_candidates, run_loop
 from emofeedback.protocols import Generator, Judge
@@ -19,8 +21,13 @@ from emofeedback.records import Picture, Run
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One prompt and target: rater's distances to the target, content kept, seconds and pictures of each way."""
+    """One prompt and target: rater's distances to the target, content kept, seconds and pictures of each way.
 
+    `read` is what the rater reads in the picture that the feedback run ended with.
+    """
+
+    target: Affect
+    read: Affect
     feedback: float
     best_of: float
     first: float
@@ -99,6 +106,8 @@ def compare(
         return None
     feedback, best_of, first = (reading for reading in graded if reading is not None)
     return Comparison(
+        target=target,
+        read=feedback.affect,
         feedback=feedback.affect.distance(target),
         best_of=best_of.affect.distance(target),
         first=first.affect.distance(target),
@@ -128,6 +137,10 @@ def _measures(found: list[Comparison], asked: int, seed: int) -> list[Measure]:
         Measure.of("feedback minus best of N", gain, "V-A distance"),
         Measure("feedback minus best of N, upper end", gain.high, "V-A distance", gain.n, None, (None, 0.0)),
     ]
+    for axis in AXES:
+        commanded = np.array([getattr(c.target, axis) for c in found])
+        read = np.array([[getattr(c.read, axis)] for c in found])
+        measures += read_back(f"{axis} after the rounds,", commanded[:, None], read, seed, (0.8, 1.1), 0.9)
     for name, kept in (
         ("content kept with feedback", [float(c.feedback_kept) for c in found if c.feedback_kept is not None]),
         ("content kept by best of N", [float(c.best_of_kept) for c in found if c.best_of_kept is not None]),
