@@ -26,6 +26,7 @@ Progress = Callable[[int, int], None]
 AXES = ("valence", "arousal")
 RENDER_SIZE = 128
 BATCH = 32
+LEAST_READ = 3  # pictures without which a slope says nothing
 
 
 DEFAULT_LOOKS = {"palette": "natural", "light": "even"}
@@ -122,7 +123,7 @@ def read_back(
     Raises:
         UserError: hardly anything was read.
     """
-    if np.isfinite(read).sum() < 3:
+    if np.isfinite(read).sum() < LEAST_READ:
         raise UserError("The rater could read hardly any picture; train the generator or the rater longer.")
 
     def over(statistic: Callable[[np.ndarray, np.ndarray], float], rows: np.ndarray) -> float:

@@ -12,7 +12,7 @@ from emofeedback.continuum import EXTENT
 from emofeedback.drawing import MAX_CANDIDATES, Drawing, draw_pictures
 from emofeedback.errors import UserError
 from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
-from emofeedback.evaluation.protocol import AXES, Progress, Reader, held_out_prompts, read_back
+from emofeedback.evaluation.protocol import AXES, LEAST_READ, Progress, Reader, held_out_prompts, read_back
 from emofeedback.evaluation.report import Measure
 from emofeedback.loop import Finished, choose, read_candidates, run_loop
 from emofeedback.protocols import Generator, Judge
@@ -137,7 +137,7 @@ def _measures(found: list[Comparison], asked: int, seed: int) -> list[Measure]:
         Measure.of("feedback minus best of N", gain, "V-A distance"),
         Measure("feedback minus best of N, upper end", gain.high, "V-A distance", gain.n, None, (None, 0.0)),
     ]
-    for axis in AXES:
+    for axis in AXES if len(found) >= LEAST_READ else ():
         commanded = np.array([getattr(c.target, axis) for c in found])
         read = np.array([[getattr(c.read, axis)] for c in found])
         measures += read_back(f"{axis} after the rounds,", commanded[:, None], read, seed, (0.8, 1.1), 0.9)
