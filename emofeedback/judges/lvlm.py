@@ -17,10 +17,11 @@ from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 from emofeedback.affect import Affect
 from emofeedback.checksums import verify_folder
 from emofeedback.errors import UserError
+from emofeedback.judges.foresight import most_promising
 from emofeedback.judges.language import ASPECTS, UNREMARKABLE, JudgeTokens
 from emofeedback.judges.loading import fingerprint
 from emofeedback.judges.rating import MIN_MASS, expected_rating
-from emofeedback.judges.replies import critique_among, fits
+from emofeedback.judges.replies import critique_for, fits
 from emofeedback.pixels import from_images
 from emofeedback.records import Attempt, Critique, Picture, Reading, Seen
 from emofeedback.scenes import captions
@@ -30,7 +31,7 @@ __all__ = ["SceneJudge", "fits", "named_content"]
 logger = logging.getLogger(__name__)
 
 MAX_REPLY_TOKENS = 200
-RETRY_TEMPERATURE = 0.7
+DRAFT_TEMPERATURE = 0.8
 
 
 class SceneJudge:
@@ -41,6 +42,8 @@ class SceneJudge:
         tokenizer: the one it was trained with.
         name: how readings name their judge.
         batch: pictures per forward pass.
+        drafts: replies written for one piece of advice, of which the most promising counts; 1 takes the first.
+        plan: let edits planned on what the judge sees compete with those it writes.
     """
 
     def __init__(
@@ -50,6 +53,8 @@ class SceneJudge:
         name: str = "scene-judge",
         device: str = "cpu",
         batch: int = 32,
+        drafts: int = 8,
+        plan: bool = True,
     ) -> None:
         # Weights that need gradients would leave their graph in LeViT's cache of attention biases.
         self.model = model.requires_grad_(False).eval().to(device)
@@ -58,6 +63,7 @@ class SceneJudge:
         self.identity = name  # what calibrations are bound to
         self.device = torch.device(device)
         self.batch = batch
+        self.drafts, self.plan = drafts, plan
         self.size: int = model.config.vision_config.image_size  # type: ignore[union-attr]
 
     @classmethod
@@ -78,6 +84,10 @@ class SceneJudge:
             raise UserError(f"{folder} does not hold a scene judge ({error}); give a folder that does.") from error
         judge.identity = f"{folder.name}:{fingerprint(folder)}"
         return judge
+
+    def tower(self) -> torch.nn.Module:
+        """The vision tower: pictures [B, 3, S, S] in [-1, 1] -> an output with `last_hidden_state` [B, n n, E]."""
+        return self.model.model.vision_tower
 
     def query_logits(self, pixels: Tensor) -> Tensor:
         """Next-token logits at the queries, [B, queries, vocabulary], for pixels [B, 3, H, W] in [-1, 1]."""
@@ -128,33 +138,46 @@ class SceneJudge:
     def advise(self, attempts: Sequence[Attempt], target: Affect) -> Critique | None:
         """Advice on the last attempt, the two before it in view; None = no reply could be read.
 
-        Decoding is greedy; a reply that cannot be read, or none of whose edits fits the prompt, is sampled
-        once more with a fixed seed.
+        The first draft is decoded greedily, the others are sampled with a fixed seed; of those that can be read and
+        fit the prompt, and of edits planned on what it sees, the most promising count (see `foresight`).
         """
         if not attempts:
             raise ValueError("advice needs at least one attempt")
+        last = attempts[-1]
         history = [(a.prompt, a.reading.affect if a.reading else None) for a in attempts]
         ids = torch.tensor([self.tokens.advice(history, target)], device=self.device)
-        pixels = from_images([attempts[-1].picture.image], self.size).to(self.device)
-        return critique_among((self._write(ids, pixels, sample) for sample in (False, True)), attempts[-1].prompt)
+        pixels = from_images([last.picture.image], self.size).to(self.device)
+        replies = self._write(ids, pixels, self.drafts)
+        drafts = [critique for text in replies if (critique := critique_for(text, last.prompt)) is not None]
+        if self.drafts == 1 and not self.plan:
+            return drafts[0] if drafts else None
+        return most_promising(drafts, last.prompt, last.reading, target, self.plan)
 
-    def _write(self, ids: Tensor, pixels: Tensor, sample: bool) -> str:
-        """The reply [1, prefix] -> JSON text, through the key-value cache."""
+    def _write(self, ids: Tensor, pixels: Tensor, count: int) -> list[str]:
+        """`count` replies in JSON to ids [1, prefix], the first greedy, written together through the key-value cache.
+
+        Replies that are finished leave the batch.
+        """
         generator = torch.Generator(self.device).manual_seed(0)
-        output = self.model(input_ids=ids, pixel_values=pixels, logits_to_keep=1, use_cache=True)
-        reply: list[int] = []
-        while len(reply) < MAX_REPLY_TOKENS:
-            logits = output.logits[0, -1].float()
-            if sample:
-                token = int(torch.multinomial((logits / RETRY_TEMPERATURE).softmax(-1), 1, generator=generator))
-            else:
-                token = int(logits.argmax())
-            if token == self.tokens.end_id:
-                break
-            reply.append(token)
-            step = torch.tensor([[token]], device=self.device)
-            output = self.model(input_ids=step, past_key_values=output.past_key_values, use_cache=True)
-        return self.tokens.text(reply)
+        prefix = self.model(input_ids=ids, pixel_values=pixels, logits_to_keep=1, use_cache=True)
+        cache, logits = prefix.past_key_values, prefix.logits[:, -1].float().expand(count, -1)
+        cache.batch_repeat_interleave(count)
+        replies: list[list[int]] = [[] for _ in range(count)]
+        writing = list(range(count))
+        for _ in range(MAX_REPLY_TOKENS):
+            tokens = torch.multinomial((logits / DRAFT_TEMPERATURE).softmax(-1), 1, generator=generator)[:, 0]
+            if writing[0] == 0:
+                tokens[0] = logits[0].argmax()
+            going = (tokens != self.tokens.end_id).nonzero()[:, 0]
+            if len(going) < len(writing):
+                if not len(going):
+                    break
+                cache.batch_select_indices(going)
+                writing, tokens = [writing[i] for i in going.tolist()], tokens[going]
+            for i, token in zip(writing, tokens.tolist(), strict=True):
+                replies[i].append(token)
+            logits = self.model(input_ids=tokens[:, None], past_key_values=cache, use_cache=True).logits[:, -1].float()
+        return [self.tokens.text(reply) for reply in replies]
 
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
         """Whether the place and the subjects that the prompt names are seen; None when it names none."""

@@ -110,11 +110,20 @@ def test_advice_from_random_weights_is_none_not_a_guess(judge: SceneJudge) -> No
     assert judge.advise([Attempt("a cat", picture(), None)] * 5, Affect(0.5, 0.5)) is None
 
 
+def test_the_first_draft_is_the_greedy_one_however_many_are_written(judge: SceneJudge) -> None:
+    ids = torch.tensor([judge.tokens.advice([("a cat", None)], Affect(0.2, -0.4))])
+    pixels = torch.zeros(1, 3, judge.size, judge.size)
+    with torch.no_grad():
+        alone, among = judge._write(ids, pixels, 1), judge._write(ids, pixels, 4)
+    assert len(alone) == 1 and len(among) == 4
+    assert among[0] == alone[0]
+
+
 def test_advice_that_is_written_is_returned_without_unfitting_edits(
     judge: SceneJudge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reply = '{"analysis": "Calm.", "carries": [], "edits": [{"remove": "at night"}, {"remove": "at dawn"}]}'
-    monkeypatch.setattr(judge, "_write", lambda ids, pixels, sample: reply)
+    monkeypatch.setattr(judge, "_write", lambda ids, pixels, count: [reply] * count)
     critique = judge.advise([Attempt("A cat At Night", picture(), None)], Affect(0.5, 0.5))
     assert critique is not None and critique.edits == (Edit("remove", old="at night"),)
     assert judge.advise([Attempt("a cat", picture(), None)], Affect(0.5, 0.5)) is None
