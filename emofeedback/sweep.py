@@ -13,6 +13,7 @@ from emofeedback.errors import Cancelled
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import Picture, Reading
 from emofeedback.sheets import Board, board_of, sheet
+from emofeedback.spread import Team
 from emofeedback.storage import image_bytes, png_bytes, write_json, write_rows, write_whole
 
 BATCH = 25
@@ -100,11 +101,13 @@ def run_sweep(
     strength: float = 1.0,
     steps: int | None = None,
     cancel: CancelFlag | None = None,
+    team: Team | None = None,
 ) -> Iterator[SweepProgress | Sweep]:
     """Draw and read all points; yields progress, then the sweep.
 
     Args:
         judge: None = the pictures are not read.
+        team: processes that share the work; every one of them gets the whole sweep.
 
     Raises:
         UserError: a value is out of range.
@@ -113,7 +116,8 @@ def run_sweep(
     check_whole("seed", seed, 0, 2**53)
     check_number("strength", strength, 0.0, 5.0)
     points = [point for row in rows for point in row]
-    requests = continuum.requests_for(prompt, points, seed, strength, steps)
+    team = team or Team()
+    requests = team.part(continuum.requests_for(prompt, points, seed, strength, steps))
     pictures: list[Picture] = []
     readings: list[Reading | None] = []
     for begin in range(0, len(requests), BATCH):
@@ -126,6 +130,8 @@ def run_sweep(
                 readings += [None] * len(message) if judge is None else judge.read(message)
         if cancel is not None and cancel.is_set():
             raise Cancelled("The sweep was stopped.")
+    read = team.gather(list(zip(pictures, readings, strict=True)))
+    pictures, readings = [picture for picture, _ in read], [reading for _, reading in read]
     width = len(rows[0])
     grid = tuple(tuple(pictures[i : i + width]) for i in range(0, len(pictures), width))
     images = [[picture.image for picture in row] for row in grid]
@@ -134,8 +140,10 @@ def run_sweep(
     yield Sweep(prompt, seed, grid, tuple(readings), figures, generator.name, name)
 
 
-def write_sweep(sweep: Sweep, folder: Path, animation: Format | None = None, cells: bool = True) -> SweepFiles:
-    """Write sheet.png, sweep.csv, sweep.json, each picture and the animation.
+def write_sweep(
+    sweep: Sweep, folder: Path, animation: Format | None = None, cells: bool = True, metadata: bool = True
+) -> SweepFiles:
+    """Write sheet.png, sweep.csv, sweep.json, each picture (with its settings inside) and the animation.
 
     Raises:
         UserError: the folder cannot be written, or the animation cannot be made here.
@@ -146,7 +154,7 @@ def write_sweep(sweep: Sweep, folder: Path, animation: Format | None = None, cel
     names = tuple(folder / cell_name(i, len(sweep.pictures[0])) for i in range(len(sweep.readings)))
     if cells:
         for path, picture, reading in zip(names, sweep.cells(), sweep.readings, strict=True):
-            write_whole(path, png_bytes(picture, reading))
+            write_whole(path, png_bytes(picture, reading, metadata=metadata))
     files = SweepFiles(
         folder / "sheet.png", folder / "sweep.csv", folder / "sweep.json", names if cells else (), moving
     )

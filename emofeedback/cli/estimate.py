@@ -1,27 +1,32 @@
 """`estimate`: what the judge reads in given pictures."""
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from emofeedback.affect import nearest_emotion
 from emofeedback.cli.console import Console, Outcome, settings_from, signed
+from emofeedback.errors import UserError
 from emofeedback.pictures import open_picture
 from emofeedback.records import Picture, PictureRequest
 from emofeedback.serialize import reading_json
+from emofeedback.settings import Settings
+from emofeedback.spread import Team
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:
     """Read every picture; one that the judge cannot read has the reading null."""
     settings = settings_from(arguments)
-    images = [open_picture(path) for path in arguments.images]  # all are opened before a model is loaded
-    console.progress("loading the judge")
-    from emofeedback.build import build_judge
-
-    judge = build_judge(settings)
+    paths = _pictures(arguments.images)
+    team = Team.join(cpu=settings.device == "cpu")
+    name, readings = _readings(settings, paths, console, team)
+    team.leave()
     rows: list[dict[str, object]] = []
     lines, readable = [], 0
-    for done, (path, image) in enumerate(zip(arguments.images, images, strict=True)):
-        console.bar("reading", done, len(images))
-        [reading] = judge.read([Picture(image, PictureRequest("", None, 0), "file", 0.0)])
+    for path, reading in zip(paths, readings, strict=True):
         if reading is None:
             rows.append({"image": str(path), "reading": None})
             lines.append(f"{path}: could not be read")
@@ -34,4 +39,38 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
             + (f"; sees {', '.join(reading.words())}" if reading.seen else "")
             + (f"; calibrated by {reading.calibration}" if reading.calibration else "")
         )
-    return Outcome({"readings": rows, "judge": judge.name}, "\n".join(lines), done=readable > 0)
+    return Outcome({"readings": rows, "judge": name}, "\n".join(lines), done=readable > 0)
+
+
+def _pictures(given: Sequence[Path]) -> list[Path]:
+    """Files as they are; of a folder all its pictures, by name.
+
+    Raises:
+        UserError: a folder has none.
+    """
+    found: list[Path] = []
+    for path in given:
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        if not inside:
+            raise UserError(f"{path} holds no pictures; give a folder with {', '.join(SUFFIXES)} files.")
+        found += inside
+    return found
+
+
+def _readings(settings: Settings, paths: Sequence[Path], console: Console, team: Team) -> tuple[str, list]:
+    """The judge's name and the reading of every picture, to which every process of the team reads its part."""
+    own, failure = team.part(paths), None
+    name, readings = "", []
+    try:
+        images = [open_picture(path) for path in own]  # all are opened before a model is loaded
+        console.progress("loading the judge")
+        from emofeedback.build import build_judge
+
+        judge = build_judge(replace(settings, device=team.own_device(settings.device)))
+        name = judge.name
+        for done, image in enumerate(images):
+            console.bar("reading", done, len(images))
+            readings += judge.read([Picture(image, PictureRequest("", None, 0), "file", 0.0)])
+    except UserError as error:
+        failure = error
+    return name, team.gather(readings, failure)

@@ -3,14 +3,17 @@
 import argparse
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from emofeedback.animation import format_of
 from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, usage
 from emofeedback.continuum import Continuity
 from emofeedback.errors import UserError
+from emofeedback.settings import Settings
+from emofeedback.spread import Team
 from emofeedback.storage import results_folder
-from emofeedback.sweep import Sweep, plan, run_sweep, sweep_json, write_sweep
+from emofeedback.sweep import Rows, Sweep, plan, run_sweep, sweep_json, write_sweep
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:
@@ -23,21 +26,13 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
         rows = plan(arguments.grid or 5, arguments.path, arguments.blend, arguments.frames, arguments.extent)
     if wanted is not None and wanted.suffix and wanted.exists():
         raise UsageError(f"{wanted} is already there; give --animation another name.")
+    team = Team.join(cpu=settings.device == "cpu")
+    if not team.main:
+        _drawn(arguments, settings, prompt, rows, console, team)
+        team.leave()
     with results_folder(settings.out) as folder:
-        console.progress("loading the models")
-        from emofeedback.build import build_generator, build_judge
-
-        generator, judge = build_generator(settings), build_judge(settings)
-        sweep: Sweep | None = None
-        for event in run_sweep(
-            generator, judge, prompt, rows,
-            seed=settings.seed, strength=arguments.strength, steps=arguments.steps,
-        ):  # fmt: skip
-            if isinstance(event, Sweep):
-                sweep = event
-            else:
-                console.bar("drawing", round(event.done), event.total)
-        assert sweep is not None  # the last event
+        sweep = _drawn(arguments, settings, prompt, rows, console, team)
+        team.leave()
         files = write_sweep(sweep, folder, form)
         data = sweep_json(sweep, files, folder)
         if wanted is not None and wanted.suffix and files.animation is not None:
@@ -47,6 +42,25 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
         lines.append(f"Animation: {data['animation']}")
     lines += [_figure_line(name, figure) for name, figure in sweep.figures.items()]
     return Outcome(data, "\n".join(lines))
+
+
+def _drawn(
+    arguments: argparse.Namespace, settings: Settings, prompt: str, rows: Rows, console: Console, team: Team
+) -> Sweep:
+    """The whole sweep, to which every process of the team draws its part."""
+    console.progress("loading the models")
+    from emofeedback.build import build_generator, build_judge
+
+    settings = replace(settings, device=team.own_device(settings.device))
+    generator, judge = build_generator(settings), build_judge(settings)
+    for event in run_sweep(
+        generator, judge, prompt, rows,
+        seed=settings.seed, strength=arguments.strength, steps=arguments.steps, team=team,
+    ):  # fmt: skip
+        if isinstance(event, Sweep):
+            return event
+        console.bar("drawing", round(event.done), event.total)
+    raise AssertionError("the last event is the sweep")
 
 
 def _copy_whole(source: Path, target: Path) -> Path:

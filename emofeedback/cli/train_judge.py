@@ -1,0 +1,106 @@
+"""`train judge` beyond the bundled supervised stage, and `train adapter`: what has a base that is trained already."""
+
+import argparse
+from pathlib import Path
+
+from emofeedback.cli.console import Console, Outcome, UsageError, usage
+from emofeedback.settings import Settings, checkpoint_folder
+
+BASE_SIDE = 256  # pixels of the renders that a base learns from, unless --size says otherwise
+
+
+def train_on_base(arguments: argparse.Namespace, settings: Settings, out: Path, console: Console) -> Outcome:
+    """A vision-language model becomes a judge: LoRA, supervised and GRPO."""
+    from emofeedback.build import prepare_device
+    from emofeedback.hub import is_repo
+    from emofeedback.judges.loading import fetch, is_scene_judge
+    from emofeedback.training.judge_base import train_judge_base
+
+    base: str = arguments.base
+    folder = Path(base)
+    if not folder.is_dir():
+        if not is_repo(base):
+            raise UsageError(f"There is no folder {base}, and it is no repository OWNER/NAME; give one with --base.")
+        console.progress(f"fetching {base}")
+        folder = fetch(base)
+    if is_scene_judge(folder):
+        if arguments.stage != "grpo":
+            raise UsageError("A scene judge as the base has its supervised stage behind it; give --stage grpo.")
+        return train_advice(arguments, settings, out, folder)
+    stage = arguments.stage or "all"
+    shown = _rated(arguments, settings) if arguments.ratings is not None else _rendered(arguments, settings)
+    train_judge_base(
+        folder, shown, out, arguments.minutes, stage, arguments.resume, settings.threads or 2, settings.seed,
+        prepare_device(settings),
+    )  # fmt: skip
+    data = {"part": "judge", "base": base, "stage": stage, "out": str(out), "minutes": arguments.minutes}
+    return Outcome(data, f"The judge is in {out}; use it with --judge {out}.")
+
+
+def train_advice(arguments: argparse.Namespace, settings: Settings, out: Path, base: Path | None = None) -> Outcome:
+    """The bundled judge's second stage, from its supervised checkpoint."""
+    from emofeedback.build import prepare_device
+    from emofeedback.judges.lvlm import SceneJudge
+    from emofeedback.training.judge_comparison import finish_grpo
+    from emofeedback.training.judge_grpo import train_judge_grpo
+    from emofeedback.training.scene_data import render_cache
+
+    base = base or checkpoint_folder(settings, "scene-judge")
+    device, threads, seed = prepare_device(settings), settings.threads or 2, settings.seed
+    before = SceneJudge.from_pretrained(base, device)
+    size = before.size
+    cache = render_cache(
+        arguments.work / f"scenes-{size}-{arguments.scenes}-{seed}", arguments.scenes, size, seed, "train", threads
+    )
+    held_out = render_cache(arguments.work / f"held-out-{size}-512-{seed}", 512, size, seed + 1, "held-out", threads)
+    after, facts = train_judge_grpo(base, cache, out, arguments.minutes, arguments.resume, threads, seed, device)
+    comparison = finish_grpo(before, after, held_out, out, facts)
+    data = {"part": "judge", "stage": "grpo", "out": str(out), **facts, "comparison": comparison}
+    return Outcome(data, f"The judge is in {out}; what the stage gained stands in {out / 'grpo.json'}.")
+
+
+def train_text_emotion(arguments: argparse.Namespace, settings: Settings, out: Path, console: Console) -> Outcome:
+    """An emotion adapter on the text encoders of a generator."""
+    from emofeedback.build import prepare_device
+    from emofeedback.hub import is_repo
+    from emofeedback.training.text_adapter import train_text_adapter
+    from emofeedback.training.text_embeddings import fetch_text_encoders
+
+    base: str | None = arguments.base
+    folder = checkpoint_folder(settings, "scene-generator") if base is None else Path(base)
+    if not folder.is_dir():
+        if base is None or not is_repo(base):
+            raise UsageError(f"There is no folder {folder}, and it is no repository OWNER/NAME; give one with --base.")
+        console.progress(f"fetching the text encoders of {base}")
+        folder = fetch_text_encoders(base)
+    command = f"python -m emofeedback train adapter --minutes {arguments.minutes:g}"
+    command += f" --base {base}" if base else ""
+    metrics = train_text_adapter(
+        folder, out, arguments.minutes, arguments.pairs, arguments.resume, settings.threads or 2, settings.seed,
+        prepare_device(settings), command=command,
+    )  # fmt: skip
+    data = {"part": "adapter", "base": base or "bundled", "out": str(out), "errors": metrics}
+    return Outcome(data, f"The emotion adapter is in {out}; set EMOFEEDBACK_EMOTION_ADAPTER to it.")
+
+
+def _rated(arguments: argparse.Namespace, settings: Settings) -> list:
+    from emofeedback.evaluation.protocol_ratings import load_ratings, parse_scale
+    from emofeedback.pictures import open_picture
+    from emofeedback.training.judge_lessons import Shown
+
+    if arguments.images is None:
+        raise UsageError("--ratings needs the folder of the rated pictures; give it with --images.")
+    with usage():
+        ratings = load_ratings(arguments.ratings, arguments.images, parse_scale(arguments.scale), seed=settings.seed)
+    return [Shown(open_picture(row.path), row.affect) for row in ratings.rows]
+
+
+def _rendered(arguments: argparse.Namespace, settings: Settings) -> list:
+    from emofeedback.training.judge_lessons import shown_scenes
+    from emofeedback.training.scene_data import render_cache
+
+    size, count, seed = max(arguments.size, BASE_SIDE), min(arguments.scenes, 4000), settings.seed
+    cache = render_cache(
+        arguments.work / f"scenes-{size}-{count}-{seed}", count, size, seed, "train", settings.threads or 2
+    )
+    return shown_scenes(cache.pictures, cache.scenes)

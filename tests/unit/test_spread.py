@@ -1,0 +1,96 @@
+"""One command over two processes: each reads or draws its part, the main one writes and speaks."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from emofeedback.errors import UserError
+from emofeedback.spread import Team
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKER = """
+import json, sys
+from emofeedback.errors import UserError
+from emofeedback.spread import Team
+
+team = Team.join(cpu=True)
+items = list(range(int(sys.argv[1])))
+mine = team.part(items)
+failure = UserError("Part two is broken.") if len(sys.argv) > 2 and team.rank == 1 else None
+try:
+    found = team.gather([(team.rank, item) for item in mine], failure)
+except UserError as error:
+    found = str(error)
+print(json.dumps(found), flush=True)
+team.leave()
+print("main speaks", flush=True)
+"""
+
+
+def both(command: list[str], **more: str) -> list[subprocess.CompletedProcess[str]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **more}
+    shared |= {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    started = [
+        subprocess.Popen(
+            [sys.executable, *command], env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in (0, 1)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=300) for process in started]
+    return [
+        subprocess.CompletedProcess(command, process.returncode, out, err)
+        for process, (out, err) in zip(started, said, strict=True)
+    ]
+
+
+def test_alone_everything_is_the_identity() -> None:
+    team = Team.join({})
+    assert team == Team.join({"WORLD_SIZE": "1"}) == Team() and team.main
+    assert team.part([1, 2, 3]) == team.gather([1, 2, 3]) == [1, 2, 3]
+    assert team.own_device("auto") == "auto"
+    team.leave()
+    with pytest.raises(UserError, match="broken"):
+        team.gather([], UserError("It is broken."))
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_parts_are_gathered_in_order_by_everybody(count: int) -> None:
+    first, second = both(["-c", WORKER, str(count)])
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    lines = first.stdout.splitlines()
+    rows = json.loads(lines[0])
+    assert [item for _, item in rows] == list(range(count))
+    assert json.loads(second.stdout.splitlines()[0]) == rows
+    assert lines[1:] == ["main speaks"] and "main speaks" not in second.stdout
+    if count == 5:
+        assert [rank for rank, _ in rows] == [0, 0, 0, 1, 1]
+
+
+def test_a_failure_of_one_is_the_failure_of_all() -> None:
+    for done in both(["-c", WORKER, "4", "break"]):
+        assert json.loads(done.stdout.splitlines()[0]) == "Part two is broken."
+
+
+def test_a_folder_is_estimated_by_two_as_by_one(tmp_path: Path) -> None:
+    for k in range(3):
+        Image.new("RGB", (64, 64), (80 * k, 120, 200)).save(tmp_path / f"{k}.png")
+    command = ["-m", "emofeedback", "estimate", str(tmp_path), "--device", "cpu", "--json"]
+    first, second = both(command)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert second.stdout == ""
+    shared = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    alone = subprocess.run([sys.executable, *command], env=shared, capture_output=True, text=True, timeout=300)
+    ours, theirs = json.loads(first.stdout), json.loads(alone.stdout)
+    assert [Path(row["image"]).name for row in ours["readings"]] == ["0.png", "1.png", "2.png"]
+    for a, b in zip(ours["readings"], theirs["readings"], strict=True):
+        assert a["valence"] == pytest.approx(b["valence"], abs=1e-4)
