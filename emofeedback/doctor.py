@@ -6,18 +6,37 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from emofeedback.chat_server import host_of
 from emofeedback.checksums import verify_folder
 from emofeedback.errors import UserError
-from emofeedback.judges.chat_server import host_of
-from emofeedback.judges.loading import HOSTED, fetch, is_repo, is_scene_judge, is_url
+from emofeedback.generators.families import FAMILIES
+from emofeedback.generators.memory import fitting, gpu_gigabytes, machine_gigabytes
+from emofeedback.generators.options import PipelineOptions
+from emofeedback.generators.pipeline_files import (
+    check_pipeline_folder,
+    fetch_pipeline,
+    is_cached,
+    is_scene_generator,
+    weights_gigabytes,
+)
+from emofeedback.hub import HOSTED, is_repo
+from emofeedback.judges.loading import fetch, is_scene_judge, is_url
+from emofeedback.models import offered
 from emofeedback.settings import Settings, checkpoint_folder
 
 NEEDED = ("torch", "diffusers", "transformers", "safetensors", "numpy", "pillow", "gradio", "resvg-py")
-OPTIONAL = ("peft", "accelerate", "outlines")
+OPTIONAL = ("peft", "accelerate", "outlines", "bitsandbytes", "torchao")
+WAYS = (  # how a real model may be placed, in words
+    (PipelineOptions(), "whole"),
+    (PipelineOptions(offload="model"), "with model offload"),
+    (PipelineOptions(quantisation="bnb-8bit"), "in 8 bits"),
+    (PipelineOptions(quantisation="bnb-4bit"), "in 4 bits"),
+)
 CHECKPOINTS = {  # name: (the file that makes it one, what it does, needed)
     "scene-generator": ("model_index.json", "draws pictures", True),
     "scene-judge": ("config.json", "reads pictures and advises", True),
     "scene-rater": ("config.json", "evaluates", False),
+    "scene-visual-prompts": ("visual_prompts.json", "guides drawings by pictures", False),
 }
 
 
@@ -42,9 +61,52 @@ def examine(settings: Settings) -> list[Check]:
     if memory is not None:
         checks.append(Check("memory", memory >= 2, False, f"{memory:.1f} GB (2 GB are enough)"))
     checks += [_checkpoint(settings, name) for name in CHECKPOINTS]
+    if settings.generator != "bundled":
+        checks.append(_generator(settings.generator))
     if settings.judge != "bundled":
         checks.append(_judge(settings.judge))
+    return checks + fitting_checks(machine_gigabytes(), gpu_gigabytes())
+
+
+def fitting_checks(memory: float | None, gpu: tuple[str, float] | None) -> list[Check]:
+    """What of the real models fits: memory against need, per family and per quantisation.
+
+    Args:
+        memory: gigabytes of the machine; gpu: name and gigabytes of its GPU, None where there is none.
+    """
+    if gpu is None and memory is None:
+        return []
+    where, room = (f"{gpu[0]} with {gpu[1]:.0f} GB", gpu[1]) if gpu else (f"CPU with {memory:.0f} GB", memory or 0.0)
+    checks = []
+    for family in FAMILIES.values():
+        entries = [entry for entry in offered("generator") if entry.family == family.key]
+        for entry in {entry.parts: entry for entry in reversed(entries)}.values():
+            needs = [f"{entry.gigabytes(options):.0f} GB {words}" for options, words in WAYS if gpu or words == "whole"]
+            found = fitting(entry.parts, room, entry.size, gpu is not None)
+            verdict = "does not fit" if found is None else f"fits, {found.text()}"
+            checks.append(Check(entry.repo, found is not None, False, f"{verdict} ({where}; needs {', '.join(needs)})"))
     return checks
+
+
+def _generator(name: str) -> Check:
+    """The generator that the settings name, without asking the network: what it is and whether it is here."""
+    if name.startswith(HOSTED):
+        return Check("generator", True, True, f"{name.removeprefix(HOSTED)}, which runs elsewhere, not asked here")
+    try:
+        folder = Path(name).expanduser()
+        if not folder.is_dir():
+            folder = fetch_pipeline(name, offline=True)
+        elif is_scene_generator(folder):
+            verify_folder(folder, "model_index.json")
+            return Check("generator", True, True, f"{name}: a generator of the scene world, whole")
+        described = check_pipeline_folder(folder, name)
+    except UserError as error:
+        if is_repo(name) and not is_cached(name):
+            return Check("generator", True, True, f"{name} is not downloaded yet, or only in part")
+        return Check("generator", False, True, str(error))
+    size = sum(weights_gigabytes(folder, described))
+    kind = f"{described.family.title}{', distilled' if described.distilled else ''}, {described.prediction}"
+    return Check("generator", True, True, f"{name}: {kind}, {size:.1f} GB of weights on this machine")
 
 
 def memory_gigabytes() -> float | None:

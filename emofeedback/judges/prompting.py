@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from string import Template
 from typing import Literal
 
-from emofeedback.affect import Affect, nearest_emotion
+from emofeedback import templates
+from emofeedback.affect import Affect
 from emofeedback.records import Attempt, Edit
+from emofeedback.templates import plain, point_text
 
 Axis = Literal["valence", "arousal"]
 AXES: tuple[Axis, Axis] = ("valence", "arousal")
@@ -70,36 +69,13 @@ def advice_question(attempts: Sequence[Attempt], target: Affect) -> str:
     )
 
 
-def point_text(affect: Affect) -> str:
-    """A point for a language model: numbers on [-1, 1] and the nearest named emotion."""
-    return (
-        f"valence {affect.valence:+.2f} (-1 unpleasant .. 1 pleasant), "
-        f"arousal {affect.arousal:+.2f} (-1 calm .. 1 excited), near {nearest_emotion(affect)!r}"
-    )
-
-
-def plain(text: str) -> str:
-    """A person's words on one line and without the marks that chat templates give a meaning."""
-    return " ".join(text.replace("<", " ").replace(">", " ").replace('"', "'").split())
-
-
 def fill(name: str, **variables: str) -> str:
-    """A template with its variables put in.
+    """A judge's template with its variables put in.
 
     Raises:
         ValueError: the variables are not exactly those that the template names.
     """
-    template = _template(name)
-    wanted = set(template.get_identifiers())
-    if wanted != set(variables) or not template.is_valid():
-        raise ValueError(f"prompts/{name}.txt needs {sorted(wanted)}, not {sorted(variables)}")
-    return "\n".join(line for line in template.substitute(variables).strip().splitlines() if line.strip())
-
-
-@cache
-def _template(name: str) -> Template:
-    file = resources.files("emofeedback.judges").joinpath("prompts", f"{name}.txt")
-    return Template(file.read_text(encoding="utf-8"))
+    return templates.fill("emofeedback.judges", name, **variables)
 
 
 def _point(attempt: Attempt) -> str:

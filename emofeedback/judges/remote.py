@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from PIL import Image
 
 from emofeedback.affect import Affect
+from emofeedback.chat_server import Answer, ChatServer, Refused, ServerFailed, picture_url
 from emofeedback.errors import UserError
-from emofeedback.judges.chat_server import Answer, ChatServer, Refused, ServerFailed, picture_url
 from emofeedback.judges.judging import AxisRating, average, names_subject
 from emofeedback.judges.prompting import (
     LABEL_SETS,

@@ -9,14 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from emofeedback.json_reply import THINKING, Piece, json_object, loose_schema
 from emofeedback.records import Critique, Edit, Seen
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Analysis = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
-_THINKING = re.compile(r"<think>.*?</think>", re.DOTALL)
-MAX_REPLY = 20_000  # characters; a longer reply is a runaway
 
 
 class _Replace(BaseModel):
@@ -70,34 +69,6 @@ class _Content(BaseModel):
 _NOTHING = ("none", "unknown", "n/a", "not visible", "null", "-", "")
 
 
-def _reject_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise ValueError("a key is given twice")
-    return dict(pairs)
-
-
-def json_object(text: str) -> dict[str, Any] | None:
-    """The JSON object of a reply. Prose, a code fence or a <think> block may surround it; a second object may not.
-
-    Returns:
-        The object, or None when there is none, it is cut off, holds NaN or a doubled key, or is not alone.
-    """
-    text = _THINKING.sub("", text)
-    start = text.find("{")
-    if start < 0 or len(text) > MAX_REPLY:
-        return None
-    decoder = json.JSONDecoder(parse_constant=_reject_constant, object_pairs_hook=_unique_keys)
-    try:
-        found, end = decoder.raw_decode(text, start)
-    except (ValueError, RecursionError):
-        return None
-    return found if "{" not in text[end:] and isinstance(found, dict) else None
-
-
 def parse_critique(text: str) -> Critique | None:
     """A critique from `{"analysis": str, "carries": [str], "edits": [edit]}`.
 
@@ -145,10 +116,6 @@ def critique_for(text: str, prompt: str) -> Critique | None:
 def critique_among(replies: Iterable[str], prompt: str) -> Critique | None:
     """The first `critique_for` that can be read; later replies are not asked for once there is one."""
     return next((critique for text in replies if (critique := critique_for(text, prompt)) is not None), None)
-
-
-Piece = tuple[str, float]
-"""A token's text and its log-probability."""
 
 
 def parse_content(text: str) -> list[tuple[str, str]] | None:
@@ -210,23 +177,15 @@ _LEADING_LABEL = re.compile(
 
 def parse_label(text: str, labels: Sequence[str]) -> int | None:
     """The index of the one label that a short answer gives ("7", " 7.", "**7**", "Rating: 7"), else None."""
-    match = _LEADING_LABEL.match(_THINKING.sub("", text).strip())
+    match = _LEADING_LABEL.match(THINKING.sub("", text).strip())
     return labels.index(match[1]) if match is not None and match[1] in labels else None
 
 
 def critique_schema() -> dict[str, Any]:
     """JSON schema of a critique, for constrained decoding."""
-    return _loose(_Reply.model_json_schema(by_alias=True))
+    return loose_schema(_Reply.model_json_schema(by_alias=True))
 
 
 def content_schema() -> dict[str, Any]:
     """JSON schema of a description, for constrained decoding."""
-    return _loose(_Content.model_json_schema())
-
-
-def _loose(schema: Any) -> Any:
-    """Without limits of length: they blow up an automaton, and validation checks them anyway."""
-    if isinstance(schema, dict):
-        dropped = ("minLength", "maxLength", "maxItems", "title")
-        return {key: _loose(value) for key, value in schema.items() if key not in dropped or isinstance(value, dict)}
-    return [_loose(item) for item in schema] if isinstance(schema, list) else schema
+    return loose_schema(_Content.model_json_schema())

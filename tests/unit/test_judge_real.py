@@ -15,8 +15,9 @@ from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_stri
 from emofeedback.affect import Affect
 from emofeedback.build import build_judge, build_reward_judge
 from emofeedback.errors import UserError
+from emofeedback.hub import is_repo, split_revision
 from emofeedback.judges import vision_language
-from emofeedback.judges.loading import fetch, fingerprint, is_repo, split_revision
+from emofeedback.judges.loading import fetch, fingerprint
 from emofeedback.judges.processing import ModelInputs
 from emofeedback.judges.prompting import advice_question, fill, rating_questions
 from emofeedback.judges.replies import critique_schema

@@ -14,9 +14,9 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.build import build_judge
+from emofeedback.chat_server import MAX_SIDE, ChatServer, Refused, ServerFailed, host_of, picture_url
 from emofeedback.errors import UserError
-from emofeedback.judges.chat_server import MAX_SIDE, ChatServer, Refused, ServerFailed, host_of, picture_url
-from emofeedback.judges.loading import hosted_parts
+from emofeedback.hub import hosted_parts
 from emofeedback.judges.prompting import rating_questions
 from emofeedback.judges.remote import RemoteJudge, top_rating
 from emofeedback.records import Attempt, Critique, Edit, Picture, PictureRequest, Reading, Seen

@@ -1,0 +1,125 @@
+"""A text-to-image model that runs elsewhere: hosted through Hugging Face, or behind an inference endpoint.
+
+Prompts leave this machine. The key is sent and never logged; pictures come back whole or not at all.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from huggingface_hub import InferenceClient
+from PIL import Image
+
+from emofeedback.errors import UserError
+from emofeedback.generators.emotion_words import with_emotion_words
+from emofeedback.generators.families import Recipe
+from emofeedback.protocols import OnStep
+from emofeedback.records import Picture, PictureRequest
+from emofeedback.serving import Patience, Refused, ServerFailed, check_status, host_of
+
+logger = logging.getLogger(__name__)
+
+SEEDS = 2**31  # providers take seeds below it
+WORKERS = 4  # pictures asked for at once
+
+
+class HostedGenerator:
+    """Implements `protocols.Generator`. The emotion comes in through words that are added to the prompt.
+
+    The same request gives the same picture only where the provider honours seeds.
+
+    Args:
+        model: OWNER/NAME, or the address of an endpoint that takes {"inputs", "parameters"} and answers with a picture.
+        provider: of a hosted model; None = the account's first choice.
+        key: sent as a bearer token; None = none to an address, the stored token to Hugging Face.
+        size: side of the pictures in pixels; None = what the provider draws.
+        recipe: steps that count as usual and as a preview; only other than usual ones are sent.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        provider: str | None = None,
+        *,
+        key: str | None = None,
+        size: int | None = None,
+        recipe: Recipe | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        recipe = recipe or Recipe(28, 4, 4.0)
+        self.model, self.provider, self._key = model, provider, key
+        self._url = model if model.lower().startswith(("http://", "https://")) else None
+        self.host = host_of(self._url) if self._url else f"Hugging Face ({provider or 'auto'})"
+        self.name = f"hosted:{self.host if self._url else model}{f':{provider}' if provider else ''}"
+        self.asked_size, self.size = size, size or 1024
+        self.default_steps, self.preview_steps = recipe.steps, recipe.preview_steps
+        self.patience = patience or Patience(deadline=300.0)
+
+    def unknown_words(self, prompt: str) -> tuple[str, ...]:
+        """None: the vocabulary is open."""
+        return ()
+
+    def drawn_prompt(self, request: PictureRequest) -> str:
+        """The words that are sent: the prompt, with words that carry the emotion."""
+        if request.affect is None:
+            return request.prompt
+        return with_emotion_words(request.prompt, request.affect, request.strength)
+
+    def generate(self, requests: Sequence[PictureRequest], on_step: OnStep | None = None) -> Iterator[Picture]:
+        """Yield one picture per request, in order; `on_step` counts pictures, and may cancel between them.
+
+        Raises:
+            UserError: a request starts from a picture, or the service refuses or does not answer.
+            Cancelled: raised by `on_step`.
+        """
+        if any(request.start is not None for request in requests):
+            raise UserError("A hosted generator draws from words alone; take the start picture away, or draw locally.")
+        if on_step is not None and requests:
+            on_step(0, len(requests))
+        pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="hosted-picture")
+        try:
+            waiting = [pool.submit(self._draw, request) for request in requests]
+            for done, future in enumerate(waiting, 1):
+                picture = future.result()
+                if on_step is not None:
+                    on_step(done, len(requests))
+                yield picture
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _draw(self, request: PictureRequest) -> Picture:
+        begun = time.perf_counter()
+        wishes: dict[str, Any] = {"seed": request.seed % SEEDS}
+        if request.steps not in (None, self.default_steps):  # the model's own number is best left to the service
+            wishes["num_inference_steps"] = request.steps
+        if request.guidance is not None:
+            wishes["guidance_scale"] = request.guidance
+        if self.asked_size is not None:
+            wishes |= {"width": self.asked_size, "height": self.asked_size}
+
+        def ask(seconds: float) -> Image.Image:
+            # an address of one's own gets no Hugging Face token: without a key, a word that means nothing is sent
+            key = self._key if self._key or self._url is None else "none"
+            provider: Any = "hf-inference" if self._url else self.provider or "auto"
+            with InferenceClient(provider=provider, api_key=key, timeout=seconds) as client:
+                image = client.text_to_image(self.drawn_prompt(request), model=self.model, **wishes)
+            image.load()  # half a picture shows here
+            return image.convert("RGB")
+
+        try:
+            image = self.patience.ask(ask, self.host, self._check)
+        except ServerFailed as error:
+            raise UserError(f"{self.host} sends no picture ({error}); try again, or draw locally.") from None
+        except Refused as error:
+            raise UserError(
+                f"{self.host} refuses this request to {self.model} ({error}); change the words, or leave steps, "
+                "guidance and size open."
+            ) from None
+        return Picture(image, request, self.name, time.perf_counter() - begun)
+
+    def _check(self, status: int, message: str) -> None:
+        if status == 402:
+            raise UserError(f"{self.host}: the account's credit is used up; top it up, or choose another provider.")
+        check_status(self.host, self.model, status, "EMOFEEDBACK_GENERATOR_KEY")

@@ -1,0 +1,128 @@
+"""The Models tab: what is swapped there reaches every tab, and a public host has none."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pytest
+from fakes_ui import FakeGenerator, FakeJudge
+
+from emofeedback.errors import UserError
+from emofeedback.hub import Download, OnDownload
+from emofeedback.models import ModelShelf
+from emofeedback.ui import studio
+from emofeedback.ui.desk import Models, Visits
+from emofeedback.ui.hosting import Hosting
+from emofeedback.ui.models_tab import ModelsTab, card, choices, download_line
+from emofeedback.ui.wardrobe import Garment, Wardrobe
+
+QUIET: Callable[[str, OnDownload], None] = lambda name, progress: None  # noqa: E731
+
+
+def open_generator(name: str) -> FakeGenerator:
+    if name == "org/huge":
+        raise UserError("org/huge does not fit the memory; choose a smaller model.")
+    made = FakeGenerator()
+    made.name = name
+    return made
+
+
+def shelf_with(fetch: Callable[[str, OnDownload], None] = QUIET) -> ModelShelf:
+    openers: dict[Any, Any] = {"generator": open_generator, "judge": lambda name: FakeJudge()}
+    return ModelShelf(openers, {"generator": fetch, "judge": fetch}, {"generator": "bundled", "judge": "bundled"})
+
+
+def tab_with(shelf: ModelShelf) -> ModelsTab:
+    models = Models(shelf.pair, shelf)
+    models.start()
+    with gr.Blocks():
+        return ModelsTab(models, shelf)
+
+
+def test_a_loaded_model_is_the_one_of_all_tabs() -> None:
+    def fetch(name: str, progress: OnDownload) -> None:
+        progress(Download(name, 500_000_000, 2_000_000_000))
+
+    tab = tab_with(shelf_with(fetch))
+    assert tab.models.get()[0].name == "bundled"
+    lines = [str(update[tab.status]) for update in tab.load("generator", " org/new ")]
+    assert any("0.50 of 2.00 GB" in line for line in lines) and "is now org/new" in lines[-1]
+    assert tab.models.get()[0].name == "org/new" and tab.models.peek() is not None
+    shown = tab.look()
+    assert shown[tab.names["generator"]]["value"] == "org/new" and "looked up" in str(shown[tab.cards["generator"]])
+    tab.unload("generator")
+    assert tab.models.peek() is None and tab.models.get()[0].name == "org/new"
+
+
+def test_what_goes_wrong_is_a_notice_and_the_old_model_stays() -> None:
+    tab = tab_with(shelf_with())
+    with pytest.raises(gr.Error, match="does not fit"):
+        list(tab.load("generator", "org/huge"))
+    assert tab.models.get()[0].name == "bundled" and not tab.models.lock.locked()
+    with pytest.raises(gr.Error, match="Choose a generator"):
+        list(tab.load("generator", " "))
+
+
+def test_a_download_can_be_stopped() -> None:
+    begun = threading.Event()
+
+    def endless(name: str, progress: OnDownload) -> None:
+        while True:
+            begun.set()
+            progress(Download(name, 1, 2))
+
+    tab = tab_with(shelf_with(endless))
+    updates = tab.load("generator", "org/new")
+    next(updates)
+    assert "Fetching" in str(next(updates)[tab.status]) and begun.is_set()
+    tab.halt()
+    with pytest.raises(gr.Error, match="Stopped"):
+        list(updates)
+    assert tab.shelf.name("generator") == "bundled"
+
+
+def test_an_adapter_is_put_on_the_new_generator_too(tmp_path: Path) -> None:
+    worn: list[tuple[str, float]] = []
+
+    class Adaptable(FakeGenerator):
+        def load_adapter(self, path: Path, scale: float = 1.0) -> None:
+            worn.append((self.name, scale))
+
+    shelf = shelf_with()
+    openers = shelf._openers
+    openers["generator"] = lambda name: named(Adaptable(), name)
+    models = Models(shelf.pair, shelf)
+    models.start()
+    visits, wardrobe = Visits(tmp_path), Wardrobe(models)
+    visit = visits.of(None)
+    (tmp_path / "lora").mkdir()
+    wardrobe.choose(visit, Garment(tmp_path / "lora", 0.5))
+    wardrobe.dress(visit)
+    wardrobe.dress(visit)
+    shelf.swap("generator", "other")
+    wardrobe.dress(visit)
+    assert worn == [("bundled", 0.5), ("other", 0.5)]
+
+
+def named(generator: FakeGenerator, name: str) -> FakeGenerator:
+    generator.name = name
+    return generator
+
+
+def test_cards_say_size_licence_and_needs() -> None:
+    text = card("generator", "black-forest-labs/FLUX.2-klein-4B")
+    assert "Apache-2.0" in text and "16 GB" in text and "billion" in text
+    assert "gated" in card("generator", "stabilityai/stable-diffusion-3.5-medium@main")
+    assert "looked up" in card("judge", "someone/else<b>") and card("judge", "") == ""
+    assert ("Scene judge (bundled)", "bundled") in choices("judge")
+    assert "Fetching x" in download_line("x", None)
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_a_public_host_has_no_such_tab(public: bool, tmp_path: Path) -> None:
+    shelf = shelf_with()
+    page, models = studio.build(shelf.pair, tmp_path, tmp_path, hosting=Hosting(public=public), shelf=shelf)
+    tabs = [block.label for block in page.blocks.values() if isinstance(block, gr.Tab)]
+    assert ("Models" in tabs) == (not public) and (models.shelf is None) == public
