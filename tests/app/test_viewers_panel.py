@@ -1,0 +1,145 @@
+"""The panel of viewers: what its handlers do for one visitor, without a browser."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+from fakes_ui import FakeGenerator, FakeJudge
+
+from emofeedback.affect import Affect, emotion
+from emofeedback.drawing import Drawing
+from emofeedback.rewriting.company import Company
+from emofeedback.rewriting.embedded import EmbeddedThinker
+from emofeedback.rewriting.viewers import load_viewers
+from emofeedback.ui import studio
+from emofeedback.ui.create_layout import controls
+from emofeedback.ui.desk import Models, Visits
+from emofeedback.ui.order import Order
+from emofeedback.ui.viewers_panel import ViewersPanel
+
+PROMPT, FEAR = "a lighthouse by the sea", emotion("fear")
+MEMORIES = "fear: fog over the graves\n\nawe: a moon"
+NEW = ("Zoe", "a ferryman", "slow to be moved", 0.1, -0.1, MEMORIES, "in fog, at dusk", "")
+Ask = Callable[..., list[Any]]
+REQUEST: Any = SimpleNamespace(session_hash="one")
+OTHER: Any = SimpleNamespace(session_hash="two")
+
+
+@pytest.fixture
+def panel(tmp_path: Path) -> ViewersPanel:
+    models, visits = Models(lambda: (FakeGenerator(), FakeJudge())), Visits(tmp_path)
+    models.start()
+    with gr.Blocks():
+        return ViewersPanel(models, visits, Company(EmbeddedThinker(), load_viewers()), controls(PROMPT, FEAR, {}))
+
+
+@pytest.fixture
+def ask(panel: ViewersPanel) -> Ask:
+    def press(prompt: str = PROMPT, at: Affect = FEAR, request: Any = REQUEST) -> list[Any]:
+        return list(panel.asked(prompt, at.valence, at.arousal, 3, request))
+
+    return press
+
+
+def order(prompt: str = PROMPT, at: Affect = FEAR, candidates: int = 4) -> Order:
+    return Order(prompt, at, 2, 1.0, Drawing(candidates, 3), "same_seed", 0.1, 1)
+
+
+def event(**data: Any) -> Any:
+    return SimpleNamespace(**data)
+
+
+def test_every_chosen_viewer_walks_a_chain_that_can_be_read(panel: ViewersPanel, ask: Ask) -> None:
+    panel.chose(["Ada", "Bruno"], REQUEST)
+    (_, thinking), (cards, told) = ask()
+    assert "2 viewers think" in thinking and "2 chains" in told
+    assert cards.count("data-chain=") == 3, "two chains and what the director merged"
+    for title in ("The emotion, to this viewer", "What it is about", "Concepts that can be drawn", "Checked"):
+        assert cards.count(title) >= 2
+    assert "Chiyo" not in cards
+    with pytest.raises(gr.Error, match="No viewer is chosen"):
+        panel.chose([], REQUEST)
+        ask()
+
+
+def test_a_step_is_edited_and_run_again_from_there(panel: ViewersPanel, ask: Ask) -> None:
+    ask()
+    board = panel.of(panel.visits.of(REQUEST))
+    before = board.chains
+    cards, told = panel.rerun(event(chain=1, step="about", words="a tornado in summer"), REQUEST)
+    assert "with a tornado" in cards and "edited" in cards and before[1].viewer in told
+    assert board.chains[0] == before[0] and board.chains[1] != before[1]
+    with pytest.raises(gr.Error, match="KIND"):
+        panel.rerun(event(chain=1, step="concepts", words="fog"), REQUEST)
+    for stale in (event(chain=99, step="about", words="x"), event(chain=0, step="steps", words="x"), event()):
+        with pytest.raises(gr.Error, match="ask the viewers again"):
+            panel.rerun(stale, REQUEST)
+
+
+def test_the_judge_orders_what_the_viewers_wrote(panel: ViewersPanel, ask: Ask) -> None:
+    with pytest.raises(gr.Error, match="Ask the viewers first"):
+        list(panel.judged(1.0, REQUEST))
+    ask()
+    board = panel.of(panel.visits.of(REQUEST))
+    before = board.rewrites
+    _, (cards, told) = list(panel.judged(1.0, REQUEST))
+    assert cards.count(" away</small>") == len(before) == len(board.read) and "judge" in told
+    assert set(board.rewrites) == set(before)
+    first = board.rewrites[0].prompt
+    assert board.read[first] == min(board.read.values()), "the one that the judge read closest stands first"
+    assert "in a storm" in first, "the fake generator draws a storm as what fear is like"
+
+
+def test_what_is_taken_opens_round_one_until_the_words_change(panel: ViewersPanel, ask: Ask) -> None:
+    visit = panel.visits.of(REQUEST)
+    assert panel.contribute(visit, order()) == order(), "switched off, the panel takes no part"
+    ask()
+    on, told = panel.use(event(chains=["0", "2"]), REQUEST)
+    assert on is True and "2 rewrites" in told
+    chosen = {panel.of(visit).chains[i].viewer for i in (0, 2)}
+    first = panel.contribute(visit, order()).first
+    assert first is not None and len(first.trials) == 2 and first.seed == 3
+    words = {rewrite.prompt for rewrite in panel.of(visit).used}
+    assert set(first.trials) == words and {r.viewers[0] for r in panel.of(visit).used} == chosen
+    other = panel.contribute(visit, order("a cat by a lake")).first
+    assert other is not None and len(other.trials) == 4 and all(p.startswith("a cat by a lake") for p in other.trials)
+    assert panel.contribute(visit, order(at=emotion("awe"))).first != first
+    panel.switched(False, REQUEST)
+    assert panel.contribute(visit, order()).first is None
+    with pytest.raises(gr.Error, match="Tick at least one"):
+        panel.use(event(chains=[]), REQUEST)
+
+
+def test_a_viewer_of_ones_own_joins_for_oneself_alone(panel: ViewersPanel, ask: Ask) -> None:
+    update, told = panel.added(*NEW, REQUEST)
+    assert update["choices"][-1] == "Zoe" and "Zoe" in update["value"] and "Zoe has joined" in told
+    assert "Zoe" in ask()[-1][0]
+    assert "Zoe" not in ask(request=OTHER)[-1][0]
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "sentence"),
+    [(0, "", "name"), (0, "<b>", "name"), (1, None, "who this is"), (2, " ", "temperament"),
+     (5, "fog", "Begin each memory"), (5, "boredom: fog", "Begin each memory"), (5, "fear: ", "memories"),
+     (6, "x" * 200, "likes")],
+)  # fmt: skip
+def test_a_form_filled_in_wrongly_is_told(panel: ViewersPanel, at: int, value: Any, sentence: str) -> None:
+    fields = [*NEW]
+    fields[at] = value
+    with pytest.raises(gr.Error, match=sentence):
+        panel.added(*fields, REQUEST)
+
+
+def test_words_of_viewers_are_escaped(panel: ViewersPanel, ask: Ask) -> None:
+    bad = "<img src=x onerror=alert(1)>"
+    panel.added("Zoe", bad, bad, 0, 0, f"fear: {bad} fog", bad, bad, REQUEST)
+    assert "<img" not in ask(f"a cat {bad}")[-1][0]
+
+
+def test_the_page_has_the_panel(tmp_path: Path) -> None:
+    page, _ = studio.build(lambda: (FakeGenerator(), FakeJudge()), tmp_path, tmp_path)
+    labels = [block.label for block in page.blocks.values() if isinstance(block, gr.Checkbox)]
+    assert "Let viewers rewrite the prompt" in labels
