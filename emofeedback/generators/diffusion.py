@@ -5,30 +5,30 @@ one batch (guided and unguided halves in one forward pass), and so that a caller
 """
 
 import json
-import re
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from diffusers import StableDiffusion3Pipeline
+from PIL import Image
 from torch import Tensor, nn
 
 from emofeedback.errors import UserError
 from emofeedback.flow.schedule import euler_step, expand, guided, interpolate, sigmas
 from emofeedback.generators.emotion_adapter import EmotionAdapter
-from emofeedback.generators.few_step import FewStep, Student, read_few_step
+from emofeedback.generators.few_step import FewStep, Student, base_digest, read_few_step
 from emofeedback.generators.loading import default_dtype, load_pipeline
 from emofeedback.generators.lora import load_lora
+from emofeedback.generators.texts import Texts
+from emofeedback.generators.visual_prompts import VisualCondition, VisualPrompts, shows
 from emofeedback.pixels import from_images, to_images
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
 
 ADAPTER_FOLDER, VOCABULARY, TIMESTEPS = "emotion_adapter", "vocabulary.json", 1000.0
 BATCH = 32  # pictures drawn at once
-TEXTS = 512  # prompts whose embeddings are kept
 
 
 class SceneDiffusionGenerator:
@@ -55,7 +55,7 @@ class SceneDiffusionGenerator:
         device: str = "cpu",
         few_step: FewStep | None = None,
     ) -> None:
-        self.pipeline, self.adapter, self.vocabulary = pipeline, adapter, frozenset(vocabulary)
+        self.pipeline, self.adapter = pipeline, adapter
         self.base_name = self.name = name
         self.device = torch.device(device)
         self.dtype: torch.dtype = pipeline.transformer.dtype
@@ -65,13 +65,15 @@ class SceneDiffusionGenerator:
             self.preview_steps = few_step.steps
             if few_step.default:
                 self.default_steps = few_step.steps
-        self._texts: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
+        self.texts = Texts(pipeline, vocabulary, self.device)
+        self.visual: VisualPrompts | None = None
+        self._folder: Path | None = None
 
     @classmethod
     def from_pretrained(
         cls, path: str | Path, device: str = "cpu", dtype: torch.dtype | None = None
     ) -> "SceneDiffusionGenerator":
-        """Load a checkpoint folder after checking it.
+        """Load a checkpoint folder, checked.
 
         Raises:
             UserError: it is incomplete, damaged or holds pickled weights.
@@ -86,7 +88,9 @@ class SceneDiffusionGenerator:
         vocabulary: list[str] = []
         if (folder / VOCABULARY).is_file():
             vocabulary = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
-        return cls(pipeline, adapter, vocabulary, folder.resolve().name, device, read_few_step(folder))
+        generator = cls(pipeline, adapter, vocabulary, folder.resolve().name, device, read_few_step(folder))
+        generator._folder = folder
+        return generator
 
     def load_adapter(self, path: str | Path, scale: float = 1.0) -> None:
         """Put a LoRA on the transformer in place of the one before; `scale` 0 draws exactly as the base does.
@@ -100,22 +104,27 @@ class SceneDiffusionGenerator:
         load_lora(self.pipeline, Path(path), scale)
         self.name = f"{self.base_name}+{Path(path).resolve().stem}"
 
+    def load_visual(self, path: str | Path) -> None:
+        """Take visual prompts from a checkpoint folder; pictures without one are drawn as before.
+
+        Raises:
+            UserError: it is missing, damaged, or was made for another generator.
+        """
+        base = None if self._folder is None else base_digest(self._folder)
+        self.use_visual(VisualPrompts.from_pretrained(Path(path), base, self.dtype, str(self.device)))
+
+    def use_visual(self, visual: VisualPrompts) -> None:
+        """Take visual prompts that are loaded; raises UserError where they are of another generator's size."""
+        visual.attach(self.pipeline)
+        self.visual, self._student = visual, None if self.few_step is None else Student(self.few_step)
+
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Words of the prompt that training never showed, in order, each once."""
-        if not self.vocabulary:
-            return ()
-        words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", prompt.lower())
-        known = self.vocabulary
-        return tuple(
-            dict.fromkeys(w for w in words if w not in known and not all(p in known for p in re.split(r"['’-]", w)))
-        )
+        return self.texts.unknown(prompt)
 
     def left_out(self, prompt: str) -> str:
         """The end of a prompt that lies beyond what the text encoders read; empty where they read all of it."""
-        tokenizer = self.pipeline.tokenizer
-        ids = tokenizer(prompt, verbose=False)["input_ids"]
-        kept = tokenizer.model_max_length - 1  # the last place is the end token's
-        return tokenizer.decode(ids[kept:-1]).strip() if len(ids) > kept + 1 else ""
+        return self.texts.left_out(prompt)
 
     @torch.inference_mode()
     def generate(self, requests: Sequence[PictureRequest], on_step: OnStep | None = None) -> Iterator[Picture]:
@@ -125,23 +134,27 @@ class SceneDiffusionGenerator:
             UserError: a request's steps, strength or start strength is out of range.
             Cancelled: raised by `on_step`.
         """
-        groups: dict[tuple[int, float, bool], list[int]] = {}
+        groups: dict[tuple[tuple[int, float, bool], bool], list[int]] = {}
         for i, request in enumerate(requests):
-            groups.setdefault(self._schedule_of(request), []).append(i)
+            # one batch either shows pictures or does not: what it does depends on each request alone
+            groups.setdefault((self._schedule_of(request), shows(request)), []).append(i)
         batches = [(key, members[i : i + BATCH]) for key, members in groups.items()
                    for i in range(0, len(members), BATCH)]  # fmt: skip
-        total = sum(_run_steps(steps, share) for (steps, share, _), _ in batches)
+        total = sum(_run_steps(steps, share) for ((steps, share, _), _), _ in batches)
         drawn: dict[int, Picture] = {}
         done, following = 0, 0
-        for (steps, share, few), members in batches:
+        for ((steps, share, few), shown), members in batches:
             begin = time.perf_counter()
             batch = [replace(requests[i], guidance=1.0) if few else requests[i] for i in members]
             latents = self._start(batch, steps, share, few)
             levels = self.levels(steps, few)[-_run_steps(steps, share) - 1 :]
-            condition = self.conditioning(batch)
+            condition, visual = self.conditioning(batch), None
+            if shown:
+                condition, visual = self.visual_conditioning(batch, condition, few)
             student = self._student.transformer(self.pipeline) if few and self._student is not None else None
             for level, level_next in zip(levels[:-1].tolist(), levels[1:].tolist(), strict=True):
-                latents = euler_step(latents, self.velocity(latents, level, condition, student), level, level_next)
+                predicted = self.velocity(latents, level, condition, student, visual)
+                latents = euler_step(latents, predicted, level, level_next)
                 done += 1
                 if on_step is not None:
                     on_step(done, total)
@@ -186,7 +199,7 @@ class SceneDiffusionGenerator:
         noise = self.noise([r.seed for r in batch])
         begun = [i for i, r in enumerate(batch) if r.start is not None]
         if begun:
-            clean = self.encode(from_images([r.start for r in batch if r.start is not None], self.size))
+            clean = self._latents_of([r.start for r in batch if r.start is not None])
             level = self.levels(steps, few)[-_run_steps(steps, share) - 1]
             noise[begun] = interpolate(clean, noise[begun], level.expand(len(begun)))
         return noise
@@ -199,11 +212,8 @@ class SceneDiffusionGenerator:
             opposite emotion, after (k > 1) those of the empty prompt; and guidance: None (k = 1), towards the words
             [1, B] (k = 2), or towards the words and the emotion [2, B] (k = 3).
         """
-        self._encode_texts([r.prompt for r in batch] + [""])
-        words = (
-            torch.cat([self._texts[r.prompt][0] for r in batch]),
-            torch.cat([self._texts[r.prompt][1] for r in batch]),
-        )
+        *found, empty = self.texts([*(r.prompt for r in batch), ""])
+        words = torch.cat([embeds for embeds, _ in found]), torch.cat([pooled for _, pooled in found])
         guidance = [self.default_guidance if r.guidance is None else r.guidance for r in batch]
         parts = [self.with_emotion(*words, batch, 1.0)]
         weights = [guidance]
@@ -211,10 +221,21 @@ class SceneDiffusionGenerator:
             if self.adapter is not None and any(r.affect and r.strength for r in batch):
                 parts.insert(0, self.with_emotion(*words, batch, -1.0))
                 weights.append([self.emotion_guidance if w != 1.0 else 0.0 for w in guidance])
-            empty = self._texts[""]
             parts.insert(0, (empty[0].expand(len(batch), -1, -1), empty[1].expand(len(batch), -1)))
         prompt, pooled = (torch.cat(rows) for rows in zip(*parts, strict=True))
         return prompt, pooled, torch.tensor(weights, device=self.device) if len(parts) > 1 else None
+
+    def visual_conditioning(
+        self, batch: Sequence[PictureRequest], condition: tuple[Tensor, Tensor, Tensor | None], student: bool = False
+    ) -> tuple[tuple[Tensor, Tensor, Tensor | None], VisualCondition]:
+        """The conditioning of a batch with its visual prompts; as `VisualPrompts.condition`."""
+        if self.visual is None:
+            raise UserError(f"{self.name} has no visual prompts; set the visual strength to 0, or train them.")
+        return self.visual.condition(batch, condition, self.texts.features, self._latents_of, student)
+
+    def _latents_of(self, images: Sequence[Image.Image]) -> Tensor:
+        """Latents [B, C, h, w] of a person's own pictures."""
+        return self.encode(from_images(images, self.size))
 
     def with_emotion(
         self, prompt: Tensor, pooled: Tensor, batch: Sequence[PictureRequest], sign: float = 1.0
@@ -226,29 +247,16 @@ class SceneDiffusionGenerator:
         valence, arousal, strength = torch.tensor(points, device=self.device, dtype=torch.float32).unbind(1)
         return self.adapter(prompt, pooled, sign * valence, sign * arousal, strength)
 
-    def _encode_texts(self, prompts: Sequence[str]) -> None:
-        """Embed the prompts that are not kept yet; the oldest are dropped beyond TEXTS."""
-        # one by one: what a prompt is encoded with changes its rounding, and a picture is to depend on its request only
-        for prompt in dict.fromkeys(prompts):
-            if prompt not in self._texts:
-                embeds, _, pooled, _ = self.pipeline.encode_prompt(
-                    [prompt], None, None, device=self.device, do_classifier_free_guidance=False, max_sequence_length=1
-                )
-                self._texts[prompt] = (embeds, pooled)
-        for prompt in dict.fromkeys(prompts):
-            self._texts.move_to_end(prompt)
-        while len(self._texts) > max(TEXTS, len(prompts)):
-            self._texts.popitem(last=False)
-
     def velocity(
         self, latents: Tensor, level: float | Tensor, condition: tuple[Tensor, Tensor, Tensor | None],
-        transformer: nn.Module | None = None,
+        transformer: nn.Module | None = None, visual: VisualCondition | None = None,
     ) -> Tensor:  # fmt: skip
         """Guided velocity [B, C, h, w] in float32 at one noise level, or one for each picture [B].
 
-        v = u + w (c - u) + w_e (c - o): c with words and emotion, u with neither, o with the words and the opposite
-        emotion, after composable guidance (Liu et al. 2022). Words alone fix most of a picture; the last term lets a
-        small change of valence or arousal show.
+        v = u + w (c - u) + w_e (c - o) + w_v (c - n): c with words, emotion and visual prompt, u with none of them, o
+        with the words and the opposite emotion, n with the negative visual prompt or without any, after composable
+        guidance (Liu et al. 2022). Words alone fix most of a picture; the last terms let a small change of valence or
+        arousal, or of the visual prompt, show.
         """
         prompt, pooled, guidance = condition
         levels = torch.as_tensor(level, dtype=torch.float32, device=self.device).expand(len(latents))
@@ -259,13 +267,17 @@ class SceneDiffusionGenerator:
             encoder_hidden_states=prompt.to(self.dtype),
             pooled_projections=pooled.to(self.dtype),
             return_dict=False,
+            **({} if visual is None else {"joint_attention_kwargs": visual.joint()}),
         )[0].float()
-        if guidance is None:
-            return predicted
-        unconditional, *opposite, conditional = predicted.chunk(copies)
-        velocity = guided(conditional, unconditional, guidance[0])
-        if opposite:
-            velocity = velocity + expand(guidance[1], velocity) * (conditional - opposite[0])
+        *others, conditional = predicted.chunk(copies)
+        away = others.pop() if visual is not None and visual.guidance is not None else None
+        velocity = conditional
+        if guidance is not None:
+            velocity = guided(conditional, others[0], guidance[0])
+            if len(others) > 1:
+                velocity = velocity + expand(guidance[1], velocity) * (conditional - others[1])
+        if away is not None and visual is not None and visual.guidance is not None:
+            velocity = velocity + expand(visual.guidance, velocity) * (conditional - away)
         return velocity
 
     def encode(self, pixels: Tensor) -> Tensor:

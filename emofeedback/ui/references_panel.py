@@ -1,0 +1,184 @@
+"""Visual prompts on the page: on or off, how strongly, which references the words find, one's own picture."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import gradio as gr
+from PIL import Image
+
+from emofeedback.affect import Affect
+from emofeedback.errors import UserError
+from emofeedback.pictures import open_picture
+from emofeedback.records import VisualPrompt
+from emofeedback.ui import html
+from emofeedback.ui.create_layout import Controls
+from emofeedback.ui.desk import Models, Visit, Visits, friendly
+from emofeedback.ui.order import Order
+from emofeedback.visual_bank import MIKELS, Hit, VisualBank
+
+SHOWN = 3
+NEAREST = "nearest to the mood"
+OFF = "References appear here when pictures guide the drawing."
+LOADING = "The models are still loading; the references appear with the next change."
+NONE = "This generator has no visual prompts."
+
+
+@dataclass(eq=False)
+class Shelf:
+    """What a visitor has set. `weights` are those of the references in their order; 1 is as they were found."""
+
+    on: bool = False
+    strength: float = 1.0
+    emotion: str | None = None
+    weights: tuple[float, ...] = (1.0,) * SHOWN
+    file: str | None = None  # of one's own picture
+    own: Image.Image | None = None
+    own_weight: float = 1.0
+
+    def visual(self, hits: Sequence[Hit]) -> VisualPrompt:
+        """The visual prompt of a run; as long as no weight was touched, each round's words find their own centres.
+
+        Raises:
+            UserError: every reference was dropped and there is no picture of one's own.
+        """
+        own = ((self.own, self.own_weight),) if self.own is not None and self.own_weight > 0 else ()
+        if not own and set(self.weights) == {1.0}:
+            return VisualPrompt(self.strength, self.emotion)
+        kept = [(hit.number, hit.weight * w) for hit, w in zip(hits, self.weights, strict=False) if w > 0]
+        if not kept and not own:
+            raise UserError("Every reference is dropped; give one a weight, add a picture, or switch them off.")
+        return VisualPrompt(self.strength, self.emotion, tuple(kept), own)
+
+
+class ReferencesPanel:
+    """Builds the panel, to be entered where it shall stand, and answers its events.
+
+    Args:
+        controls: whose prompt and mood the references are found by.
+    """
+
+    def __init__(self, models: Models, visits: Visits, controls: Controls) -> None:
+        self.models, self.visits, self.controls = models, visits, controls
+        self._shelves: WeakKeyDictionary[Visit, Shelf] = WeakKeyDictionary()
+        style = Path(__file__).with_name("references.css").read_text(encoding="utf-8")
+        gr.HTML(f"<style>{style}</style>", visible="hidden", padding=False)
+        self.on = gr.Checkbox(False, label="Guide by pictures of the emotion", elem_id="visual-on")
+        with gr.Accordion("References", open=False, elem_id="references"):
+            self.strength = _slider("Strength", "visual-strength")
+            self.emotion = gr.Dropdown([NEAREST, *MIKELS], value=NEAREST, label="Emotion", elem_id="visual-emotion")
+            self.cards = gr.HTML(_quiet(OFF), elem_id="reference-cards", apply_default_css=False)
+            self.weights = [_slider(f"Weight {i}", f"reference-{i}") for i in range(1, SHOWN + 1)]
+            self.own = gr.Image(
+                label="Your own picture",
+                alt_text="Your own picture",
+                type="filepath",
+                elem_id="visual-own",
+                height=160,
+                sources=["upload", "clipboard"],
+            )
+            self.own_weight = _slider("Weight", "visual-own-weight")
+        self._connect()
+
+    def _connect(self) -> None:
+        c = self.controls
+        quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+        knobs = [self.on, self.strength, self.emotion, *self.weights, self.own, self.own_weight]
+        asked = [*knobs, c.prompt, c.valence, c.arousal]
+        moods = [c.valence.change, c.arousal.change]
+        triggers = [self.on.input, self.emotion.input, c.prompt.blur, c.prompt.submit, *moods]
+        gr.on(triggers, self.found, asked, [self.cards], trigger_mode="always_last", **quick)
+        changed = [self.strength.input, *(w.input for w in self.weights), self.own.change, self.own_weight.input]
+        gr.on(changed, self.changed, knobs, None, trigger_mode="always_last", **quick)
+
+    def of(self, visit: Visit) -> Shelf:
+        """A visitor's shelf."""
+        return self._shelves.setdefault(visit, Shelf())
+
+    def contribute(self, visit: Visit, order: Order) -> Order:
+        """The order with the visual prompt in every picture, where it is switched on.
+
+        Raises:
+            UserError: the generator has no visual prompts, or every reference was dropped.
+        """
+        shelf = self.of(visit)
+        if not shelf.on:
+            return order
+        self.models.get()
+        bank, hits = self._hits(order.prompt, order.target, shelf.emotion)
+        if bank is None:
+            raise UserError("This generator has no visual prompts; switch the references off.")
+        return replace(order, drawing=replace(order.drawing, visual=shelf.visual(hits)))
+
+    @friendly
+    def changed(
+        self, on: bool, strength: float, emotion: str, first: float, second: float, third: float,
+        own: str | None, own_weight: float, request: gr.Request,
+    ) -> None:  # fmt: skip
+        """Something was set."""
+        shelf = self.of(self.visits.of(request))
+        shelf.on, shelf.strength = bool(on), float(strength)
+        shelf.emotion = None if emotion == NEAREST else emotion
+        shelf.weights, shelf.own_weight = (float(first), float(second), float(third)), float(own_weight)
+        if own != shelf.file:
+            shelf.file, shelf.own = own, None if own is None else open_picture(Path(own))
+
+    @friendly
+    def found(
+        self, on: bool, strength: float, emotion: str, first: float, second: float, third: float,
+        own: str | None, own_weight: float, prompt: str | None, valence: float, arousal: float,
+        request: gr.Request,
+    ) -> str:  # fmt: skip
+        """The references of the present words and mood."""
+        self.changed(on, strength, emotion, first, second, third, own, own_weight, request)
+        if not on:
+            return _quiet(OFF)
+        if self.models.peek() is None:
+            return _quiet(LOADING)
+        shelf = self.of(self.visits.of(request))
+        bank, hits = self._hits(prompt or "", Affect.clamped(valence, arousal), shelf.emotion)
+        return _quiet(NONE) if bank is None else reference_cards(bank, hits)
+
+    def _hits(self, prompt: str, target: Affect, emotion: str | None) -> tuple[VisualBank | None, Sequence[Hit]]:
+        """The bank of the generator at hand and what it finds; None where it has none."""
+        pair = self.models.peek()
+        generator: Any = None if pair is None else pair[0]
+        visual = getattr(generator, "visual", None)
+        if visual is None:
+            return None, ()
+        bank: VisualBank = visual.bank
+        words = generator.texts.many([prompt])[0]
+        return bank, bank.retrieve(words, bank.group(target, emotion), SHOWN)
+
+
+def reference_cards(bank: VisualBank, hits: Sequence[Hit]) -> str:
+    """The nearest pictures of retrieved centres: emotion or cell, share, caption, valence and arousal."""
+    figures = []
+    for place, hit in enumerate(hits, 1):
+        centre = bank.centres[hit.number]
+        at = f"V {centre.affect.valence:+.2f} · A {centre.affect.arousal:+.2f}".replace("-", "−")
+        figures.append(
+            f'<figure><img src="{_data(bank.pictures[hit.number])}" alt="{html.text(centre.caption)}">'
+            f"<figcaption><b>{place} · {html.text(centre.group)} · {hit.weight:.0%}</b>"
+            f'<span title="{html.text(centre.caption)}">{html.text(centre.caption)}</span>'
+            f"{at}, mean of {centre.members} pictures</figcaption></figure>"
+        )
+    return f'<div class="references">{"".join(figures)}</div>'
+
+
+def _slider(label: str, name: str) -> gr.Slider:
+    return gr.Slider(0, 2, 1, step=0.1, label=label, buttons=[], elem_id=name, elem_classes="line")
+
+
+def _data(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=80)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _quiet(sentence: str) -> str:
+    return f'<p class="quiet">{html.text(sentence)}</p>'
