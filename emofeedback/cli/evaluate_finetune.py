@@ -60,14 +60,14 @@ def measure_finetune(
         plans = _plans(arguments, settings)
     plain = replace(settings, adapter=None)
     generator, judge, rater = build_generator(plain), build_reward_judge(plain), build_rater(plain)
-    used = {p for jobs in plans.values() for job in jobs for p in job_tasks(FinetuneOrder(seed=job.seed)).held_out}
+    seeds = [settings.seed + k for k in range(arguments.seeds)]
+    used = {p for seed in seeds for p in job_tasks(FinetuneOrder(seed=seed)).held_out}
     tasks = corner_tasks(count, settings.seed, sorted(used), arguments.best_of)
     progress = _bar(console, "drawing with the base")
     pictures = draw_tasks(generator, tasks, arguments.best_of, progress)
     base = grade([drawn[:DRAWS] for drawn in pictures], rater, tasks)
     best = grade(best_of_each(pictures, judge, tasks), rater, tasks)
     measures = base_measures(base, best, arguments.best_of, settings.seed)
-    seeds = [settings.seed + k for k in range(arguments.seeds)]
     curves: dict[str, list[Curve]] = {}
     for name, jobs in plans.items():
         first = [_trial(job, plain, tasks, folder, console) for job in jobs]

@@ -10,6 +10,7 @@ from emofeedback.affect import Affect
 from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, usage
 from emofeedback.errors import UserError
 from emofeedback.settings import Settings
+from emofeedback.training.finetune_order import Region
 from emofeedback.training.finetune_shelf import JobRecord, read_record
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ DEFAULT_OUT = Path("emofeedback-out") / "finetune"
 PROMPTS, HELD_OUT = 64, 16
 OPTIONS = (
     "objective", "minutes", "updates", "prompts_per_update", "group", "learned", "steps", "guidance", "passes",
-    "micro_batch", "checkpointing", "rank", "learning_rate", "beta", "window", "audit_every", "audit_pictures",
-    "audit_patience",
+    "micro_batch", "checkpointing", "rank", "learning_rate", "beta", "window", "through", "variety",
+    "audit_every", "audit_pictures", "audit_patience", "visual",
 )  # fmt: skip
 BUDGET = ("minutes", "updates")
 
@@ -160,7 +161,8 @@ def _job(arguments: argparse.Namespace, settings: Settings) -> "tuple[FinetuneSe
     job = FinetuneSettings(**given, seed=settings.seed)
     if arguments.target is not None and arguments.region is not None:
         raise UserError("Give --target or --region, not both.")
-    targets = Targets("point", _point(arguments.target)) if arguments.target else Targets(arguments.region or "corners")
+    region: Region = arguments.region or ("emotions" if job.visual else "corners")
+    targets = Targets("point", _point(arguments.target)) if arguments.target else Targets(region)
     prompts = read_prompts(arguments.prompts) if arguments.prompts else scene_prompts(PROMPTS, settings.seed, "train")
     if arguments.held_out:
         held_out = read_prompts(arguments.held_out)

@@ -5,7 +5,6 @@ which objective is behind it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -13,10 +12,10 @@ from torch import Tensor
 
 from emofeedback.errors import UserError
 from emofeedback.flow.schedule import interpolate, velocity
+from emofeedback.training.experience import Experience, renoise
 from emofeedback.training.finetune_settings import FinetuneSettings, derive
 from emofeedback.training.objectives import (
     awm_loss,
-    direct_loss,
     dpo_loss,
     gaussian_kl,
     grpo_loss,
@@ -25,32 +24,9 @@ from emofeedback.training.objectives import (
     squared_error,
 )
 from emofeedback.training.rewards import DifferentiableReward
-from emofeedback.training.rollout import Conditions, Policy, Rollout, Sampling
-
-LATEST, EARLIEST = 0.98, 0.02  # training times lie between: at the very ends there is nothing to learn
-
-
-@dataclass(frozen=True)
-class Experience:
-    """One update's pictures, or one process's share of them: P groups of G in order, N = P G.
-
-    Attributes:
-        conditions: of N pictures; a collector reads them by row, so samples of one group may differ in theirs.
-        targets: [N, 2] valence and arousal.
-        advantages: [P, G], 0 where not usable.
-        usable: [P, G] bool.
-        seed: of this update's noise.
-        first: the number of the first picture within the whole update; noise goes by it, not by the process.
-    """
-
-    sampling: Sampling
-    rollout: Rollout
-    conditions: Conditions
-    targets: Tensor
-    advantages: Tensor
-    usable: Tensor
-    seed: int
-    first: int = 0
+from emofeedback.training.rollout import Policy, Sampling
+from emofeedback.training.through import Through
+from emofeedback.training.visual_pairs import VisualPairs
 
 
 class Collector(Protocol):
@@ -81,29 +57,11 @@ def collector(policy: Policy, settings: FinetuneSettings, reward: Differentiable
         case "trajectories":
             return Trajectories(policy, settings)
         case "pairs":
-            return Pairs(policy, settings)
+            return VisualPairs(policy, settings) if settings.visual else Pairs(policy, settings)
         case _:
             if reward is None:
                 raise UserError(f"{settings.objective} needs a judge whose reading is differentiable; choose awm.")
-            return LastStep(policy, settings, reward)
-
-
-def renoise(experience: Experience, rows: Tensor, turn: int, turns: int) -> tuple[Tensor, Tensor]:
-    """Noise [B, C, h, w] and times [B] of some pictures in an optimiser step.
-
-    Both follow from the picture's number, whichever process holds it. Over all turns a picture sees every stratum of
-    time once.
-    """
-    clean = experience.rollout.clean
-    noise, times = [], []
-    for row in rows.tolist():
-        number = experience.first + row
-        strata = torch.Generator().manual_seed(derive(experience.seed, "strata", number))
-        stratum = int(torch.rand(turns, generator=strata).argsort()[turn])
-        source = torch.Generator().manual_seed(derive(experience.seed, "noise", turn, number))
-        noise.append(torch.randn(clean.shape[1:], generator=source))
-        times.append((stratum + float(torch.rand((), generator=source))) / turns)
-    return torch.stack(noise).to(clean), (EARLIEST + (LATEST - EARLIEST) * torch.tensor(times)).to(clean)
+            return Through(policy, settings, reward)
 
 
 def _informative(experience: Experience, learned: int) -> Tensor:
@@ -122,7 +80,12 @@ def _informative(experience: Experience, learned: int) -> Tensor:
 
 
 class Matching:
-    """awm and nft: velocity matching on re-noised clean latents, weighted by the advantage."""
+    """awm and nft: velocity matching on re-noised clean latents, weighted by the advantage.
+
+    A student is asked at its own noise levels alone. Its velocity there leads along a chord, not to the mean of clean
+    pictures, so it is off the matching target by something that has nothing to do with the advantage; advantages of a
+    group sum to 0, so that this cancels and the pull towards the better pictures remains.
+    """
 
     def __init__(self, policy: Policy, settings: FinetuneSettings) -> None:
         self.policy, self.settings = policy, settings
@@ -131,13 +94,14 @@ class Matching:
         self.loss = losses[settings.objective]
 
     def sampling(self, seed: int) -> Sampling:
-        return Sampling(self.settings.steps, self.settings.guidance)
+        return Sampling(*self.settings.rollout)
 
     def items(self, experience: Experience) -> Tensor:
         return _informative(experience, self.settings.extremes)
 
     def losses(self, experience: Experience, items: Tensor, turn: int) -> Tensor:
-        noise, times = renoise(experience, items, turn, self.settings.turns)
+        levels = self.policy.levels(self.settings.rollout[0])[:-1] if self.policy.student else None
+        noise, times = renoise(experience, items, turn, self.settings.turns, levels)
         clean, conditions = experience.rollout.clean[items], experience.conditions.rows(items)
         noisy = interpolate(clean, noise, times)
         predicted = self.policy.velocity(noisy, times, conditions)
@@ -159,11 +123,11 @@ class Trajectories:
         self.policy, self.settings = policy, settings
 
     def sampling(self, seed: int) -> Sampling:
-        steps = self.settings.steps
+        steps, guidance = self.settings.rollout
         noisy = max(1, steps - 1)
         width = min(self.settings.window or noisy, noisy)
         first = derive(seed, "window") % (noisy - width + 1)
-        return Sampling(steps, self.settings.guidance, self.settings.eta, first, first + width)
+        return Sampling(steps, guidance, self.settings.eta, first, first + width)
 
     def items(self, experience: Experience) -> Tensor:
         """A picture at a step: row + N * step."""
@@ -187,32 +151,6 @@ class Trajectories:
         return torch.cat(parts)
 
 
-class LastStep:
-    """direct: the reward's own gradient through the decoder and the last step (ReFL, DRaFT-1), tied to the base."""
-
-    def __init__(self, policy: Policy, settings: FinetuneSettings, reward: DifferentiableReward) -> None:
-        self.policy, self.settings, self.reward = policy, settings, reward
-
-    def sampling(self, seed: int) -> Sampling:
-        steps = self.settings.steps
-        return Sampling(steps, self.settings.guidance, 0.0, steps - 1, steps)
-
-    def items(self, experience: Experience) -> Tensor:
-        return torch.arange(len(experience.rollout.clean))
-
-    def losses(self, experience: Experience, items: Tensor, turn: int) -> Tensor:
-        step = experience.rollout.steps[-1]
-        clean = self.policy.last_step(step, items, experience.conditions, experience.sampling)
-        loss = direct_loss(self.reward.score_tensor(self.policy.decode(clean), experience.targets[items]))
-        if self.settings.tie == 0:
-            return loss
-        noise, times = renoise(experience, items, turn, self.settings.turns)
-        noisy = interpolate(experience.rollout.clean[items], noise, times)
-        conditions = experience.conditions.rows(items)
-        base = self.policy.velocity(noisy, times, conditions, "base")
-        return loss + self.settings.tie * squared_error(self.policy.velocity(noisy, times, conditions), base)
-
-
 class Pairs:
     """dpo: the best against the worst of each group, noised alike. Winner and loser keep their own conditions."""
 
@@ -220,7 +158,7 @@ class Pairs:
         self.policy, self.settings = policy, settings
 
     def sampling(self, seed: int) -> Sampling:
-        return Sampling(self.settings.steps, self.settings.guidance)
+        return Sampling(*self.settings.rollout)
 
     def items(self, experience: Experience) -> Tensor:
         """Groups that hold two usable pictures of different advantage."""

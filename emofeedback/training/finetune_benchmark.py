@@ -55,7 +55,7 @@ def probe(trainer: Finetuner) -> torch.Tensor:
     learner, settings = trainer.learner, trainer.settings
     requests = learner.requests(PROBE)
     rollout = trainer.policy.rollout(
-        trainer.policy.conditions(requests), [r.seed for r in requests], Sampling(settings.steps, settings.guidance)
+        trainer.policy.conditions(requests), [r.seed for r in requests], Sampling(*settings.rollout)
     )
     scores = learner.score(learner.pictures(rollout.clean, requests), rollout.clean)
     return torch.stack([settings.weights[name] * values.flatten() for name, values in scores.items()]).sum(0)

@@ -16,16 +16,18 @@ from emofeedback.training.budget import prepare_host
 from emofeedback.training.finetune import Finetuner
 from emofeedback.training.finetune_processes import Processes
 from emofeedback.training.finetune_settings import RANK, FinetuneSettings, Tasks
+from emofeedback.training.objectives import objective
 from emofeedback.training.policy import ScenePolicy
 from emofeedback.training.rewards import (
     AffectReward,
     CachedReader,
     ContentReward,
-    DifferentiableAffect,
+    DifferentiableReading,
     QualityReward,
     Reward,
 )
 from emofeedback.training.rollout import Sampling
+from emofeedback.training.visual_pairs import emotion_near, shown
 
 CALIBRATION = 16
 """Pictures of the base that tell which quality is usual."""
@@ -51,17 +53,21 @@ def build_finetuner(
         UserError: the adapter to start from does not fit, or has another rank than was asked for.
     """
     prepare_host(torch.get_num_threads())
+    few = generator.few_step
+    job, student = job.drawn_by(few.steps if few is not None and few.default else None)
     keys = {
         "generator": weights_key(generator.pipeline.transformer, generator.pipeline.vae),
         "judge": f"{judge.name} {weights_key(judge.model)}", "rater": weights_key(rater.rater.model),
     }  # fmt: skip
     start = None if job.start is None else (Path(job.start), job.start_scale)
-    policy = ScenePolicy(generator, job.rank or RANK, job.seed, job.micro_batch, job.checkpointing, start)
+    policy = ScenePolicy(generator, job.rank or RANK, job.seed, job.micro_batch, job.checkpointing, start, student)
     if job.rank not in (None, policy.rank):
         raise UserError(f"The adapter to start from has rank {policy.rank}, not {job.rank}; leave out --rank.")
     auditor = Auditor(
         tasks.audit(job.audit_pictures), rater, job, lambda images: [r.realism for r in rater.rater.read(images)]
     )
+    if job.visual:
+        auditor.requests = [shown(r, emotion_near(r.affect)) for r in auditor.requests if r.affect is not None]
     if len(tasks.prompts) + len(tasks.held_out) <= ENCODED:
         prompts = (*tasks.prompts, *tasks.held_out)
         policy.encode_once([PictureRequest(prompt, None, 0, 0.0) for prompt in prompts])
@@ -70,11 +76,15 @@ def build_finetuner(
     if job.weights.get("quality"):
         drawn = tasks.draw(0, CALIBRATION)
         requests = [PictureRequest(task.prompt, task.affect, i) for i, task in enumerate(drawn)]
-        rewards["quality"] = QualityReward.calibrated(policy, requests, Sampling(job.steps, job.guidance))
+        rewards["quality"] = QualityReward.calibrated(policy, requests, Sampling(*job.rollout))
     else:
         rewards["quality"] = QualityReward(policy)
+    if generator.device.type == "cpu" and objective(job.objective).needs == "differentiable":
+        # the backward pass of group normalisation is slow where channels come last
+        generator.pipeline.vae.to(memory_format=torch.contiguous_format)
+    reading = DifferentiableReading(judge, job.weights["affect"], job.weights["content"])
     processes = Processes.join(generator.device)
-    return Finetuner(policy, rewards, job, tasks, auditor, out, DifferentiableAffect(judge), keys, processes)
+    return Finetuner(policy, rewards, job, tasks, auditor, out, reading, keys, processes)
 
 
 def weights_key(*modules: nn.Module) -> str:

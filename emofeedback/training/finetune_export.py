@@ -11,6 +11,7 @@ from PIL import Image
 from emofeedback.pixels import sheet
 from emofeedback.training.audit import Audit
 from emofeedback.training.finetune import FinetuneResult
+from emofeedback.training.finetune_order import REGIONS
 from emofeedback.training.finetune_settings import FinetuneSettings, Tasks
 from emofeedback.training.policy import ScenePolicy
 
@@ -33,8 +34,9 @@ picture, compared with the valence and arousal that were asked for, decided what
 ```python
 pipe.load_lora_weights("{folder}")  # a StableDiffusion3Pipeline with {base}
 ```
-or `python -m emofeedback generate "a lighthouse by the seaside" --valence -0.7 --arousal 0.7 --adapter {folder}:1`;
-the number behind the colon is the strength.
+{student}Or, with the number behind the colon as the strength:
+
+    python -m emofeedback generate "a lighthouse by the seaside" --valence -0.7 --arousal 0.7 --adapter {folder}:1
 
 ## Held-out prompts, graded by the second rater, which took no part in the training
 | | before | after |
@@ -44,14 +46,19 @@ the number behind the colon is the strength.
 {verdict}
 
 ## Recipe
-{updates} updates of {prompts} prompts x {group} pictures ({pictures} pictures in all), {steps} sampling steps at
-guidance {guidance:g}, {passes} optimiser steps a rollout, learning rate {rate:g}, beta {beta:g}, reward weights
-{weights}, seed {seed}, {seconds:.0f} seconds. Stopped by: {stopped}. {trained} prompts were trained on, {held_out}
-were held out.{start}
+{updates} updates of {prompts} prompts x {group} pictures ({pictures} pictures in all), {drawn},
+{passes} optimiser steps a rollout, learning rate {rate:g}, beta {beta:g}, reward weights {weights}, seed {seed},
+{seconds:.0f} seconds. Stopped by: {stopped}. {trained} prompts were trained on, {held_out} were held out.{start}
 
 ## Limits
 Valence and arousal are on the scale of the judge and the rater, not a measurement of people. An adapter may have
 learned what one judge likes; compare strengths before you rely on it.
+"""
+
+
+STUDENT = """It was learned on top of the few-step student: in plain diffusers, load that too, as another adapter, from
+the base's folder `few_step/`, and activate both with `pipe.set_adapters`. The command below does so by itself.
+
 """
 
 
@@ -97,8 +104,10 @@ def _card(
 ) -> str:  # fmt: skip
     base = policy.generator.base_name
     point = tasks.targets.point
-    aim = f"valence {point.valence:+g}, arousal {point.arousal:+g}" if point else f"the {tasks.targets.region}"
+    aim = f"valence {point.valence:+g}, arousal {point.arousal:+g}" if point else REGIONS[tasks.targets.region]
     start = f" It began with the adapter {Path(settings.start).name}." if settings.start else ""
+    steps, guidance = settings.rollout
+    drawn = f"{steps} sampling steps " + ("of the few-step student" if policy.student else f"at guidance {guidance:g}")
     verdict = ""
     if result.best is None:
         verdict = "The job was stopped before its first audit: this adapter was never graded."
@@ -106,10 +115,10 @@ def _card(
         same = "is the one it began with" if start else "changes nothing"
         verdict = f"No audited update beat the start: this adapter {same}."
     return CARD.format(
-        base=base, aim=aim, rank=policy.rank, guidance=settings.guidance, objective=settings.objective, page=PAGE,
+        base=base, aim=aim, student=STUDENT if policy.student else "", rank=policy.rank, drawn=drawn, page=PAGE,
+        objective=settings.objective,
         folder=folder, table=_table(result.base, result.best), verdict=verdict, updates=result.updates, start=start,
-        prompts=settings.prompts, group=settings.group, pictures=result.pictures, steps=settings.steps,
-        passes=settings.turns,
+        prompts=settings.prompts, group=settings.group, pictures=result.pictures, passes=settings.turns,
         rate=settings.learning_rate, beta=settings.tie, weights=dict(settings.weights), seed=settings.seed,
         seconds=result.seconds, stopped=result.stopped, trained=len(tasks.prompts), held_out=len(tasks.held_out),
     )  # fmt: skip

@@ -37,7 +37,7 @@ def job_settings(order: FinetuneOrder) -> FinetuneSettings:
     """
     return FinetuneSettings(
         objective=order.objective, minutes=order.minutes, updates=order.updates, group=order.group,
-        steps=order.steps, learning_rate=order.learning_rate, seed=order.seed,
+        steps=order.steps, learning_rate=order.learning_rate, seed=order.seed, start=order.start,
     )  # fmt: skip
 
 

@@ -5,7 +5,12 @@ from typing import Literal
 
 from emofeedback.affect import Affect
 
-Region = Literal["point", "corners", "plane"]
+Region = Literal["point", "corners", "calm-tense", "emotions", "plane"]
+REGIONS: dict[Region, str] = {
+    "corners": "the four corners", "calm-tense": "calm ↔ tense", "emotions": "the eight emotions",
+    "plane": "the whole plane",
+}  # fmt: skip
+"""Where a job can aim but for one point, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,19 +18,22 @@ class FinetuneOrder:
     """One job as a person asks for it; it is checked where the job is made.
 
     prompts, held_out: empty = drawn from the bundled world. Exactly one of minutes and updates is the budget.
+    group, steps, learning_rate: 0 = what suits the objective and the generator. start: the folder of an adapter to
+    begin with.
     """
 
     prompts: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
     region: Region = "corners"
     point: Affect | None = None
-    objective: str = "awm"
+    objective: str = "direct"
     minutes: float | None = 5.0
     updates: int | None = None
-    group: int = 8
-    steps: int = 6
-    learning_rate: float = 1e-3
+    group: int = 0
+    steps: int = 0
+    learning_rate: float = 0.0
     seed: int = 0
+    start: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,14 +79,14 @@ class Processes:
         """Whether it is true for anybody."""
         return self.total(float(flag)) > 0
 
-    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Put the sum of everybody's gradients in place of each; one without a gradient counts as 0."""
-        if self.count == 1:
-            return
-        flat = torch.cat([(p.grad if p.grad is not None else torch.zeros_like(p)).flatten() for p in parameters])
-        distributed.all_reduce(flat)
-        for parameter, piece in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-            parameter.grad = piece.view_as(parameter).clone()
+    def sum_gradients(self, parameters: Sequence[nn.Parameter], sums: Sequence[Tensor]) -> None:
+        """Put everybody's `sums` of gradients, one for each parameter, together in place of the gradients."""
+        if self.count > 1:
+            flat = torch.cat([value.flatten() for value in sums])
+            distributed.all_reduce(flat)
+            sums = flat.split([p.numel() for p in parameters])
+        for parameter, value in zip(parameters, sums, strict=True):
+            parameter.grad = value.view_as(parameter).to(parameter.dtype)
 
     def share(self, value: Any) -> Any:
         """The main process's value, which JSON can say."""

@@ -3,24 +3,48 @@
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from emofeedback.affect import Affect
+from emofeedback.affect import EMOTIONS, Affect
 from emofeedback.errors import UserError
 from emofeedback.scenes.captions import describe
 from emofeedback.scenes.grammar import Split, sample_scene
 from emofeedback.training.advantages import SMALLEST_GROUP
+from emofeedback.training.finetune_order import REGIONS, Region
 from emofeedback.training.objectives import objective
+from emofeedback.visual_bank import MIKELS
 
 RANK = 16
 WEIGHTS = {"affect": 1.0, "content": 0.3, "quality": 0.2}
 CORNER = 0.7
 PLANE = 0.8
-# what each objective is given where the settings leave it open: beta, optimiser steps per rollout
-DEFAULTS: dict[str, tuple[float, int]] = {
-    "awm": (1.0, 4), "nft": (1.0, 4), "grpo": (0.01, 1), "direct": (0.1, 2), "dpo": (500.0, 4),
-}  # fmt: skip
+STEPS = 6
+"""Of a rollout by a generator that has no few-step student."""
+VISUAL_STEPS, VISUAL_GUIDANCE = 8, 3.0
+"""Of a rollout with visual prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What an objective is given where the settings leave it open."""
+
+    beta: float
+    passes: int  # optimiser steps per rollout
+    learning_rate: float
+    prompts: int = 8
+    group: int = 8
+    content: float = WEIGHTS["content"]
+    quality: float = WEIGHTS["quality"]  # a reward without a gradient
+
+
+DEFAULTS = {
+    "awm": Defaults(1.0, 4, 1e-3),
+    "nft": Defaults(1.0, 4, 1e-3),
+    "grpo": Defaults(0.01, 1, 1e-3),
+    "direct": Defaults(0.4, 1, 2e-3, prompts=4, group=4, content=0.5, quality=0.0),
+    "dpo": Defaults(500.0, 4, 5e-4),
+}
 
 
 def derive(seed: int, *identity: object) -> int:
@@ -30,42 +54,51 @@ def derive(seed: int, *identity: object) -> int:
 
 @dataclass(frozen=True, slots=True)
 class FinetuneSettings:
-    """One fine-tuning job; `beta` and `passes` None take the objective's default.
+    """One fine-tuning job. Zeros of prompts, group and learning_rate become the objective's defaults when it is made;
+    `beta` and `passes` None stand for them. `drawn_by` settles how rollouts are drawn.
 
     Raises:
         UserError: a value is out of range, or two contradict each other; the message says why.
     """
 
-    objective: str = "awm"
+    objective: str = "direct"
     minutes: float | None = None
     updates: int | None = None
-    prompts: int = 8  # groups of an update
-    group: int = 8  # pictures of one prompt and target
+    prompts: int = 0  # groups of an update; 0: the objective's default
+    group: int = 0  # pictures of one prompt and target; 0: the objective's default
     learned: int | None = None  # of each group, its extremes, that an optimiser step learns from; None: half
-    steps: int = 6  # of a rollout
-    guidance: float = 1.0  # of a rollout; 1 = none
+    steps: int = 0  # of a rollout; 0: the student's, or STEPS without one
+    guidance: float | None = None  # of a rollout; 1 = none; None: a student's own, 1 without one
     passes: int | None = None  # optimiser steps per rollout
     micro_batch: int = 64  # pictures of one forward and backward pass; gradients are summed over them
     checkpointing: bool = False  # compute activations again in the backward pass: less memory, more time
     rank: int | None = None  # of the LoRA; None: that of the adapter to start from, or RANK
     start: str | None = None  # a LoRA to begin with, in diffusers' format; None: the base as it is
     start_scale: float = 1.0  # how much of it
-    learning_rate: float = 5e-4
+    learning_rate: float = 0.0  # 0: the objective's default
     gradient_clip: float = 1.0
     beta: float | None = None  # tie to the anchor (awm, nft), the base (grpo, direct, dpo)
     anchor: Literal["old", "base"] = "old"  # of awm: the policy that sampled, or the frozen base
     eta: float = 0.7  # noise of grpo's steps
     ratio_clip: float = 1e-4  # grpo
     window: int = 0  # grpo: steps that draw noise and learn, at a random place; 0 = all
-    audit_every: int = 8  # updates
-    audit_pictures: int = 16
+    through: int = 0  # direct: last steps that the reward's gradient passes; 0 = all of a student's, else the last
+    variety: float = 1.0  # direct: weight of keeping the pictures of a group as different as the base's
+    visual: bool = False  # dpo: pairs that differ in their visual prompt, on the generator itself
+    audit_every: int = 6  # updates
+    audit_pictures: int = 32
     audit_patience: int = 3
     audit_steps: int | None = None  # None: the generator's default
     seed: int = 0
-    weights: Mapping[str, float] = field(default_factory=lambda: dict(WEIGHTS))
+    weights: Mapping[str, float] = field(default_factory=dict)  # empty: WEIGHTS, as far as the objective uses them
 
     def __post_init__(self) -> None:
-        kind = objective(self.objective)
+        kind, usual = objective(self.objective), DEFAULTS[self.objective]
+        for name in ("prompts", "group", "learning_rate"):
+            if not getattr(self, name):
+                object.__setattr__(self, name, getattr(usual, name))
+        if not self.weights:
+            object.__setattr__(self, "weights", {**WEIGHTS, "content": usual.content, "quality": usual.quality})
         if (self.minutes is None) == (self.updates is None):
             raise UserError("Give either minutes or updates as the budget, not both and not neither.")
         if self.group < SMALLEST_GROUP:
@@ -85,8 +118,13 @@ class FinetuneSettings:
             raise UserError(f"A window of noisy steps belongs to grpo; {self.objective} keeps no trajectories.")
         if kind.needs == "trajectories" and self.eta == 0:
             raise UserError("grpo needs eta above 0: steps without noise have no density to learn from.")
-        if self.window > self.steps:
-            raise UserError(f"The window has {self.window} steps, but a rollout only {self.steps}; make it shorter.")
+        if self.through and kind.needs != "differentiable":
+            raise UserError(f"Only direct sends a gradient through the steps; leave out through for {self.objective}.")
+        for name in ("window", "through"):
+            if (count := getattr(self, name)) > (self.steps or count):
+                raise UserError(f"{name} is {count} steps, but a rollout has only {self.steps}; make it shorter.")
+        if self.visual and (self.objective != "dpo" or self.group % 2):
+            raise UserError("Visual prompts are tuned by dpo, in groups of an even number of pictures.")
         if self.objective in ("nft", "dpo") and self.beta == 0:
             raise UserError(f"{self.objective} needs a beta above 0; with 0 its loss does not depend on the policy.")
         if self.objective != "awm" and self.anchor != "old":
@@ -97,7 +135,7 @@ class FinetuneSettings:
     @property
     def tie(self) -> float:
         """beta, or the objective's default."""
-        return DEFAULTS[self.objective][0] if self.beta is None else self.beta
+        return DEFAULTS[self.objective].beta if self.beta is None else self.beta
 
     @property
     def extremes(self) -> int:
@@ -107,7 +145,26 @@ class FinetuneSettings:
     @property
     def turns(self) -> int:
         """Optimiser steps per rollout."""
-        return DEFAULTS[self.objective][1] if self.passes is None else self.passes
+        return DEFAULTS[self.objective].passes if self.passes is None else self.passes
+
+    @property
+    def rollout(self) -> tuple[int, float]:
+        """Steps and guidance of a rollout."""
+        if self.visual:
+            return self.steps or VISUAL_STEPS, VISUAL_GUIDANCE if self.guidance is None else self.guidance
+        return self.steps or STEPS, 1.0 if self.guidance is None else self.guidance
+
+    def drawn_by(self, student_steps: int | None) -> tuple["FinetuneSettings", bool]:
+        """With steps and guidance settled, and whether the generator's student draws.
+
+        It does where its steps are asked for, or none, and guidance is left open: as when a user draws. It does not
+        for visual pairs: they compare errors of a denoiser, and a student is none.
+        """
+        open_ = self.guidance is None and not self.visual
+        if student_steps is not None and open_ and self.steps in (0, student_steps):
+            return replace(self, steps=student_steps), True
+        steps, guidance = self.rollout
+        return replace(self, steps=steps, guidance=guidance), False
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "weights": dict(self.weights)}
@@ -115,32 +172,38 @@ class FinetuneSettings:
 
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("minutes", 0.01, 100_000), ("updates", 1, 1_000_000), ("prompts", 1, 4096), ("group", SMALLEST_GROUP, 1024),
-    ("steps", 1, 200), ("guidance", 0, 50), ("passes", 1, 100), ("micro_batch", 1, 4096), ("rank", 1, 256),
+    ("steps", 0, 200), ("guidance", 0, 50), ("passes", 1, 100), ("micro_batch", 1, 4096), ("rank", 1, 256),
     ("learning_rate", 1e-8, 0.1), ("gradient_clip", 1e-4, 1e4), ("beta", 0, 1e6), ("eta", 0, 2), ("ratio_clip", 0, 1),
-    ("window", 0, 200), ("audit_every", 1, 10_000), ("audit_pictures", 2, 1024), ("audit_patience", 1, 1000),
+    ("window", 0, 200), ("through", 0, 200), ("variety", 0, 100),
+    ("audit_every", 1, 10_000), ("audit_pictures", 2, 1024), ("audit_patience", 1, 1000),
     ("audit_steps", 1, 200), ("learned", 2, 1024), ("start_scale", 0, 4),
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Where in the plane a job aims: one point, the four corners, or anywhere within +-PLANE."""
+    """Where in the plane a job aims: one point, the four corners, calm and tense, Mikels' eight emotions, or anywhere
+    in +-PLANE."""
 
-    region: Literal["point", "corners", "plane"]
+    region: Region
     point: Affect | None = None
 
     def __post_init__(self) -> None:
         if (self.region == "point") != (self.point is not None):
-            raise UserError("Give a target point, or a region (corners, plane), not both.")
+            raise UserError(f"Give a target point, or a region ({', '.join(REGIONS)}), not both.")
 
     def draw(self, count: int, rng: random.Random) -> list[Affect]:
-        """Targets; corners come equally often, points of the plane lie on a grid of .1 so that few are encoded."""
+        """Targets; listed ones come equally often, points of the plane lie on a grid of .1 so that few are encoded."""
         if self.point is not None:
             return [self.point] * count
-        if self.region == "corners":
-            corners = [Affect(v, a) for v in (-CORNER, CORNER) for a in (-CORNER, CORNER)]
-            rng.shuffle(corners)
-            return [corners[i % 4] for i in range(count)]
+        fixed: dict[str, list[Affect]] = {
+            "corners": [Affect(v, a) for v in (-CORNER, CORNER) for a in (-CORNER, CORNER)],
+            "calm-tense": [Affect(CORNER, -CORNER), Affect(-CORNER, CORNER)],
+            "emotions": [EMOTIONS[name] for name in MIKELS],
+        }
+        if points := fixed.get(self.region):
+            rng.shuffle(points)
+            return [points[i % len(points)] for i in range(count)]
         edge = round(10 * PLANE)
         return [Affect(rng.randint(-edge, edge) / 10, rng.randint(-edge, edge) / 10) for _ in range(count)]
 

@@ -23,6 +23,7 @@ from emofeedback.training.metrics_log import Entry
 from emofeedback.training.policy import ScenePolicy
 from emofeedback.training.rewards import DifferentiableReward, Reward
 from emofeedback.training.rollout import Check
+from emofeedback.training.visual_pairs import pair_up
 
 logger = logging.getLogger(__name__)
 DRIFT_ROWS = 8
@@ -61,14 +62,15 @@ class Learner:
     def requests(self, number: int) -> list[PictureRequest]:
         """What update `number` draws, in all processes together."""
         settings = self.settings
-        return [
+        requests = [
             PictureRequest(
                 task.prompt, task.affect, derive(settings.seed, "picture", number, i, j),
-                steps=settings.steps, guidance=settings.guidance,
+                steps=settings.rollout[0], guidance=settings.guidance,
             )
             for i, task in enumerate(self.tasks.draw(number, settings.prompts))
             for j in range(settings.group)
         ]  # fmt: skip
+        return pair_up(requests, settings.group, settings.seed) if settings.visual else requests
 
     def update(self, number: int, check: Check | None = None) -> Entry:
         """Update `number`: one rollout and the optimiser steps on it; what it measured, the same in every process.
@@ -90,7 +92,8 @@ class Learner:
         targets = torch.tensor([[r.affect.valence, r.affect.arousal] for r in requests if r.affect], device=device)
         values, usable = advantages.values.to(device), advantages.usable.to(device)
         experience = Experience(
-            sampling, rollout, conditions, targets, values, usable, seed, mine.start * settings.group
+            sampling, rollout, conditions, targets, values, usable, seed, mine.start * settings.group,
+            tuple(request.prompt for request in requests),
         )  # fmt: skip
         scored = time.monotonic()
         steps = [step for turn in range(settings.turns) if (step := self._step(experience, turn, check))]
@@ -122,16 +125,20 @@ class Learner:
         """One optimiser step; its loss and gradient norm, None where there was nothing to learn."""
         items = self.collector.items(experience)
         count = self.processes.total(len(items))
-        total = 0.0
+        parameters, total = self.policy.parameters(), 0.0
+        sums = [torch.zeros_like(p, dtype=_widest(p.device)) for p in parameters]
         for part in items.split(self.settings.micro_batch) if len(items) else ():
             if check is not None:
                 check()
             loss = self.collector.losses(experience, part, turn).sum() / count
             loss.backward()
             total += float(loss.detach())
-        parameters = self.policy.parameters()
+            for parameter, value in zip(parameters, sums, strict=True):
+                if parameter.grad is not None:
+                    value += parameter.grad
+                    parameter.grad = None
         if count:
-            self.processes.sum_gradients(parameters)
+            self.processes.sum_gradients(parameters, sums)
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip))
         learned = count > 0 and math.isfinite(norm)
         if learned:
@@ -167,3 +174,9 @@ class Learner:
         base = self.policy.velocity(noisy, times, conditions, "base")
         ours = self.policy.velocity(noisy, times, conditions)
         return float((ours - base).square().mean() / base.square().mean().clamp(min=1e-12))
+
+
+def _widest(device: torch.device) -> torch.dtype:
+    """Micro-batches and processes are summed in float64: so the order and the partition do not show in the step,
+    where Adam divides gradients near zero by themselves and float32's rounding noise with them."""
+    return torch.float32 if device.type == "mps" else torch.float64

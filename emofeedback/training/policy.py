@@ -1,22 +1,31 @@
-"""The policy of reward fine-tuning: rollouts, velocities and log-probs of a generator that carries a LoRA."""
+"""The policy of reward fine-tuning: rollouts, velocities and log-probs of a generator that carries a LoRA.
+
+A checkpoint's few-step student can be the policy: its frozen base is then the student (base and student's LoRA summed
+once), the learning LoRA lies on top, and the same LoRA lies on the generator's own transformer, with shared weights.
+So what is exported is what the generator adds to the student when it draws in few steps, and to the base when it
+draws in many.
+"""
 
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from peft import LoraConfig
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from emofeedback.errors import UserError
-from emofeedback.flow.schedule import clean_estimate, euler_step, sigmas
+from emofeedback.flow.schedule import euler_step, sigmas
 from emofeedback.flow.stochastic import flow_sde_step, flow_sde_transition, log_prob
 from emofeedback.generators.diffusion import SceneDiffusionGenerator
-from emofeedback.generators.lora import load_lora
+from emofeedback.generators.visual_adapter import set_inner_attention
+from emofeedback.generators.visual_prompts import shown_fully, shows
 from emofeedback.records import PictureRequest
+from emofeedback.training.policy_lora import common_rank, lora_weights, share_loras, student_transformer
 from emofeedback.training.rollout import Check, Conditions, Rollout, Sampling, Step, Transition, Weights
 from emofeedback.training.scene_networks import PlainJointAttention
 
@@ -39,37 +48,45 @@ class ScenePolicy:
             time, a fraction of the memory).
         start: a LoRA's path and scale to begin with in place of zero; it brings its own rank and layers, and the
             base stays without it.
+        student: the policy is the generator's few-step student, which draws at its own noise levels without guidance.
 
     Raises:
-        UserError: `start` is missing, damaged, or fits another generator.
+        UserError: `start` is missing, damaged, or fits another generator; or there is no student.
     """
 
     def __init__(
         self, generator: SceneDiffusionGenerator, rank: int = 16, seed: int = 0, chunk: int = 64,
-        checkpointing: bool = False, start: tuple[Path, float] | None = None,
+        checkpointing: bool = False, start: tuple[Path, float] | None = None, student: bool = False,
     ) -> None:  # fmt: skip
-        self.generator, self.chunk = generator, chunk
+        self.generator, self.chunk, self.student = generator, chunk, student
         pipeline = generator.pipeline
-        begun = None if start is None else _lora_weights(generator, *start)
+        begun = None if start is None else lora_weights(generator, *start)
         for module in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
             module.requires_grad_(False)
         if generator.adapter is not None:
             generator.adapter.requires_grad_(False)
+        self.transformer: nn.Module = student_transformer(generator) if student else pipeline.transformer
+        both: tuple[Any, ...] = (pipeline.transformer, self.transformer) if student else (pipeline.transformer,)
         if generator.device.type == "cpu" and generator.dtype == torch.bfloat16:
-            pipeline.transformer.set_attn_processor(PlainJointAttention())
+            for transformer in both:
+                set_inner_attention(transformer, PlainJointAttention())
         layers = list(ATTENTION) if begun is None else sorted({key.split(".lora_")[0] for key in begun})
-        self.rank = rank if begun is None else _rank(begun)
+        self.rank = rank if begun is None else common_rank(begun)
         config = LoraConfig(r=self.rank, lora_alpha=self.rank, init_lora_weights="gaussian", target_modules=layers)
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Already found a `peft_config`")  # two LoRAs on one base are meant
             torch.manual_seed(seed)
-            for name in ("old", "policy"):
-                pipeline.transformer.add_adapter(config, adapter_name=name)
+            for transformer in both:
+                for name in ("old", "policy"):
+                    transformer.add_adapter(config, adapter_name=name)
         self._loras = {name: self._collect(name) for name in ("policy", "old")}
-        pipeline.transformer.set_adapter("policy")
+        if student:
+            share_loras(pipeline.transformer, self.transformer)
+        for transformer in both:
+            transformer.set_adapter("policy")
         if checkpointing:
-            pipeline.transformer.enable_gradient_checkpointing()
-        self._layers = [module for module in pipeline.transformer.modules() if isinstance(module, BaseTunerLayer)]
+            both[-1].enable_gradient_checkpointing()
+        self._layers = [module for t in both for module in t.modules() if isinstance(module, BaseTunerLayer)]
         if begun is not None:
             self.load_state(begun)
         self.remember()
@@ -129,9 +146,19 @@ class ScenePolicy:
         prompt, pooled = torch.cat([c.prompt for c in found]), torch.cat([c.pooled for c in found])
         away = [c.opposite_prompt for c in found if c.opposite_prompt is not None]
         away_pooled = [c.opposite_pooled for c in found if c.opposite_pooled is not None]
+        visual = self._visual(requests) if any(shows(request) for request in requests) else None
         if len(away) < len(found):
-            return Conditions(prompt, pooled)
-        return Conditions(prompt, pooled, torch.cat(away), torch.cat(away_pooled))
+            return Conditions(prompt, pooled, visual=visual)
+        return Conditions(prompt, pooled, torch.cat(away), torch.cat(away_pooled), visual)
+
+    def _visual(self, requests: Sequence[PictureRequest]) -> Tensor:
+        """Features [N, T, E] of visual prompts out of the generator's bank; all requests have one."""
+        prompts = self.generator.visual
+        if prompts is None:
+            raise UserError(f"{self.generator.name} has no visual prompts to tune with; train them first.")
+        words = self.generator.texts.features([request.prompt for request in requests])
+        features = [prompts.feature(request, word) for request, word in zip(requests, words, strict=True)]
+        return torch.from_numpy(np.stack(features)).to(self.generator.device)
 
     def _encode(self, request: PictureRequest) -> Conditions:
         """The condition [1] of a request."""
@@ -195,7 +222,16 @@ class ScenePolicy:
         return Rollout(latents, tuple(steps))
 
     def levels(self, steps: int) -> list[float]:
-        """Noise levels [steps + 1] from 1 down to 0, shifted as the pipeline's scheduler says."""
+        """Noise levels [steps + 1] from 1 down to 0: the student's own, else shifted as the scheduler says.
+
+        Raises:
+            ValueError: the student draws in another number of steps.
+        """
+        few = self.generator.few_step
+        if self.student and few is not None:
+            if steps != few.steps:
+                raise ValueError(f"the student draws in {few.steps} steps, not {steps}")
+            return list(few.sigmas)
         return sigmas(steps, float(self.generator.pipeline.scheduler.config.shift)).tolist()
 
     def _noise(self, sources: Sequence[torch.Generator]) -> Tensor:
@@ -209,6 +245,12 @@ class ScenePolicy:
         with self.using(weights):
             return self._predict(noisy, times, conditions, 1.0)
 
+    @torch.no_grad()
+    def denoiser(self, noisy: Tensor, times: Tensor, conditions: Conditions) -> Tensor:
+        """Velocity [B, C, h, w] of the base, without LoRA and not distilled: a denoiser at every time [B]."""
+        with self.using("base"):
+            return self.generator.velocity(noisy, times, (conditions.prompt, conditions.pooled, None))
+
     def log_prob(
         self, step: Step, rows: Tensor, conditions: Conditions, sampling: Sampling, weights: Weights = "policy"
     ) -> Transition:
@@ -219,11 +261,17 @@ class ScenePolicy:
             mean, std = flow_sde_transition(noisy, velocity, step.sigma, step.sigma_next, sampling.eta)
             return Transition(log_prob(step.sample[rows], mean, std), mean, std)
 
-    def last_step(self, step: Step, rows: Tensor, conditions: Conditions, sampling: Sampling) -> Tensor:
-        """Clean latents [B, C, h, w] of the stored last step, with the gradient of that step's velocity."""
-        noisy, sigma = step.noisy[rows], torch.tensor(step.sigma)
-        velocity = self._predict(noisy, sigma, conditions.rows(rows), sampling.guidance)
-        return clean_estimate(noisy, velocity, sigma.expand(len(noisy)))
+    def last_steps(
+        self, steps: Sequence[Step], rows: Tensor, conditions: Conditions, sampling: Sampling,
+        weights: Weights = "policy",
+    ) -> Tensor:  # fmt: skip
+        """Clean latents [B, C, h, w] of the stored last steps, drawn again with the gradient of their velocities."""
+        latents, told = steps[0].noisy[rows], conditions.rows(rows)
+        with self.using(weights):
+            for step in steps:
+                velocity = self._predict(latents, torch.tensor(step.sigma), told, sampling.guidance)
+                latents = euler_step(latents, velocity, step.sigma, step.sigma_next)
+        return latents
 
     def decode(self, latents: Tensor) -> Tensor:
         """Clean latents [B, C, h, w] -> pictures [B, 3, H, W] about [-1, 1]; gradients flow."""
@@ -231,7 +279,9 @@ class ScenePolicy:
 
     def _predict(self, noisy: Tensor, times: Tensor, conditions: Conditions, guidance: float) -> Tensor:
         if guidance == 1.0:
-            return self.generator.velocity(noisy, times, (conditions.prompt, conditions.pooled, None))
+            told = conditions.prompt, conditions.pooled, None
+            visual = shown_fully(conditions.visual, 1)
+            return self.generator.velocity(noisy, times, told, self.transformer, visual)
         if self._empty is None:
             self._empty = self.conditions([PictureRequest("", None, 0, 0.0)])
         count, weights = len(noisy), [guidance]
@@ -241,26 +291,5 @@ class ScenePolicy:
             weights.append(self.generator.emotion_guidance)
         prompt, pooled = torch.cat([*prompts, conditions.prompt]), torch.cat([*pools, conditions.pooled])
         levels = torch.tensor(weights, device=noisy.device)[:, None].expand(-1, count)
-        return self.generator.velocity(noisy, times, (prompt, pooled, levels))
-
-
-def _lora_weights(generator: SceneDiffusionGenerator, path: Path, scale: float) -> dict[str, Tensor]:
-    """The matrices of a LoRA file by the name of their layer, at alpha = rank; the generator is left without it."""
-    load_lora(generator.pipeline, path, scale)
-    found = {}
-    for name, layer in generator.pipeline.transformer.named_modules():
-        if isinstance(layer, BaseTunerLayer):
-            for adapter in layer.active_adapters:
-                first, second = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
-                found[f"{name}.lora_A.weight"] = first.detach().float().clone()
-                found[f"{name}.lora_B.weight"] = layer.scaling[adapter] * second.detach().float().clone()
-    generator.pipeline.unload_lora_weights()
-    return found
-
-
-def _rank(weights: dict[str, Tensor]) -> int:
-    """The one rank of a LoRA's layers."""
-    ranks = {len(value) for key, value in weights.items() if ".lora_A." in key}
-    if len(ranks) != 1:
-        raise UserError("The adapter to start from has layers of several ranks; start from another one, or without.")
-    return ranks.pop()
+        visual = shown_fully(conditions.visual, len(prompt) // count)
+        return self.generator.velocity(noisy, times, (prompt, pooled, levels), self.transformer, visual)

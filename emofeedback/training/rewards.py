@@ -14,6 +14,9 @@ from torch import Tensor
 
 from emofeedback.evaluation.protocol import Reader
 from emofeedback.flow.schedule import interpolate, velocity
+from emofeedback.judges.language import ASPECTS
+from emofeedback.judges.lvlm import SceneJudge, named_content
+from emofeedback.judges.rating import expected_rating
 from emofeedback.records import Picture, PictureRequest, Reading
 from emofeedback.training.policy import ScenePolicy
 from emofeedback.training.rollout import Sampling
@@ -30,8 +33,8 @@ class Reward(Protocol):
 class DifferentiableReward(Protocol):
     """A reward whose gradient reaches the pixels."""
 
-    def score_tensor(self, pixels: Tensor, targets: Tensor) -> Tensor:
-        """Scores [B] of pixels [B, 3, H, W] in [-1, 1] for targets [B, 2] (valence, arousal)."""
+    def score_tensor(self, pixels: Tensor, targets: Tensor, prompts: Sequence[str]) -> Tensor:
+        """Scores [B] of pixels [B, 3, H, W] in [-1, 1] for targets [B, 2] (valence, arousal) and their prompts."""
         ...
 
 
@@ -94,9 +97,49 @@ class DifferentiableAffect:
     def __init__(self, judge: DifferentiableReader) -> None:
         self.judge = judge
 
-    def score_tensor(self, pixels: Tensor, targets: Tensor) -> Tensor:
+    def score_tensor(self, pixels: Tensor, targets: Tensor, prompts: Sequence[str] = ()) -> Tensor:
         valence, arousal = self.judge.rate_tensor(pixels)
         return -((valence - targets[:, 0]).square() + (arousal - targets[:, 1]).square())
+
+
+class DifferentiableReading:
+    """`AffectReward` and `ContentReward` on tensors, in one pass of the bundled judge.
+
+    In place of whether all that a prompt names is seen, the content counts the mean probability that the judge gives
+    to each name, in [0, 1]: a subject may be the picture's subject or its companion.
+    """
+
+    def __init__(self, judge: SceneJudge, affect: float = 1.0, content: float = 0.0) -> None:
+        self.judge, self.affect, self.content = judge, affect, content
+
+    def score_tensor(self, pixels: Tensor, targets: Tensor, prompts: Sequence[str]) -> Tensor:
+        logits = self.judge.query_logits(pixels)
+        rating = expected_rating(logits[:, :2], self.judge.tokens.rating_ids.to(logits.device)).mean
+        score = -self.affect * (rating - targets).square().sum(1)
+        return score if self.content == 0 else score + self.content * self._named(logits[:, 2:], prompts)
+
+    def _named(self, logits: Tensor, prompts: Sequence[str]) -> Tensor:
+        """Mean probability [B] of what each prompt names; 1 where it names nothing."""
+        probabilities = logits.float().softmax(-1)
+        answers = {
+            aspect: probabilities[:, i, self.judge.tokens.answer_ids[aspect].to(logits.device)]
+            for i, aspect in enumerate(ASPECTS)
+        }
+
+        def seen(row: int, word: str, *aspects: str) -> Tensor:
+            missed = torch.ones((), device=logits.device)
+            for aspect in aspects:
+                if word in ASPECTS[aspect]:
+                    missed = missed * (1 - answers[aspect][row, ASPECTS[aspect].index(word)])
+            return 1 - missed
+
+        scores = []
+        for row, prompt in enumerate(prompts):
+            place, subjects = named_content(prompt)
+            found = [seen(row, word, "subject", "companion") for word in sorted(subjects)]
+            found += [seen(row, place, "place")] if place is not None else []
+            scores.append(torch.stack(found).mean() if found else torch.ones((), device=logits.device))
+        return torch.stack(scores)
 
 
 class ContentReward:
@@ -151,6 +194,6 @@ class QualityReward:
             words = prompts[begin : begin + self.policy.chunk]
             conditions = self.policy.conditions([PictureRequest(prompt, None, 0, 0.0) for prompt in words])
             times, drawn = torch.full((len(clean),), self.level, device=clean.device), noise.expand_as(clean)
-            predicted = self.policy.velocity(interpolate(clean, drawn, times), times, conditions, "base")
+            predicted = self.policy.denoiser(interpolate(clean, drawn, times), times, conditions)
             parts.append((predicted - velocity(clean, drawn)).square().flatten(1).mean(1))
         return torch.cat(parts).cpu()

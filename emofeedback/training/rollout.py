@@ -24,19 +24,27 @@ class Conditions:
 
     opposite_prompt, opposite_pooled: the same with the opposite emotion, which guidance leads away from; None where
     no emotion is asked for.
+    visual: features [N, T, E] of visual prompts, shown at full strength; None = none.
     """
 
     prompt: Tensor
     pooled: Tensor
     opposite_prompt: Tensor | None = None
     opposite_pooled: Tensor | None = None
+    visual: Tensor | None = None
 
     def rows(self, index: Tensor | slice) -> "Conditions":
+        visual = None if self.visual is None else self.visual[index]
         if self.opposite_prompt is None or self.opposite_pooled is None:
-            return Conditions(self.prompt[index], self.pooled[index])
+            return Conditions(self.prompt[index], self.pooled[index], visual=visual)
         return Conditions(
-            self.prompt[index], self.pooled[index], self.opposite_prompt[index], self.opposite_pooled[index]
+            self.prompt[index], self.pooled[index], self.opposite_prompt[index], self.opposite_pooled[index], visual
         )
+
+    def shown(self) -> Tensor:
+        """The visual features; there must be some."""
+        assert self.visual is not None
+        return self.visual
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,8 @@ class Rollout:
 class Sampling:
     """How a rollout draws. Steps first <= i < last are kept; they draw noise of level `eta` where that is above 0.
 
-    guidance: 1 = none, one forward pass a step; else as the generator draws, three (two without an emotion).
+    guidance: 1 = none, one forward pass a step; else as the generator draws, three (two without an emotion). A
+        student has it folded in and draws at 1.
     """
 
     steps: int
@@ -84,6 +93,8 @@ class Transition:
 class Policy(Protocol):
     """What the trainer and the objectives' collectors need of a model."""
 
+    student: bool
+
     def conditions(self, requests: Sequence[PictureRequest]) -> Conditions: ...
 
     def rollout(
@@ -96,7 +107,12 @@ class Policy(Protocol):
         self, step: Step, rows: Tensor, conditions: Conditions, sampling: Sampling, weights: Weights = "policy"
     ) -> Transition: ...
 
-    def last_step(self, step: Step, rows: Tensor, conditions: Conditions, sampling: Sampling) -> Tensor: ...
+    def last_steps(
+        self, steps: Sequence[Step], rows: Tensor, conditions: Conditions, sampling: Sampling,
+        weights: Weights = "policy",
+    ) -> Tensor: ...  # fmt: skip
+
+    def levels(self, steps: int) -> list[float]: ...
 
     def decode(self, latents: Tensor) -> Tensor: ...
 

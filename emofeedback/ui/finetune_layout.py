@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from emofeedback.training.finetune_order import REGIONS
 from emofeedback.ui import html
 from emofeedback.ui.desk import MAX_SEED
 from emofeedback.ui.finetune_view import charts
 
-OBJECTIVES = ["awm", "nft", "grpo", "direct", "dpo"]
+OBJECTIVES = ["direct", "awm", "nft", "grpo", "dpo"]
 FIRST = "Start tunes the generator towards the judge's reading; the other tabs wait while a job runs."
 
 
@@ -29,6 +30,7 @@ class Order:
     learning_rate: gr.Number
     seed: gr.Number
     held_out: gr.Textbox
+    begin: gr.Dropdown
     start: gr.Button
     stop: gr.Button
     dry: gr.Button
@@ -63,13 +65,14 @@ def order() -> Order:
                 placeholder="one a line", elem_id="finetune-prompts",
             )  # fmt: skip
             region = gr.Radio(
-                [("the four corners", "corners"), ("the whole plane", "plane"), ("one point", "point")],
+                [*((words, region) for region, words in REGIONS.items()), ("one point", "point")],
                 value="corners", label="Targets", elem_id="finetune-region",
             )  # fmt: skip
             valence = gr.Slider(-1, 1, 0.7, step=0.05, label="Target valence", visible=False, buttons=[])
             arousal = gr.Slider(-1, 1, -0.7, step=0.05, label="Target arousal", visible=False, buttons=[])
             objective = gr.Radio(
-                OBJECTIVES, value="awm", label="Objective", info="awm learns fastest; grpo is Flow-GRPO",
+                OBJECTIVES, value="direct", label="Objective",
+                info="direct follows the judge's gradient and learns fastest; the others need its scores alone",
             )  # fmt: skip
             minutes = gr.Number(5, label="Minutes", minimum=0, maximum=1440, elem_id="finetune-minutes")
         with gr.Row(elem_classes="actions"):
@@ -80,17 +83,26 @@ def order() -> Order:
             updates = gr.Number(
                 0, label="Updates", precision=0, minimum=0, info="a budget in place of minutes; 0 = none"
             )
-            group = gr.Slider(2, 32, 8, step=1, label="Pictures of a group", info="of one prompt and target")
-            steps = gr.Slider(1, 50, 6, step=1, label="Steps of a picture")
-            learning_rate = gr.Number(5e-4, label="Learning rate", minimum=0, step=1e-4)
+            group = gr.Slider(
+                0, 32, 0, step=1, label="Pictures of a group",
+                info="of one prompt and target; 0 = what suits the objective",
+            )  # fmt: skip
+            steps = gr.Slider(0, 50, 0, step=1, label="Steps of a picture", info="0 = as pictures are drawn by default")
+            learning_rate = gr.Number(
+                0, label="Learning rate", minimum=0, step=1e-4, info="0 = what suits the objective"
+            )
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED)
             held_out = gr.Textbox(
                 "", label="Held-out prompts", lines=2, max_lines=8, max_length=20_000,
                 placeholder="one a line; empty = 16 scenes that are never trained on",
             )  # fmt: skip
+            begin = gr.Dropdown(
+                [], value=None, label="Begin with the adapter of", info="an earlier job; empty = the generator itself",
+                elem_id="finetune-begin", allow_custom_value=True,
+            )  # fmt: skip
     return Order(
         source, prompts, region, valence, arousal, objective, minutes, updates, group, steps, learning_rate, seed,
-        held_out, start, stop, dry,
+        held_out, begin, start, stop, dry,
     )  # fmt: skip
 
 

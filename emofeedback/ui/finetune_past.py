@@ -41,6 +41,24 @@ class PastJobs:
         jobs = self.tab.shelf(self.tab.visits.of(request)).jobs()
         return gr.update(choices=[(record_label(record), record.folder.name) for record in jobs])
 
+    def adapters(self, request: gr.Request) -> Any:
+        """The jobs that left an adapter, for one that begins with it."""
+        jobs = self.tab.shelf(self.tab.visits.of(request)).jobs()
+        return gr.update(choices=[(record_label(r), r.folder.name) for r in jobs if r.adapter is not None])
+
+    def adapter(self, visit: Visit, name: str | None) -> str | None:
+        """The folder of a job's adapter; None where no job is named.
+
+        Raises:
+            UserError: there is no such job, or it left none.
+        """
+        if not name:
+            return None
+        found = self.tab.shelf(visit).find(name).adapter
+        if found is None:
+            raise UserError("The job to begin with left no adapter; choose another, or none.")
+        return str(found)
+
     @friendly
     def look(self, name: str | None, request: gr.Request) -> tuple[Any, ...]:
         """How the chosen job went: its end, charts, pictures before and after; its adapter is ready to be used."""

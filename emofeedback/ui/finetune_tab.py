@@ -78,7 +78,7 @@ class FinetuneTab:
         page = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         knobs: set[Any] = {
             c.source, c.prompts, c.region, c.valence, c.arousal, c.objective, c.minutes, c.updates, c.group, c.steps,
-            c.learning_rate, c.seed, c.held_out,
+            c.learning_rate, c.seed, c.held_out, c.begin,
         }  # fmt: skip
         buttons = [c.start, c.stop, c.dry]
         shown = [s.status, s.charts, s.pairs, s.resume, s.strength, s.use, s.off, s.download]
@@ -95,14 +95,15 @@ class FinetuneTab:
         s.off.click(self.past.take_off, None, [s.worn], **(models | {"api_visibility": "private"}))
         s.past.input(self.past.look, [s.past], shown, api_name="finetune_job", queue=False, **quiet)
         gr.on([s.past.focus], self.past.refresh, None, [s.past], **page)
+        gr.on([c.begin.focus], self.past.adapters, None, [c.begin], **page)
         gr.on(None, self.past.refresh, None, [s.past], **page)  # when the page loads
         c.source.change(lambda source: gr.update(visible=source == "own"), [c.source], [c.prompts], **page)
         c.region.change(
             lambda region: (gr.update(visible=region == "point"),) * 2, [c.region], [c.valence, c.arousal], **page
         )
 
-    def order(self, data: dict[Any, Any]) -> FinetuneOrder:
-        """The controls as an order.
+    def order(self, data: dict[Any, Any], visit: Visit) -> FinetuneOrder:
+        """The controls as an order of this visitor.
 
         Raises:
             UserError: something is missing; what contradicts itself is found when the job is made.
@@ -120,6 +121,7 @@ class FinetuneTab:
             objective=data[c.objective], minutes=float(data[c.minutes] or 0) or None,
             updates=int(data[c.updates] or 0) or None, group=int(data[c.group]), steps=int(data[c.steps]),
             learning_rate=float(data[c.learning_rate]), seed=int(data[c.seed]),
+            start=self.past.adapter(visit, data[c.begin]),
         )  # fmt: skip
 
     def bench(self, visit: Visit) -> Bench:
@@ -148,7 +150,7 @@ class FinetuneTab:
     def run(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
         """One job from the order to the adapter."""
         visit = self.visits.of(request)
-        yield from self._job(visit, lambda: (self.order(data), self.shelf(visit).new()), False)
+        yield from self._job(visit, lambda: (self.order(data, visit), self.shelf(visit).new()), False)
 
     @friendly_stream
     def resume(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
@@ -230,7 +232,7 @@ class FinetuneTab:
         bench = self.bench(visit)
         stop = bench.begin()
         try:
-            order = self.order(data)
+            order = self.order(data, visit)
             yield self._busy("Trying one update and one audit …")
             for post in work(
                 self.models, self.line, visit, stop, lambda post: self._estimate(order, visit, stop, post)

@@ -6,7 +6,7 @@ from typing import Any
 from PIL import Image
 
 from emofeedback.records import PictureRequest
-from emofeedback.training.finetune_order import Estimate
+from emofeedback.training.finetune_order import REGIONS, Estimate
 from emofeedback.training.finetune_shelf import RUNNING, JobRecord
 from emofeedback.ui.html import signed, text, thumbnail
 
@@ -151,7 +151,8 @@ def record_words(record: JobRecord) -> str:
 def record_label(record: JobRecord) -> str:
     """A past job in the list: when, where to, with what, what came of it."""
     point = record.tasks.get("point")
-    aim = f"{signed(point['valence'])} {signed(point['arousal'])}" if point else f"the {record.tasks.get('region')}"
+    region = REGIONS.get(record.tasks.get("region", "point"), "")
+    aim = f"{signed(point['valence'])} {signed(point['arousal'])}" if point else region
     result = record.result or {}
     base, best = result.get("base"), result.get("best")
     gain = f": {base['error']:.2f} to {best['error']:.2f}" if base and best else ""

@@ -29,6 +29,7 @@ from emofeedback.training.audit import Auditor
 from emofeedback.training.finetune import Finetuner
 from emofeedback.training.finetune_job import FinetuneJob, job_settings, job_tasks
 from emofeedback.training.finetune_order import FinetuneOrder, lines
+from emofeedback.training.finetune_shelf import read_record
 from emofeedback.training.policy import ScenePolicy
 from emofeedback.training.rewards import AffectReward, CachedReader, ContentReward
 from emofeedback.ui import studio
@@ -37,7 +38,7 @@ from emofeedback.ui.finetune_view import chart, pairs
 ORDER: dict[str, Any] = {
     "source": "own", "prompts": "\n".join(PROMPTS), "region": "point", "valence": 0.7, "arousal": -0.7,
     "objective": "awm", "minutes": 0, "updates": 2, "group": 4, "steps": 2, "learning_rate": 0.02, "seed": 0,
-    "held_out": "\n".join(HELD_OUT),
+    "held_out": "\n".join(HELD_OUT), "begin": None,
 }  # fmt: skip
 STATUS, CHARTS, PAIRS = 0, 1, 2
 KEPT: list[Path] = []  # where the page of these tests keeps jobs
@@ -66,7 +67,8 @@ def open_tiny(order: FinetuneOrder, judge: Judge, out: Path) -> FinetuneJob:
     reader = CachedReader(judge)
     rewards = {"affect": AffectReward(reader), "content": ContentReward(reader)}
     auditor = Auditor(tasks.audit(settings.audit_pictures), PleasedRater(), settings)
-    policy = ScenePolicy(tiny_generator(), settings.rank or 4, settings.seed)
+    start = None if settings.start is None else (Path(settings.start), settings.start_scale)
+    policy = ScenePolicy(tiny_generator(), settings.rank or 4, settings.seed, start=start)
     return FinetuneJob(Finetuner(policy, rewards, settings, tasks, auditor, out))
 
 
@@ -151,6 +153,21 @@ def test_past_jobs_are_kept_for_who_made_them_and_can_go_on(client: Client, tmp_
     assert any("Done: 3 updates and 24 pictures" in str(shown(value)) for value in last)
     assert "strength 1" in again.predict(1, name, api_name="/finetune_use")
     again.predict(0, name, api_name="/finetune_use")
+
+
+def test_a_job_begins_where_another_ended_and_only_with_the_visitors_own(client: Client, tmp_path: Path) -> None:
+    maker, stranger = visitor(client, tmp_path, "c"), visitor(client, tmp_path, "d")
+    before = set(KEPT[0].glob("jobs/*/*"))
+    maker.predict(*values(updates=1), api_name="/finetune")
+    (first,) = set(KEPT[0].glob("jobs/*/*")) - before
+    with pytest.raises(AppError, match="not there any more"):
+        stranger.predict(*values(updates=1, begin=first.name), api_name="/finetune")
+    last = maker.predict(*values(updates=1, begin=first.name), api_name="/finetune")
+    assert "Done: 1 update" in shown(last[STATUS])
+    (second,) = set(KEPT[0].glob("jobs/*/*")) - before - {first}
+    record = read_record(second)
+    assert record is not None and record.order is not None
+    assert record.order.start == record.settings["start"] == str(first / "adapter")
 
 
 def test_a_second_job_waits_and_sees_its_place(client: Client, tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ def test_the_guard_waits_and_does_not_blame_a_reward_that_stands_still() -> None
         ({"minutes": 1.0, "updates": 1}, "not both"),
         ({"updates": None}, "not neither"),
         ({"window": 2}, "belongs to grpo"),
-        ({"objective": "grpo", "window": 9}, "rollout only"),
+        ({"objective": "grpo", "window": 9, "steps": 6}, "has only 6"),
         ({"objective": "grpo", "eta": 0.0}, "eta above 0"),
         ({"objective": "nft", "beta": 0.0}, "beta above 0"),
         ({"objective": "best"}, "choose an objective"),
@@ -242,6 +242,8 @@ def test_tasks_follow_from_seed_and_update_and_never_train_on_what_is_held_out()
     assert tasks.draw(5, 4) == tasks.draw(5, 4)
     assert sorted(t.prompt for u in range(3) for t in tasks.draw(u, 4)) == sorted(prompts)
     assert len({t.affect for t in tasks.draw(0, 4)}) == 4
+    calm, tense = sorted(set(Targets("calm-tense").draw(6, random.Random(1))), key=lambda p: p.arousal)
+    assert calm.valence > 0 > calm.arousal and tense.valence < 0 < tense.arousal
     assert all(abs(p.valence) <= 0.8 for p in Targets("plane").draw(50, random.Random(0)))
     with pytest.raises(UserError, match="also trained on"):
         Tasks(prompts, prompts[:1], Targets("corners"), 0)

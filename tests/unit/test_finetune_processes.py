@@ -79,8 +79,8 @@ def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
     one.run()
     ours, theirs = flat(tmp_path / "one") - begun, flat(tmp_path / "two") - begun
     assert float(ours.norm()) > 0
-    # float32; Adam divides the rounding noise of gradients near zero by those gradients (1.2e-5 seen)
-    assert float((ours - theirs).norm() / ours.norm()) < 3e-5
+    # 1.2e-5 when the gradients were summed in float32: Adam divides rounding noise near zero by itself
+    assert float((ours - theirs).norm() / ours.norm()) < 1e-5
     alone = next(e for e in one.log.read() if e["kind"] == "update")
     together = next(e for e in map(json.loads, said[0].splitlines()) if e["kind"] == "update")
     for name in ("reward", "loss", "gradient", "diversity", "missing", "zero_variance", "pictures"):

@@ -58,8 +58,8 @@ class PatchyJudge(ColourJudge):
 
 def settings(**given: object) -> FinetuneSettings:
     small: dict[str, object] = {
-        "updates": 2, "prompts": 2, "group": 4, "steps": 2, "rank": 4, "audit_every": 1, "audit_pictures": 2,
-        "audit_steps": 2, "weights": {"affect": 1.0, "content": 0.3},
+        "objective": "awm", "updates": 2, "prompts": 2, "group": 4, "steps": 2, "rank": 4,
+        "audit_every": 1, "audit_pictures": 2, "audit_steps": 2, "weights": {"affect": 1.0, "content": 0.3},
     }  # fmt: skip
     if "minutes" in given:
         small["updates"] = None
