@@ -91,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
         _command(
             commands,
             "evaluate",
-            "measure the generator, the judge, its advice, the loop or fine-tuning with the second rater",
+            "measure the generator, the judge, its advice, the loop, rewriting or fine-tuning with the second rater",
         )
     )
     _benchmark(_command(commands, "benchmark", "measure speed and memory on this machine"))
@@ -104,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
 def _command(commands: Any, name: str, text: str) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     shared = command.add_argument_group("shared")
-    shared.add_argument("--generator", metavar="NAME|PATH", help="'bundled' or a folder in diffusers format")
+    shared.add_argument("--generator", metavar="NAME|PATH|REPO", help="'bundled', a folder, REPO[@REV], hosted:REPO")
     shared.add_argument("--judge", metavar="NAME|PATH|REPO|URL", help="'bundled', a folder, REPO[@REV], URL[#MODEL]")
     shared.add_argument("--calibration", type=Path, metavar="FILE", help="of the judge, made by `evaluate judge`")
     shared.add_argument("--adapter", metavar="PATH[:SCALE]", help="a LoRA on the generator")
@@ -137,10 +137,23 @@ def _generate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--image", type=Path, metavar="FILE", help="start from this picture")
     command.add_argument("--image-strength", type=number(0.01, 1), default=0.6, metavar="X", help="how much is redrawn")
     command.add_argument("--continuation", choices=("same_seed", "image"), default="same_seed", help="of later rounds")
+    command.add_argument(
+        "--visual", nargs="?", type=number(0, 5), const=1.0, metavar="STRENGTH",
+        help="guide by pictures of the emotion out of the visual prompt bank",
+    )  # fmt: skip
+    command.add_argument(
+        "--visual-picture", type=Path, action="append", default=[], metavar="FILE", help="guide by this picture instead"
+    )
+    _rewriting(command, "rewrites the prompt for round 1: none, embedded, a language model's PATH or REPO, URL[#MODEL]")
+
+
+def _rewriting(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument("--rewriter", metavar="NAME", help=text)
+    command.add_argument("--viewers", metavar="NAME,NAME", help="of the rewriter's company (default: all)")
 
 
 def _estimate(command: argparse.ArgumentParser) -> None:
-    command.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="pictures, or folders of pictures")
 
 
 def _sweep(command: argparse.ArgumentParser) -> None:
@@ -163,7 +176,7 @@ def _render(command: argparse.ArgumentParser) -> None:
 
 
 def _train(command: argparse.ArgumentParser) -> None:
-    command.add_argument("part", choices=("generator", "few-step", "autoencoder", "judge", "rater"))
+    command.add_argument("part", choices=("generator", "few-step", "autoencoder", "judge", "rater", "bank", "adapter"))
     command.add_argument("--minutes", type=number(0.01, 10_000), default=60.0, metavar="M")
     command.add_argument("--work", type=Path, default=Path("training"), metavar="DIR", help="data, state, logs, sheets")
     command.add_argument("--scenes", type=whole(64, 10_000_000), default=40_000, metavar="N", help="rendered for it")
@@ -172,6 +185,17 @@ def _train(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--align-with", type=Path, metavar="DIR", help="generator: a judge whose vision its tokens shall follow"
     )
+    bank = command.add_argument_group("bank", "visual prompts: from rendered scenes, or from a folder of pictures")
+    bank.add_argument("--pictures", type=Path, metavar="DIR", help="with metadata.jsonl or .csv: captions and ratings")
+    bank.add_argument("--scale", default="-1:1", metavar="LOW:HIGH", help="of the folder's ratings (default -1:1)")
+    bank.add_argument("--text-encoder", default="bundled", metavar="NAME|PATH", help="bundled, or a CLIP model")
+    bank.add_argument("--picture-encoder", default="bundled", metavar="NAME|PATH", help="bundled, or CLIP, DINOv2, ...")
+    judge = command.add_argument_group("judge and adapter", "on a base that is trained already")
+    judge.add_argument("--base", metavar="REPO|PATH", help="judge: a vision-language model; adapter: a generator")
+    judge.add_argument("--stage", choices=("supervised", "grpo", "all"), help="of a judge (default: all on a base)")
+    judge.add_argument("--ratings", type=Path, metavar="FILE", help="judge: pictures rated by people, CSV or TSV")
+    judge.add_argument("--images", type=Path, metavar="DIR", help="judge: the rated pictures; --scale is the ratings'")
+    judge.add_argument("--pairs", type=Path, metavar="FILE", help="adapter: neutral and emotional prompts, JSON lines")
     few = command.add_argument_group("few-step", "distil a generator into a LoRA that draws in four forward passes")
     few.add_argument("--teacher", type=Path, metavar="DIR", help="the generator's folder (default: the bundled one)")
     few.add_argument("--trajectories", type=whole(64, 10_000_000), default=10_000, metavar="N", help="to learn from")
@@ -182,34 +206,42 @@ def _train(command: argparse.ArgumentParser) -> None:
 
 
 def _finetune(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--objective", choices=("awm", "nft", "grpo", "direct", "dpo"), help="default awm")
+    command.add_argument("--objective", choices=("direct", "awm", "nft", "grpo", "dpo"), help="default direct")
     command.add_argument("--prompts", type=Path, metavar="FILE", help="one a line; default: place-subject prompts")
     command.add_argument("--held-out", type=Path, metavar="FILE", help="prompts of the audit")
     command.add_argument("--target", metavar="V,A", help="one point, such as --target=-0.7,0.6")
-    command.add_argument("--region", choices=("corners", "plane"), help="many points (default corners)")
+    command.add_argument("--region", choices=("corners", "calm-tense", "emotions", "plane"), help="default corners")
     command.add_argument("--minutes", type=number(0.01, 100_000), metavar="M", help="budget (default 5)")
     command.add_argument("--updates", type=whole(1, 1_000_000), metavar="N", help="budget, in place of minutes")
     command.add_argument("--resume", action="store_true", help="go on with the job in --out")
     command.add_argument("--dry-run", action="store_true", help="estimate time and memory; writes nothing")
     command.add_argument("--rater", metavar="NAME|PATH", help="who audits: 'bundled' or a folder")
+    command.add_argument(
+        "--visual", action="store_true", default=None, help="dpo: pairs that differ in their visual prompt alone"
+    )
     expert = command.add_argument_group("expert settings")
     for name, limits in (("prompts-per-update", (1, 4096)), ("group", (1, 1024)), ("learned", (2, 1024)),
                          ("steps", (1, 200)), ("passes", (1, 100)), ("micro-batch", (1, 4096)), ("rank", (1, 256)),
-                         ("window", (0, 200)), ("audit-every", (1, 10_000)), ("audit-pictures", (2, 1024)),
-                         ("audit-patience", (1, 1000))):  # fmt: skip
+                         ("window", (0, 200)), ("through", (0, 200)), ("audit-every", (1, 10_000)),
+                         ("audit-pictures", (2, 1024)), ("audit-patience", (1, 1000))):  # fmt: skip
         expert.add_argument(f"--{name}", type=whole(*limits), metavar="N")
     expert.add_argument("--checkpointing", action="store_true", default=None, help="less memory, more time")
     expert.add_argument("--guidance", type=number(0, 50), metavar="X", help="of rollouts; 1 = none")
     expert.add_argument("--learning-rate", type=number(1e-8, 0.1), metavar="X")
     expert.add_argument("--beta", type=number(0, 1e6), metavar="X", help="how strongly the policy is tied")
+    expert.add_argument("--variety", type=number(0, 100), metavar="X", help="direct: keeps a group's pictures apart")
 
 
 def _evaluate(command: argparse.ArgumentParser) -> None:
-    command.add_argument("part", choices=("generator", "judge", "rater", "advice", "loop", "finetune"))
+    parts = ("generator", "judge", "rater", "advice", "loop", "finetune", "rewriting", "visual")
+    command.add_argument("part", choices=parts)
     command.add_argument("--count", type=whole(2, 10_000), metavar="N", help="prompts, pictures or prompt-target pairs")
     command.add_argument("--rater", metavar="NAME|PATH", help="'bundled' or a folder")
     command.add_argument("--rounds", type=whole(1, 50), default=3, metavar="N", help="of the loop")
     command.add_argument("--candidates", type=whole(1, 64), default=8, metavar="N", help="of a round of the loop")
+    command.add_argument(
+        "--ablation", action="store_true", help="loop: with and without rewriter, visual prompt and the judge's edits"
+    )
     people = command.add_argument_group("judge against people", "with --ratings; calibrates the judge on the way")
     people.add_argument("--ratings", type=Path, metavar="FILE", help="a CSV file of mean ratings, one row per picture")
     people.add_argument("--images", type=Path, metavar="DIR", help="the rated pictures")
@@ -217,8 +249,10 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
     people.add_argument("--columns", metavar="PICTURE,VALENCE,AROUSAL", help="names of the three columns")
     people.add_argument("--method", choices=("affine", "isotonic"), default="affine", help="of the calibration")
     people.add_argument("--save", type=Path, metavar="FILE", help="write the calibration, for --calibration")
+    command.add_argument("--tuned", metavar="PATH[:SCALE]", help="visual: an adapter of `finetune --visual`, as an arm")
+    _rewriting(command, "which rewriter `evaluate rewriting` measures (default embedded)")
     tuning = command.add_argument_group("finetune", "jobs on corner targets against the base and the judge's best of N")
-    tuning.add_argument("--objectives", default="awm", metavar="NAMES", help="such as awm,grpo")
+    tuning.add_argument("--objectives", default="direct", metavar="NAMES", help="such as awm,grpo")
     tuning.add_argument("--learning-rates", metavar="NUMBERS", help="searched for each objective, such as 3e-4,1e-3")
     tuning.add_argument("--seeds", type=whole(1, 100), default=3, metavar="N", help="jobs an objective (default 3)")
     tuning.add_argument("--best-of", type=whole(4, 64), default=16, metavar="N", help="pictures the judge picks from")
@@ -229,7 +263,7 @@ def _benchmark(command: argparse.ArgumentParser) -> None:
     command.add_argument("part", nargs="?", choices=("speed", "finetune"), default="speed", help="default speed")
     command.add_argument("--repeats", type=whole(2, 1000), default=5, metavar="N")
     tuning = command.add_argument_group("finetune", "how fast each objective draws, updates and learns")
-    tuning.add_argument("--objectives", default="awm,nft,grpo,direct,dpo", metavar="NAMES", help="default: all")
+    tuning.add_argument("--objectives", default="direct,awm,nft,grpo,dpo", metavar="NAMES", help="default: all")
     tuning.add_argument("--rater", metavar="NAME|PATH", help="'bundled' or a folder")
     _budget(tuning, "of each objective (default 2)")
 

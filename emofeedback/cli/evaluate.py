@@ -2,18 +2,26 @@
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 
 from emofeedback.cli.console import Console, Outcome, settings_from
 from emofeedback.cli.evaluate_finetune import command_of, measure_finetune
 from emofeedback.cli.evaluate_ratings import rate_against_people
+from emofeedback.cli.generate import names_of
 from emofeedback.evaluation.protocol import RATED, evaluate_generator, evaluate_judge
+from emofeedback.evaluation.protocol_ablation import evaluate_ablation
 from emofeedback.evaluation.protocol_advice import evaluate_advice, evaluate_agreement
 from emofeedback.evaluation.protocol_loop import evaluate_loop
+from emofeedback.evaluation.protocol_rewriting import evaluate_rewriting
+from emofeedback.evaluation.protocol_visual import arms, evaluate_visual
 from emofeedback.evaluation.report import Measure, report
 from emofeedback.settings import Settings
 from emofeedback.storage import results_folder, write_json
 
-COUNTS = {"generator": 25, "judge": 500, "rater": 500, "advice": 200, "loop": 100, "finetune": 40}
+COUNTS = {
+    "generator": 25, "judge": 500, "rater": 500, "advice": 200, "loop": 100, "finetune": 40, "rewriting": 24,
+    "visual": 24,
+}  # fmt: skip
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:
@@ -35,18 +43,29 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
         command = f"emofeedback evaluate {arguments.part} --count {count} --seed {settings.seed}"
         if arguments.part == "loop":
             command += f" --rounds {arguments.rounds} --candidates {arguments.candidates}"
+            command += f" --ablation --rewriter {rewriter_of(settings)}" if arguments.ablation else ""
         if arguments.part == "finetune":
             command = command_of(arguments, count, settings.seed)
+        if arguments.part == "visual":
+            command += f" --seeds {arguments.seeds}" + (f" --tuned {arguments.tuned}" if arguments.tuned else "")
+        if arguments.part == "rewriting":
+            command += f" --seeds {arguments.seeds} --rewriter {rewriter_of(settings)}"
+            command += f" --viewers {arguments.viewers}" if arguments.viewers else ""
         data = {**report(f"evaluate {arguments.part}", command, settings.seed, models, measures), "out": str(folder)}
         write_json(folder / "report.json", data)
     text = "\n".join([*(m.line() for m in measures), "", f"Report: {folder / 'report.json'}"])
     return Outcome(data, text)
 
 
+def rewriter_of(settings: Settings) -> str:
+    """Which rewriter is measured: there must be one."""
+    return "embedded" if settings.rewriter == "none" else settings.rewriter
+
+
 def _measure(
     arguments: argparse.Namespace, settings: Settings, count: int, progress: Callable[[int, int], None]
 ) -> tuple[list[Measure], dict[str, str]]:
-    from emofeedback.build import build_generator, build_judge, build_rater
+    from emofeedback.build import build_generator, build_judge, build_rater, build_rewriter
 
     match arguments.part:
         case "generator":
@@ -67,11 +86,28 @@ def _measure(
             measures = evaluate_agreement(generator, judge, rater, count=count, seed=settings.seed, progress=progress)
             measures += evaluate_advice(generator, judge, rater, count=count, seed=settings.seed, progress=progress)
             return measures, {"generator": generator.name, "judge": judge.name, "rater": rater.name}
+        case "visual":
+            generator, rater = build_generator(settings), build_rater(settings)
+            tuned = build_generator(replace(settings, adapter=arguments.tuned)) if arguments.tuned else None
+            measures = evaluate_visual(
+                arms(generator, tuned), rater, count=count, seed=settings.seed, seeds=arguments.seeds, progress=progress
+            )
+            return measures, {"generator": generator.name, "rater": rater.name, "tuned": arguments.tuned or "none"}
+        case "rewriting":
+            company = build_rewriter(replace(settings, rewriter=rewriter_of(settings)), names_of(arguments))
+            assert company is not None
+            seeds = arguments.seeds
+            measures = evaluate_rewriting(company, count=count, seed=settings.seed, seeds=seeds, progress=progress)
+            return measures, {"rewriter": company.name}
         case _:
             generator, judge, rater = build_generator(settings), build_judge(settings), build_rater(settings)
-            measures = evaluate_loop(
-                generator, judge, rater,
-                count=count, rounds=arguments.rounds, candidates=arguments.candidates,
-                seed=settings.seed, progress=progress,
-            )  # fmt: skip
-            return measures, {"generator": generator.name, "judge": judge.name, "rater": rater.name}
+            models = {"generator": generator.name, "judge": judge.name, "rater": rater.name}
+            sizes = {"count": count, "rounds": arguments.rounds, "candidates": arguments.candidates}
+            if arguments.ablation:
+                company = build_rewriter(replace(settings, rewriter=rewriter_of(settings)), names_of(arguments))
+                assert company is not None
+                measures = evaluate_ablation(
+                    generator, judge, rater, company, **sizes, seed=settings.seed, progress=progress
+                )
+                return measures, {**models, "rewriter": company.name}
+            return evaluate_loop(generator, judge, rater, **sizes, seed=settings.seed, progress=progress), models

@@ -1,7 +1,7 @@
 """`generate`: the loop from the command line. Every round's pictures are written as soon as it is done."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -10,9 +10,12 @@ from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, se
 from emofeedback.errors import UserError
 from emofeedback.loop import Advised, Event, Finished, Progress, ReadDone, RoundDone, RoundStarted, run_loop
 from emofeedback.pictures import open_picture
-from emofeedback.records import Edit, Round, Run
+from emofeedback.records import Edit, Rewrites, Round, Run, VisualPrompt
+from emofeedback.rewriting.director import turn_of
+from emofeedback.rewriting.written import rewrites_json
 from emofeedback.serialize import candidate_name, run_json
 from emofeedback.storage import RUN_FILE, png_bytes, results_folder, write_json, write_whole
+from emofeedback.visual_bank import MIKELS
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:
@@ -23,9 +26,13 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
     start = open_picture(arguments.image) if arguments.image is not None else None
     with results_folder(settings.out) as folder:
         console.progress("loading the models")
-        from emofeedback.build import build_generator, build_judge
+        from emofeedback.build import build_generator, build_judge, build_rewriter
 
         generator, judge = build_generator(settings), build_judge(settings)
+        rewriter = build_rewriter(settings, names_of(arguments))
+        rewrites = rewriter.rewrite(prompt, target, seed=settings.seed) if rewriter is not None else None
+        for sentence in rewrites.missing if rewrites is not None else ():
+            console.note(sentence)
         unknown = generator.unknown_words(prompt)
         if unknown:
             console.note(f"{generator.name} does not know: {', '.join(unknown[:12])}{' ...' if unknown[12:] else ''}")
@@ -45,11 +52,30 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
             continuation=arguments.continuation,
             start=start,
             start_strength=arguments.image_strength,
+            visual=visual_from(arguments),
+            first=turn_of(rewrites.rewrites, prompt, settings.seed, arguments.candidates) if rewrites else None,
         )
-        result = _follow(events, folder, console, Run(prompt, target, (), "cancelled", generator.name, judge.name))
-    data = {**run_json(result, folder), "out": str(folder), "unknown_words": list(unknown)}
-    text = _text(result, folder)
+        said = {"rewrites": rewrites_json(rewrites)} if rewrites is not None else {}
+        empty = Run(prompt, target, (), "cancelled", generator.name, judge.name)
+        result = _follow(events, folder, console, empty, said)
+    data = {**run_json(result, folder), **said, "out": str(folder), "unknown_words": list(unknown)}
+    text = "\n".join([*_rewrite_lines(rewrites), _text(result, folder)])
     return Outcome(data, text, done=result.stopped not in ("cancelled", "unreadable"))
+
+
+def names_of(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The viewers that --viewers names; () = all."""
+    return tuple(name.strip() for name in (arguments.viewers or "").split(",") if name.strip())
+
+
+def visual_from(arguments: argparse.Namespace) -> VisualPrompt | None:
+    """The visual prompt that --visual and --visual-picture ask for; None = neither was given."""
+    pictures = tuple((open_picture(file), 1.0) for file in arguments.visual_picture)
+    if arguments.visual is None and not pictures:
+        return None
+    strength = 1.0 if arguments.visual is None else arguments.visual
+    emotion_ = plain_text(arguments.emotion).strip().lower() if arguments.emotion is not None else None
+    return VisualPrompt(strength, emotion_ if emotion_ in MIKELS else None, pictures=pictures)
 
 
 def target_from(arguments: argparse.Namespace) -> Affect:
@@ -65,8 +91,12 @@ def target_from(arguments: argparse.Namespace) -> Affect:
     return Affect(arguments.valence, arguments.arousal)
 
 
-def _follow(events: Iterator[Event], folder: Path, console: Console, empty: Run) -> Run:
-    """Write rounds as they finish; after Ctrl-C the finished ones make a run of their own."""
+def _follow(events: Iterator[Event], folder: Path, console: Console, empty: Run, said: Mapping[str, object]) -> Run:
+    """Write rounds as they finish; after Ctrl-C the finished ones make a run of their own.
+
+    Args:
+        said: what run.json tells beside the run.
+    """
     done: list[Round] = []
     result = empty
     number = 1
@@ -97,9 +127,9 @@ def _follow(events: Iterator[Event], folder: Path, console: Console, empty: Run)
             with suppress(UserError):  # what is done stays, if it can be written at all
                 if done:
                     kept = Run(empty.prompt, empty.target, tuple(done), "cancelled", empty.generator, empty.judge)
-                    write_json(folder / RUN_FILE, run_json(kept))
+                    write_json(folder / RUN_FILE, {**run_json(kept), **said})
             raise
-    write_json(folder / RUN_FILE, run_json(result))
+    write_json(folder / RUN_FILE, {**run_json(result), **said})
     return result
 
 
@@ -117,6 +147,13 @@ def _round_line(done: Round) -> str:
         f"round {done.number}: read valence {signed(affect.valence)}, arousal {signed(affect.arousal)}, "
         f"{best.distance:.2f} from the target ({done.cost.seconds:.1f} s)"
     )
+
+
+def _rewrite_lines(rewrites: Rewrites | None) -> list[str]:
+    if rewrites is None:
+        return []
+    by = [f"  {' + '.join(rewrite.viewers)}: {_short(rewrite.prompt)}" for rewrite in rewrites.rewrites]
+    return ["Rewrites:", *by, ""]
 
 
 def _text(run: Run, folder: Path) -> str:

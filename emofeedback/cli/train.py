@@ -23,6 +23,24 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
     _folders(arguments.work, out)
     if arguments.part == "few-step":
         return _few_step(arguments, settings, out)
+    if arguments.part == "bank":
+        from emofeedback.cli.train_bank import train_bank
+
+        return train_bank(arguments, settings, out)
+    if arguments.part == "adapter":
+        from emofeedback.cli.train_judge import train_text_emotion
+
+        return train_text_emotion(arguments, settings, out, console)
+    if arguments.part == "judge" and arguments.base is not None:
+        from emofeedback.cli.train_judge import train_on_base
+
+        return train_on_base(arguments, settings, out, console)
+    if arguments.part == "judge" and arguments.stage == "all":
+        raise UsageError("The bundled judge's stages are two runs: --stage supervised, then --stage grpo --base DIR.")
+    if arguments.part == "judge" and arguments.stage == "grpo":
+        from emofeedback.cli.train_judge import train_advice
+
+        return train_advice(arguments, settings, out)
     # The rater learns from other data and other seeds than the models that it grades.
     seed = settings.seed + (RATER_SEED if arguments.part == "rater" else 0)
     scenes = _train(arguments, out, settings.threads or 2, seed)

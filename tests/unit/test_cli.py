@@ -15,6 +15,7 @@ from PIL import Image
 
 from emofeedback.cli import main
 from emofeedback.errors import UserError
+from emofeedback.evaluation.protocol_ablation import ARMS
 from emofeedback.records import Picture, Reading
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -245,6 +246,18 @@ def test_evaluations_report_every_figure_with_its_n(models: PaintGenerator, caps
             assert figures["valence error of a constant 0"] == pytest.approx(0.48)
         if part == "loop":
             assert figures["error with feedback"] <= figures["error of the first picture"]
+
+
+def test_the_ablation_of_the_loop_names_every_arm(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "loop", "--ablation", "--count", "3", "--rounds", "2", "--candidates", "2", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    figures = {m["name"]: m["value"] for m in data["measures"]}
+    for arm in ARMS:
+        assert figures[f"error, {arm.name}"] >= 0
+        assert figures[f"pictures, {arm.name}"] <= 4
+    assert figures["all three minus without the judge's edits"] == pytest.approx(
+        figures["error, all three"] - figures["error, without the judge's edits"]
+    )
 
 
 def test_benchmark(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,161 @@
+"""What each part of a run is worth: the rewriter before round 1, the visual prompt in it, the judge's edits after.
+
+Every arm draws the same number of pictures for the same prompts and targets from the same first seed, and the judge
+chooses in each; only the second rater, which guided none of them, grades.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from emofeedback.affect import Affect
+from emofeedback.continuum import EXTENT
+from emofeedback.drawing import MAX_CANDIDATES
+from emofeedback.errors import UserError
+from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
+from emofeedback.evaluation.protocol import Progress, Reader, held_out_prompts
+from emofeedback.evaluation.report import Measure
+from emofeedback.loop import Finished, run_loop
+from emofeedback.protocols import Generator, Judge, Rewriter
+from emofeedback.records import Picture, VisualPrompt
+from emofeedback.rewriting.director import opening_turn
+
+SEED_STRIDE = 1000  # between the first seeds of two pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Which parts take part in a run."""
+
+    name: str
+    rewriter: bool = True
+    visual: bool = True
+    edits: bool = True
+
+
+ALL = Arm("all three")
+ARMS = (
+    ALL,
+    Arm("without the rewriter", rewriter=False),
+    Arm("without the visual prompt", visual=False),
+    Arm("without the judge's edits", edits=False),
+    Arm("judge's edits alone", rewriter=False, visual=False),
+    Arm("none of them, best of N", rewriter=False, visual=False, edits=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """How one arm's run ended: the rater's distance to the target, whether the prompt's content is there, pictures."""
+
+    distance: float
+    kept: bool | None
+    pictures: int
+
+
+def evaluate_ablation(
+    generator: Generator,
+    judge: Judge,
+    rater: Reader,
+    rewriter: Rewriter,
+    *,
+    count: int,
+    rounds: int,
+    candidates: int,
+    seed: int,
+    visual: VisualPrompt | None = None,
+    arms: Sequence[Arm] = ARMS,
+    progress: Progress | None = None,
+) -> list[Measure]:
+    """`count` pairs of an unseen prompt and a random target, each once in every arm.
+
+    Args:
+        visual: what the arms with a visual prompt are guided by; None = the bank's, at strength 1.
+
+    Raises:
+        UserError: hardly any pair could be read in every arm, or a round would be too large.
+    """
+    if rounds * candidates > MAX_CANDIDATES:
+        raise UserError(f"rounds times candidates must be {MAX_CANDIDATES} or fewer here; lower one of them.")
+    rng = random.Random(f"evaluation/targets/{seed}")
+    prompts = held_out_prompts(count, seed)
+    rows: list[list[Graded]] = []
+    for i in range(count):
+        prompt = prompts[i % len(prompts)]
+        target = Affect(rng.uniform(-EXTENT, EXTENT), rng.uniform(-EXTENT, EXTENT))
+        first = seed + SEED_STRIDE * i
+        pictures = [
+            _run(generator, judge, rewriter, arm, prompt, target, rounds, candidates, first, visual or VisualPrompt())
+            for arm in arms
+        ]
+        graded = _grade(rater, prompt, target, pictures)
+        if graded is not None:
+            rows.append(graded)
+        if progress is not None:
+            progress(i + 1, count)
+    if len(rows) < 2:
+        raise UserError("Hardly any picture could be read; train the judge and the rater longer.")
+    return _measures(rows, arms, seed)
+
+
+def _run(
+    generator: Generator,
+    judge: Judge,
+    rewriter: Rewriter,
+    arm: Arm,
+    prompt: str,
+    target: Affect,
+    rounds: int,
+    candidates: int,
+    seed: int,
+    visual: VisualPrompt,
+) -> tuple[Picture, int] | None:
+    """The picture that one arm ends with, and how many it drew; without edits all are drawn in one round."""
+    share = candidates if arm.edits else rounds * candidates
+    first = opening_turn(rewriter, prompt, target, seed, candidates) if arm.rewriter else None
+    events = run_loop(
+        generator, judge, prompt, target,
+        rounds=rounds if arm.edits else 1, candidates=share, seed=seed, tolerance=0.0, patience=rounds,
+        first=first, visual=visual if arm.visual else None,
+    )  # fmt: skip
+    run = next(event.run for event in events if isinstance(event, Finished))
+    best = run.best()
+    if best is None or best.distance is None:
+        return None
+    return best.picture, sum(len(done.candidates) for done in run.rounds)
+
+
+def _grade(
+    rater: Reader, prompt: str, target: Affect, pictures: Sequence[tuple[Picture, int] | None]
+) -> list[Graded] | None:
+    """The rater's view of every arm; None where one of them could not be read."""
+    known = [item for item in pictures if item is not None]
+    if len(known) < len(pictures):
+        return None
+    graded = []
+    for (_, drawn), reading in zip(known, rater.read([picture for picture, _ in known]), strict=True):
+        if reading is None:
+            return None
+        graded.append(Graded(reading.affect.distance(target), rater.content_kept(prompt, reading), drawn))
+    return graded
+
+
+def _measures(rows: Sequence[Sequence[Graded]], arms: Sequence[Arm], seed: int) -> list[Measure]:
+    errors = np.array([[graded.distance for graded in row] for row in rows])
+    measures = []
+    for k, arm in enumerate(arms):
+        measures.append(Measure.of(f"error, {arm.name}", bootstrap(errors[:, k], seed=seed), "V-A distance"))
+    for k, arm in enumerate(arms[1:], 1):
+        gain = paired_bootstrap(errors[:, 0], errors[:, k], seed=seed)
+        name = f"{arms[0].name} minus {arm.name}"
+        measures.append(Measure.of(name, gain, "V-A distance"))
+        measures.append(Measure(f"{name}, upper end", gain.high, "V-A distance", gain.n, None, (None, 0.0)))
+    for k, arm in enumerate(arms):
+        kept = [float(known) for row in rows if (known := row[k].kept) is not None]
+        if kept:
+            measures.append(Measure.of(f"content kept, {arm.name}", bootstrap(kept, seed=seed), "share"))
+        drawn = [row[k].pictures for row in rows]
+        measures.append(Measure.of(f"pictures, {arm.name}", bootstrap(drawn, seed=seed), "pictures"))
+    return measures
