@@ -2,6 +2,7 @@
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +13,21 @@ if os.environ.get("SPACES_ZERO_GPU"):
 from emofeedback.checksums import CHECKSUMS, sha256
 from emofeedback.errors import UserError
 from emofeedback.history import History
+from emofeedback.models import Kind, ModelShelf
 from emofeedback.protocols import Generator, Judge
+from emofeedback.rewriting.company import Company
+from emofeedback.rewriting.embedded import EmbeddedThinker
+from emofeedback.rewriting.viewers import load_viewers
 from emofeedback.settings import Settings, checkpoint_folder, data_folder
 from emofeedback.training.finetune_order import FinetuneOrder
 from emofeedback.ui import studio
 from emofeedback.ui.history_keep import Keeper
 from emofeedback.ui.hosting import Hosting
+from emofeedback.ui.safety import guarded
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from emofeedback.training.finetune_job import FinetuneJob
 
 ZERO_GPU = bool(os.environ.get("SPACES_ZERO_GPU"))
@@ -32,11 +40,59 @@ def load(settings: Settings) -> tuple[Generator, Judge]:
     return build.load(settings)
 
 
+def open_shelf(settings: Settings, keeper: Keeper) -> ModelShelf:
+    """The models of all tabs, which the Models tab may change."""
+
+    def build_module() -> "ModuleType":
+        from emofeedback import build
+
+        return build
+
+    def changed(kind: Kind, name: str) -> None:
+        revision = _revision(_with(settings, kind, name), kind)
+        keeper.revisions = {part: known for part, known in keeper.revisions.items() if part != kind}
+        if revision is not None:
+            keeper.revisions[kind] = revision
+
+    return ModelShelf(
+        openers={
+            "generator": lambda name: build_module().build_generator(_with(settings, "generator", name)),
+            "judge": lambda name: build_module().build_judge(_with(settings, "judge", name)),
+        },
+        fetchers={
+            "generator": lambda name, tell: build_module().fetch_model(settings, "generator", name, tell),
+            "judge": lambda name, tell: build_module().fetch_model(settings, "judge", name, tell),
+        },
+        names={"generator": settings.generator, "judge": settings.judge},
+        idle_minutes=settings.idle_minutes,
+        changed=changed,
+    )
+
+
+def _with(settings: Settings, kind: Kind, name: str) -> Settings:
+    """The settings with another model; what belongs to the model that they name goes with it."""
+    if name == getattr(settings, kind):
+        return settings
+    if kind == "generator":
+        return replace(settings, generator=name, adapter=None, emotion_adapter=None)
+    return replace(settings, judge=name, calibration=None)
+
+
 def open_job(settings: Settings, order: FinetuneOrder, judge: Judge, out: Path) -> "FinetuneJob":
     """A fine-tuning job, for the tab that starts them."""
     from emofeedback import build
 
     return build.build_finetune_job(settings, order, judge, out)
+
+
+def open_company(settings: Settings) -> Company | None:
+    """The viewers who rewrite prompts, where the settings name a rewriter; the page has the embedded ones anyway."""
+    if settings.rewriter in ("none", "embedded"):
+        viewers = load_viewers(settings.viewers_dir)
+        return Company(EmbeddedThinker(None if settings.generator == "bundled" else ()), viewers)
+    from emofeedback import build
+
+    return build.build_rewriter(settings)
 
 
 def open_history(settings: Settings) -> Keeper:
@@ -61,7 +117,13 @@ def zero_gpu_pair(settings: Settings) -> tuple[Generator, Judge]:
     """The models on the GPU that ZeroGPU lends; they are loaded at once, because its workers are forks of this one."""
     from emofeedback.zero_gpu import on_zero_gpu
 
-    return on_zero_gpu(load(settings), spaces.GPU(duration=60))
+    pair = load(settings)  # the safety checker of its family works in those workers too
+    return on_zero_gpu(guarded(pair) if settings.public else pair, spaces.GPU(duration=60))
+
+
+def chosen(settings: Settings, shelf: ModelShelf | None) -> Settings:
+    """The settings with the models that are on the shelf now."""
+    return settings if shelf is None else _with(settings, "generator", shelf.name("generator"))
 
 
 def main() -> None:
@@ -72,14 +134,18 @@ def main() -> None:
         settings = Settings.from_environment(os.environ)
         keeper = open_history(settings)
         pair = zero_gpu_pair(settings) if ZERO_GPU else None
+        shelf = None if ZERO_GPU or settings.public else open_shelf(settings, keeper)
+        company = open_company(settings)
     except UserError as error:
         raise SystemExit(str(error)) from None
     studio.launch(
-        lambda: pair or load(settings),
+        lambda: pair or (load(settings) if shelf is None else shelf.pair()),
         host="0.0.0.0" if os.environ.get("SPACE_ID") else None,
-        open_job=None if ZERO_GPU else lambda order, judge, out: open_job(settings, order, judge, out),
+        open_job=None if ZERO_GPU else lambda order, judge, out: open_job(chosen(settings, shelf), order, judge, out),
         hosting=Hosting.of(settings),
         keeper=keeper,
+        shelf=shelf,
+        company=company,
     )
 
 

@@ -2,33 +2,35 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from emofeedback.chat_server import ChatServer, only_model
 from emofeedback.checksums import verify_folder
 from emofeedback.errors import UserError
 from emofeedback.evaluation.grading import GradingRater
 from emofeedback.evaluation.rater import SceneRater
 from emofeedback.generators.diffusion import SceneDiffusionGenerator
+from emofeedback.generators.hosted import HostedGenerator
+from emofeedback.generators.options import PipelineOptions
+from emofeedback.generators.pipeline_files import fetch_pipeline, is_scene_generator
+from emofeedback.generators.pipelines import PipelineGenerator
+from emofeedback.generators.text_adapter import TextEmotionAdapter
+from emofeedback.generators.visual_loading import take_visual
+from emofeedback.hub import HOSTED, OnDownload, hosted_key, hosted_parts, is_repo, split_revision
 from emofeedback.judges.calibration import CalibratedJudge, load_calibration
-from emofeedback.judges.chat_server import ChatServer, only_model
-from emofeedback.judges.loading import (
-    HOSTED,
-    fetch,
-    fingerprint,
-    hosted_key,
-    hosted_parts,
-    is_repo,
-    is_scene_judge,
-    is_url,
-    split_revision,
-)
+from emofeedback.judges.loading import fetch, fingerprint, is_scene_judge, is_url
 from emofeedback.judges.lvlm import SceneJudge
 from emofeedback.judges.remote import RemoteJudge
 from emofeedback.judges.vision_language import VisionLanguageJudge
+from emofeedback.models import Kind, entry_of
 from emofeedback.protocols import Generator, Judge
+from emofeedback.rewriting.company import Company
+from emofeedback.rewriting.embedded import EmbeddedThinker
+from emofeedback.rewriting.viewers import choose_viewers, load_viewers
 from emofeedback.settings import Settings, checkpoint_folder
 
 if TYPE_CHECKING:
@@ -43,17 +45,78 @@ def load(settings: Settings) -> tuple[Generator, Judge]:
     return build_generator(settings), build_judge(settings)
 
 
-def build_generator(settings: Settings) -> SceneDiffusionGenerator:
-    """The generator that the settings name.
+def build_generator(settings: Settings) -> Any:
+    """The generator that the settings name: a SceneDiffusionGenerator, a PipelineGenerator or a HostedGenerator.
+
+    `bundled` or a folder of the scene world gives the first; another folder or OWNER/NAME[@REVISION] any supported
+    pipeline of diffusers; hosted:OWNER/NAME[:PROVIDER] or hosted:http(s)://... a model that runs elsewhere.
 
     Raises:
-        UserError: there is no such model, it is damaged, or the device is missing.
+        UserError: there is no such model, it is damaged, it does not fit, or the device is missing.
     """
-    folder = _folder(settings, "generator", settings.generator)
-    generator = SceneDiffusionGenerator.from_pretrained(folder, device=prepare_device(settings))
+    generator = _bare_generator(settings)
+    shipped = checkpoint_folder(settings, "scene-visual-prompts") if settings.generator == "bundled" else None
+    take_visual(generator, settings.visual_prompts, shipped)
     if settings.adapter is not None:
+        if not hasattr(generator, "load_adapter"):
+            raise UserError(f"The generator {generator.name} runs elsewhere and takes no adapter; leave --adapter out.")
         generator.load_adapter(*parse_adapter(settings.adapter))
     return generator
+
+
+def _bare_generator(settings: Settings) -> Generator:
+    name = settings.generator
+    if name.startswith(HOSTED):
+        return _hosted_generator(settings, name.removeprefix(HOSTED))
+    if name != "bundled" and not _is_folder(name) and is_repo(name):
+        device = prepare_device(settings)
+        folder = fetch_pipeline(name, half=settings.dtype != "float32")
+        return _pipeline_generator(settings, folder, device, name, revision=folder.name)
+    folder = _folder(settings, "generator", name)
+    if name == "bundled" or is_scene_generator(folder):
+        if settings.emotion_adapter is not None:
+            raise UserError("The scene generator has its own emotion adapter; unset EMOFEEDBACK_EMOTION_ADAPTER.")
+        return SceneDiffusionGenerator.from_pretrained(folder, device=prepare_device(settings))
+    return _pipeline_generator(settings, folder, prepare_device(settings), folder.resolve().name)
+
+
+def _pipeline_generator(
+    settings: Settings, folder: Path, device: str, name: str, revision: str | None = None
+) -> PipelineGenerator:
+    """Any pipeline of diffusers, with its trained emotion adapter where the settings name one."""
+    entry = entry_of("generator", name)
+    emotion = None
+    if settings.emotion_adapter is not None:
+        emotion = TextEmotionAdapter.from_pretrained(settings.emotion_adapter, folder)
+    return PipelineGenerator(
+        folder, name=name, device=device, options=PipelineOptions.of(settings), emotion=emotion, revision=revision,
+        recipe=None if entry is None else entry.recipe,
+    )  # fmt: skip
+
+
+def _hosted_generator(settings: Settings, name: str) -> HostedGenerator:
+    key = os.environ.get("EMOFEEDBACK_GENERATOR_KEY") or None
+    if is_url(name):
+        return HostedGenerator(name, key=key, size=settings.size)
+    repo, provider = hosted_parts(name, "generator")
+    entry = entry_of("generator", repo)
+    recipe = None if entry is None else entry.recipe
+    return HostedGenerator(repo, provider, key=hosted_key(key, "generator"), size=settings.size, recipe=recipe)
+
+
+def fetch_model(settings: Settings, kind: Kind, name: str, progress: OnDownload) -> None:
+    """Download what a generator or a judge needs; nothing is loaded, and nothing is done where it is no repository.
+
+    Raises:
+        UserError: there is no such repository, or it cannot be fetched.
+        Cancelled: raised by `progress`.
+    """
+    if name == "bundled" or name.startswith(HOSTED) or is_url(name) or _is_folder(name) or not is_repo(name):
+        return
+    if kind == "generator":
+        fetch_pipeline(name, half=settings.dtype != "float32", progress=progress)
+    else:
+        fetch(name, progress=progress)
 
 
 def build_judge(settings: Settings) -> Judge:
@@ -106,6 +169,43 @@ def _bare_judge(settings: Settings) -> Judge:
     return VisionLanguageJudge.from_folder(folder, name=folder.name, identity=identity, device=prepare_device(settings))
 
 
+def build_rewriter(settings: Settings, names: Sequence[str] = ()) -> Company | None:
+    """The company of viewers that rewrites prompts; None where the settings say "none".
+
+    `embedded` thinks with the scene world's norms; a folder or OWNER/NAME[@REVISION] is a causal language model of
+    transformers; http(s)://...[#MODEL] a chat server, with EMOFEEDBACK_REWRITER_KEY as its key.
+
+    Args:
+        names: of the viewers; () = all.
+
+    Raises:
+        UserError: there is no such model or viewer, it is damaged, or the device is missing.
+    """
+    name = settings.rewriter
+    if name == "none":
+        return None
+    viewers = load_viewers(settings.viewers_dir)
+    viewers = choose_viewers(viewers, names) if names else viewers
+    if name == "embedded":
+        return Company(EmbeddedThinker(None if settings.generator == "bundled" else ()), viewers)
+    from emofeedback.rewriting.language import LanguageThinker  # language models are not needed to draw and to read
+    from emofeedback.rewriting.speakers import LocalSpeaker, ServerSpeaker
+
+    if is_url(name):
+        url, _, model = name.partition("#")
+        key = os.environ.get("EMOFEEDBACK_REWRITER_KEY") or None
+        server = ChatServer(model or only_model(url, key), url, key=key, key_name="EMOFEEDBACK_REWRITER_KEY")
+        return Company(LanguageThinker(ServerSpeaker(server)), viewers)
+    if not _is_folder(name) and not is_repo(name):
+        raise UserError(
+            f"There is no rewriter {name!r}; known are none, embedded, a language model's folder or OWNER/NAME, and a "
+            "server's http address."
+        )
+    folder = Path(name).expanduser() if _is_folder(name) else fetch(name)
+    speaker = LocalSpeaker.from_folder(folder, name=name, device=prepare_device(settings))
+    return Company(LanguageThinker(speaker), viewers)
+
+
 def build_rater(settings: Settings) -> GradingRater:
     """The second rater; it evaluates and never guides.
 
@@ -137,6 +237,8 @@ def build_finetune_job(settings: Settings, order: "FinetuneOrder", judge: Judge,
     if not folder.is_dir():
         raise UserError(f"Fine-tuning needs the second rater to audit it, and there is none in {folder}; fetch it.")
     generator = build_generator(settings)
+    if isinstance(generator, HostedGenerator):
+        raise UserError(f"{generator.name} runs elsewhere and cannot be fine-tuned; choose a local generator.")
     return FinetuneJob(build_finetuner(generator, judge, build_rater(settings), job, tasks, out))
 
 
@@ -182,6 +284,8 @@ def _folder(settings: Settings, kind: str, name: str) -> Path:
         return checkpoint_folder(settings, f"scene-{kind}")
     if not _is_folder(name):
         known = "'bundled' and folders that hold a checkpoint"
+        if kind == "generator":
+            known += ", OWNER/NAME[@REVISION] of Hugging Face, and hosted:OWNER/NAME[:PROVIDER]"
         if kind == "judge":
             known += ", OWNER/NAME of Hugging Face, and a server's http address"
         raise UserError(f"There is no {kind} {name!r}; known are {known}.")

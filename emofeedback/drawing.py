@@ -12,7 +12,7 @@ from PIL import Image
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.protocols import Generator
-from emofeedback.records import Picture, PictureRequest
+from emofeedback.records import Picture, PictureRequest, VisualPrompt
 
 MAX_CANDIDATES = 64
 MAX_SEED = 2**53
@@ -48,6 +48,7 @@ class Drawing:
     guidance: float | None = None
     start: Image.Image | None = None
     start_strength: float = 0.6  # (0, 1]
+    visual: VisualPrompt | None = None
 
     def __post_init__(self) -> None:
         check_whole("candidates", self.candidates, 1, MAX_CANDIDATES)
@@ -58,6 +59,10 @@ class Drawing:
         if self.guidance is not None:
             check_number("guidance", self.guidance, 0.0, 50.0)
         check_number("start_strength", self.start_strength, 0.01, 1.0)
+        if self.visual is not None:
+            check_number("visual strength", self.visual.strength, 0.0, 5.0)
+            if self.visual.guidance is not None:
+                check_number("visual guidance", self.visual.guidance, 0.0, 50.0)
 
     def requests(self, prompt: str, target: Affect, default_steps: int) -> list[PictureRequest]:
         """One request per candidate, alike but for the seed."""
@@ -71,6 +76,7 @@ class Drawing:
                 guidance=self.guidance,
                 start=self.start,
                 start_strength=self.start_strength,
+                visual=self.visual,
             )
             for i in range(self.candidates)
         ]

@@ -19,7 +19,8 @@ from emofeedback.affect import Affect
 from emofeedback.drawing import CancelFlag, Drawing, Progress, check_number, check_whole, draw_pictures
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.protocols import Generator, Judge
-from emofeedback.records import Candidate, Cost, Critique, Edit, Picture, Round, Run, StopReason
+from emofeedback.records import Candidate, Cost, Critique, Edit, Picture, Round, Run, StopReason, VisualPrompt
+from emofeedback.serialize import visual_json
 from emofeedback.steering import (
     TOLERANCE,
     Past,
@@ -188,6 +189,7 @@ def run_loop(
     start_strength: float = 0.6,
     past: Past = Past(),  # noqa: B008 (frozen)
     first: Turn | None = None,
+    visual: VisualPrompt | None = None,
     cancel: CancelFlag | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Event]:
@@ -202,6 +204,7 @@ def run_loop(
 
     Args:
         past: rounds to go on from, a branch of an earlier run; `rounds` and the Run count them too.
+        visual: a visual prompt of every picture; where it leaves its centres open, each prompt retrieves its own.
         first: what the first round drawn here draws, in place of `prompt` or of what the past asks for.
 
     Raises:
@@ -212,7 +215,7 @@ def run_loop(
     check_whole("patience", patience, 1, MAX_ROUNDS)
     if continuation not in ("same_seed", "image"):
         raise UserError(f"Unknown continuation {continuation!r}; known are same_seed, image.")
-    drawing = Drawing(candidates, seed, strength, steps, guidance, start, start_strength)
+    drawing = Drawing(candidates, seed, strength, steps, guidance, start, start_strength, visual)
     settings: dict[str, object] = {
         "rounds": rounds,
         "candidates": candidates,
@@ -225,6 +228,7 @@ def run_loop(
         "continuation": continuation,
         "start_image": start is not None,
         "start_strength": start_strength,
+        **({} if visual is None else {"visual": visual_json(visual)}),
     }
 
     def draw(turn: Turn, past: Past) -> Iterator[Event]:

@@ -1,10 +1,10 @@
 """The seams: what a generator, a judge and a rewriter must offer. Two implementations earn each its place."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from emofeedback.affect import Affect
-from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading
+from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading, Rewrites
 
 OnStep = Callable[[int, int], None]
 """Called after each denoising step with (steps done, steps in all); raise `Cancelled` from it to stop."""
@@ -27,6 +27,17 @@ class Generator(Protocol):
         ...
 
 
+@runtime_checkable
+class SafetyChecked(Protocol):
+    """A generator whose model family comes with a safety checker; optional, and asked on public hosts only."""
+
+    safety: str | None  # the checker's name; None = this model came without one
+
+    def unsafe(self, pictures: Sequence[Picture]) -> list[bool]:
+        """For each picture, whether the checker flags it."""
+        ...
+
+
 class Judge(Protocol):
     """Reads emotion in pictures and advises on prompts."""
 
@@ -42,4 +53,18 @@ class Judge(Protocol):
 
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
         """Whether the content that the prompt names is seen; None = this judge cannot tell."""
+        ...
+
+
+class Rewriter(Protocol):
+    """Says a prompt in other words that shall carry an emotion; what the prompt names is kept."""
+
+    name: str
+
+    def rewrite(self, prompt: str, target: Affect, *, seed: int = 0) -> Rewrites:
+        """Rewrites, the best first. The same arguments give the same rewrites.
+
+        Raises:
+            UserError: there is none.
+        """
         ...

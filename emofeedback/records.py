@@ -9,6 +9,27 @@ from emofeedback.affect import Affect
 
 
 @dataclass(frozen=True, slots=True)
+class VisualPrompt:
+    """Pictures that guide a drawing beside its words (see `visual_bank`).
+
+    Attributes:
+        strength: of what the pictures say, >= 0; 0 draws from the words alone.
+        emotion: the group of the bank to search; None = the one nearest to the request's valence and arousal.
+        centres: (number in the bank, weight) in place of those that the words retrieve; None = those; () = none.
+        pictures: (picture, weight) of a person's own.
+        negative: an emotion whose centres guidance leads away from; None = away from the words without any picture.
+        guidance: how far it leads, >= 0; 0 = not at all; None = the generator's own.
+    """
+
+    strength: float = 1.0
+    emotion: str | None = None
+    centres: tuple[tuple[int, float], ...] | None = None
+    pictures: tuple[tuple[Image.Image, float], ...] = ()
+    negative: str | None = None
+    guidance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PictureRequest:
     """One picture to draw. `None` means the generator's own default."""
 
@@ -20,6 +41,7 @@ class PictureRequest:
     guidance: float | None = None
     start: Image.Image | None = None  # image-to-image: the picture to start from
     start_strength: float = 0.6  # (0, 1]: share of the noise schedule run again on `start`
+    visual: VisualPrompt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +52,7 @@ class Picture:
     request: PictureRequest
     model: str
     seconds: float
+    withheld: bool = False  # by a safety checker: the image is blank
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +186,62 @@ class Run:
             return chosen[-1] if chosen else None
         keeping = [c for c in read if c.content_kept is not False] or read
         return min(keeping, key=lambda c: c.distance if c.distance is not None else float("inf"))
+
+
+StepName = Literal["emotion", "about", "concepts", "check", "prompt"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainStep:
+    """One step of a viewer's chain of concepts: what it came to, a line each, and why."""
+
+    name: StepName
+    lines: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    edited: bool = False  # by a person
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """How one viewer came from a prompt and a target to other words; `seed` makes it again."""
+
+    viewer: str
+    prompt: str
+    target: Affect
+    seed: int
+    steps: tuple[ChainStep, ...]
+
+    def step(self, name: StepName) -> ChainStep:
+        """The step of a name.
+
+        Raises:
+            KeyError: the chain did not come so far.
+        """
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Other words for a prompt that shall carry the target, by one viewer or merged from several.
+
+    `edits` make the rewrite from the prompt; `distance` is that of the scene world's affect model to the target, None
+    where it does not know what the prompt shows.
+    """
+
+    prompt: str
+    viewers: tuple[str, ...]
+    concepts: tuple[str, ...]  # "weather: in fog", as far as they were kept
+    edits: tuple[Edit, ...]
+    distance: float | None = None
+    chain: Chain | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrites:
+    """What a rewriter hands back, the best first; `missing` has a sentence for each viewer who gave none."""
+
+    rewrites: tuple[Rewrite, ...]
+    missing: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from emofeedback import __version__
-from emofeedback.records import Candidate, Critique, PictureRequest, Reading, Run
+from emofeedback.records import Candidate, Critique, PictureRequest, Reading, Run, VisualPrompt
 
 
 def request_json(request: PictureRequest) -> dict[str, object]:
@@ -16,6 +16,19 @@ def request_json(request: PictureRequest) -> dict[str, object]:
         "steps": request.steps,
         "guidance": request.guidance,
         "start_strength": None if request.start is None else request.start_strength,
+        **({} if request.visual is None else {"visual": visual_json(request.visual)}),
+    }
+
+
+def visual_json(visual: VisualPrompt) -> dict[str, object]:
+    """A visual prompt; of a person's own pictures only how many there were."""
+    return {
+        "strength": visual.strength,
+        "emotion": visual.emotion,
+        "centres": None if visual.centres is None else [list(pair) for pair in visual.centres],
+        "own_pictures": len(visual.pictures),
+        "negative": visual.negative,
+        "guidance": visual.guidance,
     }
 
 

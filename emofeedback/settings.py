@@ -9,13 +9,18 @@ from pathlib import Path
 from emofeedback.errors import UserError
 
 PREFIX = "EMOFEEDBACK_"
+KNOWN = {  # how a full-size generator is placed on the machine
+    "dtype": ("auto", "bfloat16", "float16", "float32"),
+    "offload": ("none", "model", "sequential"),
+    "quantisation": ("none", "bnb-8bit", "bnb-4bit", "ao-int8", "ao-float8"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything `build` needs, and where results are written."""
 
-    generator: str = "bundled"  # or a folder in diffusers format
+    generator: str = "bundled"  # or a folder in diffusers format, OWNER/NAME[@REVISION], hosted:OWNER/NAME[:PROVIDER]
     judge: str = "bundled"  # or a folder in transformers format, a repository, a server's address
     calibration: Path | None = None  # of the judge, as `evaluate judge` writes it
     rater: str = "bundled"  # the second rater: evaluates only
@@ -34,6 +39,18 @@ class Settings:
     max_upload_mb: int | None = None  # of one file
     data_dir: Path | None = None  # where history is kept; None = the platform's folder for a user's data
     history_mb: int = 4096  # room for history; beyond it the oldest runs go
+    emotion_adapter: Path | None = None  # of a full-size generator, as `train adapter` writes it
+    visual_prompts: str | None = None  # see `visual_loading`; None = the bundled generator's own
+    dtype: str = "auto"  # of a full-size generator; KNOWN lists the values of these three
+    offload: str = "none"
+    quantisation: str = "none"
+    tiling: bool = False  # decode pictures in tiles
+    cheaper: bool = False  # fall to the next cheaper of these settings when the memory does not suffice
+    size: int | None = None  # side of a full-size generator's pictures in pixels
+    idle_minutes: float | None = None  # after which models are unloaded; None = never
+
+    rewriter: str = "none"  # or "embedded", a language model's folder or repository, a server's address
+    viewers_dir: Path | None = None  # of more viewers for the rewriter, a JSON file each
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed <= 2**53:
@@ -42,13 +59,19 @@ class Settings:
             raise UserError(f"threads must be a whole number from 1 to 1024, not {self.threads}.")
         for name, low, high in (
             ("jobs_per_user", 1, 1000), ("minutes_per_hour", 0.1, 60), ("finetune_minutes", 0, 100_000),
-            ("queue_size", 1, 100_000), ("max_upload_mb", 1, 1024),
+            ("queue_size", 1, 100_000), ("max_upload_mb", 1, 1024), ("size", 16, 4096), ("idle_minutes", 0.1, 100_000),
         ):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise UserError(f"{PREFIX}{name.upper()} must lie between {low:g} and {high:g}, but is {value:g}.")
         if not 1 <= self.history_mb <= 2**30:
             raise UserError(f"history_mb must be a whole number from 1 to {2**30}, not {self.history_mb}.")
+        for name, known in KNOWN.items():
+            if getattr(self, name) not in known:
+                given, values = getattr(self, name), ", ".join(known)
+                raise UserError(f"{PREFIX}{name.upper()} must be one of {values}, not {given!r}.")
+        if self.size is not None and self.size % 16:
+            raise UserError(f"{PREFIX}SIZE must be a multiple of 16, not {self.size}.")
         kind = self.device.split(":", 1)[0]
         if kind not in ("auto", "cpu", "cuda", "mps", "xpu"):
             raise UserError(f"Unknown device {self.device!r}; known are auto, cpu, cuda, cuda:N, mps, xpu.")
@@ -57,7 +80,9 @@ class Settings:
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
         """Settings from EMOFEEDBACK_GENERATOR, _JUDGE, _CALIBRATION, _RATER, _ADAPTER, _DEVICE, _SEED, _THREADS, _OUT,
         _CHECKPOINTS, _PUBLIC (also on where SPACE_ID is set), _PROXIED (likewise), _JOBS_PER_USER, _MINUTES_PER_HOUR,
-        _FINETUNE_MINUTES, _QUEUE_SIZE, _MAX_UPLOAD_MB, _DATA (the folder of history) and _HISTORY_MB.
+        _FINETUNE_MINUTES, _QUEUE_SIZE, _MAX_UPLOAD_MB, _DATA (the folder of history), _HISTORY_MB, _EMOTION_ADAPTER,
+        _VISUAL_PROMPTS, _DTYPE, _OFFLOAD, _QUANTISATION, _TILING, _CHEAPER, _SIZE, _IDLE_MINUTES,
+        _REWRITER and _VIEWERS_DIR.
 
         Raises:
             UserError: a value cannot be read.
@@ -85,6 +110,17 @@ class Settings:
             max_upload_mb=_whole("max_upload_mb", given["max_upload_mb"]),
             data_dir=Path(given["data_dir"]).expanduser() if given["data_dir"] else None,
             history_mb=_whole("history_mb", given["history_mb"]) or 4096,
+            emotion_adapter=Path(given["emotion_adapter"]).expanduser() if given["emotion_adapter"] else None,
+            visual_prompts=given["visual_prompts"] or None,
+            dtype=given["dtype"] or "auto",
+            offload=given["offload"] or "none",
+            quantisation=given["quantisation"] or "none",
+            tiling=_flag("tiling", given["tiling"], False),
+            cheaper=_flag("cheaper", given["cheaper"], False),
+            size=_whole("size", given["size"]),
+            idle_minutes=_number("idle_minutes", given["idle_minutes"]),
+            rewriter=given["rewriter"] or "none",
+            viewers_dir=Path(given["viewers_dir"]).expanduser() if given["viewers_dir"] else None,
         )
 
 

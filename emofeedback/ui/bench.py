@@ -52,9 +52,16 @@ class Bench:
         self.picked: int | None = None  # the round that a person went back to
         self.branched = False  # the run at hand is a branch that has not gone on yet
         self.playing = False  # a run or a round is at work
+        self.waiting = False  # one was asked for, and its turn has not come
         self.previewing = False
         self.asked = 0  # previews asked for so far; only the last is drawn
+        self.plain = False  # files are written without the settings inside
         self._begun = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run or a round is at work or waits for its turn."""
+        return self.playing or self.waiting
 
     @property
     def run(self) -> Sheaf | None:

@@ -26,7 +26,11 @@ class Browse:
 
     def of(self, visit: Visit) -> Bench:
         """A visitor's bench; a new one holds the example, so that a first visitor can go on from it."""
-        return self._benches.setdefault(visit, self.first()) if visit not in self._benches else self._benches[visit]
+        if visit not in self._benches:
+            self._benches.setdefault(visit, self.first())
+        bench = self._benches[visit]
+        bench.plain = visit.plain
+        return bench
 
     def first(self) -> Bench:
         """A bench as a new visitor finds it."""
@@ -103,16 +107,23 @@ class Browse:
         return difference(self.of(self.visits.of(request)), words or "")
 
     @friendly
+    def again(self, request: gr.Request) -> Updates:
+        """The round on stage once more, with files as the visitor wants them now (the switch in History)."""
+        bench = self.of(self.visits.of(request))
+        started = bench.run is not None and bench.run.past.rounds and not bench.busy
+        return self.view.present(bench) if started else {self.view.stage.status: gr.skip()}
+
+    @friendly
     def compare(self, left: int | None, right: int | None, request: gr.Request) -> Any:
         """Two rounds' pictures under one slider."""
         run = self.of(self.visits.of(request)).run
         if run is None or left is None or right is None:
             raise UserError("Run at least one round, then choose two to compare.")
-        return compared(run, int(left), int(right))
+        return compared(run, int(left), int(right), self.of(self.visits.of(request)).plain)
 
     def _free(self, request: gr.Request) -> Bench:
         visit = self.visits.of(request)
-        if self.of(visit).playing:
+        if self.of(visit).busy:
             raise UserError(BUSY)
         return self.of(visit)
 

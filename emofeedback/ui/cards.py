@@ -92,12 +92,16 @@ def _small(item: Candidate, source: str) -> str:
 def caption(item: Candidate) -> str:
     """Seed, reading and distance of a candidate as plain words."""
     parts = [f"seed {item.picture.request.seed}"]
+    if item.picture.withheld:
+        parts.append("withheld by the safety checker")
     if item.reading is not None:
         parts.append(f"{html.signed(item.reading.affect.valence)} {html.signed(item.reading.affect.arousal)}")
     if item.distance is not None:
         parts.append(f"{item.distance:.2f} away")
     elif item.reading is None and item.chosen:
         parts.append("unread")
+    if item.content_kept is False:
+        parts.append("part of the words missing")  # why a nearer one was not chosen
     return ("✓ " if item.chosen else "") + " · ".join(parts)
 
 
@@ -109,7 +113,11 @@ def edit_rows(edits: Sequence[Edit], choices: Sequence[Choice], stamp: str) -> s
         stamp: changes whenever the rows are to be set anew in the browser.
     """
     rows = "".join(_row(i, edit, choice) for i, (edit, choice) in enumerate(zip(edits, choices, strict=True)))
-    return f'<ul class="edit-rows" data-stamp="{text(stamp)}">{rows}</ul>'
+    both = (
+        '<p class="all-edits"><button type="button" data-all="on">Use all</button>'
+        '<button type="button" data-all="off">Use none</button></p>'
+    )
+    return f'{both if len(edits) > 1 else ""}<ul class="edit-rows" data-stamp="{text(stamp)}">{rows}</ul>'
 
 
 def _row(index: int, edit: Edit, choice: Choice) -> str:

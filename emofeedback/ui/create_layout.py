@@ -13,12 +13,12 @@ from emofeedback.steering import TOLERANCE
 from emofeedback.ui import cards, html
 from emofeedback.ui.circumplex import marks
 from emofeedback.ui.desk import MAX_SEED
-from emofeedback.ui.pad import overlay, pad
+from emofeedback.ui.pad import as_value, overlay, pad
 
 START_PROMPT = "a lighthouse by the sea"
 CONTINUATIONS = [("same seed", "same_seed"), ("from the best picture", "image")]
-FIRST_STATUS = "Choose a mood, then press Run all."
-EXAMPLE_STATUS = "A finished run, as an example. Drop one of its edits and go on, or set your own words and mood."
+FIRST_STATUS = "Choose a mood, then press Run all, or Next round to go step by step."
+EXAMPLE_STATUS = "An example run. Write your own words, set a mood and press Run all."
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Controls:
     valence: gr.Slider
     arousal: gr.Slider
     strength: gr.Slider
+    before: gr.Accordion
     rounds: gr.Slider
     candidates: gr.Slider
     seed: gr.Number
@@ -70,6 +71,7 @@ class JudgeSide:
     edits: gr.HTML
     next_prompt: gr.Textbox
     difference: gr.HTML
+    again: gr.Button
 
 
 def controls(prompt: str, target: Affect, first: Mapping[str, Any]) -> Controls:
@@ -96,6 +98,8 @@ def controls(prompt: str, target: Affect, first: Mapping[str, Any]) -> Controls:
             valence = _slider(-1, 1, target.valence, 0.05, "Valence", "valence")
             arousal = _slider(-1, 1, target.arousal, 0.05, "Arousal", "arousal")
             strength = _slider(0, 2, 1, 0.1, "Strength", "strength")
+        # panels that take part in a new run are built in here (`CreateTab.before`); empty, it does not show
+        before = gr.Accordion("Before the first round", open=False, visible=False, elem_id="before")
         with gr.Accordion("Rounds, seed and more", open=False, elem_id="more"):
             rounds = _slider(1, 6, 3, 1, "Rounds", "rounds")
             candidates = _slider(1, 8, 4, 1, "Candidates", "candidates")
@@ -110,7 +114,7 @@ def controls(prompt: str, target: Affect, first: Mapping[str, Any]) -> Controls:
             tolerance = _slider(0, 0.5, TOLERANCE, 0.01, "Tolerance", None, "stop when this close to the target")
             patience = _slider(1, 6, 1, 1, "Patience", None, "stop after so many rounds without gain")
     return Controls(
-        words, unknown, plane, over, chips, valence, arousal, strength, rounds, candidates, seed, randomize,
+        words, unknown, plane, over, chips, valence, arousal, strength, before, rounds, candidates, seed, randomize,
         continuation, start_strength, steps, tolerance, patience,
     )  # fmt: skip
 
@@ -131,17 +135,18 @@ def stage(first: Mapping[str, Any]) -> Stage:
             alt_text="The picture that was chosen",
         )  # fmt: skip
         told = EXAMPLE_STATUS if first else FIRST_STATUS
-        status = gr.HTML(html.progress(told, busy=False), elem_id="status", elem_classes="first")
+        with gr.Row(elem_classes=["first", "under"]):
+            status = gr.HTML(html.progress(told, busy=False), elem_id="status")
+            download = gr.DownloadButton(
+                download_label(False), value=picture_file, elem_id="download", size="md", scale=0, min_width=120,
+                interactive=picture_file is not None,
+            )  # fmt: skip
         script = Path(__file__).with_name("strip.js").read_text(encoding="utf-8")
         strip = gr.HTML(first.get("strip", cards.EMPTY), elem_id="strip", js_on_load=script)
         gallery = gr.Gallery(
             first.get("gallery", []),
             label="Candidates of the round", show_label=False, columns=4, height="auto", format="png",
             object_fit="cover", elem_id="gallery", interactive=False, buttons=["download"],
-        )  # fmt: skip
-        download = gr.DownloadButton(
-            "Download PNG with its settings", value=picture_file, elem_id="download", size="md",
-            interactive=picture_file is not None,
         )  # fmt: skip
         with gr.Accordion("Compare two rounds", open=False, elem_id="comparing"):
             with gr.Row():
@@ -171,7 +176,7 @@ def judge_side(first: Mapping[str, Any]) -> JudgeSide:
             words = gr.HTML(first.get("words", empty), elem_id="words", elem_classes="judge")
         with gr.Column(elem_classes=["board", "advice"]):
             gr.HTML("<h4>Its edits</h4>", elem_classes="judge")
-            empty = note("The judge's edits appear here, to accept, drop or rewrite.")
+            empty = note("The words that the judge would change appear here, to accept, drop or rewrite.")
             remark = gr.HTML(first.get("note", empty), elem_id="note")
             script = Path(__file__).with_name("edits.js").read_text(encoding="utf-8")
             edits = gr.HTML(first.get("edits", ""), elem_id="edits", js_on_load=script, apply_default_css=False)
@@ -181,7 +186,23 @@ def judge_side(first: Mapping[str, Any]) -> JudgeSide:
                 placeholder="the same words again",
             )  # fmt: skip
             difference = gr.HTML(first.get("difference", ""), elem_id="difference")
-    return JudgeSide(next_round, run, stop, words, remark, edits, next_prompt, difference)
+            again = gr.Button("Draw again with these words", elem_id="again", interactive=bool(first), min_width=120)
+    return JudgeSide(next_round, run, stop, words, remark, edits, next_prompt, difference, again)
+
+
+def download_label(plain: bool) -> str:
+    """What the button hands out."""
+    return "Download PNG, nothing inside" if plain else "Download PNG"
+
+
+def download_of(file: str, plain: bool) -> Any:
+    """The button with a file to hand out."""
+    return gr.update(value=file, label=download_label(plain), interactive=True)
+
+
+def follow(valence: float, arousal: float) -> dict[str, float]:
+    """The pad's value where the sliders stand."""
+    return as_value(Affect.clamped(valence, arousal))
 
 
 def note(sentence: str) -> str:

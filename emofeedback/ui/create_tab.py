@@ -1,53 +1,40 @@
-"""The Create tab: preview on release, runs shown round by round, rounds steered by hand, branches."""
+"""The Create tab: runs shown round by round, rounds steered by hand, branches; the preview is in preview.py."""
 
-import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
-from emofeedback.affect import Affect
-from emofeedback.drawing import Drawing, Progress, draw_pictures
 from emofeedback.errors import Cancelled, UserError
-from emofeedback.loop import Continuation, Event, draw_round, run_loop
-from emofeedback.records import PictureRequest
+from emofeedback.loop import Event, draw_round, run_loop
 from emofeedback.steering import Past, Turn, next_turn
-from emofeedback.storage import png_bytes, write_whole
 from emofeedback.ui import create_layout as layout
 from emofeedback.ui import html
 from emofeedback.ui.bench import Bench, Sheaf
-from emofeedback.ui.browse import Browse
-from emofeedback.ui.circumplex import marks
-from emofeedback.ui.desk import MAX_SEED, MODELS, Models, Visit, Visits, friendly, friendly_stream
+from emofeedback.ui.browse import BUSY, Browse
+from emofeedback.ui.desk import MODELS, Models, Visit, Visits, friendly, friendly_stream
 from emofeedback.ui.example import Example
 from emofeedback.ui.history_keep import kept
-from emofeedback.ui.pad import as_value, overlay, point
+from emofeedback.ui.order import Contributor, Order, read_order
+from emofeedback.ui.preview import Preview
 from emofeedback.ui.run_view import RunView, Updates, scene
-
-FOLLOW_PAD = "(point) => [point.valence, point.arousal]"
-FOLLOW_SLIDERS = "(valence, arousal) => ({ valence, arousal })"
-
-
-@dataclass(frozen=True)
-class Order:
-    """The controls' values when a button was pressed."""
-
-    prompt: str
-    target: Affect
-    rounds: int
-    strength: float
-    drawing: Drawing
-    continuation: Continuation
-    tolerance: float
-    patience: int
 
 
 class CreateTab:
-    """Builds the tab and answers its events; what a visitor has on it lives in their `Bench`."""
+    """Builds the tab and answers its events; what a visitor has on it lives in their `Bench`.
+
+    A panel that takes part in a new run is built inside `controls.before` and hands a `Contributor` to `contributors`:
+
+        with create.before():
+            panel = ViewersPanel(...)
+        create.contributors.append(panel.contribute)
+    """
 
     def __init__(self, models: Models, visits: Visits, example: Example | None) -> None:
         self.models, self.visits = models, visits
+        self.contributors: list[Contributor] = []
+        self.always: list[Contributor] = []  # as `contributors`, but asked for every round, of a branch too
         target = example.target if example else layout.point_of("serene")
         self.browse = Browse(visits, example)
         with gr.Row(elem_classes=["desk", "create"]):
@@ -56,98 +43,39 @@ class CreateTab:
             self.stage = layout.stage(first)
             self.judge = layout.judge_side(first)
         self.view = RunView(self.controls, self.stage, self.judge)
+        self.preview = Preview(models, visits, self.browse, self.view)
+        self.follow = layout.follow
         self._connect()
         self.browse.connect(self.view)
 
+    def before(self) -> gr.Accordion:
+        """The place "Before the first round", to be entered with `with`; it shows once something is built in it."""
+        self.controls.before.visible = True
+        return self.controls.before
+
     def _connect(self) -> None:
         c, s, j = self.controls, self.stage, self.judge
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        heavy = quiet | {"concurrency_id": MODELS, "concurrency_limit": 1}
-        quick = quiet | {"queue": False}
+        heavy: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODELS, "concurrency_limit": 1}
+        # while a job waits, Gradio writes its place in the line over the status
+        shown = {"show_progress": "minimal", "show_progress_on": [s.status]}
+        quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
         knobs: set[Any] = {
             c.prompt, c.valence, c.arousal, c.rounds, c.candidates, c.strength, c.seed, c.randomize, c.continuation,
             c.start_strength, c.steps, c.tolerance, c.patience,
         }  # fmt: skip
         outputs = self.view.outputs()
-        run = gr.on([j.run.click, c.prompt.submit], self.run, knobs | {j.next_prompt}, outputs, **heavy)
-        step = j.next_round.click(self.step, knobs | {j.next_prompt}, outputs, **heavy)
-        c.pad.input(None, [c.pad], [c.valence, c.arousal], js=FOLLOW_PAD, **quick)
-        gr.on(
-            [c.valence.input, c.arousal.input], None, [c.valence, c.arousal], [c.pad], js=FOLLOW_SLIDERS, **quick
-        )  # fmt: skip
-        where = [c.pad, c.valence, c.arousal]
-        moves = [c.pad.release(self.dragged, [c.pad], [c.valence, c.arousal], trigger_mode="multiple", **quick)]
-        moves += [
-            slider.release(self.moved, [c.valence, c.arousal], where, trigger_mode="multiple", **quick)
-            for slider in (c.valence, c.arousal)
-        ]
-        moves += [
-            c.strength.release(self.moved, [c.valence, c.arousal], where, trigger_mode="multiple", **quick),
-            *(chip.click(self.preset(name), None, where, **quick) for name, chip in c.chips.items()),
-        ]
-        shown = [s.picture, s.status, s.download, c.marks, j.words]
-        previews = [move.then(self.preview, knobs, shown, **heavy) for move in moves]
-        j.stop.click(self.stop, None, outputs, cancels=[run, step, *previews], **quick)
+        jobs = []
+        for pressed, work in (
+            ([j.run.click, c.prompt.submit], self.run),
+            ([j.next_round.click, j.again.click], self.step),
+        ):
+            asked = gr.on(pressed, self.wait, None, outputs, **quick)
+            job = asked.success(work, knobs | {j.next_prompt}, outputs, **heavy, **shown)
+            job.failure(self.turned_away, None, outputs, **quick)
+            jobs.append(job)
+        previews = self.preview.connect(knobs, quick, heavy)
+        j.stop.click(self.stop, None, outputs, cancels=[*jobs, *previews], **quick)
         c.prompt.change(self.remarks, [c.prompt], [c.unknown], trigger_mode="always_last", **quick)
-
-    def order(self, data: dict[Any, Any]) -> Order:
-        """The controls as an order; every value is checked here or by the loop.
-
-        Raises:
-            UserError: a value is missing or out of range.
-        """
-        c = self.controls
-        if data[c.seed] is None and not data[c.randomize]:
-            raise UserError("Give a seed, or let each run take a new one.")
-        seed = random.randint(0, MAX_SEED) if data[c.randomize] else int(data[c.seed])
-        return Order(
-            prompt=data[c.prompt] or "",
-            target=Affect(data[c.valence], data[c.arousal]),
-            rounds=int(data[c.rounds]),
-            strength=float(data[c.strength]),
-            drawing=Drawing(
-                int(data[c.candidates]), seed, float(data[c.strength]), int(data[c.steps]) or None,
-                start_strength=float(data[c.start_strength]),
-            ),
-            continuation=data[c.continuation],
-            tolerance=float(data[c.tolerance]),
-            patience=int(data[c.patience]),
-        )  # fmt: skip
-
-    @friendly
-    def dragged(self, value: Any, request: gr.Request) -> tuple[float, float]:
-        """The pad was let go: the sliders stand where it does, and a preview follows."""
-        at = point(value)
-        self._ask_preview(request)
-        return at.valence, at.arousal
-
-    def moved(self, valence: float, arousal: float, request: gr.Request) -> tuple[Any, ...]:
-        """A slider was let go: the pad stands where the sliders do."""
-        self._ask_preview(request)
-        return self.follow(valence, arousal), gr.skip(), gr.skip()
-
-    def _ask_preview(self, request: gr.Request) -> None:
-        """A preview of an earlier point gives way to the one that follows now."""
-        visit = self.visits.of(request)
-        bench = self.browse.of(visit)
-        bench.asked += 1
-        if bench.previewing:
-            visit.cancel.set()
-
-    @staticmethod
-    def follow(valence: float, arousal: float) -> dict[str, float]:
-        """The pad's value where the sliders stand."""
-        return as_value(Affect.clamped(valence, arousal))
-
-    def preset(self, name: str) -> Callable[[gr.Request], tuple[Any, ...]]:
-        """What a chip does: pad and sliders move to the emotion's point."""
-        at = layout.point_of(name)
-
-        def press(request: gr.Request) -> tuple[Any, ...]:
-            self._ask_preview(request)
-            return as_value(at), at.valence, at.arousal
-
-        return press
 
     def remarks(self, prompt: str) -> str:
         """Under the prompt: the words that the generator does not know, and the end that it leaves out."""
@@ -159,63 +87,67 @@ class CreateTab:
         return html.unknown_words(prompt, generator.unknown_words(prompt)) + html.left_out(rest)
 
     @friendly
+    def wait(self, request: gr.Request) -> Updates:
+        """A button was pressed: until its turn comes the page says so, and Stop takes it out of the line."""
+        bench = self.browse.of(self.visits.of(request))
+        if bench.busy:
+            raise UserError(BUSY)
+        bench.waiting = True
+        return self.view.busy(self.models.peek() is None, waits=self.models.lock.locked())
+
+    def turned_away(self, request: gr.Request) -> Updates:
+        """A job failed or was not let in; what went wrong is said by a notice."""
+        bench = self.browse.of(self.visits.of(request))
+        if not bench.waiting:
+            return {self.stage.status: gr.skip()}  # it began, and has said itself how it ended
+        bench.waiting = False
+        return self.view.idle("This did not start; the notice says why.")
+
+    @friendly
     def stop(self, request: gr.Request) -> Updates:
-        """Stop whatever runs: it ends within one denoising step."""
+        """Stop whatever runs: it ends within one denoising step. What still waits leaves the line."""
         visit = self.visits.of(request)
+        bench = self.browse.of(visit)
+        waited, bench.waiting = bench.waiting, False
         visit.cancel.set()
-        bench = self.browse.of(visit)
         shown = self.view.present(bench) if bench.run and bench.run.past.rounds else {}
-        return shown | self.view.idle("Stopped. Finished rounds are kept.")
+        said = "You left the line; nothing was drawn." if waited else "Stopped. Finished rounds are kept."
+        return shown | self.view.idle(said)
 
-    @friendly_stream
-    def preview(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
-        """One picture in few steps, then its reading; nothing while a run is at work."""
-        order, visit = self.order(data | {self.controls.randomize: False}), self.visits.of(request)
-        bench = self.browse.of(visit)
-        asked, nothing = bench.asked, {self.stage.status: gr.skip()}
-        yield nothing  # a handler that yields nothing would empty its outputs
-        if bench.playing:
-            return
-        self.models.get()
-        with self.models.lock:
-            if bench.playing or bench.asked != asked:
-                return
-            bench.previewing = True
-            try:
-                with visit.work() as cancel:
-                    yield from self._preview(order, visit, cancel)
-            except Cancelled:
-                yield nothing
-            finally:
-                bench.previewing = False
+    def _ordered(self, order: Order, visit: Visit) -> Order:
+        """The order with what panels add to every round."""
+        for contribute in self.always:
+            order = contribute(visit, order)
+        return order
 
-    def _preview(self, order: Order, visit: Visit, cancel: Any) -> Iterator[Updates]:
-        generator, judge = self.models.get()
-        s = self.stage
-        asked = PictureRequest(order.prompt, order.target, order.drawing.seed, order.strength, generator.preview_steps)
-        picture = [m for m in draw_pictures(generator, [asked], cancel) if not isinstance(m, Progress)][0][0]
-        visit.runs += 1
-        sketch, path = visit.files() / "drawn-preview.png", visit.files() / "preview.png"
-        write_whole(sketch, png_bytes(picture))
-        yield {s.picture: str(sketch), s.status: html.progress("Preview; the judge reads …", 1.0)}
-        read = judge.read([picture])[0]
-        write_whole(path, png_bytes(picture, read))
-        yield {
-            s.status: html.progress(f"Preview in {picture.seconds:.1f} s. Run all refines it.", busy=False),
-            s.download: gr.update(value=str(path), interactive=True),
-            self.controls.marks: overlay(marks((), read)),
-            self.judge.words: html.reading(read, order.target) + (html.seen(read.seen) if read else ""),
-        }
+    def _contributed(self, order: Order, visit: Visit) -> Order:
+        """The order of a new run with what the panels add."""
+        for contribute in self.contributors:
+            order = contribute(visit, order)
+        return order
 
     @friendly_stream
     def run(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
         """All rounds, each shown as it happens; a fresh branch goes on from where it begins."""
-        order, visit = self.order(data), self.visits.of(request)
+        visit = self.visits.of(request)
         bench = self.browse.of(visit)
-        run, past, first = bench.run, Past(), None
-        goes_on = bench.branched and run is not None and run.prompt == order.prompt
-        if goes_on and run is not None:
-            past, first = self._turn(bench, run, order, data[self.judge.next_prompt], share_out=True)
+        if not bench.waiting:  # stopped before its turn came
+            yield {self.stage.status: gr.skip()}
+            return
+        yield self.view.busy(self.models.peek() is None)
+        try:
+            bench.waiting = False
+            order = self._ordered(read_order(self.controls, data), visit)
+            run, past, first = bench.run, Past(), None
+            goes_on = bench.branched and run is not None and run.prompt == order.prompt
+            if goes_on and run is not None:
+                past, first = self._turn(bench, run, order, data[self.judge.next_prompt], share_out=True)
+            else:
+                order = self._contributed(order, visit)
+                first = order.first
+        except Exception:
+            yield self.view.idle("This did not start; the notice says why.")
+            raise
         rounds = max(order.rounds, len(past.rounds) + 1) if goes_on else order.rounds
 
         def events(run: Sheaf, cancel: Any) -> Iterator[Event]:
@@ -224,8 +156,8 @@ class CreateTab:
             return run_loop(
                 generator, judge, order.prompt, order.target, rounds=rounds, candidates=d.candidates, seed=d.seed,
                 strength=d.strength, steps=d.steps, tolerance=order.tolerance, patience=order.patience,
-                continuation=order.continuation, start_strength=d.start_strength, past=past, first=first,
-                cancel=cancel,
+                continuation=order.continuation, start=d.start, start_strength=d.start_strength, past=past,
+                first=first, visual=d.visual, cancel=cancel,
             )  # fmt: skip
 
         yield from self._play(visit, order, run if goes_on else None, past, rounds, events)
@@ -236,23 +168,35 @@ class CreateTab:
 
         From a round that was gone back to it begins a branch; with other words in the prompt box, a new run.
         """
-        order, visit = self.order(data), self.visits.of(request)
+        visit = self.visits.of(request)
         bench = self.browse.of(visit)
-        run, past, turn = bench.run, Past(), Turn(order.prompt, seed=order.drawing.seed)
-        if run is not None and run.past.rounds and run.prompt == order.prompt:
-            past, turn = self._turn(bench, run, order, data[self.judge.next_prompt], share_out=False)
-            if bench.picked and bench.picked < run.past.rounds[-1].number:
-                visit.runs += 1
-                run, past = bench.branch(bench.picked, visit.files()), past.up_to(bench.picked)
-        else:
-            run = None
+        if not bench.waiting:  # stopped before its turn came
+            yield {self.stage.status: gr.skip()}
+            return
+        yield self.view.busy(self.models.peek() is None)
+        try:
+            bench.waiting = False
+            order = self._ordered(read_order(self.controls, data), visit)
+            run, past = bench.run, Past()
+            if run is not None and run.past.rounds and run.prompt == order.prompt:
+                past, turn = self._turn(bench, run, order, data[self.judge.next_prompt], share_out=False)
+                if bench.picked and bench.picked < run.past.rounds[-1].number:
+                    visit.runs += 1
+                    run, past = bench.branch(bench.picked, visit.files()), past.up_to(bench.picked)
+            else:
+                order, run = self._contributed(order, visit), None
+                turn = order.first or Turn(order.prompt, seed=order.drawing.seed)
+        except Exception:
+            yield self.view.idle("This did not start; the notice says why.")
+            raise
 
         def events(run: Sheaf, cancel: Any) -> Iterator[Event]:
             generator, judge = self.models.get()
             start = turn.base.best().picture.image if turn.base and order.continuation == "image" else None
+            drawing = replace(order.drawing, seed=turn.seed, start=start or order.drawing.start)
             return draw_round(
-                generator, judge, turn.prompt, order.target, replace(order.drawing, seed=turn.seed, start=start),
-                past=past, trials=turn.trials, tolerance=order.tolerance, cancel=cancel,
+                generator, judge, turn.prompt, order.target, drawing, past=past, trials=turn.trials,
+                tolerance=order.tolerance, cancel=cancel,
             )  # fmt: skip
 
         yield from self._play(visit, order, run, past, 1, events)
@@ -262,7 +206,8 @@ class CreateTab:
     def _told(bench: Bench) -> str:
         """What a round by hand came to."""
         advice = bench.advisory()
-        what = "Drop or rewrite its edits, then Next round." if advice and advice.critique else "See what it reads."
+        edits = advice.critique.edits if advice and advice.critique else ()
+        what = "Take, drop or rewrite the judge's edits, then draw again." if edits else "See what the judge reads."
         return f"Round {bench.shown} is done. {what}"
 
     @staticmethod
@@ -279,7 +224,7 @@ class CreateTab:
     ) -> Iterator[Updates]:  # fmt: skip
         """Show the events of a run, new (None) or going on, and leave the buttons as they must be."""
         bench = self.browse.of(visit)
-        yield self.view.busy(self.models.peek() is None) | {self.controls.seed: order.drawing.seed}
+        yield {self.controls.seed: order.drawing.seed}
         try:
             self.models.get()
             with self.models.lock, visit.work() as cancel:

@@ -10,35 +10,51 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import gradio as gr
 
 from emofeedback.continuum import Continuity
 from emofeedback.errors import Cancelled, UserError
+from emofeedback.models import ModelShelf
 from emofeedback.protocols import Generator, Judge
-from emofeedback.records import Run
+from emofeedback.records import Picture, Reading, Run
+from emofeedback.storage import png_bytes
 from emofeedback.sweep import Sweep
 from emofeedback.ui.history_owner import owner_of
 from emofeedback.ui.hosting import Hosting, Meter
 
 log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
-Keeper = Callable[[str, Run | Sweep, object | None], None]
-"""Keeps what somebody made: owner, run or sweep, group."""
 
 MODELS = "models"
 """Every listener that touches the models carries this concurrency id: one at a time."""
 MAX_SEED = 2**31 - 1
+MAX_WORDS = 2000
+"""Characters of a prompt."""
 IDLE, IDLE_PROGRAM = 24 * 3600.0, 3600.0
 """Seconds after which an idle visit is forgotten: of a page, and of a program, which never says good-bye."""
 
 
-class Models:
-    """The generator and the judge, loaded once on a thread of their own; `lock` guards their use."""
+class Keeper(Protocol):
+    """Keeps what somebody made, and what they want of their files."""
 
-    def __init__(self, load: Callable[[], tuple[Generator, Judge]]) -> None:
+    def __call__(self, owner: str, made: Run | Sweep, group: object | None = None) -> None: ...
+
+    def metadata(self, owner: str) -> bool:
+        """Whether the owner wants settings inside saved PNGs."""
+        ...
+
+
+class Models:
+    """The generator and the judge, loaded once on a thread of their own; `lock` guards their use.
+
+    With a shelf they are whatever stands on it, which is loaded again when it was unloaded.
+    """
+
+    def __init__(self, load: Callable[[], tuple[Generator, Judge]], shelf: ModelShelf | None = None) -> None:
         self.lock = threading.Lock()
+        self.shelf = shelf
         self._load = load
         self._done = threading.Event()
         self._pair: tuple[Generator, Judge] | None = None
@@ -51,7 +67,8 @@ class Models:
 
     def _work(self) -> None:
         try:
-            self._pair = self._load()
+            pair = self._load()
+            self._pair = pair if self.shelf is None else None  # what stands on a shelf is held there alone
         except UserError as error:
             self._error = error
         except Exception:
@@ -67,7 +84,7 @@ class Models:
 
     def peek(self) -> tuple[Generator, Judge] | None:
         """The pair if it is there already."""
-        return self._pair
+        return self._pair if self.shelf is None else self.shelf.peek()
 
     def get(self) -> tuple[Generator, Judge]:
         """The pair; waits until it is loaded.
@@ -76,6 +93,8 @@ class Models:
             UserError: it could not be loaded.
         """
         self._done.wait()
+        if self.shelf is not None:
+            return self.shelf.pair()
         if self._pair is None:
             raise self._error or UserError("The models could not be loaded.")
         return self._pair
@@ -108,11 +127,25 @@ class Visit:
         if self.owner is not None and self.keeper is not None:
             self.keeper(self.owner, made, group)
 
+    @property
+    def plain(self) -> bool:
+        """Whether this visitor's PNGs shall tell nothing of how they were made (the switch in History)."""
+        return self.owner is not None and self.keeper is not None and not self.keeper.metadata(self.owner)
+
+    def png(self, picture: Picture, reading: Reading | None = None) -> bytes:
+        """A picture as this visitor wants their files: with its settings inside, or without."""
+        return png_bytes(picture, reading, metadata=not self.plain)
+
     def files(self) -> Path:
         """The folder of the run at hand."""
         folder = self.folder / f"run-{self.runs:04d}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def fresh(self) -> Path:
+        """A folder of its own, for files that are written while others of this visitor may be written too."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="files-", dir=self.folder))
 
     @contextmanager
     def work(self) -> Iterator[threading.Event]:

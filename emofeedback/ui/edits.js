@@ -10,6 +10,17 @@ element.addEventListener("change", (event) => {
   row.classList.toggle("off", !row.querySelector("input[type=checkbox]").checked);
   trigger("input", { rows: rows() });
 });
+// "Use all" and "Use none" turn every switch at once.
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-all]");
+  if (!button) return;
+  element.querySelectorAll("li[data-edit]").forEach((row) => {
+    const box = row.querySelector("input[type=checkbox]");
+    box.checked = button.dataset.all === "on";
+    row.classList.toggle("off", !box.checked);
+  });
+  trigger("input", { rows: rows() });
+});
 // New edits arrive in the old elements, which still hold what the person did to the earlier ones.
 watch("value", () =>
   element.querySelectorAll("li[data-edit] input").forEach((box) => {

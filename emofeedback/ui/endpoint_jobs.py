@@ -15,9 +15,10 @@ from emofeedback.sweep import Sweep, plan, run_sweep, sweep_json, write_sweep
 from emofeedback.training.finetune_order import FinetuneOrder, Region, lines
 from emofeedback.ui.desk import Models, Visit, Visits, friendly_stream
 from emofeedback.ui.hosting import OpenJob
+from emofeedback.ui.order import checked_words
 from emofeedback.ui.worker import Post, on_thread
 
-MAX_GRID, MAX_FRAMES, MAX_PROMPT, MAX_PROMPTS = 9, 81, 2000, 100_000
+MAX_GRID, MAX_FRAMES, MAX_PROMPTS = 9, 81, 100_000
 State = dict[str, Any]
 
 
@@ -54,21 +55,20 @@ class Jobs:
             raise UserError(f"grid must be a whole number from 2 to {MAX_GRID}, not {grid}.")
         if not 2 <= (frames or 0) <= MAX_FRAMES:
             raise UserError(f"frames must be a whole number from 2 to {MAX_FRAMES}, not {frames}.")
-        if len(prompt or "") > MAX_PROMPT:
-            raise UserError(f"The prompt has {len(prompt)} characters; shorten it to {MAX_PROMPT} or fewer.")
+        words = checked_words(prompt)
         form = format_of(animation) if animation else None
         rows = plan(grid, path, blend, frames)
         visit = self.visits.of(request)
         generator, judge = self.models.get()
         with self.models.lock, visit.work() as cancel:
             for event in run_sweep(
-                generator, judge, prompt or "", rows, seed=seed or 0, strength=strength, steps=steps or None,
+                generator, judge, words, rows, seed=seed or 0, strength=strength, steps=steps or None,
                 cancel=cancel,
             ):  # fmt: skip
                 if isinstance(event, Sweep):
                     visit.keep(event)
                     visit.runs += 1
-                    files = write_sweep(event, visit.files(), form)
+                    files = write_sweep(event, visit.files(), form, metadata=not visit.plain)
                     yield str(files.sheet), sweep_json(event, files), [str(file) for file in files.all()]
                 else:
                     yield None, {"status": "drawing", "done": round(event.done / event.total, 3)}, None

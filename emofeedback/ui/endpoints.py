@@ -16,15 +16,14 @@ from emofeedback.errors import UserError
 from emofeedback.loop import Continuation, Finished, Progress, RoundStarted, run_loop
 from emofeedback.pictures import open_picture
 from emofeedback.serialize import candidate_name, reading_json, run_json
-from emofeedback.storage import png_bytes, write_whole
+from emofeedback.storage import write_whole
 from emofeedback.ui.desk import MODELS, Models, Visit, Visits, friendly_stream
 from emofeedback.ui.endpoint_jobs import Jobs
 from emofeedback.ui.history_keep import single
 from emofeedback.ui.hosting import OpenJob
+from emofeedback.ui.order import checked_words
 from emofeedback.ui.read_tab import read_file, take_files
 
-MAX_WORDS = 2000
-"""Characters of a prompt."""
 State = dict[str, Any]
 
 
@@ -118,7 +117,7 @@ class Endpoints:
                 if keep:
                     visit.keep(single(picture, read, target))
                 path = fresh_folder(visit) / "picture.png"
-                write_whole(path, png_bytes(picture, read))
+                write_whole(path, visit.png(picture, read))
                 yield (
                     str(path),
                     {
@@ -221,7 +220,7 @@ class Endpoints:
                         for done in run.rounds:
                             for index, item in enumerate(done.candidates):
                                 path = folder / candidate_name(done.number, index)
-                                write_whole(path, png_bytes(item.picture, item.reading))
+                                write_whole(path, visit.png(item.picture, item.reading))
                                 files.append(str(path))
                         yield files, run_json(run)
 
@@ -235,17 +234,6 @@ def fresh_folder(visit: Visit) -> Path:
     """A folder for one call's files; to be asked for under the models' lock."""
     visit.runs += 1
     return visit.files()
-
-
-def checked_words(prompt: str | None) -> str:
-    """The prompt, empty where none was given.
-
-    Raises:
-        UserError: it is too long.
-    """
-    if prompt is not None and len(prompt) > MAX_WORDS:
-        raise UserError(f"The prompt has {len(prompt)} characters; shorten it to {MAX_WORDS} or fewer.")
-    return prompt or ""
 
 
 def _between(name: str, value: int | float | None, most: int) -> int:

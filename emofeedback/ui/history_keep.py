@@ -81,6 +81,10 @@ class Keeper:
             return key
         return None
 
+    def metadata(self, owner: str) -> bool:
+        """Whether the owner wants settings inside saved PNGs."""
+        return self.history.metadata(owner)
+
     def settle(self) -> None:
         """Wait until everything handed over so far is on disk."""
         self._pool.submit(lambda: None).result()

@@ -6,7 +6,7 @@ looked up. Pictures are shown as copies in the visitor's own folder, so the data
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from emofeedback.ui import html
 from emofeedback.ui.desk import Visit, Visits, friendly
 from emofeedback.ui.history_keep import Keeper
 from emofeedback.ui.history_owner import owner_of
+from emofeedback.ui.history_view import moment
 from emofeedback.ui.restore import Restore
 
 PAGE = 24
@@ -88,7 +89,8 @@ class HistoryTab:
             self.export, [self.chosen], [r.download], show_progress="minimal", api_visibility="private",
             concurrency_limit=2,
         )  # fmt: skip
-        e.metadata.input(self.set_metadata, [e.metadata], [r.download], **quick)
+        self.switched = e.metadata.input(self.set_metadata, [e.metadata], [r.download], **quick)
+        self.switched.success(self.shown_again, [self.key, self.chosen], run, **quick)
         offers = self.restore
         offers.follow(o.restore.click(self.offer, [self.key], [offers.offer], **quick))
         offers.follow(e.drop.upload(self.drop, [e.drop], [offers.offer, e.dropped], **quick))
@@ -192,10 +194,24 @@ class HistoryTab:
             o.choose: "Deselect" if key in chosen else "Select",
             o.sure: gr.update(visible=False),
             o.question: view.delete_question(saved.entry),
-            o.gallery: [(str(self._lend(visit, saved.folder / name, key, plain)), words) for name, words in names],
+            o.gallery: gr.update(
+                value=[(str(self._lend(visit, saved.folder / name, key, plain)), words) for name, words in names],
+                columns=2 if len(names) <= 12 else 3,
+            ),
             o.rounds: view.rounds(saved.record),
             self.key: key,
         }
+
+    @friendly
+    def shown_again(self, key: str | None, chosen: list[str], request: gr.Request) -> Updates:
+        """The open run's pictures as the switch says now."""
+        return self._show(key, chosen, request) if key else {self.key: gr.skip()}
+
+    def after_switch(self, function: Callable[..., Any], outputs: Sequence[Any]) -> None:
+        """Call a handler each time that the switch for settings inside PNGs was pressed."""
+        self.switched.success(
+            function, None, list(outputs), queue=False, show_progress="hidden", api_visibility="private"
+        )
 
     def _closed(self) -> Updates:
         o = self.opened
@@ -275,20 +291,6 @@ class HistoryTab:
             content = source.read_bytes()
             write_whole(target, strip_metadata(content, source.name) if plain else content)
         return target
-
-
-def moment(text: str | None) -> float | None:
-    """The beginning of a day, "2026-11-21", in seconds since 1970; local to the server.
-
-    Raises:
-        UserError: it is not a date.
-    """
-    if not text:
-        return None
-    try:
-        return time.mktime(time.strptime(str(text).strip()[:10], "%Y-%m-%d"))
-    except (ValueError, OverflowError):
-        raise UserError(f"{str(text)[:20]!r} is not a date; write it as 2026-11-21.") from None
 
 
 def _bounded(keys: list[str]) -> list[str]:

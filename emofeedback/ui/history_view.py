@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from emofeedback.affect import Affect, nearest_emotion
+from emofeedback.errors import UserError
 from emofeedback.history import Saved
 from emofeedback.history_index import Entry
 from emofeedback.ui import html
@@ -37,6 +38,20 @@ def caption(entry: Entry, chosen: bool) -> str:
 def day(seconds: float) -> str:
     """A date as people write it, local to the server."""
     return time.strftime("%d %b %Y", time.localtime(seconds)).lstrip("0")
+
+
+def moment(text: str | None) -> float | None:
+    """The beginning of a day, "2026-11-21", in seconds since 1970; local to the server.
+
+    Raises:
+        UserError: it is not a date.
+    """
+    if not text:
+        return None
+    try:
+        return time.mktime(time.strptime(str(text).strip()[:10], "%Y-%m-%d"))
+    except (ValueError, OverflowError):
+        raise UserError(f"{str(text)[:20]!r} is not a date; write it as 2026-11-21.") from None
 
 
 def place(total: int, offset: int, shown: int) -> str:

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from emofeedback.affect import Affect, nearest_emotion, to_scale
+from emofeedback.affect import EMOTIONS, PRESETS, Affect, to_scale
 from emofeedback.records import Candidate, Critique, Reading, Seen
+from emofeedback.steering import TOLERANCE
 
 
 def text(value: object) -> str:
@@ -85,24 +86,50 @@ def spread(sd: float) -> str:
     return f'<span class="in-signed">± {sd:.2f}</span><span class="in-nine in-grid">± {4 * sd:.1f}</span>'
 
 
+def verdict(read: Reading, target: Affect | None = None) -> str:
+    """In plain words: what the picture reads as and, with a target, whether and how that is not what was asked for."""
+    name = _word(read.affect)
+    found = f"<b>{text(name)}</b>"
+    if target is None:
+        return f'<p class="verdict">It reads as {found}.</p>'
+    asked = f"You asked for <b>{text(_word(target))}</b>"
+    if read.affect.distance(target) <= TOLERANCE:
+        return f'<p class="verdict agrees">{asked}; it reads as {found}: on target.</p>'
+    valence, arousal = read.affect.valence - target.valence, read.affect.arousal - target.arousal
+    sides = [
+        (abs(valence), "pleasant" if valence > 0 else "unpleasant"),
+        (abs(arousal), "excited" if arousal > 0 else "calm"),
+    ]
+    faults = [f"{_degree(by)} {word}" for by, word in sorted(sides, reverse=True) if by >= NOTICED]
+    but = ", but" if name == _word(target) else ":"
+    return f'<p class="verdict differs">{asked}; it reads as {found}{but} <em>{" and ".join(faults)}</em>.</p>'
+
+
+NOTICED = 0.08
+"""Difference on an axis that is worth a word; at the edge of TOLERANCE one of the two is always larger."""
+
+
+def _word(affect: Affect) -> str:
+    """The nearest of the words on the pad: adjectives all, so that they stand in a sentence."""
+    return min((*PRESETS, "neutral"), key=lambda name: EMOTIONS[name].distance(affect))
+
+
+def _degree(by: float) -> str:
+    return "a little too" if by < 0.3 else "too" if by < 0.7 else "much too"
+
+
 def reading(read: Reading | None, target: Affect | None = None) -> str:
-    """The judge's numbers: valence and arousal with their spread, the nearest word, the way left to the target."""
+    """The judge's verdict and its numbers: valence and arousal with their spread, and what was asked for."""
     if read is None:
         return '<p class="quiet">The judge could not read this picture.</p>'
-    rows = [
-        f"<div><dt>{name}</dt><dd>{coordinate(value)} <small>{spread(sd)}</small></dd></div>"
-        for name, value, sd in (
-            ("Valence", read.affect.valence, read.valence_sd),
-            ("Arousal", read.affect.arousal, read.arousal_sd),
-        )
-    ]
-    if target is not None:
-        near = nearest_emotion(target)
-        rows.append(
-            f"<div><dt>From target</dt><dd>{read.affect.distance(target):.2f} <small>{text(near)}</small></dd></div>"
-        )
-    name = text(nearest_emotion(read.affect))
-    return f'<p class="verdict">reads as <b>{name}</b></p><dl class="numbers">{"".join(rows)}</dl>'
+    rows = []
+    for name, value, sd, asked in (
+        ("Valence", read.affect.valence, read.valence_sd, target.valence if target else None),
+        ("Arousal", read.affect.arousal, read.arousal_sd, target.arousal if target else None),
+    ):
+        wanted = "" if asked is None else f" · asked {coordinate(asked)}"
+        rows.append(f"<div><dt>{name}</dt><dd>{coordinate(value)} <small>{spread(sd)}{wanted}</small></dd></div>")
+    return verdict(read, target) + f'<dl class="numbers">{"".join(rows)}</dl>'
 
 
 def seen(items: Sequence[Seen]) -> str:

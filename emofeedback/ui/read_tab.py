@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gradio as gr
 
@@ -12,12 +13,13 @@ from emofeedback.errors import UserError
 from emofeedback.loop import Finished, RoundDone, RoundStarted, run_loop
 from emofeedback.occlusion import Region, regions, sentences
 from emofeedback.pictures import open_picture
-from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading
+from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading, Round
 from emofeedback.serialize import candidate_name
-from emofeedback.storage import png_bytes, write_whole
-from emofeedback.ui import html
+from emofeedback.storage import write_whole
+from emofeedback.ui import cards, html
 from emofeedback.ui.circumplex import plane
-from emofeedback.ui.desk import MAX_SEED, MODELS, Models, Visit, Visits, friendly_stream
+from emofeedback.ui.desk import MAX_SEED, MODELS, Models, Visit, Visits, friendly, friendly_stream
+from emofeedback.ui.order import checked_words
 
 SCOPE = (
     "The bundled judge was trained on illustrated scenes like those drawn here. It reads those well; on photographs, "
@@ -34,11 +36,12 @@ class ReadTab:
 
     def __init__(self, models: Models, visits: Visits) -> None:
         self.models, self.visits = models, visits
+        self._redrawn: WeakKeyDictionary[Visit, list[Round]] = WeakKeyDictionary()
         with gr.Row(elem_classes="desk"):
             with gr.Column(elem_classes="middle"):
                 self.upload = gr.Image(
-                    label="Picture to read", type="filepath", sources=["upload", "clipboard"], height=480,
-                    elem_id="read-upload", elem_classes=["picture", "first"], buttons=["fullscreen"],
+                    label="Picture to read", alt_text="The picture to read", type="filepath", sources=["upload", "clipboard"],
+                    elem_id="read-upload", elem_classes=["picture", "first"], buttons=["fullscreen"], height=480,
                     placeholder="Drop any picture here, or paste one.",
                 )  # fmt: skip
                 gr.HTML(html.notice(SCOPE), elem_id="read-scope")
@@ -124,14 +127,15 @@ class ReadTab:
         if file is None:
             raise UserError("Drop a picture first; the run starts from it.")
         start, target = open_picture(Path(file), name="The picture"), emotion(str(mood))
+        words = checked_words(prompt)
         yield {self.status: html.progress("Starting …")}
         visit, number = self.visits.of(request), 1
         generator, judge = self.models.get()
         with self.models.lock, visit.work() as cancel:
             visit.runs += 1
-            shown: list[tuple[str, str]] = []
+            self._redrawn[visit] = []
             for event in run_loop(
-                generator, judge, prompt or "", target, rounds=2, candidates=4, seed=int(seed or 0), start=start,
+                generator, judge, words, target, rounds=2, candidates=4, seed=int(seed or 0), start=start,
                 start_strength=float(much), cancel=cancel,
             ):  # fmt: skip
                 match event:
@@ -141,18 +145,32 @@ class ReadTab:
                         part = event.step / max(1, event.steps)
                         yield {self.status: html.progress(f"Round {number} of 2: drawing", part)}
                     case RoundDone(done):
-                        for index, item in enumerate(done.candidates):
-                            path = visit.files() / candidate_name(done.number, index)
-                            write_whole(path, png_bytes(item.picture, item.reading))
-                            away = "unread" if item.distance is None else f"{item.distance:.2f} away"
-                            shown.append((str(path), f"{'✓ ' if item.chosen else ''}{away}"))
-                        yield {self.gallery: list(shown)}
+                        self._redrawn[visit].append(done)
+                        yield {self.gallery: self._pictures(visit, visit.files())}
                     case Finished(run):
                         visit.keep(run)
                         best = run.best()
                         far = None if best is None else best.distance
                         away = "" if far is None else f" The best lies {far:.2f} from {mood}."
                         yield {self.status: html.progress(f"Done.{away}", busy=False)}
+
+    def _pictures(self, visit: Visit, folder: Path) -> list[tuple[str, str]]:
+        """The redrawn pictures as files with captions."""
+        shown = []
+        for done in self._redrawn.get(visit, []):
+            for index, item in enumerate(done.candidates):
+                path = folder / candidate_name(done.number, index)
+                write_whole(path, visit.png(item.picture, item.reading))
+                shown.append((str(path), cards.caption(item)))
+        return shown
+
+    @friendly
+    def again(self, request: gr.Request) -> Any:
+        """The redrawn pictures' files written anew, as the visitor wants them now (the switch in History)."""
+        visit = self.visits.of(request)
+        if visit not in self._redrawn:
+            return gr.skip()
+        return self._pictures(visit, visit.fresh())
 
 
 def seen_words(read: Reading) -> str:

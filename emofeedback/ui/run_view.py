@@ -47,15 +47,18 @@ class RunView:
             self.stage.status: html.progress(sentence, busy=False),
             self.judge.run: gr.update(interactive=True),
             self.judge.next_round: gr.update(interactive=True),
+            self.judge.again: gr.update(interactive=True),
             self.judge.stop: gr.update(interactive=False),
         }
 
-    def busy(self, loading: bool) -> Updates:
-        """Something begins to run."""
+    def busy(self, loading: bool, waits: bool = False) -> Updates:
+        """Something begins to run, or waits for others to be done."""
+        sentence = "Loading the models …" if loading else "Waiting for your turn …" if waits else "Starting …"
         return {
-            self.stage.status: html.progress("Loading the models …" if loading else "Starting …"),
+            self.stage.status: html.progress(sentence),
             self.judge.run: gr.update(interactive=False),
             self.judge.next_round: gr.update(interactive=False),
+            self.judge.again: gr.update(interactive=False),
             self.judge.stop: gr.update(interactive=True),
         }
 
@@ -82,14 +85,14 @@ class RunView:
                 label = f"{where}: drawing, step {event.step} of {event.steps}"
                 yield {s.status: html.progress(label, event.step / max(1, event.steps))}
             case Drawn():
-                files = [_write(c, _sketch(run, number, i)) for i, c in enumerate(event.candidates)]
+                files = [_write(c, _sketch(run, number, i, bench.plain)) for i, c in enumerate(event.candidates)]
                 yield {
                     s.gallery: [(f, cards.caption(c)) for f, c in zip(files, event.candidates, strict=True)],
                     s.status: html.progress(f"{where}: the judge reads", 1.0),
                 }
             case Chosen():
                 yield {
-                    s.picture: str(_sketch(run, number, event.index)),
+                    s.picture: str(_sketch(run, number, event.index, bench.plain)),
                     s.status: html.progress(f"{where}: the judge writes", 1.0),
                     j.words: html.judgement(event.candidate, None, run.target),
                 }
@@ -120,7 +123,7 @@ class RunView:
         return {
             s.picture: found["picture"],
             s.gallery: found["gallery"],
-            s.download: gr.update(value=found["picture"], interactive=True),
+            s.download: layout.download_of(found["picture"], bench.plain),
             s.strip: found["strip"],
             s.left: gr.update(choices=found["options"], value=left),
             s.right: gr.update(choices=found["options"], value=right),
@@ -144,7 +147,7 @@ def scene(bench: Bench) -> dict[str, Any]:
     done = run.round(bench.shown) if run else None
     if run is None or done is None or advice is None:
         return {}
-    rounds, files = run.past.rounds, round_files(run, done)
+    rounds, files = run.past.rounds, round_files(run, done, bench.plain)
     own = done.critique if done.advised_on in (None, done.number) else None
     edits = advice.critique.edits if advice.critique else ()
     first, best = rounds[0].number, run.best_number()
@@ -163,7 +166,7 @@ def scene(bench: Bench) -> dict[str, Any]:
         "options": [(f"Round {r.number}", r.number) for r in rounds],
         "left": first,
         "right": right,
-        "compare": compared(run, first, right),
+        "compare": compared(run, first, right, bench.plain),
     }
 
 
@@ -179,29 +182,37 @@ def strip_of(bench: Bench) -> str:
     return cards.strip(run.past.rounds, run.faces, bench.shown, titles, bench.at) if run else cards.EMPTY
 
 
-def compared(run: Sheaf, left: int, right: int) -> tuple[str, str] | None:
+def compared(run: Sheaf, left: int, right: int, plain: bool = False) -> tuple[str, str] | None:
     """The chosen pictures of two rounds; None where a round does not exist."""
     rounds = run.round(left), run.round(right)
     if rounds[0] is None or rounds[1] is None:
         return None
-    first, second = (next(p for p, c in zip(round_files(run, r), r.candidates, strict=True) if c.chosen)
+    first, second = (next(p for p, c in zip(round_files(run, r, plain), r.candidates, strict=True) if c.chosen)
                      for r in rounds if r is not None)  # fmt: skip
     return first, second
 
 
-def round_files(run: Sheaf, done: Round) -> list[str]:
-    """The files of a round's candidates, written where they are not there yet."""
-    return [_write(item, run.folder / candidate_name(done.number, i)) for i, item in enumerate(done.candidates)]
+def round_files(run: Sheaf, done: Round, plain: bool = False) -> list[str]:
+    """The files of a round's candidates, written where they are not there yet.
+
+    Args:
+        plain: without the settings inside; such files have a name of their own, because what was shown never changes.
+    """
+    return [_write(c, _named(run, candidate_name(done.number, i), plain)) for i, c in enumerate(done.candidates)]
 
 
-def _sketch(run: Sheaf, number: int, index: int) -> Path:
+def _sketch(run: Sheaf, number: int, index: int, plain: bool) -> Path:
     """A candidate's file before it is read. Shown pictures are always files: Gradio rewrites the file of an
     image object each time that it is shown, while the browser may be fetching it."""
-    return run.folder / f"drawn-{candidate_name(number, index)}"
+    return _named(run, f"drawn-{candidate_name(number, index)}", plain)
+
+
+def _named(run: Sheaf, name: str, plain: bool) -> Path:
+    return run.folder / (f"plain-{name}" if plain else name)
 
 
 def _write(item: Candidate, path: Path) -> str:
     """Write a picture once; files that were shown never change."""
     if not path.exists():
-        write_whole(path, png_bytes(item.picture, item.reading))
+        write_whole(path, png_bytes(item.picture, item.reading, metadata=not path.name.startswith("plain-")))
     return str(path)

@@ -1,5 +1,6 @@
 """The studio: builds the page from its tabs and launches it."""
 
+import threading
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware  # comes with gradio
 
+from emofeedback.models import ModelShelf, watch_idle
 from emofeedback.protocols import Generator, Judge
+from emofeedback.rewriting.company import Company
 from emofeedback.ui import html
 from emofeedback.ui.create_tab import CreateTab
 from emofeedback.ui.desk import MODELS, Models, Visits
@@ -20,22 +23,27 @@ from emofeedback.ui.history_owner import head
 from emofeedback.ui.history_tab import HistoryTab
 from emofeedback.ui.history_view import css as history_css
 from emofeedback.ui.hosting import UPLOAD_RULE, Hosting, Turnstile
+from emofeedback.ui.models_tab import ModelsTab
 from emofeedback.ui.read_tab import ReadTab
+from emofeedback.ui.references_panel import ReferencesPanel
 from emofeedback.ui.restore import FIELDS, Restore
+from emofeedback.ui.safety import guarded
 from emofeedback.ui.sweep_tab import SweepTab
 from emofeedback.ui.theme import css, theme
+from emofeedback.ui.viewers_panel import ViewersPanel
 
 Load = Callable[[], tuple[Generator, Judge]]
 EXAMPLE = Path(__file__).resolve().parents[2] / "assets" / "example_run"
 BRAND = (
-    '<header id="brand"><h1>Emo<i>Feedback</i></h1><p>Pictures that carry a set emotion, refined by a judge that '
-    "says what it sees.</p></header>"
+    '<header id="brand"><h1>Emo<i>Feedback</i></h1><p>Pictures that carry a set emotion, refined by a judge.</p>'
+    "</header>"
 )
 
 
 def build(
     load: Load, example: Path = EXAMPLE, files: Path | None = None, open_job: OpenJob | None = None,
-    hosting: Hosting | None = None, keeper: Keeper | None = None,
+    hosting: Hosting | None = None, keeper: Keeper | None = None, shelf: ModelShelf | None = None,
+    company: Company | None = None,
 ) -> tuple[gr.Blocks, Models]:  # fmt: skip
     """The page and its models (not loaded yet: call `Models.start`).
 
@@ -46,10 +54,13 @@ def build(
         open_job: makes a fine-tuning job; None = the page has no tab for it.
         hosting: the rules of a shared host; None = no limits.
         keeper: puts what visitors make into their history; None = the page has no tab for it.
+        shelf: where other models can be put in the place of `load`'s; not used on a public host.
+        company: who rewrites prompts; None = the bundled viewers with the embedded back end.
     """
     hosting = hosting or Hosting()
+    shelf = None if hosting.public else shelf
     open_job = hosting.job_opener(open_job)
-    models, visits = Models(load), Visits(files, hosting)
+    models, visits = Models((lambda: guarded(load())) if hosting.public else load, shelf), Visits(files, hosting)
     visits.keeper = keeper
     shown = load_example(example)
     cleaning = (3600, 24 * 3600)  # seconds: once an hour, files older than a day
@@ -61,16 +72,28 @@ def build(
         with gr.Tabs() as tabs:
             with gr.Tab("Create", id="create"):
                 create = CreateTab(models, visits, shown)
+                with create.before():
+                    viewers = ViewersPanel(models, visits, company, create.controls)
+                    references = ReferencesPanel(models, visits, create.controls)
+                create.contributors.append(viewers.contribute)
+                create.always.append(references.contribute)
             with gr.Tab("Continuum", id="continuum"):
-                SweepTab(models, visits).open_into(create, tabs)
+                sweep = SweepTab(models, visits)
+                sweep.open_into(create, tabs)
             with gr.Tab("Read a picture", id="read"):
-                ReadTab(models, visits)
+                read = ReadTab(models, visits)
             if open_job is not None:
                 with gr.Tab("Fine-tune", id="finetune"):
                     FinetuneTab(models, visits, open_job)
             if keeper is not None:
                 with gr.Tab("History", id="history") as tab:
-                    HistoryTab(visits, keeper, restore, tab)
+                    history = HistoryTab(visits, keeper, restore, tab)
+                history.after_switch(create.browse.again, create.view.outputs())
+                history.after_switch(sweep.again, sweep.outputs())
+                history.after_switch(read.again, [read.gallery])
+            if shelf is not None:
+                with gr.Tab("Models", id="models") as shelves:
+                    ModelsTab(models, shelf, shelves)
         if keeper is not None:
             controls = create.controls
             restore.after(create.follow, [controls.valence, controls.arousal], [controls.pad])
@@ -95,7 +118,7 @@ def _banner(models: Models) -> str:
 def launch(
     load: Load, *, host: str | None = None, port: int | None = None, block: bool = True, example: Path = EXAMPLE,
     files: Path | None = None, open_job: OpenJob | None = None, hosting: Hosting | None = None,
-    keeper: Keeper | None = None,
+    keeper: Keeper | None = None, shelf: ModelShelf | None = None, company: Company | None = None,
 ) -> tuple[gr.Blocks, str]:  # fmt: skip
     """Serve the studio; the models load while the page is already there.
 
@@ -105,13 +128,18 @@ def launch(
         block: wait until the server is stopped.
         hosting: the rules of a shared host; None = no limits.
         keeper: puts what visitors make into their history; None = nothing is kept.
+        shelf: where other models can be put in the place of `load`'s; None = there is no tab for it.
+        company: who rewrites prompts; None = the bundled viewers with the embedded back end.
 
     Returns:
         The page (close it with `.close()`) and its address.
     """
     hosting = hosting or Hosting()
-    page, models = build(load, example, files, open_job, hosting, keeper)
+    page, models = build(load, example, files, open_job, hosting, keeper, shelf, company)
     models.start()
+    if models.shelf is not None:
+        idle = threading.Thread(target=watch_idle, args=(models.shelf, models.lock, threading.Event()), daemon=True)
+        idle.start()
     turnstile = Middleware(Turnstile, page=page, hosting=hosting)
     options: dict[str, Any] = {"server_name": host, "server_port": port}
     if keeper is not None:
@@ -121,6 +149,7 @@ def launch(
         css=css() + history_css(), head=head(), footer_links=["api"], max_file_size=f"{hosting.max_upload_mb}mb",
         run_history=False, allowed_paths=[str(example)], mcp_server=find_spec("mcp") is not None,
         app_kwargs={"middleware": [turnstile]},
+        _frontend=False,  # only skips a second look at its own address, which gives a busy machine 3 s
     )  # fmt: skip
     return page, address
 

@@ -84,8 +84,9 @@ def controls(prompt: str) -> Controls:
         mode = gr.Radio(MODES, value=SHEET, label="What to draw", elem_id="sweep-mode")
         with gr.Group() as sheet_group:
             grid = gr.Slider(
-                3, MAX_GRID, 5, step=1, label="Grid", info="so many moods along each axis", elem_id="sweep-grid"
-            )
+                3, MAX_GRID, 5, step=1, label="Grid", info="so many moods along each axis", elem_id="sweep-grid",
+                buttons=[],
+            )  # fmt: skip
         with gr.Group(visible=False) as path_group:
             drawn = gr.HTML(path_plane(()), js_on_load=CLICK, elem_id="sweep-plane")
             path = gr.Textbox(
@@ -121,6 +122,7 @@ def stage() -> Stage:
         sheet = gr.Image(
             label="Sheet", show_label=False, format="png", interactive=False, height=640, type="filepath",
             buttons=["download", "fullscreen"], elem_id="sheet", elem_classes=["picture", "first"],
+            alt_text="The sheet",
         )  # fmt: skip
         status = gr.HTML(html.progress(EMPTY, busy=False), elem_id="sweep-status", elem_classes="first")
         figures = gr.HTML(elem_id="sweep-figures")
@@ -128,13 +130,14 @@ def stage() -> Stage:
         picture = gr.Image(
             label="Picture", show_label=False, format="png", interactive=False, type="filepath", height=260,
             buttons=["download", "fullscreen"], elem_id="sweep-picture",
+            alt_text="The picture that was pressed",
         )  # fmt: skip
         cell = gr.Dropdown([], label="Picture of the sheet", elem_id="sweep-cell", interactive=True)
         words = gr.HTML(html.notice(PICK), elem_id="sweep-words", elem_classes="judge")
         opener = gr.Button("Open in Create", elem_id="sweep-open", interactive=False)
         moving = gr.HTML(elem_id="sweep-moving")
-        clip = gr.DownloadButton("Animation", interactive=False, elem_id="sweep-clip")
-        files = gr.DownloadButton("All pictures and the table (ZIP)", interactive=False, elem_id="sweep-files")
+        clip = gr.DownloadButton("Download the animation", interactive=False, elem_id="sweep-clip")
+        files = gr.DownloadButton("Download all pictures and the table", interactive=False, elem_id="sweep-files")
     return Stage(sheet, status, figures, moving, cell, picture, words, opener, files, clip)
 
 

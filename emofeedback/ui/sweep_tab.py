@@ -20,6 +20,7 @@ from emofeedback.ui import sweep_layout as layout
 from emofeedback.ui.create_layout import START_PROMPT
 from emofeedback.ui.create_tab import CreateTab
 from emofeedback.ui.desk import MODELS, Models, Visit, Visits, friendly, friendly_stream
+from emofeedback.ui.order import checked_words
 from emofeedback.ui.sweep_layout import BLEND, MODES, PATH, SHEET
 
 Updates = dict[Any, Any]
@@ -52,10 +53,9 @@ class SweepTab:
         knobs: set[Any] = {
             c.prompt, c.mode, c.grid, c.path, c.first, c.second, c.share, c.frames, c.strength, c.seed, c.animation
         }  # fmt: skip
-        outputs = [s.sheet, s.status, s.figures, s.moving, s.cell, s.picture, s.words, s.open, s.files, s.clip]
         drawn = c.draw.click(
-            self.run, knobs, outputs, show_progress="minimal", show_progress_on=[s.status], api_visibility="private",
-            concurrency_id=MODELS, concurrency_limit=1,
+            self.run, knobs, self.outputs(), show_progress="minimal", show_progress_on=[s.status],
+            api_visibility="private", concurrency_id=MODELS, concurrency_limit=1,
         )  # fmt: skip
         c.stop.click(self.halt, None, [s.status], cancels=[drawn], **quick)
         c.mode.change(self.switch, [c.mode], [*c.shape.values(), c.frames, c.draw], **quick)
@@ -116,19 +116,20 @@ class SweepTab:
         grid, frames = int(data[c.grid] or 0), int(data[c.frames] or 0)
         if mode == SHEET and not 2 <= grid <= layout.MAX_GRID:
             raise UserError(f"The grid must be a whole number from 2 to {layout.MAX_GRID}.")
+        words = checked_words(data[c.prompt])
         rows = plan(grid, path, blend, min(frames, layout.MAX_FRAMES))
         form = format_of(data[c.animation]) if data[c.animation] else None
         yield {s.status: html.progress("Starting …" if self.models.peek() else "Loading the models …")}
         generator, judge = self.models.get()
         with self.models.lock, visit.work() as cancel:
             for event in run_sweep(
-                generator, judge, data[c.prompt] or "", rows, seed=int(data[c.seed] or 0),
+                generator, judge, words, rows, seed=int(data[c.seed] or 0),
                 strength=float(data[c.strength]), cancel=cancel,
             ):  # fmt: skip
                 if isinstance(event, Sweep):
                     visit.keep(event)
                     visit.runs += 1
-                    shown = Shown(event, write_sweep(event, visit.files(), form))
+                    shown = Shown(event, write_sweep(event, visit.files(), form, metadata=not visit.plain))
                     self._shown[visit] = shown
                     yield self._present(shown)
                 else:
@@ -146,13 +147,30 @@ class SweepTab:
             s.status: html.progress("Done. Press a picture to look closer.", busy=False),
             s.figures: layout.figure_table(shown.sweep.figures),
             s.moving: "" if clip is None else _inline(clip),
-            s.cell: gr.update(choices=[(name, i) for i, name in enumerate(names)], value=None),
-            s.picture: None,
-            s.words: html.notice(layout.PICK),
-            s.open: gr.update(interactive=False),
+            s.cell: gr.update(choices=[(name, i) for i, name in enumerate(names)], value=0),
+            s.picture: str(files.cells[0]),
+            s.words: html.reading(shown.sweep.readings[0], shown.sweep.cells()[0].request.affect),
+            s.open: gr.update(interactive=True),
             s.files: gr.update(value=archive, interactive=True),
             s.clip: gr.update(value=None if clip is None else str(clip), interactive=clip is not None),
         }
+
+    def outputs(self) -> list[Any]:
+        """All components that a sweep changes."""
+        s = self.stage
+        return [s.sheet, s.status, s.figures, s.moving, s.cell, s.picture, s.words, s.open, s.files, s.clip]
+
+    @friendly
+    def again(self, request: gr.Request) -> Updates:
+        """The last sweep's files written anew, as the visitor wants them now (the switch in History)."""
+        visit, shown = self.visits.of(request), self.shown(request)
+        if shown is None:
+            return {self.stage.status: gr.skip()}
+        clip = shown.files.animation
+        form = format_of(clip.suffix.removeprefix(".")) if clip else None
+        files = write_sweep(shown.sweep, visit.fresh(), form, metadata=not visit.plain)
+        self._shown[visit] = Shown(shown.sweep, files)
+        return self._present(self._shown[visit])
 
     def shown(self, request: gr.Request) -> Shown | None:
         """The visitor's last sweep."""

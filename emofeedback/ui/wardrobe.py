@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from emofeedback.errors import UserError
 from emofeedback.ui.desk import Models, Visit
@@ -38,6 +38,7 @@ class Wardrobe:
         self._chosen: WeakKeyDictionary[Visit, Garment] = WeakKeyDictionary()
         self._worn: Garment | None = None
         self._plain = ""
+        self._on: Any = None  # the generator that wears it, weakly: another one may take its place
         # a copy of what is worn: the visitor who made it may leave, and their files with them
         self._shelf = tempfile.TemporaryDirectory(prefix="emofeedback-adapter-", ignore_cleanup_errors=True)
 
@@ -55,9 +56,11 @@ class Wardrobe:
             UserError: the generator takes no adapter, or this one does not fit it.
         """
         wanted = self._chosen.get(visit)
+        generator: Any = self.models.get()[0]
+        if self._on is None or self._on() is not generator:
+            self._on, self._worn = ref(generator), None
         if wanted == self._worn:
             return
-        generator: Any = self.models.get()[0]
         if not hasattr(generator, "load_adapter"):
             self._chosen.pop(visit, None)
             raise UserError(f"The generator {generator.name!r} takes no adapter; start the app with the bundled one.")

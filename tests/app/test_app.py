@@ -1,6 +1,8 @@
 """The studio through its API, and the parts of the page that need no browser."""
 
 import json
+import math
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -186,3 +188,23 @@ def test_what_is_done_to_an_edit_makes_the_next_prompt_and_stays_with_its_round(
     assert bench.choices() == (Choice(False),)
     with pytest.raises(ValueError):
         bench.choose([])
+
+
+def test_the_verdict_is_in_plain_words() -> None:
+    def said(reads: Affect, asked: Affect | None) -> str:
+        return re.sub("<[^>]+>", "", html.verdict(Reading(reads, 0.1, 0.1, 1, (), "j"), asked))
+
+    gloomy = Affect(-0.65, -0.6)
+    assert said(gloomy, None) == "It reads as gloomy."
+    assert said(Affect(-0.6, -0.55), gloomy) == "You asked for gloomy; it reads as gloomy: on target."
+    assert said(Affect(0.65, -0.65), gloomy) == "You asked for gloomy; it reads as serene: much too pleasant."
+    assert said(Affect(0.0, 0.8), gloomy) == (
+        "You asked for gloomy; it reads as alert: much too excited and too pleasant."
+    )
+    assert said(Affect(-0.9, -0.5), gloomy) == (
+        "You asked for gloomy; it reads as gloomy, but a little too unpleasant and a little too excited."
+    )
+    assert said(Affect(-0.65, -0.8), gloomy) == "You asked for gloomy; it reads as gloomy, but a little too calm."
+    for step in range(360):  # all around, just outside the tolerance: there is always a word for it
+        turn = math.radians(step)
+        assert "too" in said(Affect(0.121 * math.cos(turn), 0.121 * math.sin(turn)), Affect(0, 0))

@@ -23,7 +23,8 @@ from emofeedback.ui.bench import Sheaf
 from emofeedback.ui.desk import Visits
 from emofeedback.ui.history_keep import Keeper, kept
 from emofeedback.ui.history_owner import COOKIE, head, owner_of
-from emofeedback.ui.history_tab import HistoryTab, moment
+from emofeedback.ui.history_tab import HistoryTab
+from emofeedback.ui.history_view import moment
 from emofeedback.ui.restore import FIELDS, Restore
 
 ANN, BEN = "a" * 32, "b" * 32

@@ -1,0 +1,168 @@
+"""What an unkind browser sends to the page's own listeners: refused with one sentence, nothing executed or touched."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import httpx
+import pytest
+from fakes_ui import FakeGenerator, FakeJudge
+
+from emofeedback.affect import Affect
+from emofeedback.errors import UserError
+from emofeedback.history import History
+from emofeedback.loop import run_loop
+from emofeedback.png_settings import read_settings
+from emofeedback.ui import studio
+from emofeedback.ui.create_tab import CreateTab
+from emofeedback.ui.desk import Models, Visits
+from emofeedback.ui.history_keep import Keeper
+from emofeedback.ui.history_owner import COOKIE
+from emofeedback.ui.history_tab import HistoryTab
+from emofeedback.ui.restore import Restore
+from emofeedback.ui.sweep_tab import SweepTab
+
+SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+TRICKS = ["../../../etc/passwd", "/etc/passwd", "..%2f..%2fetc", "a\0b", "", "x" * 5000, SCRIPT, "' OR 1=1 --"]
+
+
+class Desk:
+    """The tabs outside a server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.keeper = Keeper(History(folder / "data"))
+        self.visits = Visits(folder / "visits")
+        (folder / "visits").mkdir()
+        self.visits.keeper = self.keeper
+        models = Models(lambda: (FakeGenerator(), FakeJudge()))
+        models.start()
+        with gr.Blocks(), gr.Tabs(), gr.Tab("History", id="history") as tab:
+            self.create, self.sweep = CreateTab(models, self.visits, None), SweepTab(models, self.visits)
+            self.history = HistoryTab(self.visits, self.keeper, Restore(), tab)
+        self.who: Any = SimpleNamespace(
+            cookies={COOKIE: "a" * 32}, username=None, session_hash="tab", client=None, headers={}
+        )
+
+    def knobs(self, **changed: Any) -> dict[Any, Any]:
+        controls = self.create.controls
+        data = {c: c.value for c in vars(controls).values() if hasattr(c, "value")}
+        data[self.create.judge.next_prompt] = ""
+        return data | {getattr(controls, name): value for name, value in changed.items()}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def refused(call: Callable[[], Any]) -> str:
+    """The one sentence of a refusal."""
+    with pytest.raises((gr.Error, UserError)) as caught:
+        call()
+    said = str(getattr(caught.value, "message", caught.value))
+    assert said.count(". ") == 0 and "Traceback" not in said and "<script>" not in said
+    return said
+
+
+@pytest.mark.parametrize("key", TRICKS)
+def test_keys_of_history_are_only_looked_up(desk: Desk, key: str) -> None:
+    *_, last = run_loop(FakeGenerator(), FakeJudge(), "a boat", Affect(0.7, 0.1), rounds=1, candidates=1)
+    desk.keeper("visitor:somebody", last.run)  # type: ignore[union-attr]
+    desk.keeper.settle()
+    h, before = desk.history, sorted(desk.folder.rglob("*.png"))
+    for act in (
+        lambda: h.offer(key, desk.who),
+        lambda: h.pin(key, [], desk.who),
+        lambda: h.delete(key, [], desk.who),
+        lambda: h.choose(key, [], desk.who),
+        lambda: h.export([key], desk.who),
+    ):
+        refused(act)
+    assert sorted(desk.folder.rglob("*.png")) == before
+
+
+@pytest.mark.parametrize("value", [None, {}, {"valence": "x", "arousal": 0}, {"valence": 7, "arousal": 0}, SCRIPT, [1]])
+def test_a_point_that_is_none(desk: Desk, value: Any) -> None:
+    refused(lambda: desk.create.preview.dragged(value, desk.who))
+
+
+@pytest.mark.parametrize("number", [None, "1", "../1", -1, 99, float("nan"), SCRIPT])
+def test_rounds_and_runs_that_are_not_there(desk: Desk, number: Any) -> None:
+    event: Any = SimpleNamespace(number=number)
+    for act in (desk.create.browse.pick, desk.create.browse.branch, desk.create.browse.turn):
+        refused(lambda act=act: act(event, desk.who))
+
+
+@pytest.mark.parametrize("rows", [None, SCRIPT, [{}], [{"on": True}], [{"on": True, "new": "x" * 10**6}] * 50])
+def test_edits_that_belong_to_no_round(desk: Desk, rows: Any) -> None:
+    event: Any = SimpleNamespace(rows=rows)
+    refused(lambda: desk.create.browse.choose(event, desk.who))
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"prompt": "x" * 100_000}, "shorten it"),
+        ({"valence": 7}, "valence"),
+        ({"arousal": float("nan")}, "arousal"),
+        ({"candidates": 10**9}, "candidates"),
+        ({"rounds": 10**9}, "rounds"),
+        ({"seed": -1}, "seed"),
+        ({"steps": 10**9}, "steps"),
+        ({"strength": float("inf")}, "strength"),
+        ({"continuation": SCRIPT}, "continuation"),
+        ({"seed": None}, "seed"),
+    ],
+)
+def test_values_that_no_control_gives(desk: Desk, changed: dict[str, Any], says: str) -> None:
+    create, waiting = desk.create, desk.create.browse.of(desk.visits.of(desk.who))
+    waiting.waiting = True
+    assert says in refused(lambda: list(create.run(desk.knobs(**changed), desk.who)))
+    assert not waiting.busy  # the next run may start
+
+
+def test_a_path_and_a_mode_that_no_control_gives(desk: Desk) -> None:
+    c = desk.sweep.controls
+    base = {item: getattr(item, "value", None) for item in vars(c).values() if not isinstance(item, dict)}
+    for changed in (
+        {c.mode: SCRIPT}, {c.grid: 10**9}, {c.prompt: "x" * 10**5}, {c.mode: "Path", c.path: "nan,nan inf,0"},
+        {c.mode: "Blend", c.first: "../../etc"}, {c.animation: "/etc/passwd"},
+    ):  # fmt: skip
+        refused(lambda changed=changed: list(desk.sweep.run(base | changed, desk.who)))
+
+
+@pytest.mark.parametrize("name", ["text.png", "page.svg", "zip-of-nothing.png"])
+def test_a_dropped_file_that_is_no_picture(desk: Desk, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes({"t": b"hello", "p": b"<svg onload=alert(1)>", "z": b"PK\3\4" + bytes(99)}[name[0]])
+    assert "not a PNG" in refused(lambda: desk.history.drop(str(path)))
+    assert "not a PNG" in refused(lambda: read_settings(path))
+
+
+def test_markup_in_words_is_shown_as_words(desk: Desk) -> None:
+    desk.create.browse.of(desk.visits.of(desk.who)).waiting = True
+    shown = [
+        value
+        for update in desk.create.run(desk.knobs(prompt=SCRIPT, rounds=1), desk.who)
+        for component, value in update.items()
+        if isinstance(component, gr.HTML) and isinstance(value, str)
+    ]
+    assert any("&lt;" in text and "script" in text for text in shown)
+    assert not any("<script" in text or "<img src=x" in text for text in shown)
+
+
+def test_listeners_of_the_page_are_no_endpoints(tmp_path: Path) -> None:
+    page, address = studio.launch(
+        lambda: (FakeGenerator(), FakeJudge()), block=False, example=tmp_path / "none", files=tmp_path
+    )
+    try:
+        named = httpx.get(f"{address}gradio_api/info").json()
+        assert set(named["named_endpoints"]) <= {
+            "/generate", "/preview", "/estimate", "/sweep", "/feedback_run", "/redraw", "/fine_tune",
+        }  # fmt: skip
+        assert not named.get("unnamed_endpoints")
+    finally:
+        page.close()

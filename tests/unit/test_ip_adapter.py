@@ -1,0 +1,132 @@
+"""A public-style IP-Adapter on a real tiny Stable Diffusion pipeline, and encoders of transformers at tiny size."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_pipelines
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from tiny_visual import tiny_bank
+from transformers import (
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+    Dinov2Config,
+    Dinov2Model,
+)
+
+from emofeedback.affect import Affect
+from emofeedback.errors import UserError
+from emofeedback.generators.ip_adapter import IpAdapterPrompts, IpAdapterSource
+from emofeedback.generators.pipelines import PipelineGenerator
+from emofeedback.generators.visual_encoders import TransformersPictures, quarters
+from emofeedback.records import PictureRequest, VisualPrompt
+
+RED, BLUE = (Image.new("RGB", (32, 32), colour) for colour in ("red", "blue"))
+REQUEST = PictureRequest("a cat", Affect(-0.65, 0.65), 1)
+
+
+def clip_vision(folder: Path) -> None:
+    config = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=8,
+        projection_dim=16,
+    )  # fmt: skip
+    CLIPVisionModelWithProjection(config).save_pretrained(folder)
+    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
+
+
+def ip_adapter(folder: Path, unet: torch.nn.Module) -> IpAdapterSource:
+    """Random weights of the form: a projection of picture embeddings, keys and values of each cross-attention."""
+    torch.manual_seed(0)
+    cross, weights = unet.config.cross_attention_dim, {}
+    for name, value in (("proj.weight", torch.randn(4 * cross, 16)), ("proj.bias", torch.randn(4 * cross)),
+                        ("norm.weight", torch.ones(cross)), ("norm.bias", torch.zeros(cross))):  # fmt: skip
+        weights[f"image_proj.{name}"] = value
+    for place, (name, module) in enumerate((n, m) for n, m in unet.named_modules() if n.endswith("attn2")):
+        del name
+        for kind in ("to_k_ip", "to_v_ip"):
+            weights[f"ip_adapter.{2 * place + 1}.{kind}.weight"] = torch.randn(module.to_k.out_features, cross)
+    (folder / "models").mkdir(parents=True)
+    save_file(weights, folder / "models" / "ip.safetensors")
+    clip_vision(folder / "models" / "image_encoder")
+    return IpAdapterSource(str(folder), "models", "ip.safetensors")
+
+
+def test_pictures_guide_a_pipeline_and_strength_0_is_the_words_alone(tmp_path: Path) -> None:
+    def pipeline():  # type: ignore[no-untyped-def]
+        torch.manual_seed(1)
+        pipe = tiny_pipelines.sd()
+        pipe.set_progress_bar_config(disable=True)
+        pipe.safety_checker = None
+        return pipe
+
+    def draw(pipe, **more):  # type: ignore[no-untyped-def]
+        seed = torch.Generator().manual_seed(3)
+        images = pipe("a cat", num_inference_steps=2, height=32, width=32, generator=seed, **more).images
+        return np.asarray(images[0], int)
+
+    plain, pipe = draw(pipeline()), pipeline()
+    source = ip_adapter(tmp_path, pipe.unet)
+    prompts = IpAdapterPrompts(pipe, source, tiny_bank(), lambda p: np.ones((1, 64), np.float32))
+    red, blue = (replace(REQUEST, visual=VisualPrompt(1.0, pictures=((picture, 1.0),))) for picture in (RED, BLUE))
+    np.testing.assert_allclose(draw(pipe, **prompts.arguments(REQUEST)), plain, atol=1)
+    np.testing.assert_allclose(draw(pipe, **prompts.arguments(replace(red, visual=VisualPrompt(0.0)))), plain, atol=1)
+    shown = [draw(pipe, **prompts.arguments(request)) for request in (red, blue)]
+    assert np.abs(shown[0] - plain).mean() > 1 and np.abs(shown[0] - shown[1]).max() > 0
+    (from_bank,) = prompts.arguments(replace(REQUEST, visual=VisualPrompt()))["ip_adapter_image"]
+    assert len(from_bank) == 3 and all(any(p is q for q in prompts.bank.pictures) for p in from_bank)  # type: ignore[union-attr]
+    with pytest.raises(UserError, match="no picture"):
+        prompts.arguments(replace(REQUEST, visual=VisualPrompt(centres=())))
+
+
+def test_a_pipeline_without_ip_adapters_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="takes no visual prompts"):
+        IpAdapterPrompts(object(), IpAdapterSource("x", "y", "z"))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="IP-Adapter"):
+        IpAdapterPrompts(tiny_pipelines.sd(), IpAdapterSource(str(tmp_path), "models", "missing.safetensors"))
+
+
+@pytest.mark.parametrize("kind", ["clip", "dinov2"])
+def test_encoders_of_transformers_give_quarters(tmp_path: Path, kind: str) -> None:
+    if kind == "clip":
+        clip_vision(tmp_path)
+    else:
+        Dinov2Model(
+            Dinov2Config(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=8)
+        ).save_pretrained(tmp_path)
+        CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(tmp_path)
+    encode = TransformersPictures(tmp_path)
+    left = Image.new("RGB", (32, 32))
+    left.paste((255, 255, 255), (0, 0, 16, 32))
+    features = encode([RED, BLUE, left])
+    assert features.shape == (3, 4, 16) and features.dtype == np.float32
+    assert not np.allclose(features[2, 0], features[2, 1], atol=1e-3), "left and right differ"
+
+
+def test_quarters_are_means() -> None:
+    grid = torch.arange(16.0).view(1, 16, 1)
+    assert quarters(grid).flatten().tolist() == [2.5, 4.5, 10.5, 12.5]
+    with pytest.raises(ValueError, match="square"):
+        quarters(torch.zeros(1, 15, 1))
+
+
+def test_what_is_no_encoder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="encoder"):
+        TransformersPictures(tmp_path / "nothing")
+
+
+def test_a_pipeline_generator_draws_with_one(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    tiny_pipelines.sd().save_pretrained(tmp_path / "sd")
+    generator = PipelineGenerator(tmp_path / "sd", name="tiny")
+    red = replace(REQUEST, affect=None, steps=2, visual=VisualPrompt(1.0, pictures=((RED, 1.0),)))
+    with pytest.raises(UserError, match="no visual prompts"):
+        list(generator.generate([red]))
+    (plain,) = generator.generate([replace(red, visual=None)])
+    generator.use_visual(IpAdapterPrompts(generator.pipeline, ip_adapter(tmp_path / "ip", generator.pipeline.unet)))
+    shown, without = generator.generate([red, replace(red, visual=None)])
+    assert np.abs(np.asarray(without.image, int) - np.asarray(plain.image, int)).max() <= 1
+    assert np.abs(np.asarray(shown.image, int) - np.asarray(plain.image, int)).mean() > 1
