@@ -90,12 +90,14 @@ class Reading:
 class Edit:
     """One change of a prompt.
 
-    replace: `old` (a phrase of the prompt) gives way to `new`; add: `new` is appended; remove: `old` goes.
+    replace: `old` (a phrase of the prompt) gives way to `new`; add: `new` is appended; remove: `old` goes. `keeps`
+    marks an addition that names what the picture shows already, so that it stays.
     """
 
     action: Literal["replace", "add", "remove"]
     old: str = ""
     new: str = ""
+    keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)

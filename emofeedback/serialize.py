@@ -49,7 +49,9 @@ def reading_json(reading: Reading, content_kept: bool | None = None) -> dict[str
 def critique_json(critique: Critique | None) -> dict[str, object] | None:
     if critique is None:
         return None
-    edits = [{"action": e.action, "old": e.old, "new": e.new} for e in critique.edits]
+    edits = [
+        {"action": e.action, "old": e.old, "new": e.new, **({"keeps": True} if e.keeps else {})} for e in critique.edits
+    ]
     return {"analysis": critique.analysis, "carries": list(critique.carries), "edits": edits}
 
 

@@ -92,11 +92,17 @@ def prompt_after(prompt: str, critique: Critique | None) -> str | None:
 
 
 def trials_of(prompt: str, edits: Sequence[Edit]) -> dict[str, tuple[Edit, ...]]:
-    """Prompts to try in the next round, each with the edits that make it: all edits, then each edit alone.
+    """Prompts to try in the next round, each with the edits that make it: all edits, then each change alone.
 
-    A judge may be right about one edit and overdo it with three; the candidates then show which words help.
+    A judge may be right about one edit and overdo it with three; the candidates then show which words help. What is
+    named to be kept goes with each change, and once the changes go without it.
     """
-    sets = [tuple(edits), *((edit,) for edit in edits)] if len(edits) > 1 else [tuple(edits)]
+    changes, kept = [edit for edit in edits if not edit.keeps], tuple(edit for edit in edits if edit.keeps)
+    sets = [tuple(edits)]
+    if changes and kept:
+        sets.append(tuple(changes))
+    if len(changes) > 1:
+        sets += [(edit, *kept) for edit in changes]
     trials: dict[str, tuple[Edit, ...]] = {}
     for some in sets:
         trials.setdefault(apply_edits(prompt, some), some)

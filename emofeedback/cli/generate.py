@@ -198,7 +198,7 @@ def _edit_line(edit: Edit) -> str:
         case "replace":
             return f"~ {edit.old} -> {edit.new}"
         case "add":
-            return f"+ {edit.new}"
+            return f"= {edit.new} (shown already, to stay)" if edit.keeps else f"+ {edit.new}"
         case _:
             return f"- {edit.old}"
 

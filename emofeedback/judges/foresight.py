@@ -13,13 +13,17 @@ from dataclasses import replace
 
 from emofeedback.affect import Affect
 from emofeedback.records import Critique, Edit, Reading
+from emofeedback.revision import apply_edits
 from emofeedback.scenes.advice import MAX_EDITS, edits_for
 from emofeedback.scenes.affect_model import scene_affect
-from emofeedback.scenes.edits import NEAR, steps_towards
+from emofeedback.scenes.captions import parse
+from emofeedback.scenes.edits import GROUPS, NEAR, steps_towards
 from emofeedback.scenes.grammar import ELEMENTS, Scene
+from emofeedback.scenes.lexicon import canonical_phrase
 from emofeedback.scenes.outcomes import content_unchanged, edited_scene
 
 EDIT_COST = 0.01  # V-A distance that one edit more must be worth
+SURE = 0.5  # probability from which something seen is named to be kept
 WRONG_COST = 0.1  # the same for a sentence that contradicts the judge's own reading
 FAULTS = {
     "too tense": ("arousal", 1),
@@ -73,6 +77,21 @@ def planned(scene: Scene, prompt: str, target: Affect) -> list[tuple[Edit, ...]]
     return [edits for n in range(1, len(changes) + 1) if (edits := edits_for(prompt, changes[:n]))]
 
 
+def kept_beside(prompt: str, reading: Reading, edits: Sequence[Edit]) -> tuple[Edit, ...]:
+    """Additions that name the secondary elements a picture shows and neither its prompt nor the edits speak of.
+
+    Left unsaid they are drawn anew when the words change; they carry much of the emotion.
+    """
+    after, undone = parse(apply_edits(prompt, edits)), parse(", ".join(edit.old for edit in edits if edit.old))
+    spoken = {*after.elements, *undone.elements}
+    kept = []
+    for seen in reading.seen:
+        group = next((group for group in GROUPS if seen.word in group), None)
+        if group is not None and seen.probability >= SURE and not spoken & set(group):
+            kept.append(Edit("add", new=canonical_phrase("elements", seen.word), keeps=True))
+    return tuple(kept)
+
+
 def most_promising(
     drafts: Sequence[Critique], prompt: str, reading: Reading | None, target: Affect, plan: bool = True
 ) -> Critique | None:
@@ -94,4 +113,6 @@ def most_promising(
         told = min(drafts, key=lambda draft: contradicts(draft.analysis, reading.affect, target))
         others = [replace(told, edits=edits) for edits in planned(scene, prompt, target)]
         best = min([best, *others], key=cost)
-    return best
+    if not best.edits:
+        return best
+    return replace(best, edits=(*best.edits, *kept_beside(prompt, reading, best.edits)))

@@ -122,7 +122,8 @@ def edit_rows(edits: Sequence[Edit], choices: Sequence[Choice], stamp: str) -> s
 
 def _row(index: int, edit: Edit, choice: Choice) -> str:
     old = f"<del>{text(edit.old)}</del>" if edit.old and edit.action != "add" else ""
-    what = {"replace": f"{edit.old} to {edit.new}", "add": f"add {edit.new}", "remove": f"remove {edit.old}"}
+    add = "keep" if edit.keeps else "add"
+    what = {"replace": f"{edit.old} to {edit.new}", "add": f"{add} {edit.new}", "remove": f"remove {edit.old}"}
     new = (
         ""
         if edit.action == "remove"
@@ -130,7 +131,7 @@ def _row(index: int, edit: Edit, choice: Choice) -> str:
         f'aria-label="Rewrite: {text(what[edit.action])}">'
     )
     between = "<span aria-hidden='true'>→</span>" if old and new else ""
-    sign = "" if old else "<span aria-hidden='true'>+</span>"
+    sign = "" if old else f"<span aria-hidden='true'>{'keep' if edit.keeps else '+'}</span>"
     return (
         f'<li data-edit="{index}" class="{"on" if choice.on else "off"}"><label class="switch">'
         f'<input type="checkbox"{" checked" if choice.on else ""} aria-label="Use: {text(what[edit.action])}"><i></i>'

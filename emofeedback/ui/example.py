@@ -50,7 +50,9 @@ def _round(item: dict[str, Any], data: dict[str, Any], target: Affect, folder: P
     advice = item.get("critique")
     critique = None
     if advice is not None:
-        edits = tuple(Edit(e["action"], e.get("old", ""), e.get("new", "")) for e in advice["edits"])
+        edits = tuple(
+            Edit(e["action"], e.get("old", ""), e.get("new", ""), e.get("keeps", False)) for e in advice["edits"]
+        )
         critique = Critique(advice["analysis"], tuple(advice.get("carries", ())), edits)
     cost = Cost(**item["cost"]) if "cost" in item else Cost(seconds=item.get("seconds", 0.0))
     return Round(item.get("number", 1), item["prompt"], candidates, critique, item.get("next_prompt"), cost)

@@ -9,15 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emofeedback.affect import Affect
-from emofeedback.judges.foresight import contradicts, foreseen_distance, most_promising, planned, seen_scene
+from emofeedback.judges.foresight import (
+    contradicts,
+    foreseen_distance,
+    kept_beside,
+    most_promising,
+    planned,
+    seen_scene,
+)
 from emofeedback.judges.language import UNREMARKABLE, answers_of
 from emofeedback.records import Critique, Edit, Reading, Seen
+from emofeedback.revision import apply_edits
 from emofeedback.scenes.advice import MAX_EDITS, edits_for
 from emofeedback.scenes.affect_model import scene_affect
-from emofeedback.scenes.captions import describe, random_aspects
+from emofeedback.scenes.captions import describe, parse, random_aspects
 from emofeedback.scenes.edits import apply_changes, steps_towards
 from emofeedback.scenes.grammar import Scene, sample_scene
 from emofeedback.scenes.outcomes import content_unchanged, edited_scene
+from emofeedback.steering import trials_of
 
 CALM = Scene("lake", "boat", None, "day", "clear", "summer", "natural", "even", ())
 PROMPT = "a boat on a lake"
@@ -105,3 +114,27 @@ def test_a_plan_never_makes_the_prospect_worse(seed: int, valence: float, arousa
     after = foreseen_distance(scene, prompt, best, target)
     assert after + 0.01 * len(best.edits) <= before + 1e-6
     assert all(edits for edits in planned(scene, prompt, target))
+
+
+def test_elements_beside_a_change_are_named_so_that_they_stay() -> None:
+    scene = replace(CALM, elements=("rainbow", "cottage"))
+    read = reading_of(scene)
+    winter = Edit("add", new="in winter")
+    kept = kept_beside(PROMPT, read, (winter,))
+    assert all(edit.keeps and edit.action == "add" for edit in kept)
+    assert set(parse(apply_edits(PROMPT, kept)).elements) == {"rainbow", "cottage"}
+    spoken = kept_beside(f"{PROMPT}, under a rainbow", read, (winter,))
+    assert set(parse(", ".join(edit.new for edit in spoken)).elements) == {"cottage"}
+    replaced = kept_beside(PROMPT, read, (Edit("add", new="under balloons"),))  # another thing in the sky
+    assert set(parse(", ".join(edit.new for edit in replaced)).elements) == {"cottage"}
+    undone = kept_beside(f"{PROMPT}, under a rainbow", read, (Edit("remove", old="under a rainbow"),))
+    assert set(parse(", ".join(edit.new for edit in undone)).elements) == {"cottage"}
+
+
+def test_trials_carry_what_is_kept_with_every_change_and_once_leave_it_out() -> None:
+    change, other = Edit("add", new="in winter"), Edit("add", new="at night")
+    kept = Edit("add", new="with a cottage", keeps=True)
+    sets = list(trials_of(PROMPT, (change, other, kept)).values())
+    assert sets == [(change, other, kept), (change, other), (change, kept), (other, kept)]
+    assert list(trials_of(PROMPT, (change, kept)).values()) == [(change, kept), (change,)]
+    assert list(trials_of(PROMPT, (change,)).values()) == [(change,)]
