@@ -29,7 +29,7 @@ from emofeedback.training.finetune_processes import Processes
 from emofeedback.training.finetune_settings import FinetuneSettings, Tasks
 from emofeedback.training.finetune_update import Learner
 from emofeedback.training.metrics_log import Entry, MetricsLog
-from emofeedback.training.policy import ScenePolicy
+from emofeedback.training.policy_base import LoraPolicy
 from emofeedback.training.rewards import DifferentiableReward, Reward
 from emofeedback.training.rollout import Check
 
@@ -69,7 +69,7 @@ class Finetuner:
     """
 
     def __init__(
-        self, policy: ScenePolicy, rewards: Mapping[str, Reward], settings: FinetuneSettings, tasks: Tasks,
+        self, policy: LoraPolicy, rewards: Mapping[str, Reward], settings: FinetuneSettings, tasks: Tasks,
         auditor: Auditor, out: Path, differentiable: DifferentiableReward | None = None,
         keys: Mapping[str, str] | None = None, processes: Processes = Processes(),  # noqa: B008 (frozen)
     ) -> None:  # fmt: skip

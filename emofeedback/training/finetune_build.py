@@ -1,6 +1,7 @@
-"""A fine-tuning job of the bundled models, put together."""
+"""A fine-tuning job on the bundled generator or on a flow pipeline, put together."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from emofeedback.errors import UserError
 from emofeedback.evaluation.grading import GradingRater
 from emofeedback.generators.diffusion import SceneDiffusionGenerator
+from emofeedback.generators.pipelines import PipelineGenerator
 from emofeedback.judges.lvlm import SceneJudge
 from emofeedback.records import PictureRequest
 from emofeedback.training.audit import Auditor
@@ -17,7 +19,9 @@ from emofeedback.training.finetune import Finetuner
 from emofeedback.training.finetune_processes import Processes
 from emofeedback.training.finetune_settings import RANK, FinetuneSettings, Tasks
 from emofeedback.training.objectives import objective
+from emofeedback.training.pipeline_policy import PipelinePolicy
 from emofeedback.training.policy import ScenePolicy
+from emofeedback.training.policy_base import LoraPolicy
 from emofeedback.training.rewards import (
     AffectReward,
     CachedReader,
@@ -36,7 +40,7 @@ ENCODED = 400
 
 
 def build_finetuner(
-    generator: SceneDiffusionGenerator,
+    generator: SceneDiffusionGenerator | PipelineGenerator,
     judge: SceneJudge,
     rater: GradingRater,
     job: FinetuneSettings,
@@ -50,17 +54,20 @@ def build_finetuner(
         out: the job's folder.
 
     Raises:
-        UserError: the adapter to start from does not fit, or has another rank than was asked for.
+        UserError: the adapter to start from does not fit, or has another rank than was asked for; or the generator's
+            family cannot be tuned.
     """
+    if isinstance(generator, PipelineGenerator):
+        generator.flow()  # refuses other families before anything is read
+    elif not isinstance(generator, SceneDiffusionGenerator):  # the command line builds any
+        raise UserError(f"{generator.name} runs elsewhere and cannot be fine-tuned; choose a local generator.")
     prepare_host(torch.get_num_threads())
-    few = generator.few_step
-    job, student = job.drawn_by(few.steps if few is not None and few.default else None)
+    job, student = _drawn(generator, job)
     keys = {
         "generator": weights_key(generator.pipeline.transformer, generator.pipeline.vae),
         "judge": f"{judge.name} {weights_key(judge.model)}", "rater": weights_key(rater.rater.model),
     }  # fmt: skip
-    start = None if job.start is None else (Path(job.start), job.start_scale)
-    policy = ScenePolicy(generator, job.rank or RANK, job.seed, job.micro_batch, job.checkpointing, start, student)
+    policy = _policy(generator, job, student)
     if job.rank not in (None, policy.rank):
         raise UserError(f"The adapter to start from has rank {policy.rank}, not {job.rank}; leave out --rank.")
     auditor = Auditor(
@@ -68,7 +75,7 @@ def build_finetuner(
     )
     if job.visual:
         auditor.requests = [shown(r, emotion_near(r.affect)) for r in auditor.requests if r.affect is not None]
-    if len(tasks.prompts) + len(tasks.held_out) <= ENCODED:
+    if isinstance(policy, ScenePolicy) and len(tasks.prompts) + len(tasks.held_out) <= ENCODED:
         prompts = (*tasks.prompts, *tasks.held_out)
         policy.encode_once([PictureRequest(prompt, None, 0, 0.0) for prompt in prompts])
     reader = CachedReader(judge)
@@ -85,6 +92,36 @@ def build_finetuner(
     reading = DifferentiableReading(judge, job.weights["affect"], job.weights["content"])
     processes = Processes.join(generator.device)
     return Finetuner(policy, rewards, job, tasks, auditor, out, reading, keys, processes)
+
+
+def _drawn(
+    generator: SceneDiffusionGenerator | PipelineGenerator, job: FinetuneSettings
+) -> tuple[FinetuneSettings, bool]:
+    """The job with steps and guidance settled, and whether the bundled generator's few-step student draws.
+
+    A pipeline draws as its preview does, a distilled one as its pictures; both in batches that the generator takes.
+    """
+    if isinstance(generator, SceneDiffusionGenerator):
+        few = generator.few_step
+        return job.drawn_by(few.steps if few is not None and few.default else None)
+    if job.visual:
+        raise UserError("Visual prompts are tuned on the bundled generator alone; leave out --visual.")
+    distilled = generator.described.distilled
+    steps = job.steps or (generator.default_steps if distilled else generator.preview_steps)
+    guidance = generator.default_guidance if job.guidance is None else job.guidance
+    small = min(job.micro_batch, generator.batch)
+    return replace(job, steps=steps, guidance=1.0 if distilled else guidance, micro_batch=small), False
+
+
+def _policy(generator: SceneDiffusionGenerator | PipelineGenerator, job: FinetuneSettings, student: bool) -> LoraPolicy:
+    """The policy over a generator, with a fresh LoRA or with the one to start from."""
+    rank = job.rank or RANK
+    if isinstance(generator, SceneDiffusionGenerator):
+        start = None if job.start is None else (Path(job.start), job.start_scale)
+        return ScenePolicy(generator, rank, job.seed, job.micro_batch, job.checkpointing, start, student)
+    if job.start is not None:
+        raise UserError("A job on this generator starts from the model itself; leave out --adapter.")
+    return PipelinePolicy(generator, rank, job.seed, job.micro_batch, job.checkpointing)
 
 
 def weights_key(*modules: nn.Module) -> str:

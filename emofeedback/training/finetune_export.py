@@ -8,17 +8,18 @@ from pathlib import Path
 from peft import get_peft_model_state_dict
 from PIL import Image
 
+from emofeedback.generators.diffusion import SceneDiffusionGenerator
 from emofeedback.pixels import sheet
 from emofeedback.training.audit import Audit
 from emofeedback.training.finetune import FinetuneResult
 from emofeedback.training.finetune_order import REGIONS
 from emofeedback.training.finetune_settings import FinetuneSettings, Tasks
-from emofeedback.training.policy import ScenePolicy
+from emofeedback.training.policy_base import LoraPolicy
 
 PAGE = "before-after.png"
 COLUMNS = 8
 CARD = """---
-license: apache-2.0
+license: {licence}
 library_name: diffusers
 base_model: {base}
 tags: [lora, text-to-image, valence-arousal, reward-fine-tuning]
@@ -32,11 +33,11 @@ picture, compared with the valence and arousal that were asked for, decided what
 
 ## Use
 ```python
-pipe.load_lora_weights("{folder}")  # a StableDiffusion3Pipeline with {base}
+pipe.load_lora_weights("{folder}")  # a {pipeline} with {base}
 ```
 {student}Or, with the number behind the colon as the strength:
 
-    python -m emofeedback generate "a lighthouse by the seaside" --valence -0.7 --arousal 0.7 --adapter {folder}:1
+    python -m emofeedback generate "a lighthouse by the seaside" --valence -0.7 --arousal 0.7 --adapter {folder}:1{on}
 
 ## Held-out prompts, graded by the second rater, which took no part in the training
 | | before | after |
@@ -63,7 +64,7 @@ the base's folder `few_step/`, and activate both with `pipe.set_adapters`. The c
 
 
 def export_adapter(
-    policy: ScenePolicy, settings: FinetuneSettings, tasks: Tasks, result: FinetuneResult, folder: Path,
+    policy: LoraPolicy, settings: FinetuneSettings, tasks: Tasks, result: FinetuneResult, folder: Path,
     before: Sequence[Image.Image] = (), after: Sequence[Image.Image] = (),
 ) -> Path:  # fmt: skip
     """Write the policy's present LoRA to `folder`, which appears whole; returns it.
@@ -100,14 +101,18 @@ def before_after(before: Sequence[Image.Image], after: Sequence[Image.Image]) ->
 
 
 def _card(
-    policy: ScenePolicy, settings: FinetuneSettings, tasks: Tasks, result: FinetuneResult, folder: str
+    policy: LoraPolicy, settings: FinetuneSettings, tasks: Tasks, result: FinetuneResult, folder: str
 ) -> str:  # fmt: skip
     base = policy.generator.base_name
     point = tasks.targets.point
+    bundled = isinstance(policy.generator, SceneDiffusionGenerator)
+    few = policy.student and bundled
+    # an adapter may not be freer than the model that it was made from
+    licence = "apache-2.0" if bundled else "other"
     aim = f"valence {point.valence:+g}, arousal {point.arousal:+g}" if point else REGIONS[tasks.targets.region]
     start = f" It began with the adapter {Path(settings.start).name}." if settings.start else ""
     steps, guidance = settings.rollout
-    drawn = f"{steps} sampling steps " + ("of the few-step student" if policy.student else f"at guidance {guidance:g}")
+    drawn = f"{steps} sampling steps " + ("of the few-step student" if few else f"at guidance {guidance:g}")
     verdict = ""
     if result.best is None:
         verdict = "The job was stopped before its first audit: this adapter was never graded."
@@ -115,8 +120,9 @@ def _card(
         same = "is the one it began with" if start else "changes nothing"
         verdict = f"No audited update beat the start: this adapter {same}."
     return CARD.format(
-        base=base, aim=aim, student=STUDENT if policy.student else "", rank=policy.rank, drawn=drawn, page=PAGE,
-        objective=settings.objective,
+        base=base, aim=aim, student=STUDENT if few else "", rank=policy.rank, drawn=drawn, page=PAGE,
+        on="" if bundled else f" --generator {base}", objective=settings.objective, licence=licence,
+        pipeline=type(policy.generator.pipeline).__name__,
         folder=folder, table=_table(result.base, result.best), verdict=verdict, updates=result.updates, start=start,
         prompts=settings.prompts, group=settings.group, pictures=result.pictures, passes=settings.turns,
         rate=settings.learning_rate, beta=settings.tie, weights=dict(settings.weights), seed=settings.seed,

@@ -20,7 +20,7 @@ from emofeedback.training.collectors import Experience, collector, renoise
 from emofeedback.training.finetune_processes import Processes
 from emofeedback.training.finetune_settings import FinetuneSettings, Tasks, derive
 from emofeedback.training.metrics_log import Entry
-from emofeedback.training.policy import ScenePolicy
+from emofeedback.training.policy_base import LoraPolicy
 from emofeedback.training.rewards import DifferentiableReward, Reward
 from emofeedback.training.rollout import Check
 from emofeedback.training.visual_pairs import pair_up
@@ -42,7 +42,7 @@ class Learner:
     """
 
     def __init__(
-        self, policy: ScenePolicy, rewards: Mapping[str, Reward], settings: FinetuneSettings, tasks: Tasks,
+        self, policy: LoraPolicy, rewards: Mapping[str, Reward], settings: FinetuneSettings, tasks: Tasks,
         differentiable: DifferentiableReward | None, processes: Processes,
     ) -> None:  # fmt: skip
         if set(rewards) != set(settings.weights):

@@ -6,27 +6,23 @@ So what is exported is what the generator adds to the student when it draws in f
 draws in many.
 """
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from peft import LoraConfig
-from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from emofeedback.errors import UserError
-from emofeedback.flow.schedule import euler_step, sigmas
-from emofeedback.flow.stochastic import flow_sde_step, flow_sde_transition, log_prob
+from emofeedback.flow.schedule import sigmas
 from emofeedback.generators.diffusion import SceneDiffusionGenerator
 from emofeedback.generators.visual_adapter import set_inner_attention
 from emofeedback.generators.visual_prompts import shown_fully, shows
 from emofeedback.records import PictureRequest
-from emofeedback.training.policy_lora import common_rank, lora_weights, share_loras, student_transformer
-from emofeedback.training.rollout import Check, Conditions, Rollout, Sampling, Step, Transition, Weights
+from emofeedback.training.policy_base import LoraPolicy
+from emofeedback.training.policy_lora import common_rank, lora_weights, student_transformer
+from emofeedback.training.rollout import Conditions
 from emofeedback.training.scene_networks import PlainJointAttention
 
 ATTENTION = (
@@ -35,7 +31,7 @@ ATTENTION = (
 )  # fmt: skip
 
 
-class ScenePolicy:
+class ScenePolicy(LoraPolicy):
     """A policy over the bundled generator; the base weights are frozen and never written.
 
     Args:
@@ -53,6 +49,8 @@ class ScenePolicy:
     Raises:
         UserError: `start` is missing, damaged, or fits another generator; or there is no student.
     """
+
+    generator: SceneDiffusionGenerator
 
     def __init__(
         self, generator: SceneDiffusionGenerator, rank: int = 16, seed: int = 0, chunk: int = 64,
@@ -72,72 +70,9 @@ class ScenePolicy:
                 set_inner_attention(transformer, PlainJointAttention())
         layers = list(ATTENTION) if begun is None else sorted({key.split(".lora_")[0] for key in begun})
         self.rank = rank if begun is None else common_rank(begun)
-        config = LoraConfig(r=self.rank, lora_alpha=self.rank, init_lora_weights="gaussian", target_modules=layers)
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Already found a `peft_config`")  # two LoRAs on one base are meant
-            torch.manual_seed(seed)
-            for transformer in both:
-                for name in ("old", "policy"):
-                    transformer.add_adapter(config, adapter_name=name)
-        self._loras = {name: self._collect(name) for name in ("policy", "old")}
-        if student:
-            share_loras(pipeline.transformer, self.transformer)
-        for transformer in both:
-            transformer.set_adapter("policy")
-        if checkpointing:
-            both[-1].enable_gradient_checkpointing()
-        self._layers = [module for t in both for module in t.modules() if isinstance(module, BaseTunerLayer)]
-        if begun is not None:
-            self.load_state(begun)
-        self.remember()
+        self._wear(both, layers, seed, begun, checkpointing)
         self._encoded: dict[tuple[object, ...], Conditions] = {}
         self._empty: Conditions | None = None
-
-    def _collect(self, name: str) -> dict[str, nn.Parameter]:
-        """The parameters of one LoRA, kept in float32, by their name without the LoRA's."""
-        mark, found = f".{name}.", {}
-        for key, parameter in self.generator.pipeline.transformer.named_parameters():
-            if mark in key and ".lora_" in key:
-                parameter.data = parameter.data.float()
-                found[key.replace(mark, ".")] = parameter
-        return found
-
-    def parameters(self) -> list[nn.Parameter]:
-        """What learns."""
-        return list(self._loras["policy"].values())
-
-    def state(self, weights: Literal["policy", "old"] = "policy") -> dict[str, Tensor]:
-        """A copy of one LoRA's weights."""
-        return {key: p.detach().clone() for key, p in self._loras[weights].items()}
-
-    @torch.no_grad()
-    def load_state(self, state: dict[str, Tensor], weights: Literal["policy", "old"] = "policy") -> None:
-        """Put weights that `state` gave back in place."""
-        for key, parameter in self._loras[weights].items():
-            parameter.copy_(state[key])
-
-    def remember(self) -> None:
-        """Make the present weights the "old" ones."""
-        self.load_state(self.state(), "old")
-
-    @contextmanager
-    def using(self, weights: Weights) -> Iterator[None]:
-        """Draw with other weights inside; gradients are off there, because peft freezes what it does not use."""
-        if weights == "policy":
-            yield
-            return
-        try:
-            for layer in self._layers:
-                if weights == "old":
-                    layer.set_adapter(["old"])
-                else:
-                    layer.enable_adapters(False)
-            with torch.no_grad():
-                yield
-        finally:
-            for layer in self._layers:
-                layer.enable_adapters(True)
-                layer.set_adapter(["policy"])
 
     @torch.no_grad()
     def conditions(self, requests: Sequence[PictureRequest]) -> Conditions:
@@ -183,44 +118,6 @@ class ScenePolicy:
                 encoder.to("cpu")
             torch.cuda.empty_cache()
 
-    @torch.no_grad()
-    def rollout(
-        self, conditions: Conditions, seeds: Sequence[int], sampling: Sampling, check: Check | None = None
-    ) -> Rollout:
-        """Draw one latent per condition; the same seed gives the noise that the generator starts from."""
-        parts = []
-        for begin in range(0, len(seeds), self.chunk):
-            here = slice(begin, begin + self.chunk)
-            parts.append(self._rollout(conditions.rows(here), seeds[here], sampling, check))
-        steps = []
-        for pieces in zip(*(part.steps for part in parts), strict=True):
-            log_probs = [p.log_prob for p in pieces if p.log_prob is not None]
-            noisy, sample = torch.cat([p.noisy for p in pieces]), torch.cat([p.sample for p in pieces])
-            log_prob_ = torch.cat(log_probs) if log_probs else None
-            steps.append(Step(pieces[0].sigma, pieces[0].sigma_next, noisy, sample, log_prob_))
-        return Rollout(torch.cat([part.clean for part in parts]), tuple(steps))
-
-    def _rollout(
-        self, conditions: Conditions, seeds: Sequence[int], sampling: Sampling, check: Check | None
-    ) -> Rollout:
-        sources = [torch.Generator().manual_seed(seed) for seed in seeds]
-        latents = self._noise(sources)
-        steps: list[Step] = []
-        levels = self.levels(sampling.steps)
-        for i, (sigma, sigma_next) in enumerate(zip(levels[:-1], levels[1:], strict=True)):
-            if check is not None:
-                check()
-            velocity = self._predict(latents, torch.tensor(sigma), conditions, sampling.guidance)
-            if not sampling.first <= i < sampling.last:
-                latents = euler_step(latents, velocity, sigma, sigma_next)
-                continue
-            noise = self._noise(sources) if sampling.eta > 0 else torch.zeros_like(latents)
-            drawn = flow_sde_step(latents, velocity, sigma, sigma_next, noise, sampling.eta)
-            density = log_prob(drawn.sample, drawn.mean, drawn.std) if sampling.eta > 0 else None
-            steps.append(Step(sigma, sigma_next, latents, drawn.sample, density))
-            latents = drawn.sample
-        return Rollout(latents, tuple(steps))
-
     def levels(self, steps: int) -> list[float]:
         """Noise levels [steps + 1] from 1 down to 0: the student's own, else shifted as the scheduler says.
 
@@ -234,44 +131,15 @@ class ScenePolicy:
             return list(few.sigmas)
         return sigmas(steps, float(self.generator.pipeline.scheduler.config.shift)).tolist()
 
-    def _noise(self, sources: Sequence[torch.Generator]) -> Tensor:
-        """Noise [B, C, h, w] from one source each, drawn on the CPU."""
+    def _shape(self) -> tuple[int, int, int]:
         config = self.generator.pipeline.transformer.config
-        shape = (1, config.in_channels, config.sample_size, config.sample_size)
-        return torch.cat([torch.randn(shape, generator=g) for g in sources]).to(self.generator.device)
-
-    def velocity(self, noisy: Tensor, times: Tensor, conditions: Conditions, weights: Weights = "policy") -> Tensor:
-        """Velocity [B, C, h, w] without guidance at times [B]; a gradient flows for "policy" alone."""
-        with self.using(weights):
-            return self._predict(noisy, times, conditions, 1.0)
+        return config.in_channels, config.sample_size, config.sample_size
 
     @torch.no_grad()
     def denoiser(self, noisy: Tensor, times: Tensor, conditions: Conditions) -> Tensor:
         """Velocity [B, C, h, w] of the base, without LoRA and not distilled: a denoiser at every time [B]."""
         with self.using("base"):
             return self.generator.velocity(noisy, times, (conditions.prompt, conditions.pooled, None))
-
-    def log_prob(
-        self, step: Step, rows: Tensor, conditions: Conditions, sampling: Sampling, weights: Weights = "policy"
-    ) -> Transition:
-        """The stored samples of `rows` scored under some weights; `conditions` are those of all N pictures."""
-        noisy = step.noisy[rows]
-        with self.using(weights):
-            velocity = self._predict(noisy, torch.tensor(step.sigma), conditions.rows(rows), sampling.guidance)
-            mean, std = flow_sde_transition(noisy, velocity, step.sigma, step.sigma_next, sampling.eta)
-            return Transition(log_prob(step.sample[rows], mean, std), mean, std)
-
-    def last_steps(
-        self, steps: Sequence[Step], rows: Tensor, conditions: Conditions, sampling: Sampling,
-        weights: Weights = "policy",
-    ) -> Tensor:  # fmt: skip
-        """Clean latents [B, C, h, w] of the stored last steps, drawn again with the gradient of their velocities."""
-        latents, told = steps[0].noisy[rows], conditions.rows(rows)
-        with self.using(weights):
-            for step in steps:
-                velocity = self._predict(latents, torch.tensor(step.sigma), told, sampling.guidance)
-                latents = euler_step(latents, velocity, step.sigma, step.sigma_next)
-        return latents
 
     def decode(self, latents: Tensor) -> Tensor:
         """Clean latents [B, C, h, w] -> pictures [B, 3, H, W] about [-1, 1]; gradients flow."""

@@ -18,7 +18,7 @@ from emofeedback.judges.language import ASPECTS
 from emofeedback.judges.lvlm import SceneJudge, named_content
 from emofeedback.judges.rating import expected_rating
 from emofeedback.records import Picture, PictureRequest, Reading
-from emofeedback.training.policy import ScenePolicy
+from emofeedback.training.policy_base import LoraPolicy
 from emofeedback.training.rollout import Sampling
 
 
@@ -168,11 +168,11 @@ class QualityReward:
         level: the sigma at which the error is taken.
     """
 
-    def __init__(self, policy: ScenePolicy, typical: float = 0.0, level: float = 0.25) -> None:
+    def __init__(self, policy: LoraPolicy, typical: float = 0.0, level: float = 0.25) -> None:
         self.policy, self.typical, self.level = policy, typical, level
 
     @classmethod
-    def calibrated(cls, policy: ScenePolicy, requests: Sequence[PictureRequest], sampling: Sampling) -> "QualityReward":
+    def calibrated(cls, policy: LoraPolicy, requests: Sequence[PictureRequest], sampling: Sampling) -> "QualityReward":
         """With the mean error on what the base draws for `requests`."""
         with policy.using("base"):
             drawn = policy.rollout(policy.conditions(requests), [r.seed for r in requests], sampling)

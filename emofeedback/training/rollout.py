@@ -25,6 +25,7 @@ class Conditions:
     opposite_prompt, opposite_pooled: the same with the opposite emotion, which guidance leads away from; None where
     no emotion is asked for.
     visual: features [N, T, E] of visual prompts, shown at full strength; None = none.
+    lengths: tokens [N] of each prompt, the rest being padding; None = there is none.
     """
 
     prompt: Tensor
@@ -32,13 +33,20 @@ class Conditions:
     opposite_prompt: Tensor | None = None
     opposite_pooled: Tensor | None = None
     visual: Tensor | None = None
+    lengths: Tensor | None = None
 
     def rows(self, index: Tensor | slice) -> "Conditions":
         visual = None if self.visual is None else self.visual[index]
+        lengths = None if self.lengths is None else self.lengths[index]
         if self.opposite_prompt is None or self.opposite_pooled is None:
-            return Conditions(self.prompt[index], self.pooled[index], visual=visual)
+            return Conditions(self.prompt[index], self.pooled[index], visual=visual, lengths=lengths)
         return Conditions(
-            self.prompt[index], self.pooled[index], self.opposite_prompt[index], self.opposite_pooled[index], visual
+            self.prompt[index],
+            self.pooled[index],
+            self.opposite_prompt[index],
+            self.opposite_pooled[index],
+            visual,
+            lengths,
         )
 
     def shown(self) -> Tensor:

@@ -48,9 +48,10 @@ class Browse:
         self.view = view
         s, j, outputs = view.stage, view.judge, view.outputs()
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-        s.strip.pick(self.pick, None, outputs, **quick)
-        s.strip.branch(self.branch, None, outputs, **quick)
-        s.strip.turn(self.turn, None, outputs, **quick)
+        spoken = {**quick, "queue": True}  # the page shows a refusal as a notice only where it comes from the queue
+        s.strip.pick(self.pick, None, outputs, **spoken)
+        s.strip.branch(self.branch, None, outputs, **spoken)
+        s.strip.turn(self.turn, None, outputs, **spoken)
         j.edits.input(self.choose, None, [j.next_prompt, j.difference], **quick)
         j.next_prompt.change(self.rewrite, [j.next_prompt], [j.difference], trigger_mode="always_last", **quick)
         gr.on(

@@ -55,6 +55,7 @@ class HistoryTab:
     def _connect(self, tab: gr.Tab) -> None:
         f, e, r, o = self.filters, self.files, self.listing, self.opened
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        spoken = {**quick, "queue": True}  # the page shows a refusal as a notice only where it comes from the queue
         asked = {*vars(f).values(), self.chosen, self.offset}
         page = [
             f.model, e.metadata, r.note, r.gallery, r.newer, r.place, r.older, r.told, r.export, r.download,
@@ -71,14 +72,14 @@ class HistoryTab:
         )  # fmt: skip
         r.newer.click(self.newer, asked, page, **quick)
         r.older.click(self.older, asked, page, **quick)
-        r.gallery.select(self.open, [self.listed, self.chosen], run, **quick)
-        o.pin.click(self.pin, [self.key, self.chosen], run, **quick).success(self.same, asked, page, **quick)
+        r.gallery.select(self.open, [self.listed, self.chosen], run, **spoken)
+        o.pin.click(self.pin, [self.key, self.chosen], run, **spoken).success(self.same, asked, page, **quick)
         o.choose.click(self.choose, [self.key, self.chosen], [self.chosen, o.choose], **quick).success(
             self.same, asked, page, **quick
         )
         o.delete.click(lambda: gr.update(visible=True), None, [o.sure], **quick)
         o.keep.click(lambda: gr.update(visible=False), None, [o.sure], **quick)
-        o.really.click(self.delete, [self.key, self.chosen], [*run, self.chosen], **quick).success(
+        o.really.click(self.delete, [self.key, self.chosen], [*run, self.chosen], **spoken).success(
             self.same, asked, page, **quick
         )
         r.choose_all.click(self.choose_all, [self.listed, self.chosen], [self.chosen], **quick).success(
@@ -92,8 +93,8 @@ class HistoryTab:
         self.switched = e.metadata.input(self.set_metadata, [e.metadata], [r.download], **quick)
         self.switched.success(self.shown_again, [self.key, self.chosen], run, **quick)
         offers = self.restore
-        offers.follow(o.restore.click(self.offer, [self.key], [offers.offer], **quick))
-        offers.follow(e.drop.upload(self.drop, [e.drop], [offers.offer, e.dropped], **quick))
+        offers.follow(o.restore.click(self.offer, [self.key], [offers.offer], **spoken))
+        offers.follow(e.drop.upload(self.drop, [e.drop], [offers.offer, e.dropped], **spoken))
         e.drop.clear(lambda: "", None, [e.dropped], **quick)
 
     def owner(self, request: gr.Request) -> str:

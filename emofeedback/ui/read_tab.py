@@ -40,8 +40,9 @@ class ReadTab:
         with gr.Row(elem_classes="desk"):
             with gr.Column(elem_classes="middle"):
                 self.upload = gr.Image(
-                    label="Picture to read", alt_text="The picture to read", type="filepath", sources=["upload", "clipboard"],
-                    elem_id="read-upload", elem_classes=["picture", "first"], buttons=["fullscreen"], height=480,
+                    label="Picture to read", type="filepath", sources=["upload", "clipboard"], height=480,
+                    alt_text="The picture to read",
+                    elem_id="read-upload", elem_classes=["picture", "first"], buttons=["fullscreen"],
                     placeholder="Drop any picture here, or paste one.",
                 )  # fmt: skip
                 gr.HTML(html.notice(SCOPE), elem_id="read-scope")

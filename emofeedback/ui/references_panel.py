@@ -92,8 +92,10 @@ class ReferencesPanel:
         moods = [c.valence.change, c.arousal.change]
         triggers = [self.on.input, self.emotion.input, c.prompt.blur, c.prompt.submit, *moods]
         gr.on(triggers, self.found, asked, [self.cards], trigger_mode="always_last", **quick)
-        changed = [self.strength.input, *(w.input for w in self.weights), self.own.change, self.own_weight.input]
+        changed = [self.strength.input, *(w.input for w in self.weights), self.own_weight.input]
         gr.on(changed, self.changed, knobs, None, trigger_mode="always_last", **quick)
+        # a picture may be refused, and the page shows that as a notice only where it comes from the queue
+        self.own.change(self.changed, knobs, None, trigger_mode="always_last", **{**quick, "queue": True})
 
     def of(self, visit: Visit) -> Shelf:
         """A visitor's shelf."""
@@ -125,7 +127,8 @@ class ReferencesPanel:
         shelf.emotion = None if emotion == NEAREST else emotion
         shelf.weights, shelf.own_weight = (float(first), float(second), float(third)), float(own_weight)
         if own != shelf.file:
-            shelf.file, shelf.own = own, None if own is None else open_picture(Path(own))
+            shelf.file, shelf.own = own, None  # a refused picture leaves none
+            shelf.own = None if own is None else open_picture(Path(own))
 
     @friendly
     def found(

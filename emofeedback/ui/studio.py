@@ -146,8 +146,9 @@ def launch(
         options["blocked_paths"] = [str(keeper.history.folder)]
     _, address, _ = page.launch(
         **options, prevent_thread_lock=not block, quiet=not block, show_error=True, ssr_mode=False, theme=theme(),
-        css=css() + history_css(), head=head(), footer_links=["api"], max_file_size=f"{hosting.max_upload_mb}mb",
-        run_history=False, allowed_paths=[str(example)], mcp_server=find_spec("mcp") is not None,
+        css=css() + history_css(), head=head(), footer_links=["api"],
+        max_file_size=f"{hosting.max_upload_mb}mb", run_history=False, allowed_paths=[str(example)],
+        mcp_server=find_spec("mcp") is not None,
         app_kwargs={"middleware": [turnstile]},
         _frontend=False,  # only skips a second look at its own address, which gives a busy machine 3 s
     )  # fmt: skip

@@ -62,7 +62,7 @@ class SweepTab:
         c.drawn.click(self.add_point, [c.path], [c.path, c.drawn], **quick)
         c.undo.click(lambda path: _path(" ".join(path.split()[:-1])), [c.path], [c.path, c.drawn], **quick)
         c.clear.click(lambda: _path(""), None, [c.path, c.drawn], **quick)
-        c.path.blur(lambda path: _path(path)[1], [c.path], [c.drawn], **quick)
+        c.path.blur(lambda path: _path(path)[1], [c.path], [c.drawn], **{**quick, "queue": True})  # a refusal is shown
         s.sheet.select(self.pick_at, None, [s.cell], **quick)
         s.cell.change(self.pick, [s.cell], [s.picture, s.words, s.open], **quick)
 

@@ -137,7 +137,7 @@ def test_history_is_there_after_a_restart(desk: Desk, tmp_path: Path) -> None:
     again = Desk(tmp_path)
     shown = again.open(request(session="another"))
     assert "the lasting boat" in shown[again.tab.opened.title]
-    files = [Path(file) for file, _ in shown[again.tab.opened.gallery]]
+    files = [Path(file) for file, _ in shown[again.tab.opened.gallery]["value"]]
     assert all(file.is_file() and again.visits.of(request(session="another")).folder in file.parents for file in files)
 
 
@@ -148,7 +148,7 @@ def test_the_open_run_shows_readings_words_and_prompts_escaped(desk: Desk) -> No
     parts = shown[desk.tab.opened.title] + shown[desk.tab.opened.rounds] + shown[desk.tab.opened.question]
     assert "<img" not in parts and "<b>+" not in parts  # the fake judge writes <b> into its words
     assert "the light is too even" in parts and "Round 2" in parts and "<ins>" in parts
-    assert len(shown[desk.tab.opened.gallery]) == 4
+    assert len(shown[desk.tab.opened.gallery]["value"]) == 4
 
 
 def test_empty_states_say_what_to_do(desk: Desk) -> None:
@@ -181,7 +181,7 @@ def test_filters_and_pages(desk: Desk) -> None:
         desk.listed(request(), valence_low=0.5, valence_high=-0.5)
     assert moment("2026-11-21") is not None and moment("") is None
     shown = desk.open(request())
-    assert len(shown[desk.tab.opened.gallery]) == 5 and "How evenly" in shown[desk.tab.opened.rounds]
+    assert len(shown[desk.tab.opened.gallery]["value"]) == 5 and "How evenly" in shown[desk.tab.opened.rounds]
 
 
 def test_pin_select_delete(desk: Desk) -> None:
@@ -208,7 +208,7 @@ def test_export_and_shown_pictures_follow_the_metadata_switch(desk: Desk, metada
     with zipfile.ZipFile(update["value"]) as archive:
         pictures = [archive.read(name) for name in archive.namelist() if name.endswith(".png")]
         rows = archive.read("pictures.csv").decode()
-    pictures += [Path(file).read_bytes() for file, _ in desk.open(request())[desk.tab.opened.gallery]]
+    pictures += [Path(file).read_bytes() for file, _ in desk.open(request())[desk.tab.opened.gallery]["value"]]
     assert len(pictures) == 8 and "my secret boat" in rows
     assert all((b"my secret boat" in content) == metadata for content in pictures)
     with pytest.raises(gr.Error, match="at least one"):
@@ -244,7 +244,7 @@ def test_what_create_cannot_take_is_limited_or_left_out(desk: Desk) -> None:
 
 def test_a_dropped_png_offers_its_settings(desk: Desk, tmp_path: Path) -> None:
     desk.visits.of(request()).keep(run("dropped boat"))
-    file = desk.open(request())[desk.tab.opened.gallery][0][0]
+    file = desk.open(request())[desk.tab.opened.gallery]["value"][0][0]
     offer, _ = desk.tab.drop(file)
     assert (offer["prompt"], offer["seed"], offer["valence"]) == ("dropped boat", 5, 0.7)
     assert desk.tab.drop(None) == (None, "")
