@@ -1,7 +1,8 @@
 """What each part of a run is worth: the rewriter before round 1, the visual prompt in it, the judge's edits after.
 
-Every arm draws the same number of pictures for the same prompts and targets from the same first seed, and the judge
-chooses in each; only the second rater, which guided none of them, grades.
+Every arm may draw the same number of pictures for the same prompts and targets from the same first seed, and the judge
+chooses in each; only the second rater, which guided none of them, grades. Arms with edits stop early where the judge
+asks for no change: the pictures they drew are reported.
 """
 
 import random
