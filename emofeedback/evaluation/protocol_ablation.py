@@ -5,25 +5,21 @@ chooses in each; only the second rater, which guided none of them, grades. Arms 
 asks for no change: the pictures they drew are reported.
 """
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from emofeedback.affect import Affect
-from emofeedback.continuum import EXTENT
-from emofeedback.drawing import MAX_CANDIDATES
 from emofeedback.errors import UserError
 from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
-from emofeedback.evaluation.protocol import Progress, Reader, held_out_prompts
+from emofeedback.evaluation.protocol import Progress, Reader
+from emofeedback.evaluation.protocol_loop import check_size, prompt_target_pairs
 from emofeedback.evaluation.report import Measure
 from emofeedback.loop import Finished, run_loop
 from emofeedback.protocols import Generator, Judge, Rewriter
 from emofeedback.records import Picture, VisualPrompt
 from emofeedback.rewriting.director import opening_turn
-
-SEED_STRIDE = 1000  # between the first seeds of two pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +74,9 @@ def evaluate_ablation(
     Raises:
         UserError: hardly any pair could be read in every arm, or a round would be too large.
     """
-    if rounds * candidates > MAX_CANDIDATES:
-        raise UserError(f"rounds times candidates must be {MAX_CANDIDATES} or fewer here; lower one of them.")
-    rng = random.Random(f"evaluation/targets/{seed}")
-    prompts = held_out_prompts(count, seed)
+    check_size(rounds, candidates)
     rows: list[list[Graded]] = []
-    for i in range(count):
-        prompt = prompts[i % len(prompts)]
-        target = Affect(rng.uniform(-EXTENT, EXTENT), rng.uniform(-EXTENT, EXTENT))
-        first = seed + SEED_STRIDE * i
+    for i, (prompt, target, first) in enumerate(prompt_target_pairs(count, seed)):
         pictures = [
             _run(generator, judge, rewriter, arm, prompt, target, rounds, candidates, first, visual or VisualPrompt())
             for arm in arms

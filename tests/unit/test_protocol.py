@@ -4,7 +4,7 @@ import pytest
 from fakes import ColourJudge, PaintGenerator
 
 from emofeedback.evaluation.protocol import evaluate_generator
-from emofeedback.evaluation.protocol_loop import evaluate_loop
+from emofeedback.evaluation.protocol_loop import evaluate_loop, further_pictures
 from emofeedback.evaluation.report import Measure
 
 
@@ -31,3 +31,21 @@ def test_the_loop_reports_what_the_rater_reads_after_the_rounds() -> None:
     assert found["valence after the rounds, slope"].goal == (0.8, 1.1)
     assert found["arousal after the rounds, Spearman"].n == 6
     assert found["error with feedback"].value <= found["error of the first picture"].value
+
+
+def test_best_of_n_may_draw_on_for_as_long_as_the_feedback_took() -> None:
+    assert further_pictures(16, 3.0, 2.0) == 8
+    assert further_pictures(16, 2.01, 2.0) == 1  # in doubt one picture more for best of N
+    assert further_pictures(16, 1.0, 2.0) == further_pictures(16, 1.0, 0.0) == 0
+    assert further_pictures(16, 1e9, 1.0) == 64
+    ticks = iter(range(10_000))  # every look at the clock is a second, and the feedback looks more often
+    found = rows(
+        evaluate_loop(
+            PaintGenerator(0.5), ColourJudge(), ColourJudge(), count=3, rounds=2, candidates=2, seed=0,
+            clock=lambda: float(next(ticks)),
+        )
+    )  # fmt: skip
+    assert found["pictures at equal seconds"].value > found["pictures of a run"].value
+    assert found["seconds of best of N"].value == 1.0
+    gap = found["error with feedback"].value - found["error of best of N at equal seconds"].value
+    assert found["feedback minus best of N at equal seconds"].value == pytest.approx(gap)
