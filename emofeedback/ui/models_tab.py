@@ -3,7 +3,6 @@
 It is not built on a public host: there, visitors do not choose what the machine downloads and loads.
 """
 
-import queue
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +15,7 @@ from emofeedback.hub import Download
 from emofeedback.models import KINDS, Kind, ModelEntry, ModelShelf, downloaded, entry_of, offered
 from emofeedback.ui import html
 from emofeedback.ui.desk import Models, friendly, friendly_stream
+from emofeedback.ui.worker import Post, posts_of
 
 FIRST = "Another model takes the place of the one that is loaded; all tabs then work with it."
 OTHER = {
@@ -23,7 +23,6 @@ OTHER = {
     "judge": "or a folder, OWNER/NAME[@REVISION], hosted:OWNER/NAME, a server's address",
 }
 ACCESS = {True: "gated: accept its terms on its page first", False: "open", None: "see its page"}
-TICK = 1.0
 Updates = dict[Any, Any]
 
 
@@ -115,35 +114,17 @@ class ModelsTab:
 
     def _fetched(self, kind: Kind, name: str) -> Iterator[Download | None]:
         """What a download says, and None as a sign of life; closing the iterator stops it."""
-        stop, posts = self._stop, queue.SimpleQueue[Download | Exception | None]()
+        stop = self._stop
 
-        def tell(news: Download) -> None:
-            if stop.is_set():
-                raise Cancelled("Stopped.")
-            posts.put(news)
+        def work(post: Post) -> None:
+            def tell(news: Download) -> None:
+                if stop.is_set():
+                    raise Cancelled("Stopped.")
+                post(news)
 
-        def work() -> None:
-            try:
-                self.shelf.fetch(kind, name, tell)
-            except Exception as error:
-                posts.put(error)
-            posts.put(None)
+            self.shelf.fetch(kind, name, tell)
 
-        threading.Thread(target=work, name="fetch-model", daemon=True).start()
-        try:
-            while True:
-                try:
-                    post = posts.get(timeout=TICK)
-                except queue.Empty:
-                    yield None
-                    continue
-                if post is None:
-                    return
-                if isinstance(post, Exception):
-                    raise post
-                yield post
-        finally:
-            stop.set()
+        return posts_of(work, stop)
 
     def unload(self, kind: Kind) -> Updates:
         """Free a model; it is loaded again when it is needed."""

@@ -4,6 +4,7 @@ import queue
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from emofeedback.errors import Cancelled
 from emofeedback.ui.desk import Models, Visit
@@ -19,7 +20,7 @@ def on_thread(
     stop: threading.Event,
     task: Callable[[Post], None],
     after: Callable[[], None] = lambda: None,
-) -> Iterator[object]:
+) -> Iterator[Any]:
     """Run `task` on a thread, under the models' lock and on the visitor's account; closing the iterator sets `stop`.
 
     Args:
@@ -31,22 +32,37 @@ def on_thread(
     Raises:
         Cancelled: `stop` was set before its turn came. Whatever the task raises is raised here too.
     """
-    posts: queue.SimpleQueue[object] = queue.SimpleQueue()
-    end = object()
 
-    def body() -> None:
+    def body(post: Post) -> None:
         try:
             models.get()
             with models.lock, visit.meter.work(visit.user):
                 if stop.is_set():
                     raise Cancelled("Stopped.")
-                task(posts.put)
-        except Exception as error:
-            posts.put(error)
+                task(post)
         finally:
             after()
             if visit.gone:  # the visitor's folder was dropped while the task still wrote to it
                 shutil.rmtree(visit.folder, ignore_errors=True)
+
+    return posts_of(body, stop)
+
+
+def posts_of(task: Callable[[Post], None], stop: threading.Event) -> Iterator[Any]:
+    """Run `task` on a thread; closing the iterator sets `stop`, which the task looks at.
+
+    Yields:
+        What the task posts, and None as a sign of life. Whatever it raises is raised here.
+    """
+    posts: queue.SimpleQueue[object] = queue.SimpleQueue()
+    end = object()
+
+    def body() -> None:
+        try:
+            task(posts.put)
+        except Exception as error:
+            posts.put(error)
+        finally:
             posts.put(end)
 
     threading.Thread(target=body, name="long-work", daemon=True).start()

@@ -80,26 +80,26 @@ def test_keys_of_history_are_only_looked_up(desk: Desk, key: str) -> None:
         lambda: h.choose(key, [], desk.who),
         lambda: h.export([key], desk.who),
     ):
-        refused(act)
+        assert refused(act)
     assert sorted(desk.folder.rglob("*.png")) == before
 
 
 @pytest.mark.parametrize("value", [None, {}, {"valence": "x", "arousal": 0}, {"valence": 7, "arousal": 0}, SCRIPT, [1]])
 def test_a_point_that_is_none(desk: Desk, value: Any) -> None:
-    refused(lambda: desk.create.preview.dragged(value, desk.who))
+    assert refused(lambda: desk.create.preview.dragged(value, desk.who))
 
 
 @pytest.mark.parametrize("number", [None, "1", "../1", -1, 99, float("nan"), SCRIPT])
 def test_rounds_and_runs_that_are_not_there(desk: Desk, number: Any) -> None:
     event: Any = SimpleNamespace(number=number)
     for act in (desk.create.browse.pick, desk.create.browse.branch, desk.create.browse.turn):
-        refused(lambda act=act: act(event, desk.who))
+        assert refused(lambda act=act: act(event, desk.who))
 
 
 @pytest.mark.parametrize("rows", [None, SCRIPT, [{}], [{"on": True}], [{"on": True, "new": "x" * 10**6}] * 50])
 def test_edits_that_belong_to_no_round(desk: Desk, rows: Any) -> None:
     event: Any = SimpleNamespace(rows=rows)
-    refused(lambda: desk.create.browse.choose(event, desk.who))
+    assert refused(lambda: desk.create.browse.choose(event, desk.who))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_path_and_a_mode_that_no_control_gives(desk: Desk) -> None:
         {c.mode: SCRIPT}, {c.grid: 10**9}, {c.prompt: "x" * 10**5}, {c.mode: "Path", c.path: "nan,nan inf,0"},
         {c.mode: "Blend", c.first: "../../etc"}, {c.animation: "/etc/passwd"},
     ):  # fmt: skip
-        refused(lambda changed=changed: list(desk.sweep.run(base | changed, desk.who)))
+        assert refused(lambda changed=changed: list(desk.sweep.run(base | changed, desk.who)))
 
 
 @pytest.mark.parametrize("name", ["text.png", "page.svg", "zip-of-nothing.png"])

@@ -5,10 +5,11 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from local_server import serving
 from PIL import Image
 
 from emofeedback.affect import Affect
@@ -61,16 +62,9 @@ def service() -> Iterator[Service]:
             self.end_headers()
             self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    made.url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield made
-    made.released.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Handler) as made.url:
+        yield made
+        made.released.set()
 
 
 def generator(service: Service, deadline: float = 20.0, **more: Any) -> HostedGenerator:
