@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import ResNetForImageClassification
 
 from emofeedback.affect import Affect
+from emofeedback.bars import without_bars
 from emofeedback.checksums import verify_folder
 from emofeedback.errors import UserError
 from emofeedback.pixels import from_images
@@ -91,7 +92,8 @@ class SceneRater:
         folder = Path(path)
         verify_folder(folder, "config.json")
         try:
-            model = ResNetForImageClassification.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+            with without_bars():
+                model = ResNetForImageClassification.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
             return cls(model, model.config.image_size, device)
         except (ValueError, OSError, KeyError, RuntimeError, AttributeError) as error:
             logger.debug("loading %s failed", folder, exc_info=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from diffusers import StableDiffusion3Pipeline
 
+from emofeedback.bars import without_bars
 from emofeedback.checksums import verify_folder
 from emofeedback.errors import UserError
 
@@ -28,14 +29,15 @@ def load_pipeline(folder: Path, dtype: torch.dtype) -> StableDiffusion3Pipeline:
     """
     verify_folder(folder, "model_index.json")
     try:
-        pipeline = StableDiffusion3Pipeline.from_pretrained(
-            folder,
-            text_encoder_3=None,
-            tokenizer_3=None,
-            torch_dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-        )
+        with without_bars():
+            pipeline = StableDiffusion3Pipeline.from_pretrained(
+                folder,
+                text_encoder_3=None,
+                tokenizer_3=None,
+                dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+            )
     except (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError) as error:
         logger.debug("loading %s failed", folder, exc_info=error)
         raise UserError(f"The generator in {folder} cannot be loaded; fetch the checkpoint again.") from None

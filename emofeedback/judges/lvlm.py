@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from emofeedback.affect import Affect
+from emofeedback.bars import without_bars
 from emofeedback.checksums import verify_folder
 from emofeedback.errors import UserError
 from emofeedback.judges.foresight import most_promising
@@ -76,7 +77,10 @@ class SceneJudge:
         folder = Path(path)
         verify_folder(folder, "config.json")
         try:
-            model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+            with without_bars():
+                model = LlavaForConditionalGeneration.from_pretrained(
+                    folder, dtype=torch.float32, local_files_only=True
+                )
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
             judge = cls(model, tokenizer, name=folder.name, device=device)
         except (ValueError, OSError, KeyError, RuntimeError) as error:

@@ -34,7 +34,7 @@ itself.
 import torch
 from diffusers import StableDiffusion3Pipeline
 pipe = StableDiffusion3Pipeline.from_pretrained(
-    "checkpoints/scene-generator", text_encoder_3=None, tokenizer_3=None, torch_dtype=torch.float32
+    "checkpoints/scene-generator", text_encoder_3=None, tokenizer_3=None, dtype=torch.float32
 )
 image = pipe("a lighthouse by the seaside at night", num_inference_steps=12, guidance_scale=3.5,
              height={pixels}, width={pixels}, max_sequence_length=1).images[0]
