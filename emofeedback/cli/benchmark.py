@@ -1,39 +1,39 @@
-"""`benchmark`: speed and memory on this machine, beside the goals; of drawing and reading, or of fine-tuning."""
+"""`benchmark`: speed and memory on this machine: of drawing and reading, of fine-tuning, or of full-size shapes."""
 
 import argparse
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from emofeedback.cli.console import Console, Outcome, settings_from, usage
+from emofeedback.cli.console import Console, Outcome, UsageError, settings_from, usage
 from emofeedback.evaluation.benchmark import help_seconds, load_measure, measure_speed, memory_measure
 from emofeedback.evaluation.report import Measure, report
 from emofeedback.settings import Settings
 from emofeedback.storage import results_folder, write_json
 
 MINUTES = 2.0  # of each objective, where no budget is given
+Measured = tuple[list[Measure], dict[str, str], str]  # measures, models and the command
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:
-    """Measure; benchmark.json is written where --out is given."""
+    """Measure; benchmark.json is written where --out is given. Not done where nothing could be measured."""
     settings = settings_from(arguments)
     console.progress("loading the models")
-    if arguments.part == "finetune":
-        measures, models, command = _finetune(arguments, settings, console)
-    else:
-        measures, models, command = _speed(arguments, settings, console)
-    data = report("benchmark" if arguments.part == "speed" else "benchmark finetune", command, settings.seed, models,
-                  measures)  # fmt: skip
+    parts: dict[str, Callable[[argparse.Namespace, Settings, Console], Measured]] = {
+        "speed": _speed, "finetune": _finetune, "shapes": _shapes,
+    }  # fmt: skip
+    measures, models, command = parts[arguments.part](arguments, settings, console)
+    kind = "benchmark" if arguments.part == "speed" else f"benchmark {arguments.part}"
+    data = report(kind, command, settings.seed, models, measures)
     if settings.out is not None:
         with results_folder(settings.out) as folder:
             write_json(folder / "benchmark.json", data)
-    return Outcome(data, "\n".join(m.line() for m in measures))
+    return Outcome(data, "\n".join(m.line() for m in measures), any(m.n for m in measures))
 
 
-def _speed(
-    arguments: argparse.Namespace, settings: Settings, console: Console
-) -> tuple[list[Measure], dict[str, str], str]:
+def _speed(arguments: argparse.Namespace, settings: Settings, console: Console) -> Measured:
     begun = time.perf_counter()
     from emofeedback.build import build_generator, build_judge
 
@@ -48,25 +48,30 @@ def _speed(
     return measures, models, f"emofeedback benchmark --repeats {arguments.repeats} --seed {settings.seed}"
 
 
-def _finetune(
-    arguments: argparse.Namespace, settings: Settings, console: Console
-) -> tuple[list[Measure], dict[str, str], str]:
+def _finetune(arguments: argparse.Namespace, settings: Settings, console: Console) -> Measured:
     """Every objective on a fresh generator, each for the same budget; nothing is kept."""
-    from emofeedback.build import build_generator, build_rater, build_reward_judge
+    from emofeedback.build import build_generator, build_judge, build_rater
     from emofeedback.training.finetune_benchmark import measure_learning
     from emofeedback.training.finetune_build import build_finetuner
     from emofeedback.training.finetune_job import job_tasks
     from emofeedback.training.finetune_order import FinetuneOrder
     from emofeedback.training.finetune_settings import FinetuneSettings, read_list
+    from emofeedback.training.objectives import OBJECTIVES, objective
+    from emofeedback.training.reward_judge import objective_for, suits
 
     with usage():
-        objectives = read_list(arguments.objectives)
+        for name in read_list(arguments.objectives or ""):
+            objective(name)  # refused before a model is loaded
+    judge = build_judge(settings)
+    with usage():
+        objectives = [objective_for(judge, name) for name in read_list(arguments.objectives or "")]
+        objectives = objectives or [name for name in OBJECTIVES if suits(judge, name)]
         minutes = None if arguments.updates else arguments.minutes or MINUTES
         jobs = [
             FinetuneSettings(objective=name, minutes=minutes, updates=arguments.updates, seed=settings.seed)
             for name in objectives
         ]
-    judge, rater = build_reward_judge(settings), build_rater(settings)
+    rater = build_rater(settings, judge)
     plain, measures, name = replace(settings, adapter=None), [], ""
     for job in jobs:
         generator = build_generator(plain)
@@ -81,3 +86,32 @@ def _finetune(
     budget = f"--updates {arguments.updates}" if arguments.updates else f"--minutes {minutes:g}"
     command = f"emofeedback benchmark finetune --objectives {','.join(objectives)} {budget} --seed {settings.seed}"
     return measures, {"generator": name, "judge": judge.name, "rater": rater.name}, command
+
+
+def _shapes(arguments: argparse.Namespace, settings: Settings, console: Console) -> Measured:
+    """Published models' sizes with random weights; nothing is downloaded."""
+    scale, size = arguments.scale, arguments.side
+    if size is not None and size % 16:
+        raise UsageError(f"--size must be a multiple of 16, not {size}.")
+    if size is not None and scale == "tiny":
+        raise UsageError("Tiny shapes have a size of their own; leave out --size.")
+    from emofeedback.build import prepare_device
+    from emofeedback.training.shape_benchmark import NO_GPU, SCALES, measure_shapes
+
+    shapes = SCALES[scale]
+    measures = measure_shapes(
+        shapes, prepare_device(settings), size=size, repeats=arguments.repeats, seed=settings.seed,
+        progress=lambda text: console.progress(text),
+    )  # fmt: skip
+    if not any(measure.n for measure in measures):
+        why = "the memory of the GPU does not suffice for any of these models"
+        if any(measure.note == NO_GPU for measure in measures):
+            why = "full-size models need a CUDA GPU (--scale tiny tries the command without one)"
+        console.note(f"Nothing was measured, because {why}.")
+    models = {
+        "generator": ", ".join(f"{shape.name} shape, random weights" for shape in shapes.generators),
+        "judge": f"{shapes.judge.name} shape, random weights",
+    }
+    given = (f" --size {size}" if size else "") + ("" if scale == "full" else f" --scale {scale}")
+    command = f"emofeedback benchmark shapes{given} --repeats {arguments.repeats} --seed {settings.seed}"
+    return measures, models, command

@@ -5,17 +5,21 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from math import isfinite
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
 from emofeedback import __version__
 from emofeedback.evaluation.metrics import Interval
+from emofeedback.generators.memory import gpu_gigabytes
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One figure. `goal` is the range it should lie in, either end open; None = reported without a goal."""
+    """One figure. `goal` is the range it should lie in, either end open; None = reported without a goal.
+
+    A figure that could not be taken is not a number, null as JSON, and its `note` says why.
+    """
 
     name: str
     value: float
@@ -23,6 +27,12 @@ class Measure:
     n: int
     interval: tuple[float, float] | None = None
     goal: tuple[float | None, float | None] | None = None
+    note: str | None = None
+
+    @classmethod
+    def missing(cls, name: str, unit: str, note: str) -> "Measure":
+        """A figure that could not be taken, and why."""
+        return cls(name, nan, unit, 0, note=note)
 
     @classmethod
     def of(
@@ -56,10 +66,13 @@ class Measure:
             "holds": self.holds(),
             "n": self.n,
             "interval": None if self.interval is None else [_finite(end) for end in self.interval],
+            **({} if self.note is None else {"note": self.note}),
         }
 
     def line(self) -> str:
         """For a terminal."""
+        if self.note is not None and not isfinite(self.value):
+            return f"{self.name}: {self.note}"
         spread = "" if self.interval is None else f" [{self.interval[0]:.3g}, {self.interval[1]:.3g}]"
         mark = {True: "holds", False: "missed", None: ""}[self.holds()]
         goal = "" if self.goal is None else f"; goal {self.goal_text()}: {mark}"
@@ -94,6 +107,7 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "processor": _processor(),
         "cores": cores,
+        "gpu": None if (gpu := gpu_gigabytes()) is None else gpu[0],
         "python": platform.python_version(),
         "packages": packages,
     }

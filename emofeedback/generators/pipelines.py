@@ -16,7 +16,7 @@ import torch
 from diffusers import DiffusionPipeline
 from PIL import Image
 
-from emofeedback.errors import UserError
+from emofeedback.errors import OutOfMemory, UserError
 from emofeedback.flow.schedule import interpolate
 from emofeedback.generators.conditioning import (
     TextCondition,
@@ -27,7 +27,7 @@ from emofeedback.generators.conditioning import (
     with_emotion,
 )
 from emofeedback.generators.emotion_words import with_emotion_words
-from emofeedback.generators.families import Recipe
+from emofeedback.generators.families import Described, Recipe
 from emofeedback.generators.flow_view import FlowCondition, FlowView
 from emofeedback.generators.ip_adapter import IpAdapterPrompts
 from emofeedback.generators.memory import free_memory
@@ -71,7 +71,7 @@ class PipelineGenerator:
     ) -> None:
         self.folder, self.device_name, self.options = Path(folder), device, options or PipelineOptions()
         self.base_name = self.name = name or self.folder.resolve().name
-        self.described = check_pipeline_folder(self.folder, self.base_name)
+        self.described = self._describe()
         self.family, self.revision = self.described.family, revision
         recipe = recipe or self.described.recipe
         self.default_steps, self.preview_steps = recipe.steps, recipe.preview_steps
@@ -83,12 +83,19 @@ class PipelineGenerator:
         if isinstance(emotion, torch.nn.Module):
             emotion.to(self.pipeline._execution_device).eval()
 
+    def _describe(self) -> Described:
+        return check_pipeline_folder(self.folder, self.base_name)
+
+    def _load(self) -> DiffusionPipeline:
+        """The pipeline, placed as the options say; TooLarge where it does not fit."""
+        return open_pipeline(self.folder, self.described, self.options, self.device_name, self.base_name)
+
     def _open(self) -> None:
         """Load; where the memory does not suffice, with the next cheaper setting if that is allowed."""
         opened: DiffusionPipeline | None = None
         while opened is None:
             with suppress(TooLarge):
-                opened = open_pipeline(self.folder, self.described, self.options, self.device_name, self.base_name)
+                opened = self._load()
             if opened is None:  # only here is the error gone, and with it what its frames hold
                 free_memory()
                 self._cheaper()
@@ -106,7 +113,7 @@ class PipelineGenerator:
         following = self.options.next_cheaper(self.device_name)
         if not self.options.cheaper or following is None:
             advice = "set EMOFEEDBACK_CHEAPER=1, or choose a smaller model; `doctor` says what fits"
-            raise UserError(f"{self.base_name} does not fit the memory with {self.options.text()}; {advice}.")
+            raise OutOfMemory(f"{self.base_name} does not fit the memory with {self.options.text()}; {advice}.")
         logger.warning("%s does not fit the memory; trying %s", self.base_name, following.text())
         self.options = following
 
