@@ -6,6 +6,7 @@ converted at the edges. The plane and its words follow Russell, "A circumplex mo
 
 import math
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from emofeedback.errors import UserError
 
@@ -63,6 +64,9 @@ EMOTIONS: dict[str, Affect] = {
     "sadness": Affect(-0.7, -0.5),
     "neutral": Affect(0.0, 0.0),
 }
+Mikels = Literal["amusement", "awe", "contentment", "excitement", "anger", "disgust", "fear", "sadness"]
+MIKELS: tuple[Mikels, ...] = get_args(Mikels)
+"""The eight categories of Mikels et al. (2005), doi 10.3758/BF03192732; each has a point in EMOTIONS."""
 PRESETS: tuple[str, ...] = ("happy", "excited", "alert", "afraid", "miserable", "gloomy", "sleepy", "serene")
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from emofeedback.affect import Affect, emotion
 from emofeedback.errors import UserError
-from emofeedback.records import PictureRequest
+from emofeedback.records import PictureRequest, VisualPrompt
 
 EXTENT = 0.8
 COMPARE_SIZE = 32
@@ -136,10 +136,15 @@ def along(waypoints: Sequence[Affect], frames: int) -> list[Affect]:
 
 
 def requests_for(
-    prompt: str, affects: Sequence[Affect], seed: int, strength: float = 1.0, steps: int | None = None
-) -> list[PictureRequest]:
-    """One request per point: same words, same seed."""
-    return [PictureRequest(prompt, affect, seed, strength, steps) for affect in affects]
+    prompt: str, affects: Sequence[Affect], seed: int, strength: float = 1.0, steps: int | None = None,
+    visual: VisualPrompt | None = None,
+) -> list[PictureRequest]:  # fmt: skip
+    """One request per point: same words, same seed.
+
+    Args:
+        visual: of every picture; where it names no emotion, each point is shown what lies nearest to it.
+    """
+    return [PictureRequest(prompt, affect, seed, strength, steps, visual=visual) for affect in affects]
 
 
 def lab(image: Image.Image) -> np.ndarray:

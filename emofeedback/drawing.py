@@ -59,10 +59,7 @@ class Drawing:
         if self.guidance is not None:
             check_number("guidance", self.guidance, 0.0, 50.0)
         check_number("start_strength", self.start_strength, 0.01, 1.0)
-        if self.visual is not None:
-            check_number("visual strength", self.visual.strength, 0.0, 5.0)
-            if self.visual.guidance is not None:
-                check_number("visual guidance", self.visual.guidance, 0.0, 50.0)
+        check_visual(self.visual)
 
     def requests(self, prompt: str, target: Affect, default_steps: int) -> list[PictureRequest]:
         """One request per candidate, alike but for the seed."""
@@ -94,6 +91,15 @@ def check_number(name: str, value: float, low: float, high: float) -> None:
         raise UserError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}.")
     if not low <= value <= high:
         raise UserError(f"{name} must lie between {low:g} and {high:g}, but is {value:g}.")
+
+
+def check_visual(visual: VisualPrompt | None) -> None:
+    """Raise UserError where a visual prompt's strength or guidance is out of range."""
+    if visual is None:
+        return
+    check_number("visual strength", visual.strength, 0.0, 5.0)
+    if visual.guidance is not None:
+        check_number("visual guidance", visual.guidance, 0.0, 50.0)
 
 
 def draw_pictures(

@@ -16,6 +16,7 @@ from pathlib import Path
 from emofeedback.drawing import MAX_CANDIDATES, MAX_SEED
 from emofeedback.errors import UserError
 from emofeedback.pictures import MAX_BYTES, MAX_PIXELS
+from emofeedback.records import VisualPrompt
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT = 256 * 1024
@@ -40,6 +41,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "rounds": (1, 50),
 }
 WHOLE = ("seed", "steps", "candidates", "rounds")
+NO_VISUAL = VisualPrompt(strength=0.0)
+"""Our own settings that name no visual prompt: the words alone."""
+MAX_CENTRES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class PictureSettings:
     candidates: int | None = None
     rounds: int | None = None
     model: str | None = None
+    visual: VisualPrompt | None = None  # without a person's own pictures, which no settings hold
+    own_pictures: int | None = None  # how many of those there were
     others: tuple[tuple[str, str], ...] = ()  # what the text says besides, in its own words
 
     def known(self) -> dict[str, object]:
@@ -153,7 +159,37 @@ def settings_from(values: Mapping[str, object], label: str) -> PictureSettings:
         found[name] = value
     if (found.get("valence") is None) != (found.get("arousal") is None):
         raise _damaged(label, "valence and arousal")
-    return PictureSettings(**found)  # type: ignore[arg-type]
+    visual, own_pictures = _visual(values.get("visual"), label)
+    return PictureSettings(**found, visual=visual, own_pictures=own_pictures)  # type: ignore[arg-type]
+
+
+def _visual(values: object, label: str) -> tuple[VisualPrompt, int | None]:
+    """What `serialize.visual_json` wrote, and how many own pictures there were; None = nothing was guided."""
+    if values is None:
+        return NO_VISUAL, None
+    if not isinstance(values, Mapping):
+        raise _damaged(label, "visual prompt")
+    strength, guidance, own = values.get("strength"), values.get("guidance"), values.get("own_pictures", 0)
+    names, centres = (values.get("emotion"), values.get("negative")), values.get("centres")
+    sound = _within(strength, 0, 5) and (guidance is None or _within(guidance, 0, 50))
+    sound = sound and _within(own, 0, MAX_CENTRES) and isinstance(own, int)
+    sound = sound and all(name is None or (isinstance(name, str) and len(name) <= 60) for name in names)
+    if centres is not None:
+        sound = sound and isinstance(centres, list) and len(centres) <= MAX_CENTRES
+        sound = sound and all(
+            isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], int) and _within(pair[0], 0, 10**6)
+            and _within(pair[1], 0, 100)
+            for pair in centres
+        )  # fmt: skip
+    if not sound:
+        raise _damaged(label, "visual prompt")
+    pairs = None if centres is None else tuple((number, float(weight)) for number, weight in centres)
+    return VisualPrompt(strength, names[0], pairs, negative=names[1], guidance=guidance), own or None  # type: ignore[arg-type]
+
+
+def _within(value: object, low: float, high: float) -> bool:
+    """Whether it is a number in [low, high]; truth values and NaN are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
 
 
 def _own(text: str, label: str) -> PictureSettings:

@@ -8,10 +8,11 @@ from emofeedback import continuum
 from emofeedback.affect import Affect
 from emofeedback.animation import Format, animate
 from emofeedback.continuum import Continuity, continuity, sheet_continuity
-from emofeedback.drawing import CancelFlag, Progress, check_number, check_whole, draw_pictures
+from emofeedback.drawing import CancelFlag, Progress, check_number, check_visual, check_whole, draw_pictures
 from emofeedback.errors import Cancelled
 from emofeedback.protocols import Generator, Judge
-from emofeedback.records import Picture, Reading
+from emofeedback.records import Picture, Reading, VisualPrompt
+from emofeedback.serialize import visual_json
 from emofeedback.sheets import Board, board_of, sheet
 from emofeedback.spread import Team
 from emofeedback.storage import image_bytes, png_bytes, write_json, write_rows, write_whole
@@ -100,6 +101,7 @@ def run_sweep(
     seed: int = 0,
     strength: float = 1.0,
     steps: int | None = None,
+    visual: VisualPrompt | None = None,
     cancel: CancelFlag | None = None,
     team: Team | None = None,
 ) -> Iterator[SweepProgress | Sweep]:
@@ -107,6 +109,7 @@ def run_sweep(
 
     Args:
         judge: None = the pictures are not read.
+        visual: guides every picture; where it names no emotion, by what lies nearest to the picture's own point.
         team: processes that share the work; every one of them gets the whole sweep.
 
     Raises:
@@ -115,9 +118,10 @@ def run_sweep(
     """
     check_whole("seed", seed, 0, 2**53)
     check_number("strength", strength, 0.0, 5.0)
+    check_visual(visual)
     points = [point for row in rows for point in row]
     team = team or Team()
-    requests = team.part(continuum.requests_for(prompt, points, seed, strength, steps))
+    requests = team.part(continuum.requests_for(prompt, points, seed, strength, steps, visual))
     pictures: list[Picture] = []
     readings: list[Reading | None] = []
     for begin in range(0, len(requests), BATCH):
@@ -195,17 +199,22 @@ def sweep_json(sweep: Sweep, files: SweepFiles, out: Path | None = None) -> dict
     def named(path: Path) -> str:
         return path.name if out is None else str(path)
 
-    points = points_json(sweep)
+    points, visual = points_json(sweep), sweep.pictures[0][0].request.visual
     for point, path in zip(points, files.cells, strict=False):
         point["image"] = named(path)
-    return {
-        "prompt": sweep.prompt,
-        "seed": sweep.seed,
-        "sheet": named(files.sheet),
-        "table": named(files.table),
-        "animation": None if files.animation is None else named(files.animation),
-        "points": points,
-        "continuity": {name: asdict(figure) for name, figure in sweep.figures.items()},
-        "generator": sweep.generator,
-        "judge": sweep.judge,
-    } | ({} if out is None else {"out": str(out)})
+    told: dict[str, object] = {} if visual is None else {"visual": visual_json(visual)}
+    return (
+        told
+        | {
+            "prompt": sweep.prompt,
+            "seed": sweep.seed,
+            "sheet": named(files.sheet),
+            "table": named(files.table),
+            "animation": None if files.animation is None else named(files.animation),
+            "points": points,
+            "continuity": {name: asdict(figure) for name, figure in sweep.figures.items()},
+            "generator": sweep.generator,
+            "judge": sweep.judge,
+        }
+        | ({} if out is None else {"out": str(out)})
+    )

@@ -23,8 +23,6 @@ from safetensors.numpy import load_file, save_file
 from emofeedback.affect import EMOTIONS, Affect
 from emofeedback.errors import UserError
 
-MIKELS = ("amusement", "awe", "contentment", "excitement", "anger", "disgust", "fear", "sadness")
-"""The eight categories of Mikels et al. (2005)."""
 BANK, FEATURES, PICTURES = "bank.json", "bank.safetensors", "nearest.webp"
 TEMPERATURE = 0.1
 """Of the softmax that turns the similarities of retrieved centres into weights."""

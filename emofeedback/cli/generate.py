@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
-from emofeedback.affect import Affect, emotion
+from emofeedback.affect import MIKELS, Affect, emotion
 from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, signed, usage
 from emofeedback.errors import UserError
 from emofeedback.loop import Advised, Event, Finished, Progress, ReadDone, RoundDone, RoundStarted, run_loop
@@ -15,7 +15,6 @@ from emofeedback.rewriting.director import turn_of
 from emofeedback.rewriting.written import rewrites_json
 from emofeedback.serialize import candidate_name, run_json
 from emofeedback.storage import RUN_FILE, png_bytes, results_folder, write_json, write_whole
-from emofeedback.visual_bank import MIKELS
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:

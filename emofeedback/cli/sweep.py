@@ -10,6 +10,7 @@ from emofeedback.animation import format_of
 from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, usage
 from emofeedback.continuum import Continuity
 from emofeedback.errors import UserError
+from emofeedback.records import VisualPrompt
 from emofeedback.settings import Settings
 from emofeedback.spread import Team
 from emofeedback.storage import results_folder
@@ -53,9 +54,10 @@ def _drawn(
 
     settings = replace(settings, device=team.own_device(settings.device))
     generator, judge = build_generator(settings), build_judge(settings)
+    visual = None if arguments.visual is None else VisualPrompt(arguments.visual)
     for event in run_sweep(
         generator, judge, prompt, rows,
-        seed=settings.seed, strength=arguments.strength, steps=arguments.steps, team=team,
+        seed=settings.seed, strength=arguments.strength, steps=arguments.steps, visual=visual, team=team,
     ):  # fmt: skip
         if isinstance(event, Sweep):
             return event

@@ -11,7 +11,7 @@ from itertools import product
 
 import numpy as np
 
-from emofeedback.affect import Affect, emotion
+from emofeedback.affect import MIKELS, Affect, emotion
 from emofeedback.errors import UserError
 from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
 from emofeedback.evaluation.protocol import Progress, held_out_prompts
@@ -22,7 +22,7 @@ from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.concepts import content_kept
 from emofeedback.rewriting.director import keys_of
 from emofeedback.rewriting.feeling import caption_affect
-from emofeedback.rewriting.viewers import MIKELS, Viewer
+from emofeedback.rewriting.viewers import Viewer
 from emofeedback.scenes.captions import parse
 
 SEED_STRIDE = 1000  # between the seeds of one evaluation, so that one agent's seeds stay apart

@@ -12,14 +12,13 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from emofeedback.affect import EMOTIONS, Affect
+from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.metrics import Interval, bootstrap, paired_bootstrap
 from emofeedback.evaluation.protocol import Reader, held_out_prompts
 from emofeedback.evaluation.report import Measure
 from emofeedback.protocols import Generator
 from emofeedback.records import PictureRequest, VisualPrompt
-from emofeedback.visual_bank import MIKELS
 
 SEED = 31  # of the pictures of the first of the seeds
 GAIN = 1.5  # of the visual prompt over the emotion's word

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, get_args
 
-from emofeedback.affect import EMOTIONS, Affect
+from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
 from emofeedback.records import Chain, ChainStep, Edit, Rewrite, StepName
 from emofeedback.revision import apply_edits
 from emofeedback.rewriting.concepts import Content, concept_of
 from emofeedback.rewriting.feeling import caption_affect
-from emofeedback.rewriting.viewers import MIKELS, Viewer
+from emofeedback.rewriting.viewers import Viewer
 from emofeedback.scenes.captions import parse
 
 STEPS: tuple[StepName, ...] = get_args(StepName)

@@ -13,14 +13,12 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from emofeedback.affect import Mikels
 from emofeedback.errors import UserError
 
 Kind = Literal["place", "time", "season", "weather", "light", "colour", "gesture", "object"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """What a concrete, drawable concept can be."""
-Emotion = Literal["amusement", "awe", "contentment", "excitement", "anger", "disgust", "fear", "sadness"]
-MIKELS: tuple[Emotion, ...] = get_args(Emotion)
-"""The categories of Mikels et al. 2005, doi 10.3758/BF03192732."""
 MAX_VIEWERS = 24
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[\w' -]{1,40}$")]
@@ -46,7 +44,7 @@ class Memory(BaseModel):
     """What an emotion is about: a sentence with things that can be drawn, and drawable details "gesture: ..."."""
 
     model_config = _STRICT
-    emotion: Emotion
+    emotion: Mikels
     about: Words
     details: Annotated[tuple[Detail, ...], Field(max_length=4)] = ()
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from emofeedback.affect import EMOTIONS, Affect
+from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
-from emofeedback.visual_bank import MIKELS, Centre, VisualBank
+from emofeedback.visual_bank import Centre, VisualBank
 
 Array = NDArray[np.float32]
 CELLS = (-0.8, -0.4, 0.0, 0.4, 0.8)

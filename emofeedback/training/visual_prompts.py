@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from emofeedback.affect import MIKELS
 from emofeedback.flow.schedule import euler_step, guided, interpolate, logit_normal_times, velocity
 from emofeedback.generators.diffusion import TIMESTEPS, SceneDiffusionGenerator
 from emofeedback.generators.visual_adapter import VisualAdapter, VisualShape
@@ -31,7 +32,7 @@ from emofeedback.training.checkpoint import load_state, save_state
 from emofeedback.training.optim import Muon, Optimisers, WeightAverage, trapezoid
 from emofeedback.training.scene_data import batch_indices
 from emofeedback.training.scene_networks import PlainJointAttention
-from emofeedback.visual_bank import MIKELS, VisualBank
+from emofeedback.visual_bank import VisualBank
 
 SHEET_PROMPTS = ("a lighthouse by the seaside", "a cat in a garden", "a castle in the mountains")
 Array = NDArray[np.float32]

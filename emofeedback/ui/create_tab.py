@@ -43,7 +43,7 @@ class CreateTab:
             self.stage = layout.stage(first)
             self.judge = layout.judge_side(first)
         self.view = RunView(self.controls, self.stage, self.judge)
-        self.preview = Preview(models, visits, self.browse, self.view)
+        self.preview = Preview(models, visits, self.browse, self.view, self.always)
         self.follow = layout.follow
         self._connect()
         self.browse.connect(self.view)

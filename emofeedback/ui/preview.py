@@ -1,6 +1,6 @@
 """The preview on the Create tab: pad, sliders and chips kept in step, and one quick picture when a move ends."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -15,7 +15,7 @@ from emofeedback.ui import html
 from emofeedback.ui.browse import Browse
 from emofeedback.ui.circumplex import marks
 from emofeedback.ui.desk import Models, Visit, Visits, friendly, friendly_stream
-from emofeedback.ui.order import Order, read_order
+from emofeedback.ui.order import Contributor, Order, read_order
 from emofeedback.ui.pad import as_value, overlay, point
 from emofeedback.ui.run_view import RunView, Updates
 
@@ -24,10 +24,16 @@ FOLLOW_SLIDERS = "(valence, arousal) => ({ valence, arousal })"
 
 
 class Preview:
-    """Listens to whatever sets the mood."""
+    """Listens to whatever sets the mood.
 
-    def __init__(self, models: Models, visits: Visits, browse: Browse, view: RunView) -> None:
-        self.models, self.visits, self.browse = models, visits, browse
+    Args:
+        contributors: panels whose part in every picture a preview shows too.
+    """
+
+    def __init__(
+        self, models: Models, visits: Visits, browse: Browse, view: RunView, contributors: Sequence[Contributor]
+    ) -> None:
+        self.models, self.visits, self.browse, self.contributors = models, visits, browse, contributors
         self.controls, self.stage, self.judge = view.controls, view.stage, view.judge
 
     def connect(self, knobs: set[Any], quick: dict[str, Any], heavy: dict[str, Any]) -> list[Any]:
@@ -88,6 +94,8 @@ class Preview:
         if bench.busy:
             return
         self.models.get()
+        for contribute in self.contributors:
+            order = contribute(visit, order)
         with self.models.lock:
             if bench.busy or bench.asked != asked:
                 return
@@ -103,7 +111,10 @@ class Preview:
     def _draw(self, order: Order, visit: Visit, cancel: Any) -> Iterator[Updates]:
         generator, judge = self.models.get()
         s = self.stage
-        asked = PictureRequest(order.prompt, order.target, order.drawing.seed, order.strength, generator.preview_steps)
+        d = order.drawing
+        asked = PictureRequest(
+            order.prompt, order.target, d.seed, order.strength, generator.preview_steps, visual=d.visual
+        )
         picture = [m for m in draw_pictures(generator, [asked], cancel) if not isinstance(m, Progress)][0][0]
         visit.runs += 1
         sketch, path = visit.files() / "drawn-preview.png", visit.files() / "preview.png"

@@ -26,10 +26,11 @@ from emofeedback.ui.hosting import UPLOAD_RULE, Hosting, Turnstile
 from emofeedback.ui.models_tab import ModelsTab
 from emofeedback.ui.read_tab import ReadTab
 from emofeedback.ui.references_panel import ReferencesPanel
-from emofeedback.ui.restore import FIELDS, Restore
+from emofeedback.ui.restore import CREATE, Restore
 from emofeedback.ui.safety import guarded
 from emofeedback.ui.sweep_tab import SweepTab
 from emofeedback.ui.theme import css, theme
+from emofeedback.ui.viewers_kept import browser_kept
 from emofeedback.ui.viewers_panel import ViewersPanel
 
 Load = Callable[[], tuple[Generator, Judge]]
@@ -68,18 +69,18 @@ def build(
         Endpoints(models, visits, open_job)  # first: the page's own listeners must not take their names
         gr.HTML(BRAND)
         banner = gr.HTML(elem_id="banner")
-        restore = Restore()
+        restore, kept = Restore(), browser_kept()
         with gr.Tabs() as tabs:
             with gr.Tab("Create", id="create"):
                 create = CreateTab(models, visits, shown)
                 with create.before():
-                    viewers = ViewersPanel(models, visits, company, create.controls)
+                    viewers = ViewersPanel(models, visits, company, create.controls, kept)
                     references = ReferencesPanel(models, visits, create.controls)
                 create.contributors.append(viewers.contribute)
                 create.always.append(references.contribute)
             with gr.Tab("Continuum", id="continuum"):
                 sweep = SweepTab(models, visits)
-                sweep.open_into(create, tabs)
+                sweep.open_into(create, references, tabs)
             with gr.Tab("Read a picture", id="read"):
                 read = ReadTab(models, visits)
             if open_job is not None:
@@ -97,12 +98,15 @@ def build(
         if keeper is not None:
             controls = create.controls
             restore.after(create.follow, [controls.valence, controls.arousal], [controls.pad])
-            restore.connect({name: getattr(controls, name) for name in FIELDS}, tabs, controls.randomize)
+            restore.after(references.found, references.asked, [references.cards])
+            fields = {name: getattr(controls, name) for name in CREATE} | references.fields()
+            restore.connect(fields, tabs, controls.randomize)
         if hosting.public:
             gr.HTML(html.notice(UPLOAD_RULE), elem_id="upload-rule")
         page.load(
             lambda: _banner(models), None, [banner], queue=False, show_progress="hidden", api_visibility="private"
         )
+        viewers.on_load(page)
         page.load(visits.arrive, queue=False, show_progress="hidden", api_visibility="private")
         page.unload(visits.leave)
     page.queue(default_concurrency_limit=1, max_size=hosting.queue_size)

@@ -50,6 +50,8 @@ class Controls:
     share: gr.Slider
     frames: gr.Slider
     strength: gr.Slider
+    visual: gr.Checkbox
+    visual_strength: gr.Slider
     seed: gr.Number
     animation: gr.Dropdown
     draw: gr.Button
@@ -103,6 +105,11 @@ def controls(prompt: str) -> Controls:
         frames = gr.Slider(3, MAX_FRAMES, 9, step=1, label="Pictures", visible=False, elem_id="sweep-frames")
         with gr.Accordion("More", open=False):
             strength = gr.Slider(0, 2, 1, step=0.1, label="Strength of the emotion")
+            visual = gr.Checkbox(False, label="Guide by pictures of the emotion", elem_id="sweep-visual")
+            visual_strength = gr.Slider(
+                0, 2, 1, step=0.1, label="Strength of the pictures", info="each picture by those of its own mood",
+                visible=False, elem_id="sweep-visual-strength", buttons=[],
+            )  # fmt: skip
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED)
             choices = [("none", ""), *((name.upper(), name) for name in formats())]
             animation = gr.Dropdown(choices, value="webp", label="Animation", elem_id="sweep-animation")
@@ -111,8 +118,8 @@ def controls(prompt: str) -> Controls:
             stop = gr.Button("Stop", elem_id="sweep-stop", scale=2, min_width=70)
     shape = {SHEET: sheet_group, PATH: path_group, BLEND: blend_group}
     return Controls(
-        words, mode, grid, drawn, path, undo, clear, first, second, share, frames, strength, seed, animation, draw,
-        stop, shape,
+        words, mode, grid, drawn, path, undo, clear, first, second, share, frames, strength, visual,
+        visual_strength, seed, animation, draw, stop, shape,
     )  # fmt: skip
 
 

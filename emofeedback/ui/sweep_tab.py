@@ -13,7 +13,7 @@ import gradio as gr
 from emofeedback.animation import format_of
 from emofeedback.continuum import parse_path
 from emofeedback.errors import UserError
-from emofeedback.records import Picture, Reading
+from emofeedback.records import Picture, Reading, VisualPrompt
 from emofeedback.sweep import Sweep, SweepFiles, plan, run_sweep, write_sweep
 from emofeedback.ui import html
 from emofeedback.ui import sweep_layout as layout
@@ -21,6 +21,7 @@ from emofeedback.ui.create_layout import START_PROMPT
 from emofeedback.ui.create_tab import CreateTab
 from emofeedback.ui.desk import MODELS, Models, Visit, Visits, friendly, friendly_stream
 from emofeedback.ui.order import checked_words
+from emofeedback.ui.references_panel import SWITCH_OFF, ReferencesPanel, knobs_of
 from emofeedback.ui.sweep_layout import BLEND, MODES, PATH, SHEET
 
 Updates = dict[Any, Any]
@@ -51,7 +52,8 @@ class SweepTab:
         c, s = self.controls, self.stage
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         knobs: set[Any] = {
-            c.prompt, c.mode, c.grid, c.path, c.first, c.second, c.share, c.frames, c.strength, c.seed, c.animation
+            c.prompt, c.mode, c.grid, c.path, c.first, c.second, c.share, c.frames, c.strength, c.visual,
+            c.visual_strength, c.seed, c.animation,
         }  # fmt: skip
         drawn = c.draw.click(
             self.run, knobs, self.outputs(), show_progress="minimal", show_progress_on=[s.status],
@@ -59,6 +61,7 @@ class SweepTab:
         )  # fmt: skip
         c.stop.click(self.halt, None, [s.status], cancels=[drawn], **quick)
         c.mode.change(self.switch, [c.mode], [*c.shape.values(), c.frames, c.draw], **quick)
+        c.visual.change(lambda on: gr.update(visible=on), [c.visual], [c.visual_strength], **quick)
         c.drawn.click(self.add_point, [c.path], [c.path, c.drawn], **quick)
         c.undo.click(lambda path: _path(" ".join(path.split()[:-1])), [c.path], [c.path, c.drawn], **quick)
         c.clear.click(lambda: _path(""), None, [c.path, c.drawn], **quick)
@@ -66,14 +69,18 @@ class SweepTab:
         s.sheet.select(self.pick_at, None, [s.cell], **quick)
         s.cell.change(self.pick, [s.cell], [s.picture, s.words, s.open], **quick)
 
-    def open_into(self, create: CreateTab, tabs: gr.Tabs) -> None:
+    def open_into(self, create: CreateTab, references: ReferencesPanel, tabs: gr.Tabs) -> None:
         """Let "Open in Create" put the picture's settings into the Create tab and go there."""
         c, s = create.controls, self.stage
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         opened = s.open.click(
-            self.settings, [s.cell], [c.prompt, c.valence, c.arousal, c.strength, c.seed, c.randomize, tabs], **quick
+            self.settings,
+            [s.cell],
+            [c.prompt, c.valence, c.arousal, c.strength, c.seed, c.randomize, tabs, *references.knobs],
+            **quick,
         )
         opened.success(create.follow, [c.valence, c.arousal], [c.pad], **quick)
+        opened.success(references.found, references.asked, [references.cards], **quick)
 
     @friendly
     def settings(self, index: int | None, request: gr.Request) -> tuple[Any, ...]:
@@ -82,7 +89,8 @@ class SweepTab:
         if found is None or (at := found[0].request.affect) is None:
             raise UserError("Choose a picture of the sheet first.")
         asked = found[0].request
-        return asked.prompt, at.valence, at.arousal, asked.strength, asked.seed, False, gr.Tabs(selected="create")
+        there = asked.prompt, at.valence, at.arousal, asked.strength, asked.seed, False, gr.Tabs(selected="create")
+        return *there, *knobs_of(asked.visual)
 
     def halt(self, request: gr.Request) -> str:
         """Stop the sweep within one denoising step."""
@@ -118,13 +126,16 @@ class SweepTab:
             raise UserError(f"The grid must be a whole number from 2 to {layout.MAX_GRID}.")
         words = checked_words(data[c.prompt])
         rows = plan(grid, path, blend, min(frames, layout.MAX_FRAMES))
+        visual = VisualPrompt(float(data[c.visual_strength])) if data[c.visual] else None
         form = format_of(data[c.animation]) if data[c.animation] else None
         yield {s.status: html.progress("Starting …" if self.models.peek() else "Loading the models …")}
         generator, judge = self.models.get()
+        if visual is not None and getattr(generator, "visual", None) is None:
+            raise UserError(SWITCH_OFF)
         with self.models.lock, visit.work() as cancel:
             for event in run_sweep(
                 generator, judge, words, rows, seed=int(data[c.seed] or 0),
-                strength=float(data[c.strength]), cancel=cancel,
+                strength=float(data[c.strength]), visual=visual, cancel=cancel,
             ):  # fmt: skip
                 if isinstance(event, Sweep):
                     visit.keep(event)

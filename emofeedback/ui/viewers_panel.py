@@ -6,7 +6,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import gradio as gr
-from pydantic import ValidationError
 
 from emofeedback.affect import Affect
 from emofeedback.drawing import Drawing
@@ -16,30 +15,21 @@ from emofeedback.rewriting.chain import STEPS
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.director import in_order, read_distances, turn_of
 from emofeedback.rewriting.embedded import EmbeddedThinker
-from emofeedback.rewriting.viewers import (
-    MAX_VIEWERS,
-    MIKELS,
-    Memory,
-    Taste,
-    Temperament,
-    Viewer,
-    choose_viewers,
-    load_viewers,
-)
-from emofeedback.ui import html, viewers_cards
+from emofeedback.rewriting.viewers import Viewer, choose_viewers, load_viewers
+from emofeedback.ui import html, viewers_cards, viewers_form
 from emofeedback.ui.create_layout import Controls
 from emofeedback.ui.desk import MODELS, Models, Visit, Visits, friendly, friendly_stream
 from emofeedback.ui.order import Order
+from emofeedback.ui.viewers_kept import browser_kept, joined, kept_json, kept_viewers, written
 
 STALE = "These chains are of earlier words; ask the viewers again."
-MEMORIES_HINT = "fear: the night when fog hid the rocks\ncontentment: lanterns by the pond at dusk"
 
 
 @dataclass(eq=False)
 class Board:
     """What a visitor has of the company: its viewers, the last chains, and what round 1 shall take of them."""
 
-    viewers: tuple[Viewer, ...]
+    company: tuple[Viewer, ...]
     chosen: tuple[str, ...]
     on: bool = False
     chains: tuple[Chain, ...] = ()
@@ -49,6 +39,12 @@ class Board:
     read: dict[str, float] = field(default_factory=dict)  # rewritten prompt: the judge's distance to the target
     shown: int | None = None
     stamp: int = 0
+    own: tuple[Viewer, ...] = ()  # the visitor's, whom nobody else sees
+
+    @property
+    def viewers(self) -> tuple[Viewer, ...]:
+        """All of them; one of the visitor's own takes the place of another of the same name."""
+        return joined(self.company, self.own)
 
     def fits(self, prompt: str, target: Affect) -> bool:
         """Whether what was taken for round 1 is of these words and this target."""
@@ -61,10 +57,15 @@ class ViewersPanel:
     Args:
         models: draw and read one quick picture of each rewrite, where that is asked for.
         company: its back end thinks; its viewers are the ones to choose from. None = all bundled ones, embedded.
+        kept: what the browser keeps (`browser_kept`), made where the page shows it from the start: what stands in a
+            folded panel is not read before that is unfolded. None = made here.
         controls: whose prompt, target and seed the viewers are asked about.
     """
 
-    def __init__(self, models: Models, visits: Visits, company: Company | None, controls: Controls) -> None:
+    def __init__(
+        self, models: Models, visits: Visits, company: Company | None, controls: Controls,
+        kept: gr.BrowserState | None = None,
+    ) -> None:  # fmt: skip
         company = company or Company(EmbeddedThinker(), load_viewers())
         self.models, self.visits, self.company, self.controls = models, visits, company, controls
         self._boards: WeakKeyDictionary[Visit, Board] = WeakKeyDictionary()
@@ -81,23 +82,15 @@ class ViewersPanel:
                 viewers_cards.EMPTY, elem_id="chains", js_on_load=viewers_cards.script(), apply_default_css=False
             )
             with gr.Accordion("Add a viewer", open=False, elem_id="add-viewer"):
-                self.form = self._form()
+                self.form = viewers_form.fields()
                 self.add = gr.Button("Add this viewer", size="md", elem_id="add-this-viewer")
+                with gr.Row(visible=False, elem_id="own-viewers") as self.mine:
+                    self.which = gr.Dropdown([], label="Yours", elem_id="own-viewer", min_width=120)
+                    self.remove = gr.Button("Remove", size="md", elem_id="remove-viewer", min_width=80)
+                    self.export = gr.DownloadButton("Save as a file", size="md", elem_id="save-viewer", min_width=80)
+        self.kept = kept or browser_kept()
+        self.joining = [self.who, self.which, self.mine, self.export, self.status]
         self._connect()
-
-    @staticmethod
-    def _form() -> list[Any]:
-        likes = "in fog, at dusk"
-        return [
-            gr.Textbox(label="Name", max_length=40, elem_id="viewer-name"),
-            gr.Textbox(label="Who this is", max_length=300, placeholder="a ferryman who hates crowds"),
-            gr.Textbox(label="Temperament", max_length=300, placeholder="quiet; slow to be moved"),
-            gr.Slider(-0.3, 0.3, 0, step=0.05, label="Feels things more pleasantly", buttons=[]),
-            gr.Slider(-0.3, 0.3, 0, step=0.05, label="Feels things more strongly", buttons=[]),
-            gr.Textbox(label="Memories, one a line", lines=4, max_length=4000, placeholder=MEMORIES_HINT),
-            gr.Textbox(label="Likes to see", max_length=400, placeholder=likes),
-            gr.Textbox(label="Dislikes", max_length=400),
-        ]
 
     def _connect(self) -> None:
         c = self.controls
@@ -111,7 +104,13 @@ class ViewersPanel:
         self.chains.rerun(self.rerun, None, shown, **quick)
         # queued: what goes wrong outside of the queue is not shown as a notice
         self.chains.use(self.use, None, [self.on, self.status], **quick)
-        self.add.click(self.added, self.form, [self.who, self.status], **quick)
+        self.add.click(self.added, self.form, [*self.joining, self.kept], **quick)
+        self.remove.click(self.removed, [self.which], [*self.joining, self.kept], **quick)
+        self.which.input(self.exported, [self.which], [self.export], **quick)
+
+    def on_load(self, page: gr.Blocks) -> None:
+        """Bring a visitor's own viewers back when the page is loaded."""
+        page.load(self.came_back, [self.kept], self.joining, show_progress="hidden", api_visibility="private")
 
     def of(self, visit: Visit) -> Board:
         """A visitor's board."""
@@ -232,18 +231,61 @@ class ViewersPanel:
     def added(
         self, name: str, who: str, temper: str, valence: float, arousal: float, memories: str, likes: str,
         dislikes: str, request: gr.Request,
-    ) -> tuple[Any, Any]:  # fmt: skip
+    ) -> tuple[Any, ...]:  # fmt: skip
         """A viewer of the visitor's own; nobody else sees them."""
-        board = self.of(self.visits.of(request))
-        viewer = viewer_of(name, who, temper, valence, arousal, memories, likes, dislikes)
-        others = [known for known in board.viewers if known.name.lower() != viewer.name.lower()]
-        if len(others) >= MAX_VIEWERS:
-            raise UserError(f"There are {MAX_VIEWERS} viewers already; give one of their names to replace that one.")
-        board.viewers = (*others, viewer)
-        names = [known.name for known in board.viewers]
-        board.chosen = tuple(known for known in names if known in board.chosen or known == viewer.name)
-        told = html.text(f"{viewer.name} has joined. Ask the viewers.")
-        return gr.update(choices=names, value=list(board.chosen)), told
+        visit = self.visits.of(request)
+        board = self.of(visit)
+        viewer = viewers_form.viewer_of(name, who, temper, valence, arousal, memories, likes, dislikes)
+        others = tuple(known for known in board.own if known.name.lower() != viewer.name.lower())
+        joined(board.company, (*others, viewer))
+        board.own = (*others, viewer)
+        board.chosen = tuple(
+            known.name for known in board.viewers if known.name in board.chosen or known.name == viewer.name
+        )
+        told = f"{viewer.name} has joined, and is kept by this browser. Ask the viewers."
+        return *self._joined(visit, viewer.name, told), kept_json(board.own)
+
+    @friendly
+    def removed(self, name: str | None, request: gr.Request) -> tuple[Any, ...]:
+        """One of the visitor's own viewers goes; a bundled one of that name comes back."""
+        visit = self.visits.of(request)
+        board = self.of(visit)
+        if name not in [viewer.name for viewer in board.own]:
+            raise UserError("Choose a viewer of your own to remove.")
+        board.own = tuple(viewer for viewer in board.own if viewer.name != name)
+        names = [viewer.name for viewer in board.viewers]
+        board.chosen = tuple(known for known in board.chosen if known in names) or tuple(names)
+        return *self._joined(visit, None, f"{name} has left."), kept_json(board.own)
+
+    @friendly
+    def came_back(self, kept: Any, request: gr.Request) -> tuple[Any, ...]:
+        """The page was loaded: what the browser kept joins, as far as it is sound."""
+        visit = self.visits.of(request)
+        board = self.of(visit)
+        board.own, told = kept_viewers(kept, board.company)
+        board.chosen = tuple(viewer.name for viewer in board.viewers)
+        return self._joined(visit, None, " ".join(told))
+
+    @friendly
+    def exported(self, name: str | None, request: gr.Request) -> Any:
+        """The chosen viewer of the visitor's own as a file, like those of EMOFEEDBACK_VIEWERS_DIR."""
+        visit = self.visits.of(request)
+        viewer = next((viewer for viewer in self.of(visit).own if viewer.name == name), None)
+        return gr.update(value=None if viewer is None else str(written(viewer, visit.fresh())))
+
+    def _joined(self, visit: Visit, which: str | None, told: str) -> tuple[Any, ...]:
+        """`joining` as the board stands."""
+        board = self.of(visit)
+        names, own = [viewer.name for viewer in board.viewers], [viewer.name for viewer in board.own]
+        which = which or (own[0] if own else None)
+        chosen = next((viewer for viewer in board.own if viewer.name == which), None)
+        return (
+            gr.update(choices=names, value=list(board.chosen)),
+            gr.update(choices=own, value=which),
+            gr.update(visible=bool(own)),
+            gr.update(value=None if chosen is None else str(written(chosen, visit.fresh()))),
+            html.text(told),
+        )
 
     def _direct(self, board: Board) -> None:
         found = self.company.directed(board.chains[0].prompt, board.chains[0].target, board.chains)
@@ -254,42 +296,3 @@ class ViewersPanel:
         return viewers_cards.cards(
             board.chains, board.rewrites, board.missing, board.viewers, board.shown, board.stamp, board.read
         )
-
-
-def viewer_of(
-    name: str | None, who: str | None, temper: str | None, valence: float, arousal: float, memories: str | None,
-    likes: str | None, dislikes: str | None,
-) -> Viewer:  # fmt: skip
-    """A viewer from the form.
-
-    Raises:
-        UserError: a field is empty, too long, or not written as it must be.
-    """
-    found = []
-    for line in (memories or "").splitlines():
-        feeling, colon, about = line.partition(":")
-        if not line.strip():
-            continue
-        if not colon or feeling.strip().lower() not in MIKELS:
-            raise UserError(f"Begin each memory with one of {', '.join(MIKELS)}, then a colon and what it is about.")
-        found.append((feeling.strip().lower(), about))
-    try:
-        return Viewer(
-            name=name or "",
-            who=who or "",
-            temperament=Temperament(words=temper or "", valence=valence, arousal=arousal),
-            memories=tuple(Memory(emotion=feeling, about=about) for feeling, about in found),  # type: ignore[arg-type]
-            taste=Taste(likes=_phrases(likes), dislikes=_phrases(dislikes)),
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        names = {"words": "temperament", "who": "who this is", "about": "memories"}
-        path = [str(part) for part in first["loc"] if not isinstance(part, int)]
-        where = names.get(path[-1], path[-1]) if path else "form"
-        only = "letters, digits and blanks only"
-        wrong = only if first["type"] == "string_pattern_mismatch" else first["msg"].lower()
-        raise UserError(f"Look at the field {where!r}: {wrong}.") from None
-
-
-def _phrases(text: str | None) -> tuple[str, ...]:
-    return tuple(phrase.strip() for phrase in (text or "").split(",") if phrase.strip())

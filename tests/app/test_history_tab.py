@@ -25,7 +25,7 @@ from emofeedback.ui.history_keep import Keeper, kept
 from emofeedback.ui.history_owner import COOKIE, head, owner_of
 from emofeedback.ui.history_tab import HistoryTab
 from emofeedback.ui.history_view import moment
-from emofeedback.ui.restore import FIELDS, Restore
+from emofeedback.ui.restore import CREATE, Restore
 
 ANN, BEN = "a" * 32, "b" * 32
 
@@ -223,11 +223,11 @@ def test_settings_are_put_in_only_after_the_question(desk: Desk) -> None:
     assert box["visible"] and yes["interactive"]
     assert "my own words" in table and "the old boat" in table and "Arousal" in table and "Valence" not in table
     values = desk.restore.put_in(offer, *now)
-    put = dict(zip(FIELDS, values, strict=False))
+    put = dict(zip(CREATE, values, strict=False))
     assert (put["prompt"], put["arousal"], put["steps"], put["candidates"]) == ("the old boat", 0.1, 4, 2)
     assert put["valence"] == put["seed"] == gr.skip()
     assert values[-1] is False  # the seed that came back shall be used
-    same = [offer.get(name) for name in FIELDS]
+    same = [offer.get(name) for name in CREATE]
     assert "already holds" in desk.restore.ask(offer, *same)[0]
     assert desk.restore.ask(None, *now)[1]["visible"] is False
 

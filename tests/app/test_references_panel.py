@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,11 +16,14 @@ from PIL import Image
 from emofeedback.affect import emotion
 from emofeedback.drawing import Drawing
 from emofeedback.errors import UserError
-from emofeedback.records import VisualPrompt
+from emofeedback.png_settings import read_settings
+from emofeedback.records import PictureRequest, VisualPrompt
+from emofeedback.storage import png_bytes
 from emofeedback.ui.create_layout import controls
 from emofeedback.ui.desk import Models, Visits
 from emofeedback.ui.order import Order
-from emofeedback.ui.references_panel import NEAREST, ReferencesPanel
+from emofeedback.ui.references_panel import ELSEWHERE, FOUND, NEAREST, NOTHING, Pin, ReferencesPanel
+from emofeedback.ui.restore import CREATE, VISUAL, Restore
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from tiny_visual import WORDS, tiny_bank
@@ -53,8 +57,11 @@ def order() -> Order:
     return Order(PROMPT, FEAR, 2, 1.0, Drawing(2, 3), "same_seed", 0.1, 1)
 
 
-def knobs(on: bool = True, emotion: str = NEAREST, weights: tuple[float, ...] = (1, 1, 1), own: Any = None) -> list:
-    return [on, 1.2, emotion, *weights, own, 1.0]
+def knobs(
+    on: bool = True, emotion: str = NEAREST, weights: tuple[float, ...] = (1, 1, 1), own: Any = None,
+    negative: str = NOTHING, pin: Pin = FOUND,
+) -> list[Any]:  # fmt: skip
+    return [on, 1.2, emotion, negative, *weights, own, 1.0, pin]
 
 
 def test_switched_off_a_run_is_as_before(panel: ReferencesPanel) -> None:
@@ -92,6 +99,88 @@ def test_references_can_be_dropped_weighed_and_joined_by_ones_own(panel: Referen
     panel.changed(*knobs(weights=(0, 0, 0)), REQUEST)
     with pytest.raises(UserError, match="dropped"):
         panel.contribute(visit, order())
+
+
+def test_a_run_may_lead_away_from_an_emotion(panel: ReferencesPanel) -> None:
+    panel.changed(*knobs(negative="amusement"), REQUEST)
+    visual = panel.contribute(panel.visits.of(REQUEST), order()).drawing.visual
+    assert visual == VisualPrompt(1.2, negative="amusement")
+
+
+def test_a_pictures_own_references_stand_as_long_as_its_words(panel: ReferencesPanel) -> None:
+    visit, pin = panel.visits.of(REQUEST), Pin(((20, 0.5), (2, 0.5)), PROMPT, FEAR, None)
+    cards = panel.found(*knobs(pin=pin), PROMPT, FEAR.valence, FEAR.arousal, REQUEST)
+    assert cards.count("<figure>") == 2 and cards.count("50%") == 2
+    assert panel.contribute(visit, order()).drawing.visual == VisualPrompt(1.2, None, pin.centres)
+    panel.changed(*knobs(pin=pin, weights=(2, 0, 1)), REQUEST)
+    assert panel.contribute(visit, order()).drawing.visual == VisualPrompt(1.2, None, ((20, 1.0),))
+    panel.changed(*knobs(pin=pin), REQUEST)
+    other = replace(order(), prompt="a cat by a lake")
+    assert panel.contribute(visit, other).drawing.visual == VisualPrompt(1.2)
+    elsewhere = replace(pin, centres=((999, 1.0),))
+    assert ELSEWHERE in panel.found(*knobs(pin=elsewhere), PROMPT, FEAR.valence, FEAR.arousal, REQUEST).replace(
+        "&#x27;", "'"
+    )
+    with pytest.raises(UserError, match="not in this bank"):
+        panel.contribute(visit, order())
+
+
+def offer_of(visual: VisualPrompt | None) -> dict[str, Any]:
+    """What a dropped PNG of a picture with this visual prompt offers."""
+    request = PictureRequest(PROMPT, FEAR, 7, visual=visual)
+    return read_settings(png_bytes(next(iter(FakeGenerator().generate([request]))))).known()
+
+
+def put_in(panel: ReferencesPanel, offer: dict[str, Any], now: list[Any]) -> tuple[str, list[Any]]:
+    """The question, and the knobs once it was answered with yes."""
+    restore, create = Restore(), panel.controls
+    with gr.Blocks():
+        restore.panel()
+        tabs = gr.Tabs()
+        restore.connect({name: getattr(create, name) for name in CREATE} | panel.fields(), tabs)
+    named = dict(zip((id(knob) for knob in panel.knobs), now, strict=True))
+    held = [*[offer.get(name) for name in CREATE], *[named[id(panel.fields()[name])] for name in VISUAL]]
+    question = restore.ask(offer, *held)[0]
+    values = dict(zip((*CREATE, *VISUAL), restore.put_in(offer, *held), strict=False))
+    new = {id(panel.fields()[name]): values[name] for name in VISUAL if values[name] != gr.skip()}
+    return question, [new.get(id(knob), before) for knob, before in zip(panel.knobs, now, strict=True)]
+
+
+@pytest.mark.parametrize(
+    "visual",
+    [VisualPrompt(0.7), VisualPrompt(1.5, "awe", negative="disgust"), VisualPrompt(1.0, None, ((20, 0.5), (2, 0.5))),
+     VisualPrompt(0.4, "fear", ((1, 0.25),), negative="awe")],
+)  # fmt: skip
+def test_a_pictures_visual_prompt_is_put_into_the_page(panel: ReferencesPanel, visual: VisualPrompt) -> None:
+    question, then = put_in(panel, offer_of(visual), knobs(on=False, emotion="anger", weights=(0, 1, 1)))
+    assert "Guide by pictures</th><td>off</td><td><b>on" in question and "Weight 1" in question
+    panel.changed(*then, REQUEST)
+    assert panel.contribute(panel.visits.of(REQUEST), order()).drawing.visual == visual
+
+
+def test_a_picture_drawn_by_words_alone_switches_the_references_off(panel: ReferencesPanel) -> None:
+    question, then = put_in(panel, offer_of(None), knobs())
+    assert "<td>on</td><td><b>off" in question and "Weight" not in question
+    assert then == knobs(on=False)
+    question, then = put_in(panel, {"prompt": PROMPT, "seed": 7}, knobs())
+    assert "Guide by pictures" not in question and then == knobs(), "another program's file says nothing of it"
+
+
+def test_ones_own_picture_is_told_as_lost_and_never_taken_unasked(panel: ReferencesPanel) -> None:
+    own = VisualPrompt(1.2, None, (), ((Image.new("RGB", (8, 8)), 1.0),))
+    question, then = put_in(panel, offer_of(own), knobs())
+    assert "Left out" in question and "your own picture" in question
+    panel.changed(*then, REQUEST)
+    with pytest.raises(UserError, match="add a picture"):
+        panel.contribute(panel.visits.of(REQUEST), order())
+    question, then = put_in(panel, offer_of(VisualPrompt(1.2)), knobs(own="/tmp/mine.png"))
+    assert "Your own picture</th><td>mine.png</td><td><b><em>empty" in question and then == knobs()
+
+
+def test_what_the_panel_cannot_take_is_named(panel: ReferencesPanel) -> None:
+    question, then = put_in(panel, offer_of(VisualPrompt(4.0, "0.4,0", guidance=3.0)), knobs())
+    assert "the most this page takes" in question and "0.4,0" in question and "guidance away" in question
+    assert then[1:3] == [2, NEAREST]
 
 
 def test_a_generator_without_visual_prompts_says_so(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The panel of viewers: what its handlers do for one visitor, without a browser."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ from emofeedback.affect import Affect, emotion
 from emofeedback.drawing import Drawing
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
-from emofeedback.rewriting.viewers import load_viewers
+from emofeedback.rewriting.viewers import MAX_VIEWERS, load_viewers
 from emofeedback.ui import studio
 from emofeedback.ui.create_layout import controls
 from emofeedback.ui.desk import Models, Visits
@@ -26,6 +27,7 @@ NEW = ("Zoe", "a ferryman", "slow to be moved", 0.1, -0.1, MEMORIES, "in fog, at
 Ask = Callable[..., list[Any]]
 REQUEST: Any = SimpleNamespace(session_hash="one")
 OTHER: Any = SimpleNamespace(session_hash="two")
+NOBODY: Any = SimpleNamespace(session_hash="three")
 
 
 @pytest.fixture
@@ -114,10 +116,59 @@ def test_what_is_taken_opens_round_one_until_the_words_change(panel: ViewersPane
 
 
 def test_a_viewer_of_ones_own_joins_for_oneself_alone(panel: ViewersPanel, ask: Ask) -> None:
-    update, told = panel.added(*NEW, REQUEST)
+    update, which, row, file, told, kept = panel.added(*NEW, REQUEST)
     assert update["choices"][-1] == "Zoe" and "Zoe" in update["value"] and "Zoe has joined" in told
+    assert which["value"] == "Zoe" and row["visible"] and [viewer["name"] for viewer in kept] == ["Zoe"]
+    assert file["value"].endswith("zoe.json")
     assert "Zoe" in ask()[-1][0]
     assert "Zoe" not in ask(request=OTHER)[-1][0]
+
+
+def test_viewers_of_ones_own_come_back_with_the_page(panel: ViewersPanel, ask: Ask) -> None:
+    *_, kept = panel.added(*NEW, REQUEST)
+    kept = json.loads(json.dumps(kept))  # as it goes to the browser and comes back
+    who, which, row, _, told = panel.came_back(kept, OTHER)
+    assert who["choices"][-1] == "Zoe" and "Zoe" in who["value"] and told == ""
+    assert which["choices"] == ["Zoe"] and row["visible"]
+    assert "Zoe" in ask(request=OTHER)[-1][0]
+    who, which, row, *_ = panel.came_back([], NOBODY)
+    assert "Zoe" not in who["choices"] and not row["visible"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{}, 3, None, "Zoe", {"name": "<script>"}, {"name": "Zoe", "who": "x"}, {"name": "Zoe", "who": "x" * 10_000}],
+)
+def test_a_broken_viewer_is_left_out_with_a_sentence(panel: ViewersPanel, broken: Any) -> None:
+    *_, (sound,) = panel.added(*NEW, REQUEST)
+    who, _, _, _, told = panel.came_back([broken, sound], OTHER)
+    assert who["choices"][-1] == "Zoe" and told.count("left out") == 1 and "Viewer 1" in told and "<" not in told
+
+
+def test_what_is_no_list_is_left_out_whole(panel: ViewersPanel) -> None:
+    *_, told = panel.came_back({"name": "Zoe"}, REQUEST)
+    assert "damaged" in told
+    *_, (sound,) = panel.added(*NEW, REQUEST)
+    many = [{**sound, "name": f"Zoe {i}"} for i in range(100)]
+    who, *_, told = panel.came_back(many, OTHER)
+    assert len(who["choices"]) == MAX_VIEWERS and "left out" in told
+
+
+def test_ones_own_viewer_can_be_removed(panel: ViewersPanel) -> None:
+    panel.added("Ada", *NEW[1:], REQUEST)
+    board = panel.of(panel.visits.of(REQUEST))
+    assert [v.who for v in board.viewers if v.name == "Ada"] == ["a ferryman"], "it takes the bundled one's place"
+    who, _, row, file, told, kept = panel.removed("Ada", REQUEST)
+    assert kept == [] and not row["visible"] and file["value"] is None and "has left" in told
+    assert [v.who for v in board.viewers if v.name == "Ada"] != ["a ferryman"] and len(who["choices"]) == 8
+    with pytest.raises(gr.Error, match="of your own"):
+        panel.removed("Ada", REQUEST)
+
+
+def test_ones_own_viewer_is_a_file_for_the_folder_of_viewers(panel: ViewersPanel) -> None:
+    panel.added(*NEW, REQUEST)
+    file = Path(panel.exported("Zoe", REQUEST)["value"])
+    assert load_viewers(file.parent)[-1] == panel.of(panel.visits.of(REQUEST)).own[0]
 
 
 @pytest.mark.parametrize(

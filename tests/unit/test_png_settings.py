@@ -4,6 +4,7 @@ import io
 import json
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.png_settings import MAX_TEXT, SIGNATURE, parse_parameters, read_settings, strip_metadata
-from emofeedback.records import Picture, PictureRequest
+from emofeedback.png_settings import MAX_TEXT, NO_VISUAL, SIGNATURE, parse_parameters, read_settings, strip_metadata
+from emofeedback.records import Picture, PictureRequest, VisualPrompt
 from emofeedback.storage import png_bytes
 
 A1111 = """a (misty:1.2) harbour, boats
@@ -57,7 +58,31 @@ def test_our_parameters_text_says_the_same_as_our_chunk() -> None:
     whole = read_settings(content)
     with Image.open(io.BytesIO(content)) as image:
         plain = parse_parameters(image.info["parameters"])
-    assert {**plain.known(), "others": ()} == {**whole.known(), "others": ()}
+    silent = {"others": (), "visual": None}  # the common text has no place for it
+    assert {**plain.known(), **silent} == {**whole.known(), **silent}
+
+
+def test_the_visual_prompt_comes_back_without_ones_own_pictures() -> None:
+    own = (Image.new("RGB", (8, 8)), 1.0)
+    asked = VisualPrompt(1.2, "fear", ((4, 0.5), (7, 0.25)), (own, own), "amusement", 0.5)
+    found = read_settings(png_bytes(drawn(visual=asked)))
+    assert found.visual == replace(asked, pictures=()) and found.own_pictures == 2
+    plain = read_settings(png_bytes(drawn(visual=VisualPrompt())))
+    assert plain.visual == VisualPrompt() and plain.own_pictures is None
+    assert read_settings(png_bytes(drawn())).visual == NO_VISUAL
+    assert parse_parameters(A1111).visual is None
+
+
+@pytest.mark.parametrize(
+    "visual",
+    [[], {}, {"strength": "1"}, {"strength": 9}, {"strength": True}, {"strength": 1, "emotion": 3},
+     {"strength": 1, "emotion": "x" * 61}, {"strength": 1, "centres": [[1]]}, {"strength": 1, "centres": [[1.5, 1]]},
+     {"strength": 1, "centres": [[-1, 1]]}, {"strength": 1, "centres": [[1, -1]]}, {"strength": 1, "guidance": -1},
+     {"strength": 1, "centres": [[1, 1]] * 65}, {"strength": 1, "own_pictures": 0.5}],
+)  # fmt: skip
+def test_a_damaged_visual_prompt_is_refused(visual: object) -> None:
+    with pytest.raises(UserError, match="damaged .visual prompt"):
+        read_settings(own({"prompt": "a boat", "visual": visual}))
 
 
 def test_a_picture_drawn_from_words_alone_has_no_mood() -> None:

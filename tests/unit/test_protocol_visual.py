@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emofeedback.affect import EMOTIONS, Affect
+from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.evaluation.protocol_visual import Outcome, arms, evaluate_visual, measure_arm, measures_of, ratio
 from emofeedback.records import Picture, PictureRequest, Reading, VisualPrompt
-from emofeedback.visual_bank import MIKELS
 
 
 class Obedient:

@@ -10,7 +10,7 @@ from fakes import ColourJudge, PaintGenerator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.affect import Affect, emotion
+from emofeedback.affect import MIKELS, Affect, emotion
 from emofeedback.drawing import Drawing
 from emofeedback.errors import UserError
 from emofeedback.evaluation.protocol_rewriting import distinct, evaluate_rewriting
@@ -23,7 +23,7 @@ from emofeedback.rewriting.concepts import Content, check, compatible, concept_o
 from emofeedback.rewriting.director import in_order, merged, opening_turn, read_distances, similarity, turn_of
 from emofeedback.rewriting.embedded import MOST, EmbeddedThinker, setting_concepts
 from emofeedback.rewriting.feeling import added, affect_of, caption_affect, caption_sums
-from emofeedback.rewriting.viewers import MIKELS, Memory, Viewer, choose_viewers, load_viewers, read_viewer
+from emofeedback.rewriting.viewers import Memory, Viewer, choose_viewers, load_viewers, read_viewer
 from emofeedback.rewriting.written import chain_json, chain_of
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import describe, parse

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny_visual import tiny_bank
 
-from emofeedback.affect import EMOTIONS, Affect
+from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
 from emofeedback.training.visual_bank import BankPlan, Rated, build_bank, groups_of, k_means
 from emofeedback.training.visual_sources import rated_folder
-from emofeedback.visual_bank import BANK, FEATURES, MIKELS, VisualBank
+from emofeedback.visual_bank import BANK, FEATURES, VisualBank
 
 
 def cost(points: np.ndarray, labels: np.ndarray) -> float:

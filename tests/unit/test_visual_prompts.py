@@ -11,7 +11,7 @@ from PIL import Image
 from tiny_finetune import tiny_generator
 from tiny_visual import tiny_visual, visual_generator
 
-from emofeedback.affect import Affect
+from emofeedback.affect import EMOTIONS, Affect
 from emofeedback.checksums import write_checksums
 from emofeedback.cli.arguments import parser
 from emofeedback.cli.console import settings_from as command_settings
@@ -24,6 +24,7 @@ from emofeedback.generators.visual_prompts import FACTS, VisualPrompts
 from emofeedback.png_settings import settings_from
 from emofeedback.records import PictureRequest, VisualPrompt
 from emofeedback.serialize import request_json
+from emofeedback.sweep import Sweep, run_sweep
 
 FEAR = VisualPrompt(emotion="fear", guidance=0.0)
 REQUEST = PictureRequest("a cat by a lake", Affect(0.5, -0.5), 3, steps=3)
@@ -177,3 +178,14 @@ def test_the_command_line_takes_visual_prompts_and_no_flag_is_mistaken_for_a_set
     assert visual is not None and (visual.strength, visual.emotion, len(visual.pictures)) == (0.7, "fear", 1)
     assert command_settings(arguments).visual_prompts is None  # --visual is the strength, not where the prompts lie
     assert visual_from(parser().parse_args(given[:4])) is None
+
+
+def test_each_picture_of_a_sweep_is_shown_what_lies_nearest_to_its_own_point() -> None:
+    points = [EMOTIONS[name] for name in ("fear", "contentment", "sadness")]
+    generator = visual_generator()
+    *_, sweep = run_sweep(generator, None, "a cat by a lake", [points], seed=3, steps=3, visual=VisualPrompt())
+    assert isinstance(sweep, Sweep)
+    for picture, name in zip(sweep.cells(), ("fear", "contentment", "sadness"), strict=True):
+        request = PictureRequest("a cat by a lake", EMOTIONS[name], 3, steps=3, visual=VisualPrompt(emotion=name))
+        (wanted,) = pixels(generator, request)
+        assert np.abs(np.asarray(picture.image).astype(int) - wanted).max() <= 1  # batched or alone

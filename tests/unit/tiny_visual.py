@@ -5,12 +5,12 @@ import torch
 from PIL import Image
 from tiny_finetune import tiny_generator
 
-from emofeedback.affect import EMOTIONS, Affect
+from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.generators.diffusion import SceneDiffusionGenerator
 from emofeedback.generators.visual_adapter import VisualAdapter, VisualShape
 from emofeedback.generators.visual_encoders import LatentEncoder
 from emofeedback.generators.visual_prompts import VisualPrompts
-from emofeedback.visual_bank import MIKELS, Centre, VisualBank
+from emofeedback.visual_bank import Centre, VisualBank
 
 TOKENS, DIM, WORDS = 4, 8, 64
 
