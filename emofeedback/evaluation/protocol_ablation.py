@@ -1,20 +1,22 @@
 """What each part of a run is worth: the rewriter before round 1, the visual prompt in it, the judge's edits after.
 
-Every arm may draw the same number of pictures for the same prompts and targets from the same first seed, and the judge
-chooses in each; only the second rater, which guided none of them, grades. Arms with edits stop early where the judge
-asks for no change: the pictures they drew are reported.
+Every unseen prompt meets each of Mikels' eight emotions. Every arm may draw the same number of pictures for the same
+prompts and targets from the same first seed, and the judge chooses in each; only the second rater, which guided none
+of them, grades. Arms with edits stop early where the judge asks for no change: the pictures they drew are reported.
+Prompts are the unit: emotions are averaged within them before the bootstrap.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from emofeedback.affect import Affect
+from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
-from emofeedback.evaluation.protocol import Progress, Reader
-from emofeedback.evaluation.protocol_loop import check_size, prompt_target_pairs
+from emofeedback.evaluation.protocol import Progress, Reader, held_out_prompts
+from emofeedback.evaluation.protocol_loop import SEED_STRIDE, check_size
 from emofeedback.evaluation.report import Measure
 from emofeedback.loop import Finished, run_loop
 from emofeedback.protocols import Generator, Judge, Rewriter
@@ -62,33 +64,42 @@ def evaluate_ablation(
     rounds: int,
     candidates: int,
     seed: int,
+    strength: float = 1.0,
     visual: VisualPrompt | None = None,
+    emotions: Sequence[str] = MIKELS,
     arms: Sequence[Arm] = ARMS,
     progress: Progress | None = None,
 ) -> list[Measure]:
-    """`count` pairs of an unseen prompt and a random target, each once in every arm.
+    """`count` unseen prompts with each emotion, once in every arm.
 
     Args:
+        strength: of the V-A adapter in every arm; 0 = off, so that the three parts alone carry the emotion.
         visual: what the arms with a visual prompt are guided by; None = the bank's, at strength 1.
 
     Raises:
-        UserError: hardly any pair could be read in every arm, or a round would be too large.
+        UserError: hardly any prompt could be read in every arm, or a round would be too large.
     """
     check_size(rounds, candidates)
-    rows: list[list[Graded]] = []
-    for i, (prompt, target, first) in enumerate(prompt_target_pairs(count, seed)):
-        pictures = [
-            _run(generator, judge, rewriter, arm, prompt, target, rounds, candidates, first, visual or VisualPrompt())
-            for arm in arms
-        ]
-        graded = _grade(rater, prompt, target, pictures)
-        if graded is not None:
-            rows.append(graded)
-        if progress is not None:
-            progress(i + 1, count)
-    if len(rows) < 2:
+    prompts, found = held_out_prompts(count, seed), []
+    shown = visual or VisualPrompt()
+    for i, prompt in enumerate(prompts):
+        rows: list[list[Graded]] = []
+        for j, emotion in enumerate(emotions):
+            target, first = EMOTIONS[emotion], seed + SEED_STRIDE * i
+            pictures = [
+                _run(generator, judge, rewriter, arm, prompt, target, rounds, candidates, first, strength, shown)
+                for arm in arms
+            ]
+            graded = _grade(rater, prompt, target, pictures)
+            if graded is not None:
+                rows.append(graded)
+            if progress is not None:
+                progress(i * len(emotions) + j + 1, len(prompts) * len(emotions))
+        if rows:
+            found.append(rows)
+    if len(found) < 2:
         raise UserError("Hardly any picture could be read; train the judge and the rater longer.")
-    return _measures(rows, arms, seed)
+    return _measures(found, arms, seed)
 
 
 def _run(
@@ -101,6 +112,7 @@ def _run(
     rounds: int,
     candidates: int,
     seed: int,
+    strength: float,
     visual: VisualPrompt,
 ) -> tuple[Picture, int] | None:
     """The picture that one arm ends with, and how many it drew; without edits all are drawn in one round."""
@@ -108,8 +120,8 @@ def _run(
     first = opening_turn(rewriter, prompt, target, seed, candidates) if arm.rewriter else None
     events = run_loop(
         generator, judge, prompt, target,
-        rounds=rounds if arm.edits else 1, candidates=share, seed=seed, tolerance=0.0, patience=rounds,
-        first=first, visual=visual if arm.visual else None,
+        rounds=rounds if arm.edits else 1, candidates=share, seed=seed, strength=strength, tolerance=0.0,
+        patience=rounds, first=first, visual=visual if arm.visual else None,
     )  # fmt: skip
     run = next(event.run for event in events if isinstance(event, Finished))
     best = run.best()
@@ -133,8 +145,16 @@ def _grade(
     return graded
 
 
-def _measures(rows: Sequence[Sequence[Graded]], arms: Sequence[Arm], seed: int) -> list[Measure]:
-    errors = np.array([[graded.distance for graded in row] for row in rows])
+def _measures(found: Sequence[Sequence[Sequence[Graded]]], arms: Sequence[Arm], seed: int) -> list[Measure]:
+    """The table of what was graded by prompt, emotion and arm."""
+
+    def means(of: Callable[[Graded], float]) -> NDArray[np.float64]:
+        """[P, A] over the emotions of a prompt; what is nan is left out."""
+        return np.array([np.nanmean([[of(graded) for graded in row] for row in rows], axis=0) for rows in found])
+
+    errors = means(lambda graded: graded.distance)
+    kept = means(lambda graded: np.nan if graded.kept is None else float(graded.kept))
+    drawn = means(lambda graded: graded.pictures)
     measures = []
     for k, arm in enumerate(arms):
         measures.append(Measure.of(f"error, {arm.name}", bootstrap(errors[:, k], seed=seed), "V-A distance"))
@@ -144,9 +164,8 @@ def _measures(rows: Sequence[Sequence[Graded]], arms: Sequence[Arm], seed: int) 
         measures.append(Measure.of(name, gain, "V-A distance"))
         measures.append(Measure(f"{name}, upper end", gain.high, "V-A distance", gain.n, None, (None, 0.0)))
     for k, arm in enumerate(arms):
-        kept = [float(known) for row in rows if (known := row[k].kept) is not None]
-        if kept:
-            measures.append(Measure.of(f"content kept, {arm.name}", bootstrap(kept, seed=seed), "share"))
-        drawn = [row[k].pictures for row in rows]
-        measures.append(Measure.of(f"pictures, {arm.name}", bootstrap(drawn, seed=seed), "pictures"))
+        known = kept[:, k][np.isfinite(kept[:, k])]
+        if len(known):
+            measures.append(Measure.of(f"content kept, {arm.name}", bootstrap(known, seed=seed), "share"))
+        measures.append(Measure.of(f"pictures, {arm.name}", bootstrap(drawn[:, k], seed=seed), "pictures"))
     return measures

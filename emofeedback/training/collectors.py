@@ -12,7 +12,7 @@ from torch import Tensor
 
 from emofeedback.errors import UserError
 from emofeedback.flow.schedule import interpolate, velocity
-from emofeedback.training.experience import Experience, renoise
+from emofeedback.training.experience import Experience, asked_levels, renoise
 from emofeedback.training.finetune_settings import FinetuneSettings, derive
 from emofeedback.training.objectives import (
     awm_loss,
@@ -100,7 +100,7 @@ class Matching:
         return _informative(experience, self.settings.extremes)
 
     def losses(self, experience: Experience, items: Tensor, turn: int) -> Tensor:
-        levels = self.policy.levels(self.settings.rollout[0])[:-1] if self.policy.student else None
+        levels = asked_levels(self.policy, self.settings.rollout[0])
         noise, times = renoise(experience, items, turn, self.settings.turns, levels)
         clean, conditions = experience.rollout.clean[items], experience.conditions.rows(items)
         noisy = interpolate(clean, noise, times)
@@ -168,7 +168,8 @@ class Pairs:
 
     def losses(self, experience: Experience, items: Tensor, turn: int) -> Tensor:
         best, worst = (end[items] for end in self._ends(experience))
-        noise, times = (torch.cat([x, x]) for x in renoise(experience, best, turn, self.settings.turns))
+        levels = asked_levels(self.policy, self.settings.rollout[0])
+        noise, times = (torch.cat([x, x]) for x in renoise(experience, best, turn, self.settings.turns, levels))
         rows = torch.cat([best, worst])  # the loser gets the winner's noise and time
         clean, conditions = experience.rollout.clean[rows], experience.conditions.rows(rows)
         noisy = interpolate(clean, noise, times)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from emofeedback.training.finetune_settings import derive
-from emofeedback.training.rollout import Conditions, Rollout, Sampling
+from emofeedback.training.rollout import Conditions, Policy, Rollout, Sampling
 
 LATEST, EARLIEST = 0.98, 0.02  # training times lie between: at the very ends there is nothing to learn
 
@@ -35,6 +35,11 @@ class Experience:
     seed: int
     first: int = 0
     prompts: tuple[str, ...] = ()
+
+
+def asked_levels(policy: Policy, steps: int) -> list[float] | None:
+    """The noise levels at which a few-step student is asked; None = any, of other policies."""
+    return policy.levels(steps)[:-1] if policy.student else None
 
 
 def renoise(

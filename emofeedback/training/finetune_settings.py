@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from emofeedback.affect import EMOTIONS, Affect
+from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
 from emofeedback.scenes.captions import describe
 from emofeedback.scenes.grammar import Split, sample_scene
 from emofeedback.training.advantages import SMALLEST_GROUP
 from emofeedback.training.finetune_order import REGIONS, Region
 from emofeedback.training.objectives import objective
-from emofeedback.visual_bank import MIKELS
 
 RANK = 16
 WEIGHTS = {"affect": 1.0, "content": 0.3, "quality": 0.2}
@@ -22,7 +21,7 @@ PLANE = 0.8
 STEPS = 6
 """Of a rollout by a generator that has no few-step student."""
 VISUAL_STEPS, VISUAL_GUIDANCE = 8, 3.0
-"""Of a rollout with visual prompts."""
+"""Of a rollout with visual prompts by a generator that has no few-step student."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,8 @@ DEFAULTS = {
     "direct": Defaults(0.4, 1, 2e-3, prompts=4, group=4, content=0.5, quality=0.0),
     "dpo": Defaults(500.0, 4, 5e-4),
 }
+VISUAL_DEFAULTS = Defaults(200.0, 4, 1.5e-3, prompts=4)
+"""Of dpo with visual prompts."""
 
 
 def derive(seed: int, *identity: object) -> int:
@@ -84,7 +85,7 @@ class FinetuneSettings:
     window: int = 0  # grpo: steps that draw noise and learn, at a random place; 0 = all
     through: int = 0  # direct: last steps that the reward's gradient passes; 0 = all of a student's, else the last
     variety: float = 1.0  # direct: weight of keeping the pictures of a group as different as the base's
-    visual: bool = False  # dpo: pairs that differ in their visual prompt, on the generator itself
+    visual: bool = False  # dpo: pairs that differ in their visual prompt
     audit_every: int = 6  # updates
     audit_pictures: int = 32
     audit_patience: int = 3
@@ -93,7 +94,7 @@ class FinetuneSettings:
     weights: Mapping[str, float] = field(default_factory=dict)  # empty: WEIGHTS, as far as the objective uses them
 
     def __post_init__(self) -> None:
-        kind, usual = objective(self.objective), DEFAULTS[self.objective]
+        kind, usual = objective(self.objective), self.usual
         for name in ("prompts", "group", "learning_rate"):
             if not getattr(self, name):
                 object.__setattr__(self, name, getattr(usual, name))
@@ -133,9 +134,14 @@ class FinetuneSettings:
             raise UserError("Reward weights must be 0 or more, and at least one above 0.")
 
     @property
+    def usual(self) -> Defaults:
+        """What stands for settings that are left open."""
+        return VISUAL_DEFAULTS if self.visual else DEFAULTS[self.objective]
+
+    @property
     def tie(self) -> float:
         """beta, or the objective's default."""
-        return DEFAULTS[self.objective].beta if self.beta is None else self.beta
+        return self.usual.beta if self.beta is None else self.beta
 
     @property
     def extremes(self) -> int:
@@ -145,25 +151,23 @@ class FinetuneSettings:
     @property
     def turns(self) -> int:
         """Optimiser steps per rollout."""
-        return DEFAULTS[self.objective].passes if self.passes is None else self.passes
+        return self.usual.passes if self.passes is None else self.passes
 
     @property
     def rollout(self) -> tuple[int, float]:
         """Steps and guidance of a rollout."""
-        if self.visual:
-            return self.steps or VISUAL_STEPS, VISUAL_GUIDANCE if self.guidance is None else self.guidance
         return self.steps or STEPS, 1.0 if self.guidance is None else self.guidance
 
     def drawn_by(self, student_steps: int | None) -> tuple["FinetuneSettings", bool]:
         """With steps and guidance settled, and whether the generator's student draws.
 
-        It does where its steps are asked for, or none, and guidance is left open: as when a user draws. It does not
-        for visual pairs: they compare errors of a denoiser, and a student is none.
+        It does where its steps are asked for, or none, and guidance is left open: as when a user draws.
         """
-        open_ = self.guidance is None and not self.visual
-        if student_steps is not None and open_ and self.steps in (0, student_steps):
+        if student_steps is not None and self.guidance is None and self.steps in (0, student_steps):
             return replace(self, steps=student_steps), True
         steps, guidance = self.rollout
+        if self.visual:
+            steps, guidance = self.steps or VISUAL_STEPS, VISUAL_GUIDANCE if self.guidance is None else guidance
         return replace(self, steps=steps, guidance=guidance), False
 
     def as_json(self) -> dict[str, Any]:

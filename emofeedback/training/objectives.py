@@ -140,10 +140,15 @@ def direct_loss(reward: Tensor) -> Tensor:
     return -reward.float()
 
 
-def dpo_loss(loss_w: Tensor, loss_l: Tensor, ref_loss_w: Tensor, ref_loss_l: Tensor, beta: float) -> Tensor:
+def dpo_loss(
+    loss_w: Tensor, loss_l: Tensor, ref_loss_w: Tensor, ref_loss_l: Tensor, beta: float, keep: float = 0.0
+) -> Tensor:
     """Diffusion-DPO (Wallace et al. 2024, eq. 14): the winner's matching error falls by more than the loser's.
 
-    L = -log sigmoid( -beta / 2 [(l_w - l_l) - (l_w^ref - l_l^ref)] )
+    L = -log sigmoid( -beta / 2 [(l_w - l_l) - (l_w^ref - l_l^ref) + keep max(0, l_w - l_w^ref)] )
+
+    A margin alone can also be won by raising both errors, the loser's more, which ruins the pictures; `keep` charges
+    for a winner's error above the base's (DPO-Positive, Pal et al. 2024).
 
     Args:
         loss_w: ||v_theta - v*||^2 [B] of the winner, at the same time and with the same noise as the loser.
@@ -151,7 +156,9 @@ def dpo_loss(loss_w: Tensor, loss_l: Tensor, ref_loss_w: Tensor, ref_loss_l: Ten
         ref_loss_w: that of the winner under the frozen base [B].
         ref_loss_l: that of the loser under the frozen base [B].
         beta: strength of the tie to the base; 5000 for Stable Diffusion, with errors averaged over dimensions.
+        keep: weight of the winner's rise, 0 or more; 0 is Diffusion-DPO.
     """
     policy = loss_w.float() - loss_l.float()
     reference = (ref_loss_w - ref_loss_l).detach().float()
-    return -functional.logsigmoid(-beta / 2.0 * (policy - reference))
+    rise = functional.relu(loss_w.float() - ref_loss_w.detach().float())
+    return -functional.logsigmoid(-beta / 2.0 * (policy - reference + keep * rise))

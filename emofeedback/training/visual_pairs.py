@@ -4,11 +4,12 @@ After Emotion-Director (arXiv 2512.19479). The pictures of a group share their w
 the target emotion's visual prompt, the other with another emotion's. A picture x_0 that was drawn with c wins under c
 and loses under the other half's c', with the same noise and time:
 
-    L = -log sigmoid( -beta / 2 [(l(c) - l(c')) - (l_ref(c) - l_ref(c'))] )
+    L = -log sigmoid( -beta / 2 [(l(c) - l(c')) - (l_ref(c) - l_ref(c')) + KEEP max(0, l(c) - l_ref(c))] )
     l(c) = ||v_theta(x_t, t, words, c) - v*||^2
 
 Words, picture and noise are the same on both sides, so that nothing but the visual prompt can tell them apart: what
-is learned is how far the two prompts' pictures lie from each other. Both directions of a pair are learned.
+is learned is how far the two prompts' pictures lie from each other. Both directions of a pair are learned. Without the
+last term, learning as fast as minutes demand raises both errors and ruins the pictures.
 """
 
 import random
@@ -18,16 +19,17 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from emofeedback.affect import EMOTIONS, Affect
+from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
 from emofeedback.flow.schedule import interpolate, velocity
 from emofeedback.records import PictureRequest, VisualPrompt
-from emofeedback.training.experience import Experience, renoise
+from emofeedback.training.experience import Experience, asked_levels, renoise
 from emofeedback.training.finetune_settings import FinetuneSettings, derive
 from emofeedback.training.objectives import dpo_loss, squared_error
 from emofeedback.training.rollout import Conditions, Policy, Sampling
-from emofeedback.visual_bank import MIKELS
 
+KEEP = 4.0
+"""Weight of a winner's error above the base's."""
 APART = 0.5
 """Distance in the plane at least, between the two emotions of a pair: nearer ones look alike."""
 
@@ -84,7 +86,8 @@ class VisualPairs:
         return chosen.view(-1).nonzero().flatten()
 
     def losses(self, experience: Experience, items: Tensor, turn: int) -> Tensor:
-        noise, times = renoise(experience, items, turn, self.settings.turns)
+        levels = asked_levels(self.policy, self.settings.rollout[0])
+        noise, times = renoise(experience, items, turn, self.settings.turns, levels)
         clean, own = experience.rollout.clean[items], experience.conditions.rows(items)
         noisy, target = interpolate(clean, noise, times), velocity(clean, noise)
         others = experience.conditions.rows(other_half(items, self.settings.group))
@@ -96,7 +99,7 @@ class VisualPairs:
         base = squared_error(self.policy.velocity(noisy, times, both, "base"), target)
         ours = squared_error(self.policy.velocity(noisy, times, both), target)
         count = len(items)
-        return dpo_loss(ours[:count], ours[count:], base[:count], base[count:], self.settings.tie)
+        return dpo_loss(ours[:count], ours[count:], base[:count], base[count:], self.settings.tie, KEEP)
 
 
 def other_half(rows: Tensor, group: int) -> Tensor:

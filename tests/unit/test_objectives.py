@@ -121,6 +121,16 @@ def test_swapped_pairs_swap_the_sign_of_the_dpo_gradient() -> None:
     assert torch.allclose(slopes[0], -slopes[1])
 
 
+def test_dpo_charges_for_a_winner_whose_error_rises() -> None:
+    risen, fallen, loser = torch.tensor([0.35]), torch.tensor([0.20]), torch.tensor([0.60])
+    references = torch.tensor([0.30]), torch.tensor([0.40])
+    margin = (0.35 - 0.60) - (0.30 - 0.40) + 3.0 * 0.05
+    expected = math.log1p(math.exp(10.0 / 2 * margin))
+    assert objectives.dpo_loss(risen, loser, *references, 10.0, 3.0).item() == pytest.approx(expected, rel=1e-5)
+    free = objectives.dpo_loss(fallen, loser, *references, 10.0)
+    assert torch.equal(objectives.dpo_loss(fallen, loser, *references, 10.0, 3.0), free)
+
+
 @pytest.mark.parametrize("loss", [objectives.awm_loss, objectives.nft_loss])
 def test_references_get_no_gradient_and_half_precision_becomes_float32(loss: Callable[..., Tensor]) -> None:
     predicted, held, target = (v.bfloat16() for v in velocities(3))

@@ -8,7 +8,7 @@ import torch
 from tiny_visual import visual_generator
 from torch import Tensor
 
-from emofeedback.affect import EMOTIONS, Affect
+from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
 from emofeedback.flow.schedule import interpolate, velocity
 from emofeedback.records import PictureRequest
@@ -17,8 +17,7 @@ from emofeedback.training.experience import Experience, renoise
 from emofeedback.training.finetune_settings import FinetuneSettings, Targets
 from emofeedback.training.policy import ScenePolicy
 from emofeedback.training.rollout import Conditions, Rollout, Sampling
-from emofeedback.training.visual_pairs import APART, VisualPairs, other_half, pair_up
-from emofeedback.visual_bank import MIKELS
+from emofeedback.training.visual_pairs import APART, KEEP, VisualPairs, other_half, pair_up
 
 SETTINGS = FinetuneSettings("dpo", updates=1, prompts=1, group=4, visual=True, beta=3.0, passes=1)
 
@@ -57,6 +56,7 @@ def by_hand(policy: Linear, given: Experience, row: int) -> float:
 
     w = float(policy.weight.detach())
     margin = (error(w * own) - error(w * other)) - (error(own) - error(other))
+    margin += KEEP * max(0.0, error(w * own) - error(own))
     return -math.log(1 / (1 + math.exp(3.0 / 2 * margin)))
 
 
@@ -111,6 +111,8 @@ def test_settings_belong_to_dpo() -> None:
     with pytest.raises(UserError, match="dpo"):
         FinetuneSettings("awm", updates=1, visual=True)
     settled, student = SETTINGS.drawn_by(4)
+    assert student and settled.rollout == (4, 1.0)
+    settled, student = SETTINGS.drawn_by(None)
     assert not student and settled.rollout == (8, 3.0)
     points = Targets("emotions").draw(8, __import__("random").Random(0))
     assert sorted((p.valence, p.arousal) for p in points) == sorted(
