@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-from huggingface_hub import InferenceClient, get_session
+from huggingface_hub import ChatCompletionOutput, InferenceClient, get_session
 from huggingface_hub.errors import HTTPError
+from huggingface_hub.utils import hf_raise_for_status
 from PIL import Image
 
 from emofeedback.errors import UserError
@@ -111,13 +113,26 @@ class ChatServer:
             options["response_format"] = {"type": "json_schema", "json_schema": form}
 
         def request(seconds: float) -> list[Answer]:
-            # a server of one's own gets no Hugging Face token: without a key, a word that means nothing is sent
-            key = self._key if self._key or self.url is None else "none"
-            where: dict[str, Any] = {"base_url": self.url} if self.url else {"provider": self.provider or "auto"}
-            with InferenceClient(api_key=key, timeout=seconds, **where) as client:
+            if self.url is not None:
+                return _answers(self._post(self.url, {"model": self.model, "messages": messages, **options}, seconds))
+            provider: Any = self.provider or "auto"
+            with InferenceClient(provider=provider, api_key=self._key, timeout=seconds) as client:
                 return _answers(client.chat_completion(messages, model=self.model, **options))
 
         return self.patience.ask(request, self.host, self._check)
+
+    def _post(self, url: str, body: dict[str, Any], seconds: float) -> ChatCompletionOutput:
+        """A completion of a server of one's own.
+
+        Not by the InferenceClient, which writes a schema for such an address in a form of its own that vLLM reads as
+        "any JSON", and would add the stored token of Hugging Face.
+        """
+        reply = get_session().post(
+            f"{base_of(url)}/chat/completions", json=body, headers=_bearer(self._key),
+            timeout=seconds + 1,  # who waits has given up before
+        )  # fmt: skip
+        hf_raise_for_status(reply)
+        return ChatCompletionOutput.parse_obj_as_instance(reply.content)
 
     def _check(self, status: int, message: str) -> None:
         try:
@@ -136,10 +151,9 @@ def only_model(url: str, key: str | None, deadline: float = 20.0) -> str:
     Raises:
         UserError: the server does not answer, or it offers none or several.
     """
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         reply = within(
-            deadline, lambda: get_session().get(f"{url.rstrip('/')}/models", headers=headers, timeout=deadline)
+            deadline, lambda: get_session().get(f"{base_of(url)}/models", headers=_bearer(key), timeout=deadline)
         )
         names = [str(entry["id"]) for entry in reply.json()["data"]]
     except (HTTPError, OSError, ValueError, KeyError, TypeError):
@@ -150,6 +164,16 @@ def only_model(url: str, key: str | None, deadline: float = 20.0) -> str:
         listed = ", ".join(names[:8]) or "none"
         raise UserError(f"The server at {host_of(url)} offers {listed}; name one of them as URL#MODEL.")
     return names[0]
+
+
+def base_of(url: str) -> str:
+    """A server's base as OpenAI's clients take it; http://host:port alone stands for its /v1."""
+    base = url.rstrip("/").removesuffix("/chat/completions")
+    return base if urlsplit(base).path else f"{base}/v1"
+
+
+def _bearer(key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def picture_url(image: Image.Image) -> str:
@@ -187,4 +211,4 @@ def _answers(reply: Any) -> list[Answer]:
     return answers
 
 
-__all__ = ["Answer", "ChatServer", "Refused", "ServerFailed", "host_of", "only_model", "picture_url"]
+__all__ = ["Answer", "ChatServer", "Refused", "ServerFailed", "base_of", "host_of", "only_model", "picture_url"]

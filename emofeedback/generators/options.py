@@ -61,6 +61,10 @@ class PipelineOptions:
             )
         if self.quantisation != "none":
             package = QUANTISATIONS[self.quantisation].package
+            if package == "bitsandbytes" and not device.startswith(("cuda", "xpu")):
+                raise UserError(
+                    f"{self.quantisation} needs a GPU and the device is {device}; set EMOFEEDBACK_QUANTISATION=ao-int8."
+                )
             if find_spec(package) is None:
                 raise UserError(f"{self.quantisation} needs {package}; run `pip install {package}`.")
         if self.quantisation.startswith("bnb") and self.offload == "sequential":

@@ -17,22 +17,15 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForImageTextToText, PreTrainedModel, ProcessorMixin
 
-from emofeedback.affect import Affect
+from emofeedback.bars import without_bars
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.judges.processing import ModelInputs, load_processor
-from emofeedback.judges.replies import critique_for, parse_content, parse_label
 from emofeedback.judges.vision_language import default_dtype
 from emofeedback.training.budget import Budget, StopSignal, prepare_host
+from emofeedback.training.judge_export import replace_files
 from emofeedback.training.judge_grpo import MinuteLimit, spent_seconds
 from emofeedback.training.judge_lessons import Lesson, Shown, lesson_for
-from emofeedback.training.judge_rewards import (
-    Outcome,
-    advice_outcome,
-    attributes_reward,
-    keeping_reward,
-    label_reward,
-    move_reward,
-)
+from emofeedback.training.lesson_grader import LessonGrader
 from emofeedback.training.optim import trapezoid
 
 logger = logging.getLogger(__name__)
@@ -40,6 +33,26 @@ MOST_STEPS, SAVE_STEPS = 1_000_000, 50  # the minutes end a stage, not the steps
 NO_TRL = "Training a judge on a base needs trl; install it with `pip install -r requirements-extra.txt`."
 SKIPPED_LAYERS = r"^(?!.*(visual|vision|projector|connector|merger|lm_head)).*\.(q|k|v|o|gate|up|down)_proj$"
 """LoRA goes onto the language layers: what the model sees stays as it is."""
+
+
+STAGES = {
+    "all": "supervised lessons, then GRPO with multi-task rewards",
+    "supervised": "supervised lessons",
+    "grpo": "GRPO with multi-task rewards",
+}
+CARD = """# A judge of emotion in pictures
+
+`{base}` with a LoRA (rank {rank}) on its language layers, merged; the LoRA alone is in `lora/`. The base's licence
+holds. It rates valence and arousal, names content and advises on prompts, asked by EmoFeedback's own questions:
+
+```
+python -m emofeedback estimate PICTURE --judge THIS_FOLDER
+```
+
+Trained on {count} {truth}, {minutes:g} minutes, seed {seed}:
+{stage}.
+Its quality was not measured; `python -m emofeedback evaluate judge --judge THIS_FOLDER` does that.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,76 +76,6 @@ class BaseRecipe:
     most: int = 256
 
 
-class LessonGrader:
-    """Rewards of written replies, as trl calls them; None where a reward does not apply to a lesson."""
-
-    def __init__(self, lessons: Sequence[Lesson], shown: Sequence[Shown], labels: Sequence[str]) -> None:
-        self.lessons, self.shown, self.labels = lessons, shown, labels
-
-    def rating(self, lesson: Lesson, text: str) -> float | None:
-        """Valence or arousal right within a threshold, and graded by distance."""
-        if lesson.task != "rate":
-            return None
-        label = parse_label(text, self.labels)
-        return label_reward(None if label is None else lesson.values[label], lesson.true)
-
-    def form(self, lesson: Lesson, text: str) -> float:
-        """Whether the product's own parser can read the reply."""
-        match lesson.task:
-            case "rate":
-                return float(parse_label(text, self.labels) is not None)
-            case "describe":
-                return float(parse_content(text) is not None)
-        return float(critique_for(text, lesson.prompt) is not None)
-
-    def content(self, lesson: Lesson, text: str) -> float | None:
-        """Attribute answers that are right."""
-        if lesson.task != "describe":
-            return None
-        named = parse_content(text)
-        return attributes_reward(None if named is None else _first_words(named), lesson.content)
-
-    def movement(self, lesson: Lesson, text: str) -> float | None:
-        """Whether the suggestion moves the emotion to the target, tried on the known scene."""
-        return move_reward(self._outcome(lesson, text)) if lesson.task == "advise" else None
-
-    def keeping(self, lesson: Lesson, text: str) -> float | None:
-        """Whether the suggestion keeps the content and changes nothing needlessly."""
-        return keeping_reward(self._outcome(lesson, text)) if lesson.task == "advise" else None
-
-    def _outcome(self, lesson: Lesson, text: str) -> Outcome | None:
-        scene, critique = self.shown[lesson.index].scene, critique_for(text, lesson.prompt)
-        if scene is None or critique is None:
-            return None
-        return advice_outcome(scene, lesson.prompt, Affect(*lesson.target), critique)
-
-    def functions(self) -> list[Callable[..., list[float | None]]]:
-        """One function of trl's kind per reward."""
-        return [_as_reward(self, name) for name in ("rating", "form", "content", "movement", "keeping")]
-
-
-def _as_reward(grader: LessonGrader, name: str) -> Callable[..., list[float | None]]:
-    score = getattr(grader, name)
-
-    def reward(completions: list, lesson: list[int], **_: Any) -> list[float | None]:
-        return [score(grader.lessons[k], _text(reply)) for k, reply in zip(lesson, completions, strict=True)]
-
-    reward.__name__ = name  # trl names its figures after the functions
-    return reward
-
-
-def _text(completion: Any) -> str:
-    content = completion if isinstance(completion, str) else completion[-1]["content"]
-    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
-
-
-def _first_words(named: Sequence[tuple[str, str]]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for aspect, word in named:
-        found.setdefault(aspect, word)
-    return found
-
-
 def train_judge_base(
     base: Path,
     shown: Sequence[Shown],
@@ -144,12 +87,14 @@ def train_judge_base(
     seed: int = 0,
     device: str = "cpu",
     recipe: BaseRecipe | None = None,
+    base_name: str | None = None,
 ) -> Path:
     """Train a LoRA on the model in `base` and write the merged judge, with its processor, to `out`.
 
     Args:
         shown: pictures with their truth.
         stage: "supervised", "grpo" (from a LoRA that the supervised stage left in `out`, where there is one) or "all".
+        base_name: how the model card names the base; None = by its folder.
 
     Raises:
         Cancelled: SIGTERM or SIGINT came; `resume` goes on from the saved state.
@@ -175,16 +120,32 @@ def train_judge_base(
         model = _adapted(base, trained, device, recipe)
         build = _supervised_trainer if name == "supervised" else _grpo_trainer
         _run_stage(build, model, processor, lessons, shown, labels, work, part * minutes, resume, seed, device, recipe)
-        model.save_pretrained(str(trained))
+        model.save_pretrained(str(trained), selected_adapters=["default"])  # GRPO adds its reference as another
         (work / "finished").touch()
     if model is None:
         model = _adapted(base, trained, device, recipe)
-    merged: PreTrainedModel = model.merge_and_unload()
-    merged.save_pretrained(out)
-    for file in base.iterdir():  # its processor and tokenizer as they are
-        if file.suffix in (".json", ".jinja", ".txt", ".model") and not (out / file.name).exists():
-            shutil.copyfile(file, out / file.name)
+    _export(model.merge_and_unload(), base, out, CARD.format(
+        base=base_name or base.resolve().name, stage=STAGES[stage], count=len(shown),
+        truth="rendered scenes" if shown[0].scene is not None else "pictures that people rated",
+        minutes=minutes, rank=recipe.rank, seed=seed,
+    ))  # fmt: skip
     return out
+
+
+def _export(merged: PreTrainedModel, base: Path, out: Path, card: str) -> None:
+    """Write the judge with its base's processor and a model card; files appear in `out` when all are there."""
+    made = out / ".export"
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
+    with without_bars():
+        merged.save_pretrained(made)
+    for file in base.iterdir():
+        small = file.suffix in (".json", ".jinja", ".txt", ".model") and not file.name.endswith(".index.json")
+        if small and not (made / file.name).exists():
+            shutil.copyfile(file, made / file.name)
+    (made / "README.md").write_text(card, encoding="utf-8")
+    shutil.copyfile(made / "README.md", out / "lora" / "README.md")  # in place of peft's empty form
+    replace_files(made, out)
 
 
 def _adapted(base: Path, trained: Path, device: str, recipe: BaseRecipe) -> PeftModel:
@@ -194,9 +155,10 @@ def _adapted(base: Path, trained: Path, device: str, recipe: BaseRecipe) -> Peft
         UserError: it holds no vision-language model with safetensors.
     """
     try:
-        model = AutoModelForImageTextToText.from_pretrained(
-            base, dtype=default_dtype(device), use_safetensors=True, local_files_only=True
-        )
+        with without_bars():
+            model = AutoModelForImageTextToText.from_pretrained(
+                base, dtype=default_dtype(device), use_safetensors=True, local_files_only=True
+            )
     except (ValueError, OSError, KeyError, RuntimeError, TypeError, ImportError) as error:
         what = " ".join(str(error).split())[:160]
         raise UserError(f"{base} cannot be trained as a judge ({what}); give a vision-language model.") from None
@@ -211,6 +173,7 @@ def _run_stage(
     shown: Sequence[Shown], labels: Sequence[str], work: Path, minutes: float, resume: bool, seed: int, device: str,
     recipe: BaseRecipe,
 ) -> None:  # fmt: skip
+    from transformers.trainer_callback import PrinterCallback
     from transformers.trainer_utils import get_last_checkpoint
 
     work.mkdir(parents=True, exist_ok=True)
@@ -218,6 +181,7 @@ def _run_stage(
     budget = Budget(minutes, spent_seconds(work / "log.jsonl") if last else 0.0)
     trainer = build(model, processor, lessons, shown, labels, work, budget, seed, device, recipe)
     with StopSignal() as stop:
+        trainer.remove_callback(PrinterCallback)  # what it would print stands in the log
         trainer.add_callback(MinuteLimit(budget, work / "log.jsonl", stop))
         trainer.train(resume_from_checkpoint=last)
     if stop.stopped:
@@ -240,28 +204,35 @@ def _schedule(model: PeftModel, budget: Budget, lr: float) -> tuple[Any, Any]:
     return optimiser, shape
 
 
+def _questions(lessons: Sequence[Lesson], shown: Sequence[Shown], answered: bool) -> Any:
+    """The lessons as trl's data set; `answered` ones to imitate, others named by their number for the grader."""
+    from datasets import Dataset
+
+    def rows(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+        chosen = [lessons[k] for k in batch["lesson"]]
+        found: dict[str, list[Any]] = {
+            "images": [[shown[lesson.index].image] for lesson in chosen],
+            "prompt": [[{"role": "user", "content": lesson.question}] for lesson in chosen],
+        }
+        if answered:
+            return {**found, "completion": [[{"role": "assistant", "content": lesson.answer}] for lesson in chosen]}
+        return {**found, "lesson": batch["lesson"]}
+
+    return Dataset.from_dict({"lesson": range(len(lessons))}).with_transform(rows)
+
+
 def _supervised_trainer(
     model: PeftModel, processor: ProcessorMixin, lessons: Sequence[Lesson], shown: Sequence[Shown],
     labels: Sequence[str], work: Path, budget: Budget, seed: int, device: str, recipe: BaseRecipe,
 ) -> Any:  # fmt: skip
-    from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
-
-    def rows(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
-        chosen = [lessons[k] for k in batch["lesson"]]
-        return {
-            "images": [[shown[lesson.index].image] for lesson in chosen],
-            "prompt": [[{"role": "user", "content": lesson.question}] for lesson in chosen],
-            "completion": [[{"role": "assistant", "content": lesson.answer}] for lesson in chosen],
-        }
 
     config = SFTConfig(
         **_shared(work, seed, device, recipe.supervised_lr), per_device_train_batch_size=recipe.batch,
         max_length=None, remove_unused_columns=False, dataset_kwargs={"skip_prepare_dataset": True},
     )  # fmt: skip
-    data = Dataset.from_dict({"lesson": range(len(lessons))}).with_transform(rows)
     return SFTTrainer(
-        model, config, train_dataset=data, processing_class=processor,
+        model, config, train_dataset=_questions(lessons, shown, answered=True), processing_class=processor,
         optimizers=_schedule(model, budget, recipe.supervised_lr),
     )  # fmt: skip
 
@@ -270,24 +241,14 @@ def _grpo_trainer(
     model: PeftModel, processor: ProcessorMixin, lessons: Sequence[Lesson], shown: Sequence[Shown],
     labels: Sequence[str], work: Path, budget: Budget, seed: int, device: str, recipe: BaseRecipe,
 ) -> Any:  # fmt: skip
-    from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
-
-    def rows(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
-        chosen = [lessons[k] for k in batch["lesson"]]
-        return {
-            "images": [[shown[lesson.index].image] for lesson in chosen],
-            "prompt": [[{"role": "user", "content": lesson.question}] for lesson in chosen],
-            "lesson": batch["lesson"],
-        }
 
     config = GRPOConfig(
         **_shared(work, seed, device, recipe.grpo_lr), per_device_train_batch_size=recipe.groups * recipe.replies,
         steps_per_generation=1, num_generations=recipe.replies, max_completion_length=recipe.most, beta=recipe.beta,
         chat_template_kwargs={"enable_thinking": False},
     )  # fmt: skip
-    data = Dataset.from_dict({"lesson": range(len(lessons))}).with_transform(rows)
     return GRPOTrainer(
-        model, LessonGrader(lessons, shown, labels).functions(), config, data, processing_class=processor,
-        optimizers=_schedule(model, budget, recipe.grpo_lr),
+        model, LessonGrader(lessons, shown, labels).functions(), config, _questions(lessons, shown, answered=False),
+        processing_class=processor, optimizers=_schedule(model, budget, recipe.grpo_lr),
     )  # fmt: skip

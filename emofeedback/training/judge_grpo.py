@@ -176,6 +176,9 @@ class MinuteLimit(TrainerCallback):
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         entry = {"step": state.global_step, "elapsed": round(self.budget.elapsed(), 1), **(logs or {})}
+        told = ", ".join(f"{name} {entry[name]:.3g}" for name in ("loss", "reward", "kl") if name in entry)
+        if told:
+            logger.info("step %d, %.0f s: %s", entry["step"], entry["elapsed"], told)
         with self.log.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(entry) + "\n")
 
@@ -207,6 +210,7 @@ def train_judge_grpo(
     """
     if importlib.util.find_spec("trl") is None:
         raise UserError("The GRPO stage needs trl; install it with `pip install -r requirements-extra.txt`.")
+    from transformers.trainer_callback import PrinterCallback
     from transformers.trainer_utils import get_last_checkpoint
 
     recipe = recipe or GrpoRecipe()
@@ -222,6 +226,7 @@ def train_judge_grpo(
     if reference is not None:
         trainer.ref_model.load_state_dict(SceneJudge.from_pretrained(reference, device).model.state_dict())
     with StopSignal() as stop:
+        trainer.remove_callback(PrinterCallback)
         trainer.add_callback(MinuteLimit(budget, work / "log.jsonl", stop))
         trainer.train(resume_from_checkpoint=last)
     trained = trainer.accelerator.unwrap_model(trainer.model)

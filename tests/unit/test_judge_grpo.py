@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from test_judge_tiny import SIZE, TINY, flat
 from tiny_judges import save
+from transformers import AutoModelForImageTextToText
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
@@ -21,7 +23,7 @@ from emofeedback.pixels import from_bytes
 from emofeedback.scenes.captions import vocabulary
 from emofeedback.training import judge_base
 from emofeedback.training.judge import build_judge
-from emofeedback.training.judge_base import BaseRecipe, LessonGrader, train_judge_base
+from emofeedback.training.judge_base import BaseRecipe, train_judge_base
 from emofeedback.training.judge_comparison import compare_judges, finish_grpo
 from emofeedback.training.judge_export import export_judge
 from emofeedback.training.judge_grpo import (
@@ -33,6 +35,7 @@ from emofeedback.training.judge_grpo import (
     train_judge_grpo,
 )
 from emofeedback.training.judge_lessons import Shown, lesson_for, shown_scenes
+from emofeedback.training.lesson_grader import LessonGrader
 from emofeedback.training.scene_data import SceneCache, render_cache, scene_at
 from emofeedback.training.shared_prefix import pad_left, score_replies, write_replies
 from emofeedback.training.teacher import example_for
@@ -201,7 +204,17 @@ def test_a_base_becomes_a_judge_in_both_stages(family: str, cache: SceneCache, t
     for stage in ("supervised", "grpo"):
         lines = (out / "training" / stage / "log.jsonl").read_text().splitlines()
         assert "loss" in json.loads(lines[0]), stage
-    assert (out / "lora" / "adapter_model.safetensors").is_file()
+    written = {str(file.relative_to(out)) for folder in (out, out / "lora") for file in folder.iterdir()}
+    assert {"lora/adapter_model.safetensors", "README.md", "checksums.json"} <= written
+    assert "lora/ref" not in written, "the reference that GRPO diverges from is no part of the judge"
+    card = (out / "README.md").read_text()
+    assert "12 rendered scenes" in card and "then GRPO" in card and (out / "lora" / "README.md").read_text() == card
+    drawn = load_file(out / "lora" / "adapter_model.safetensors")
+    name = next(name for name in drawn if "q_proj.lora_A" in name)
+    step = 2.0 * drawn[name.replace("lora_A", "lora_B")] @ drawn[name]
+    weight = name.removeprefix("base_model.model.").replace(".lora_A", "")
+    before, after = (AutoModelForImageTextToText.from_pretrained(folder).state_dict()[weight] for folder in (base, out))
+    torch.testing.assert_close(after - before, step, atol=1e-6, rtol=1e-3)
 
 
 def test_without_trl_one_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: SceneCache) -> None:

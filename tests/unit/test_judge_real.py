@@ -13,7 +13,7 @@ from transformers import Idefics3Processor
 from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_string
 
 from emofeedback.affect import Affect
-from emofeedback.build import build_judge, build_reward_judge
+from emofeedback.build import build_judge
 from emofeedback.errors import UserError
 from emofeedback.hub import is_repo, split_revision
 from emofeedback.judges import vision_language
@@ -135,11 +135,6 @@ def test_replies_are_held_to_their_schema(judge: VisionLanguageJudge) -> None:
     judge.writer.constrained = True
     [pieces] = judge.writer.write(IMAGES[:1], ["Advise."], critique_schema(), 12)
     assert "".join(piece for piece, _ in pieces).replace(" ", "").startswith('{"analysis":"'[:6])
-
-
-def test_such_a_judge_does_not_reward_fine_tuning(folder: Path) -> None:
-    with pytest.raises(UserError, match="cannot reward"):
-        build_reward_judge(Settings(judge=str(folder), device="cpu"))
 
 
 def test_smolvlm_without_video_lays_pictures_out_as_its_own_processor(tmp_path: Path) -> None:

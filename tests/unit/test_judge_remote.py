@@ -14,11 +14,12 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.build import build_judge
-from emofeedback.chat_server import MAX_SIDE, ChatServer, Refused, ServerFailed, host_of, picture_url
+from emofeedback.chat_server import MAX_SIDE, ChatServer, Refused, ServerFailed, base_of, host_of, picture_url
 from emofeedback.errors import UserError
 from emofeedback.hub import hosted_parts
 from emofeedback.judges.prompting import rating_questions
 from emofeedback.judges.remote import RemoteJudge, top_rating
+from emofeedback.judges.replies import content_schema, critique_schema
 from emofeedback.records import Attempt, Critique, Edit, Picture, PictureRequest, Reading, Seen
 from emofeedback.settings import Settings
 
@@ -79,6 +80,8 @@ def test_a_rating_is_the_expected_value_of_the_top_logprobs() -> None:
     assert "weather" not in {seen.aspect for seen in reading.seen}
     assert all(payload["top_logprobs"] == 20 and payload["model"] == "org/vlm" for payload in fake.payloads[:4])
     assert set(fake.keys) == {"Bearer sk-secret"}
+    [described] = [payload for payload in fake.payloads if question_of(payload).startswith("Name what")]
+    assert described["response_format"]["json_schema"]["schema"] == content_schema()
 
 
 def test_without_logprobs_ratings_are_sampled_and_the_reading_says_so() -> None:
@@ -210,7 +213,9 @@ def test_advice_is_held_to_a_schema_where_the_server_takes_one() -> None:
     expected = Critique("Dark.", ("night",), (Edit("add", new="at dawn"),))
     with serve(FakeOpenAI(polite)) as fake:
         assert judge_of(fake).advise([Attempt("a dog on a beach", PICTURE, None)], Affect(0.8, 0)) == expected
-        assert fake.payloads[0]["response_format"]["type"].startswith("json")
+        form = fake.payloads[0]["response_format"]
+        assert form["type"] == "json_schema" and form["json_schema"]["name"], "what OpenAI and vLLM enforce"
+        assert form["json_schema"]["schema"] == critique_schema() and form["json_schema"]["strict"] is True
 
     def answer(payload: dict[str, Any]) -> Any:
         return failure(400) if "response_format" in payload else polite(payload)
@@ -249,6 +254,11 @@ def test_an_address_builds_a_remote_judge_and_finds_its_only_model(monkeypatch: 
             build_judge(Settings(judge=fake.url))
     with pytest.raises(UserError, match="does not list its models; start it"):
         build_judge(Settings(judge=fake.url))
+
+
+@pytest.mark.parametrize("url", ["http://h:8000", "http://h:8000/", "http://h:8000/v1/chat/completions"])
+def test_a_servers_base_is_found_in_what_people_paste(url: str) -> None:
+    assert base_of(url) == "http://h:8000/v1" and base_of("https://h/api/v4/") == "https://h/api/v4"
 
 
 def test_a_server_of_ones_own_never_gets_the_stored_token(monkeypatch: pytest.MonkeyPatch) -> None:
