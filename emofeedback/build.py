@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from emofeedback.chat_server import ChatServer, only_model
-from emofeedback.checksums import verify_folder
 from emofeedback.errors import UserError
-from emofeedback.evaluation.grading import GradingRater
+from emofeedback.evaluation.grading import GradingRater, is_scene_rater, same_model, same_name
+from emofeedback.evaluation.protocol import Reader
 from emofeedback.evaluation.rater import SceneRater
 from emofeedback.generators.diffusion import SceneDiffusionGenerator
 from emofeedback.generators.hosted import HostedGenerator
@@ -20,12 +20,10 @@ from emofeedback.generators.pipeline_files import fetch_pipeline, is_scene_gener
 from emofeedback.generators.pipelines import PipelineGenerator
 from emofeedback.generators.text_adapter import TextEmotionAdapter
 from emofeedback.generators.visual_loading import take_visual
-from emofeedback.hub import HOSTED, OnDownload, hosted_key, hosted_parts, is_repo, split_revision
+from emofeedback.hub import HOSTED, OnDownload, hosted_key, hosted_parts, is_repo
 from emofeedback.judges.calibration import CalibratedJudge, load_calibration
-from emofeedback.judges.loading import fetch, fingerprint, is_scene_judge, is_url
-from emofeedback.judges.lvlm import SceneJudge
-from emofeedback.judges.remote import RemoteJudge
-from emofeedback.judges.vision_language import VisionLanguageJudge
+from emofeedback.judges.loading import fetch, is_url
+from emofeedback.judges.opening import identity_at, is_remote, open_judge
 from emofeedback.models import Kind, entry_of
 from emofeedback.protocols import Generator, Judge
 from emofeedback.rewriting.company import Company
@@ -129,44 +127,13 @@ def build_judge(settings: Settings) -> Judge:
     Raises:
         UserError: there is no such model, it is damaged, the device is missing, or the calibration is another judge's.
     """
-    judge = _bare_judge(settings)
+    name = settings.judge
+    local = name == "bundled" or _is_folder(name) or not is_remote(name)
+    folder = _folder(settings, "judge", name) if local else None
+    judge = open_judge(name, folder, lambda: prepare_device(settings), os.environ)
     if settings.calibration is None:
         return judge
     return CalibratedJudge(judge, load_calibration(settings.calibration))
-
-
-def build_reward_judge(settings: Settings) -> SceneJudge:
-    """The judge as fine-tuning needs it: differentiable in the pixels.
-
-    Raises:
-        UserError: as `build_judge`, or this judge cannot reward fine-tuning.
-    """
-    judge = build_judge(settings)
-    if not isinstance(judge, SceneJudge):
-        raise UserError(f"The judge {judge.name!r} cannot reward fine-tuning; use the bundled judge, uncalibrated.")
-    return judge
-
-
-def _bare_judge(settings: Settings) -> Judge:
-    name = settings.judge
-    key = os.environ.get("EMOFEEDBACK_JUDGE_KEY") or None
-    if is_url(name):
-        url, _, model = name.partition("#")
-        return RemoteJudge(ChatServer(model or only_model(url, key), url, key=key))
-    if name.startswith(HOSTED):
-        repo, provider = hosted_parts(name)
-        return RemoteJudge(ChatServer(repo, provider=provider, key=hosted_key(key)))
-    if name != "bundled" and not _is_folder(name) and is_repo(name):
-        device = prepare_device(settings)
-        folder = fetch(name)
-        identity = f"{split_revision(name)[0]}@{folder.name[:12]}"
-        return VisionLanguageJudge.from_folder(folder, name=name, identity=identity, device=device)
-    folder = _folder(settings, "judge", name)
-    if name == "bundled" or is_scene_judge(folder):
-        return SceneJudge.from_pretrained(folder, device=prepare_device(settings))
-    verify_folder(folder, "config.json")
-    identity = f"{folder.name}:{fingerprint(folder)}"
-    return VisionLanguageJudge.from_folder(folder, name=folder.name, identity=identity, device=prepare_device(settings))
 
 
 def build_rewriter(settings: Settings, names: Sequence[str] = ()) -> Company | None:
@@ -206,14 +173,30 @@ def build_rewriter(settings: Settings, names: Sequence[str] = ()) -> Company | N
     return Company(LanguageThinker(speaker), viewers)
 
 
-def build_rater(settings: Settings) -> GradingRater:
+def build_rater(settings: Settings, judge: Judge | None = None) -> Reader:
     """The second rater; it evaluates and never guides.
 
+    `bundled` or a folder with a rater of the scene world gives a GradingRater; every other name what it gives for a
+    judge, with EMOFEEDBACK_RATER_KEY as the key of its server.
+
+    Args:
+        judge: who guides what is graded; None = nobody.
+
     Raises:
-        UserError: there is no such model, or it is damaged.
+        UserError: there is no such model, it is damaged, or it is the judge's.
     """
-    folder = _folder(settings, "rater", settings.rater)
-    return GradingRater(SceneRater.from_pretrained(folder, device=prepare_device(settings)))
+    name = settings.rater
+    local = name == "bundled" or _is_folder(name) or not is_remote(name)
+    folder = _folder(settings, "rater", name) if local else None
+    if folder is not None and (name == "bundled" or is_scene_rater(folder)):
+        return GradingRater(SceneRater.from_pretrained(folder, device=prepare_device(settings)))
+    refused = UserError(f"The rater {name} is the model that judges, and who guides never grades; name another rater.")
+    if judge is not None and same_name(judge, identity_at(name, folder)):
+        raise refused  # before it is loaded a second time
+    rater = open_judge(name, folder, lambda: prepare_device(settings), os.environ, "rater")
+    if judge is not None and same_model(judge, rater):
+        raise refused
+    return rater
 
 
 def build_finetune_job(settings: Settings, order: "FinetuneOrder", judge: Judge, out: Path) -> "FinetuneJob":
@@ -228,18 +211,16 @@ def build_finetune_job(settings: Settings, order: "FinetuneOrder", judge: Judge,
     from emofeedback.training.finetune_build import build_finetuner  # training is not needed to draw and to read
     from emofeedback.training.finetune_job import FinetuneJob, job_settings, job_tasks
 
-    job, tasks = job_settings(order), job_tasks(order)
+    job, tasks = job_settings(order, judge), job_tasks(order)
     if settings.adapter is not None:
         raise UserError("Fine-tuning starts from the generator itself; start the app again without an adapter.")
-    if not isinstance(judge, SceneJudge):
-        raise UserError(f"The judge {judge.name!r} cannot reward fine-tuning; start the app with the bundled judge.")
-    folder = _folder(settings, "rater", settings.rater)
-    if not folder.is_dir():
+    if settings.rater == "bundled" and not (folder := checkpoint_folder(settings, "scene-rater")).is_dir():
         raise UserError(f"Fine-tuning needs the second rater to audit it, and there is none in {folder}; fetch it.")
+    rater = build_rater(settings, judge)
     generator = build_generator(settings)
     if isinstance(generator, HostedGenerator):
         raise UserError(f"{generator.name} runs elsewhere and cannot be fine-tuned; choose a local generator.")
-    return FinetuneJob(build_finetuner(generator, judge, build_rater(settings), job, tasks, out))
+    return FinetuneJob(build_finetuner(generator, judge, rater, job, tasks, out))
 
 
 def parse_adapter(text: str) -> tuple[Path, float]:
@@ -286,7 +267,7 @@ def _folder(settings: Settings, kind: str, name: str) -> Path:
         known = "'bundled' and folders that hold a checkpoint"
         if kind == "generator":
             known += ", OWNER/NAME[@REVISION] of Hugging Face, and hosted:OWNER/NAME[:PROVIDER]"
-        if kind == "judge":
+        if kind in ("judge", "rater"):
             known += ", OWNER/NAME of Hugging Face, and a server's http address"
         raise UserError(f"There is no {kind} {name!r}; known are {known}.")
     return Path(name).expanduser()

@@ -56,6 +56,19 @@ class Judge(Protocol):
         ...
 
 
+@runtime_checkable
+class ShowsPrompt(Protocol):
+    """A judge of open vocabulary that can be asked whether a picture shows a prompt; optional.
+
+    Such a judge may call a thing by another name, so that its `content_kept` never says no. Asking costs a call of its
+    own, which `read` does not make.
+    """
+
+    def shows(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[float | None]:
+        """For each picture the probability in [0, 1] that it shows its prompt; None = no yes or no could be read."""
+        ...
+
+
 class Rewriter(Protocol):
     """Says a prompt in other words that shall carry an emotion; what the prompt names is kept."""
 

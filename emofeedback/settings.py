@@ -23,7 +23,7 @@ class Settings:
     generator: str = "bundled"  # or a folder in diffusers format, OWNER/NAME[@REVISION], hosted:OWNER/NAME[:PROVIDER]
     judge: str = "bundled"  # or a folder in transformers format, a repository, a server's address
     calibration: Path | None = None  # of the judge, as `evaluate judge` writes it
-    rater: str = "bundled"  # the second rater: evaluates only
+    rater: str = "bundled"  # the second rater, named like a judge: evaluates only, and is never the judge
     adapter: str | None = None  # PATH[:SCALE] of a LoRA on the generator
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
     seed: int = 0

@@ -137,14 +137,15 @@ def _generate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--image", type=Path, metavar="FILE", help="start from this picture")
     command.add_argument("--image-strength", type=number(0.01, 1), default=0.6, metavar="X", help="how much is redrawn")
     command.add_argument("--continuation", choices=("same_seed", "image"), default="same_seed", help="of later rounds")
-    command.add_argument(
-        "--visual", nargs="?", type=number(0, 5), const=1.0, metavar="STRENGTH",
-        help="guide by pictures of the emotion out of the visual prompt bank",
-    )  # fmt: skip
+    _visual(command, "guide by pictures of the emotion out of the visual prompt bank")
     command.add_argument(
         "--visual-picture", type=Path, action="append", default=[], metavar="FILE", help="guide by this picture instead"
     )
     _rewriting(command, "rewrites the prompt for round 1: none, embedded, a language model's PATH or REPO, URL[#MODEL]")
+
+
+def _visual(command: argparse.ArgumentParser, text: str) -> None:
+    command.add_argument("--visual", nargs="?", type=number(0, 5), const=1.0, metavar="STRENGTH", help=text)
 
 
 def _rewriting(command: argparse.ArgumentParser, text: str) -> None:
@@ -167,6 +168,7 @@ def _sweep(command: argparse.ArgumentParser) -> None:
     command.add_argument("--extent", type=number(0.05, 1), default=0.8, metavar="X", help="the grid spans [-X, X]")
     command.add_argument("--strength", type=number(0, 5), default=1.0, metavar="X")
     command.add_argument("--steps", type=whole(1, 1000), metavar="N")
+    _visual(command, "guide each picture by pictures of its own point's emotion out of the visual prompt bank")
 
 
 def _render(command: argparse.ArgumentParser) -> None:
@@ -206,7 +208,7 @@ def _train(command: argparse.ArgumentParser) -> None:
 
 
 def _finetune(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--objective", choices=("direct", "awm", "nft", "grpo", "dpo"), help="default direct")
+    command.add_argument("--objective", choices=("direct", "awm", "nft", "grpo", "dpo"), help="default: by the judge")
     command.add_argument("--prompts", type=Path, metavar="FILE", help="one a line; default: place-subject prompts")
     command.add_argument("--held-out", type=Path, metavar="FILE", help="prompts of the audit")
     command.add_argument("--target", metavar="V,A", help="one point, such as --target=-0.7,0.6")
@@ -215,7 +217,7 @@ def _finetune(command: argparse.ArgumentParser) -> None:
     command.add_argument("--updates", type=whole(1, 1_000_000), metavar="N", help="budget, in place of minutes")
     command.add_argument("--resume", action="store_true", help="go on with the job in --out")
     command.add_argument("--dry-run", action="store_true", help="estimate time and memory; writes nothing")
-    command.add_argument("--rater", metavar="NAME|PATH", help="who audits: 'bundled' or a folder")
+    command.add_argument("--rater", metavar="NAME|PATH|REPO|URL", help="who audits; not the judge's model")
     command.add_argument(
         "--visual", action="store_true", default=None, help="dpo: pairs that differ in their visual prompt alone"
     )
@@ -236,11 +238,14 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
     parts = ("generator", "judge", "rater", "advice", "loop", "finetune", "rewriting", "visual")
     command.add_argument("part", choices=parts)
     command.add_argument("--count", type=whole(2, 10_000), metavar="N", help="prompts, pictures or prompt-target pairs")
-    command.add_argument("--rater", metavar="NAME|PATH", help="'bundled' or a folder")
+    command.add_argument("--rater", metavar="NAME|PATH|REPO|URL", help="as --judge, but another model")
     command.add_argument("--rounds", type=whole(1, 50), default=3, metavar="N", help="of the loop")
     command.add_argument("--candidates", type=whole(1, 64), default=8, metavar="N", help="of a round of the loop")
     command.add_argument(
         "--ablation", action="store_true", help="loop: with and without rewriter, visual prompt and the judge's edits"
+    )
+    command.add_argument(
+        "--strength", type=number(0, 5), default=1.0, metavar="X", help="of the V-A adapter in an ablation; 0 = off"
     )
     people = command.add_argument_group("judge against people", "with --ratings; calibrates the judge on the way")
     people.add_argument("--ratings", type=Path, metavar="FILE", help="a CSV file of mean ratings, one row per picture")
@@ -252,7 +257,7 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
     command.add_argument("--tuned", metavar="PATH[:SCALE]", help="visual: an adapter of `finetune --visual`, as an arm")
     _rewriting(command, "which rewriter `evaluate rewriting` measures (default embedded)")
     tuning = command.add_argument_group("finetune", "jobs on corner targets against the base and the judge's best of N")
-    tuning.add_argument("--objectives", default="direct", metavar="NAMES", help="such as awm,grpo")
+    tuning.add_argument("--objectives", metavar="NAMES", help="such as awm,grpo (default: as `finetune`)")
     tuning.add_argument("--learning-rates", metavar="NUMBERS", help="searched for each objective, such as 3e-4,1e-3")
     tuning.add_argument("--seeds", type=whole(1, 100), default=3, metavar="N", help="jobs an objective (default 3)")
     tuning.add_argument("--best-of", type=whole(4, 64), default=16, metavar="N", help="pictures the judge picks from")
@@ -260,12 +265,21 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
 
 
 def _benchmark(command: argparse.ArgumentParser) -> None:
-    command.add_argument("part", nargs="?", choices=("speed", "finetune"), default="speed", help="default speed")
+    command.add_argument(
+        "part", nargs="?", choices=("speed", "finetune", "shapes"), default="speed", help="default speed"
+    )
     command.add_argument("--repeats", type=whole(2, 1000), default=5, metavar="N")
     tuning = command.add_argument_group("finetune", "how fast each objective draws, updates and learns")
-    tuning.add_argument("--objectives", default="direct,awm,nft,grpo,dpo", metavar="NAMES", help="default: all")
-    tuning.add_argument("--rater", metavar="NAME|PATH", help="'bundled' or a folder")
+    tuning.add_argument("--objectives", metavar="NAMES", help="default: all that the judge allows")
+    tuning.add_argument("--rater", metavar="NAME|PATH|REPO|URL", help="as --judge, but another model")
     _budget(tuning, "of each objective (default 2)")
+    shapes = command.add_argument_group("shapes", "published models' full sizes with random weights, on a GPU")
+    shapes.add_argument(
+        "--size", dest="side", type=whole(256, 2048), metavar="PIXELS", help="of a drawn picture (default 1024)"
+    )
+    shapes.add_argument(
+        "--scale", choices=("full", "tiny"), default="full", help="tiny: the same code anywhere, to try the command"
+    )
 
 
 def _budget(group: Any, text: str) -> None:

@@ -22,6 +22,8 @@ COUNTS = {
     "generator": 25, "judge": 500, "rater": 500, "advice": 200, "loop": 100, "finetune": 40, "rewriting": 24,
     "visual": 24,
 }  # fmt: skip
+ABLATION = 24
+"""Prompts, each with eight emotions."""
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:
@@ -29,7 +31,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
     if arguments.ratings is not None:
         return rate_against_people(arguments, console)
     settings = settings_from(arguments)
-    count = arguments.count or COUNTS[arguments.part]
+    count = arguments.count or (ABLATION if arguments.ablation else COUNTS[arguments.part])
 
     def progress(done: int, total: int) -> None:
         console.bar(f"evaluating the {arguments.part}", done, total)
@@ -43,7 +45,8 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
         command = f"emofeedback evaluate {arguments.part} --count {count} --seed {settings.seed}"
         if arguments.part == "loop":
             command += f" --rounds {arguments.rounds} --candidates {arguments.candidates}"
-            command += f" --ablation --rewriter {rewriter_of(settings)}" if arguments.ablation else ""
+            ablation = f" --ablation --strength {arguments.strength:g} --rewriter {rewriter_of(settings)}"
+            command += ablation if arguments.ablation else ""
         if arguments.part == "finetune":
             command = command_of(arguments, count, settings.seed)
         if arguments.part == "visual":
@@ -82,7 +85,8 @@ def _measure(
             )
             return measures, {"rater": rater.name}
         case "advice":
-            generator, judge, rater = build_generator(settings), build_judge(settings), build_rater(settings)
+            generator, judge = build_generator(settings), build_judge(settings)
+            rater = build_rater(settings, judge)
             measures = evaluate_agreement(generator, judge, rater, count=count, seed=settings.seed, progress=progress)
             measures += evaluate_advice(generator, judge, rater, count=count, seed=settings.seed, progress=progress)
             return measures, {"generator": generator.name, "judge": judge.name, "rater": rater.name}
@@ -100,14 +104,16 @@ def _measure(
             measures = evaluate_rewriting(company, count=count, seed=settings.seed, seeds=seeds, progress=progress)
             return measures, {"rewriter": company.name}
         case _:
-            generator, judge, rater = build_generator(settings), build_judge(settings), build_rater(settings)
+            generator, judge = build_generator(settings), build_judge(settings)
+            rater = build_rater(settings, judge)
             models = {"generator": generator.name, "judge": judge.name, "rater": rater.name}
             sizes = {"count": count, "rounds": arguments.rounds, "candidates": arguments.candidates}
             if arguments.ablation:
                 company = build_rewriter(replace(settings, rewriter=rewriter_of(settings)), names_of(arguments))
                 assert company is not None
                 measures = evaluate_ablation(
-                    generator, judge, rater, company, **sizes, seed=settings.seed, progress=progress
-                )
+                    generator, judge, rater, company, **sizes, seed=settings.seed, strength=arguments.strength,
+                    progress=progress,
+                )  # fmt: skip
                 return measures, {**models, "rewriter": company.name}
             return evaluate_loop(generator, judge, rater, **sizes, seed=settings.seed, progress=progress), models

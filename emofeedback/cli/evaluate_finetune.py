@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from emofeedback.cli.console import Console, usage
 from emofeedback.errors import UserError
+from emofeedback.evaluation.protocol import Reader
 from emofeedback.evaluation.protocol_finetune import (
     DRAWS,
     Curve,
@@ -23,6 +24,7 @@ from emofeedback.evaluation.protocol_finetune import (
     speed_measure,
 )
 from emofeedback.evaluation.report import Measure
+from emofeedback.protocols import Judge
 from emofeedback.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,14 +54,19 @@ def measure_finetune(
     The learning rate is searched for each objective with the first seed, by the job's own audit; the tasks that
     grade are drawn from other prompts.
     """
-    from emofeedback.build import build_generator, build_rater, build_reward_judge
+    from emofeedback.build import build_generator, build_judge, build_rater
     from emofeedback.training.finetune_job import job_tasks
     from emofeedback.training.finetune_order import FinetuneOrder
 
     with usage():
-        plans = _plans(arguments, settings)
+        _plans(arguments, settings, None)  # what is wrong with every judge is refused before one is loaded
     plain = replace(settings, adapter=None)
-    generator, judge, rater = build_generator(plain), build_reward_judge(plain), build_rater(plain)
+    judge = build_judge(plain)
+    with usage():
+        plans = _plans(arguments, settings, judge)
+    arguments.objectives = ",".join(plans)
+    rater = build_rater(plain, judge)
+    generator = build_generator(plain)
     seeds = [settings.seed + k for k in range(arguments.seeds)]
     used = {p for seed in seeds for p in job_tasks(FinetuneOrder(seed=seed)).held_out}
     tasks = corner_tasks(count, settings.seed, sorted(used), arguments.best_of)
@@ -70,13 +77,13 @@ def measure_finetune(
     measures = base_measures(base, best, arguments.best_of, settings.seed)
     curves: dict[str, list[Curve]] = {}
     for name, jobs in plans.items():
-        first = [_trial(job, plain, tasks, folder, console) for job in jobs]
+        first = [_trial(job, plain, (judge, rater), tasks, folder, console) for job in jobs]
         chosen = max(first, key=lambda trial: trial.score)
         for trial in first if len(first) > 1 else ():
             row = f"{name} at {trial.job.learning_rate:g}: best audit score"
             measures.append(Measure(row, trial.score, "score", 1))
         others = [replace(chosen.job, seed=seed) for seed in seeds[1:]]
-        trials = [chosen, *(_trial(job, plain, tasks, folder, console) for job in others)]
+        trials = [chosen, *(_trial(job, plain, (judge, rater), tasks, folder, console) for job in others)]
         measures.append(Measure(f"{name}: learning rate", chosen.job.learning_rate, "", 1))
         measures += gain_measures(name, base, best, [trial.grades for trial in trials], settings.seed)
         for what in ("updates", "pictures", "seconds"):
@@ -98,9 +105,12 @@ def command_of(arguments: argparse.Namespace, count: int, seed: int) -> str:
     )
 
 
-def _plans(arguments: argparse.Namespace, settings: Settings) -> "dict[str, list[FinetuneSettings]]":
-    """For each objective one job a learning rate, all with the first seed."""
+def _plans(
+    arguments: argparse.Namespace, settings: Settings, judge: Judge | None
+) -> "dict[str, list[FinetuneSettings]]":
+    """For each objective one job a learning rate, all with the first seed; without a judge, of objectives as named."""
     from emofeedback.training.finetune_settings import FinetuneSettings, read_list
+    from emofeedback.training.reward_judge import BY_GRADIENT, objective_for
 
     rates: list[dict[str, float]] = [{}]
     if arguments.learning_rates:
@@ -109,26 +119,34 @@ def _plans(arguments: argparse.Namespace, settings: Settings) -> "dict[str, list
         except ValueError:
             raise UserError("--learning-rates takes numbers such as 3e-4,1e-3.") from None
     minutes = None if arguments.updates else arguments.minutes or 5.0
+    named = read_list(arguments.objectives or "")
+    if judge is None:
+        names = named or [BY_GRADIENT]
+    else:
+        names = [objective_for(judge, name) for name in named] or [objective_for(judge)]
     return {
         name: [
             FinetuneSettings(objective=name, minutes=minutes, updates=arguments.updates, seed=settings.seed, **rate)  # type: ignore[arg-type]
             for rate in rates
         ]
-        for name in read_list(arguments.objectives)
+        for name in names
     }
 
 
-def _trial(job: "FinetuneSettings", settings: Settings, tasks: list[Task], folder: Path, console: Console) -> Trial:
+def _trial(
+    job: "FinetuneSettings", settings: Settings, readers: tuple[Judge, Reader], tasks: list[Task], folder: Path,
+    console: Console,
+) -> Trial:  # fmt: skip
     """One job on a fresh generator in a folder of its own, then the tasks drawn with its adapter."""
-    from emofeedback.build import build_generator, build_rater, build_reward_judge
+    from emofeedback.build import build_generator
     from emofeedback.training.finetune_build import build_finetuner
     from emofeedback.training.finetune_job import FinetuneJob, job_tasks
     from emofeedback.training.finetune_order import FinetuneOrder
 
     name = f"{job.objective}-{job.learning_rate:g}-seed{job.seed}"
-    generator, rater = build_generator(settings), build_rater(settings)
+    generator, (judge, rater) = build_generator(settings), readers
     training = job_tasks(FinetuneOrder(seed=job.seed))
-    work = FinetuneJob(build_finetuner(generator, build_reward_judge(settings), rater, job, training, folder / name))
+    work = FinetuneJob(build_finetuner(generator, judge, rater, job, training, folder / name))
     result = work.run(lambda: False, lambda entry: console.progress(f"{name}: update {entry['update']}")).result
     curve = [(e["elapsed"], e["score"]) for e in work.trainer.log.read() if e["kind"] == "audit"]
     drawn = draw_tasks(generator, tasks, DRAWS, _bar(console, f"drawing with {name}"))

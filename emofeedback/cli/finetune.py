@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from emofeedback.affect import Affect
 from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, usage
 from emofeedback.errors import UserError
+from emofeedback.protocols import Judge
 from emofeedback.settings import Settings
 from emofeedback.training.finetune_order import Region
 from emofeedback.training.finetune_shelf import JobRecord, read_record
@@ -37,16 +39,19 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
         raise UsageError(f"{out} is not empty; give --resume to go on, or another folder with --out.")
     record = _resumable(out) if arguments.resume else None
     with usage():
-        job, tasks = _job(arguments, settings) if record is None else _resumed(arguments, record)
+        given, tasks = _job(arguments, settings) if record is None else _resumed(arguments, record)
+        _check(given)
     console.progress("loading the models")
-    from emofeedback.build import build_generator, build_rater, build_reward_judge
+    from emofeedback.build import build_generator, build_judge, build_rater
     from emofeedback.training.finetune_build import build_finetuner
     from emofeedback.training.finetune_job import FinetuneJob
     from emofeedback.training.finetune_processes import own_device
 
     settings = replace(settings, adapter=None, device=own_device(settings.device, os.environ))
-    models = build_generator(settings), build_reward_judge(settings), build_rater(settings)
-    work = FinetuneJob(build_finetuner(*models, job, tasks, out))
+    judge = build_judge(settings)
+    job = _settled(given, judge, console)
+    rater = build_rater(settings, judge)
+    work = FinetuneJob(build_finetuner(build_generator(settings), judge, rater, job, tasks, out))
     if arguments.dry_run:
         return _dry_run(work)
     try:
@@ -56,6 +61,37 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
     if record is not None:
         work.resume()
     return _train(work, console)
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    """Refuse, before a model is loaded, what contradicts itself with every judge."""
+    from emofeedback.training.finetune_settings import FinetuneSettings
+    from emofeedback.training.reward_judge import BY_GRADIENT, BY_SCORES
+
+    try:
+        FinetuneSettings(**{"objective": BY_GRADIENT, **given})
+    except UserError as error:
+        try:
+            FinetuneSettings(**{"objective": BY_SCORES, **given})
+        except UserError:
+            raise error from None
+
+
+def _settled(given: Mapping[str, Any], judge: Judge, console: Console) -> "FinetuneSettings":
+    """The job's settings, with the objective that suits the judge where none is given.
+
+    Raises:
+        UsageError: they contradict each other, or the objective needs another judge.
+    """
+    from emofeedback.training.finetune_settings import FinetuneSettings
+    from emofeedback.training.reward_judge import BY_GRADIENT, objective_for
+
+    with usage():
+        name = objective_for(judge, given.get("objective"))
+        job = FinetuneSettings(**{**given, "objective": name})
+    if "objective" not in given and name != BY_GRADIENT:
+        console.note(f"{judge.name} gives scores and no gradient: the objective is {name}.")
+    return job
 
 
 def _train(work: "FinetuneJob", console: Console) -> Outcome:
@@ -111,8 +147,8 @@ def _resumable(out: Path) -> JobRecord:
     return record
 
 
-def _resumed(arguments: argparse.Namespace, record: JobRecord) -> "tuple[FinetuneSettings, Tasks]":
-    """The recorded job, with more budget where the command line gives one.
+def _resumed(arguments: argparse.Namespace, record: JobRecord) -> "tuple[dict[str, Any], Tasks]":
+    """The recorded job's settings and tasks, with more budget where the command line gives one.
 
     Raises:
         UserError: the command line asks for another job than the recorded one.
@@ -131,7 +167,7 @@ def _resumed(arguments: argparse.Namespace, record: JobRecord) -> "tuple[Finetun
             )
     budget = {name: given.get(name) for name in BUDGET} if any(name in given for name in BUDGET) else {}
     try:
-        return FinetuneSettings(**{**record.settings, **budget}), Tasks.from_json(record.tasks)
+        return FinetuneSettings(**{**record.settings, **budget}).as_json(), Tasks.from_json(record.tasks)
     except (TypeError, KeyError):
         raise UserError(f"The job in {record.folder} is of another version; start a new one.") from None
 
@@ -140,13 +176,13 @@ def _field(option: str) -> str:
     return "prompts" if option == "prompts_per_update" else option
 
 
-def _job(arguments: argparse.Namespace, settings: Settings) -> "tuple[FinetuneSettings, Tasks]":
-    """The job's settings and tasks from the command line.
+def _job(arguments: argparse.Namespace, settings: Settings) -> "tuple[dict[str, Any], Tasks]":
+    """The settings that the command line gives, and the tasks.
 
     Raises:
         UserError: they contradict each other, or a file cannot be read.
     """
-    from emofeedback.training.finetune_settings import FinetuneSettings, Targets, Tasks, scene_prompts
+    from emofeedback.training.finetune_settings import Targets, Tasks, scene_prompts
 
     given = {_field(name): value for name in OPTIONS if (value := getattr(arguments, name)) is not None}
     if "minutes" not in given and "updates" not in given:
@@ -158,17 +194,17 @@ def _job(arguments: argparse.Namespace, settings: Settings) -> "tuple[FinetuneSe
         given["start"] = str(path)
         if not path.exists():
             raise UserError(f"There is no adapter at {path} to start from; leave out --adapter or correct it.")
-    job = FinetuneSettings(**given, seed=settings.seed)
+    given["seed"] = settings.seed
     if arguments.target is not None and arguments.region is not None:
         raise UserError("Give --target or --region, not both.")
-    region: Region = arguments.region or ("emotions" if job.visual else "corners")
+    region: Region = arguments.region or ("emotions" if arguments.visual else "corners")
     targets = Targets("point", _point(arguments.target)) if arguments.target else Targets(region)
     prompts = read_prompts(arguments.prompts) if arguments.prompts else scene_prompts(PROMPTS, settings.seed, "train")
     if arguments.held_out:
         held_out = read_prompts(arguments.held_out)
     else:
         held_out = [p for p in scene_prompts(HELD_OUT, settings.seed, "held-out") if p not in prompts]
-    return job, Tasks(prompts, held_out, targets, settings.seed)
+    return given, Tasks(prompts, held_out, targets, settings.seed)
 
 
 def read_prompts(path: Path) -> list[str]:

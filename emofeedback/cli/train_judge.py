@@ -31,7 +31,7 @@ def train_on_base(arguments: argparse.Namespace, settings: Settings, out: Path, 
     shown = _rated(arguments, settings) if arguments.ratings is not None else _rendered(arguments, settings)
     train_judge_base(
         folder, shown, out, arguments.minutes, stage, arguments.resume, settings.threads or 2, settings.seed,
-        prepare_device(settings),
+        prepare_device(settings), base_name=base.partition("@")[0] if is_repo(base) else None,
     )  # fmt: skip
     data = {"part": "judge", "base": base, "stage": stage, "out": str(out), "minutes": arguments.minutes}
     return Outcome(data, f"The judge is in {out}; use it with --judge {out}.")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -168,7 +168,13 @@ def load_calibration(path: Path) -> Calibration:
     return Calibration(found.name, found.judge, found.method, *maps, found.data)
 
 
-def identity_of(judge: Judge) -> str:
+class Named(Protocol):
+    """A judge or a rater."""
+
+    name: str
+
+
+def identity_of(judge: Named) -> str:
     """What a calibration is bound to: the judge's own identity, else its name."""
     return str(getattr(judge, "identity", "") or judge.name)
 

@@ -25,7 +25,7 @@ from transformers import (
 from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
 from emofeedback.errors import UserError
-from emofeedback.judges.prompting import LABEL_SETS, rating_questions
+from emofeedback.judges.prompting import LABEL_SETS, YES_NO, rating_questions, shows_question
 
 logger = logging.getLogger(__name__)
 
@@ -149,14 +149,33 @@ class ModelInputs:
         """
         reasons = []
         for labels in LABEL_SETS:
-            found = self._labels(labels)
+            found = self._labels(labels, rating_questions(labels)[0].text())
             if isinstance(found, AnswerLabels):
                 return found
             reasons.append(f"{labels[0]}-{labels[-1]}: {found}")
         raise UserError(f"This model cannot rate by single tokens ({'; '.join(reasons)}); choose another judge.")
 
-    def _labels(self, labels: tuple[str, ...]) -> AnswerLabels | str:
-        question = rating_questions(labels)[0].text()
+    def yes_no(self) -> AnswerLabels:
+        """Yes and no in every spelling that is one distinct token: yes at the even places, no at the odd ones.
+
+        Raises:
+            UserError: there is no such spelling, with what went wrong for each.
+        """
+        kept: AnswerLabels | None = None
+        reasons = []
+        for labels in YES_NO:
+            found = self._labels(labels, shows_question("a picture"))
+            if not isinstance(found, AnswerLabels):
+                reasons.append(f"{labels[0]}-{labels[1]}: {found}")
+            elif kept is None:
+                kept = found
+            elif found.prefix == kept.prefix and not set(found.ids) & set(kept.ids):
+                kept = AnswerLabels(kept.labels + found.labels, kept.ids + found.ids, kept.prefix)
+        if kept is None:
+            raise UserError(f"This model cannot say yes or no by single tokens ({'; '.join(reasons)}); choose another.")
+        return kept
+
+    def _labels(self, labels: tuple[str, ...], question: str) -> AnswerLabels | str:
         before = self.text(question)
         try:
             whole = self.text(question, answer=labels[0])

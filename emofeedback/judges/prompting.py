@@ -15,6 +15,8 @@ POLES: dict[Axis, tuple[str, str]] = {"valence": ("unpleasant", "pleasant"), "ar
 """The words at -1 and at 1."""
 LABEL_SETS: tuple[tuple[str, ...], ...] = (tuple("123456789"), tuple("ABCDEFGHI"), tuple("abcdefghi"))
 """Nine labels each, as the self-assessment scale of psychology has; a judge takes the first set that it can answer."""
+YES_NO: tuple[tuple[str, str], ...] = (("Yes", "No"), ("yes", "no"))
+"""How models spell the answer; both spellings count."""
 MAX_HISTORY = 3
 
 
@@ -53,6 +55,11 @@ def rating_questions(labels: Sequence[str]) -> tuple[RatingQuestion, ...]:
 def describe_question() -> str:
     """Asks for the picture's content as JSON."""
     return fill("describe")
+
+
+def shows_question(prompt: str) -> str:
+    """Asks for a yes or no (VQAScore's question, Lin et al. 2024, arXiv 2404.01291)."""
+    return fill("shows", prompt=plain(prompt))
 
 
 def advice_question(attempts: Sequence[Attempt], target: Affect) -> str:

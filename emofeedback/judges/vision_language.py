@@ -2,11 +2,13 @@
 
 A rating is the expected value over the labels of a nine-point scale, from one forward pass per axis and order of the
 scale (Q-Align, Wu et al. 2023, arXiv 2312.17090); the two orders are averaged, since these models favour labels by
-their place. The picture alone is rated: no prompt and no target is shown with it.
+their place. The picture alone is rated: no prompt and no target is shown with it. Whether it shows a prompt is another
+question, asked only by `shows`.
 """
 
 import logging
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -16,8 +18,8 @@ from transformers import AutoModelForImageTextToText, PreTrainedModel, Processor
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.judges.judging import AxisRating, average, names_subject
-from emofeedback.judges.processing import ModelInputs, load_processor
-from emofeedback.judges.prompting import advice_question, describe_question, rating_questions
+from emofeedback.judges.processing import AnswerLabels, ModelInputs, load_processor
+from emofeedback.judges.prompting import advice_question, describe_question, rating_questions, shows_question
 from emofeedback.judges.rating import MIN_MASS, expected_value
 from emofeedback.judges.replies import content_schema, critique_among, critique_schema, seen_in
 from emofeedback.judges.writing import Writer
@@ -30,7 +32,7 @@ MAX_ADVICE_TOKENS = 400
 
 
 class VisionLanguageJudge:
-    """Implements `protocols.Judge` with a model that transformers loads for pictures and text.
+    """Implements `protocols.Judge` and `ShowsPrompt` with a model that transformers loads for pictures and text.
 
     Args:
         model: any class of AutoModelForImageTextToText.
@@ -135,6 +137,32 @@ class VisionLanguageJudge:
             readable = all(part.mass >= self.min_mass for part in four)  # False also for a mass that is not a number
             rated.append((average(four[:2]), average(four[2:])) if readable else None)
         return rated
+
+    @torch.no_grad()
+    def shows(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[float | None]:
+        """P(yes) / (P(yes) + P(no)) for each picture and its prompt, in one forward pass; None = `read`'s reason.
+
+        VQAScore (Lin et al. 2024, arXiv 2404.01291, equation 2), normalised over the two answers.
+
+        Raises:
+            UserError: the tokenizer has no single tokens for yes and no.
+        """
+        answers = self._yes_no
+        texts = [self.inputs.text(shows_question(prompt)) + answers.prefix for prompt in prompts]
+        images = [picture.image for picture in pictures]
+        ids = torch.tensor(answers.ids, device=self.model.device)
+        values = torch.tensor([1.0, 0.0], device=self.model.device).repeat(len(answers.ids) // 2)
+        found: list[float | None] = []
+        for start in range(0, len(images), self.batch):
+            rows = slice(start, start + self.batch)
+            yes = expected_value(self._next_logits(images[rows], texts[rows]), ids, values)
+            readable = zip(yes.mean.tolist(), yes.mass.tolist(), strict=True)
+            found += [mean if mass >= self.min_mass else None for mean, mass in readable]
+        return found
+
+    @cached_property
+    def _yes_no(self) -> AnswerLabels:
+        return self.inputs.yes_no()
 
     def _next_logits(self, images: Sequence[Image.Image], texts: Sequence[str]) -> torch.Tensor:
         """Logits of the answer's first token, [B, vocabulary]."""

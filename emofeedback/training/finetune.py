@@ -94,6 +94,10 @@ class Finetuner:
 
         `stop` is asked between forward passes; an update that it interrupts is dropped. Several processes agree on
         it between updates. `on_event` gets each line of metrics.jsonl, in the main process.
+
+        Raises:
+            UserError: the judge could not read a single picture of an update, the rater none of the first audit, or a
+                server failed; what was learned until then is in the job's folder, and `load` goes on from it.
         """
 
         def agree() -> None:
@@ -113,7 +117,9 @@ class Finetuner:
                 agree()
                 if not self.processes.share(self._within_budget()):
                     break
-                self._tell(self.update(check), on_event)
+                entry = self.update(check)
+                refuse_unread(entry)
+                self._tell(entry, on_event)
                 self.save()
             if self.audited != self.done:
                 self._audit(check, on_event)
@@ -155,6 +161,11 @@ class Finetuner:
             pictures = self.auditor.draw(self.policy.generator, None if check is None else lambda done, total: check())
             graded = asdict(self.auditor.grade(pictures))
         audit = Audit(**self.processes.share(graded))
+        if self.done == 0 and audit.read == 0:
+            raise UserError(
+                f"The second rater {self.auditor.rater.name} could not read one of the {len(self.auditor.requests)} "
+                "held-out pictures; name another rater with --rater or EMOFEEDBACK_RATER."
+            )
         if self.done == 0:
             self.base = audit
         elif not self.guard.history[0][0] > -math.inf and self.since_audit:
@@ -243,6 +254,19 @@ class Finetuner:
         settings = {k: v for k, v in self.settings.as_json().items() if k not in ("minutes", "updates")}
         tasks = [self.tasks.prompts, self.tasks.held_out, asdict(self.tasks.targets)]
         return json.dumps([settings, tasks, self.policy.generator.name, self.policy.rank, self.keys], sort_keys=True)
+
+
+def refuse_unread(entry: Entry) -> None:
+    """Stop an update that had no readable picture: more of them would use up the budget and teach nothing.
+
+    Raises:
+        UserError: nothing was read and nothing learned.
+    """
+    if entry["missing"] == 1 and entry["loss"] is None:
+        raise UserError(
+            f"The judge could not read a single picture of update {entry['update']}; see with `estimate` what it makes "
+            "of such pictures, or choose another judge."
+        )
 
 
 def _owned(value: Any) -> Any:

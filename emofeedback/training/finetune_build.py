@@ -1,17 +1,16 @@
 """A fine-tuning job on the bundled generator or on a flow pipeline, put together."""
 
-import hashlib
+import logging
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from emofeedback.errors import UserError
 from emofeedback.evaluation.grading import GradingRater
+from emofeedback.evaluation.protocol import Reader
 from emofeedback.generators.diffusion import SceneDiffusionGenerator
 from emofeedback.generators.pipelines import PipelineGenerator
-from emofeedback.judges.lvlm import SceneJudge
 from emofeedback.records import PictureRequest
 from emofeedback.training.audit import Auditor
 from emofeedback.training.budget import prepare_host
@@ -22,6 +21,14 @@ from emofeedback.training.objectives import objective
 from emofeedback.training.pipeline_policy import PipelinePolicy
 from emofeedback.training.policy import ScenePolicy
 from emofeedback.training.policy_base import LoraPolicy
+from emofeedback.training.reward_judge import (
+    DifferentiableJudge,
+    objective_for,
+    ratings_only,
+    reader_key,
+    tells_content,
+    weights_key,
+)
 from emofeedback.training.rewards import (
     AffectReward,
     CachedReader,
@@ -33,6 +40,8 @@ from emofeedback.training.rewards import (
 from emofeedback.training.rollout import Sampling
 from emofeedback.training.visual_pairs import emotion_near, shown
 
+logger = logging.getLogger(__name__)
+
 CALIBRATION = 16
 """Pictures of the base that tell which quality is usual."""
 ENCODED = 400
@@ -41,8 +50,8 @@ ENCODED = 400
 
 def build_finetuner(
     generator: SceneDiffusionGenerator | PipelineGenerator,
-    judge: SceneJudge,
-    rater: GradingRater,
+    judge: Reader,
+    rater: Reader,
     job: FinetuneSettings,
     tasks: Tasks,
     out: Path,
@@ -51,12 +60,15 @@ def build_finetuner(
 
     Args:
         generator: without an adapter; it belongs to the job from now on.
+        judge: any; `direct` needs one that gradients pass through.
+        rater: another model than the judge's.
         out: the job's folder.
 
     Raises:
-        UserError: the adapter to start from does not fit, or has another rank than was asked for; or the generator's
-            family cannot be tuned.
+        UserError: the adapter to start from does not fit, or has another rank than was asked for; the generator's
+            family cannot be tuned; or the objective needs another judge.
     """
+    objective_for(judge, job.objective)
     if isinstance(generator, PipelineGenerator):
         generator.flow()  # refuses other families before anything is read
     elif not isinstance(generator, SceneDiffusionGenerator):  # the command line builds any
@@ -65,20 +77,22 @@ def build_finetuner(
     job, student = _drawn(generator, job)
     keys = {
         "generator": weights_key(generator.pipeline.transformer, generator.pipeline.vae),
-        "judge": f"{judge.name} {weights_key(judge.model)}", "rater": weights_key(rater.rater.model),
+        "judge": reader_key(judge), "rater": reader_key(rater),
     }  # fmt: skip
+    if not tells_content(judge) and job.weights["content"]:
+        logger.info("%s cannot tell that content is lost, so content is not rewarded.", judge.name)
+        job = replace(job, weights={**job.weights, "content": 0.0})
     policy = _policy(generator, job, student)
     if job.rank not in (None, policy.rank):
         raise UserError(f"The adapter to start from has rank {policy.rank}, not {job.rank}; leave out --rank.")
-    auditor = Auditor(
-        tasks.audit(job.audit_pictures), rater, job, lambda images: [r.realism for r in rater.rater.read(images)]
-    )
+    realism = rater.realism if isinstance(rater, GradingRater) else None  # no other rater tells it
+    auditor = Auditor(tasks.audit(job.audit_pictures), ratings_only(rater), job, realism)
     if job.visual:
         auditor.requests = [shown(r, emotion_near(r.affect)) for r in auditor.requests if r.affect is not None]
     if isinstance(policy, ScenePolicy) and len(tasks.prompts) + len(tasks.held_out) <= ENCODED:
         prompts = (*tasks.prompts, *tasks.held_out)
         policy.encode_once([PictureRequest(prompt, None, 0, 0.0) for prompt in prompts])
-    reader = CachedReader(judge)
+    reader = CachedReader(ratings_only(judge))
     rewards: dict[str, Reward] = {"affect": AffectReward(reader), "content": ContentReward(reader)}
     if job.weights.get("quality"):
         drawn = tasks.draw(0, CALIBRATION)
@@ -89,7 +103,9 @@ def build_finetuner(
     if generator.device.type == "cpu" and objective(job.objective).needs == "differentiable":
         # the backward pass of group normalisation is slow where channels come last
         generator.pipeline.vae.to(memory_format=torch.contiguous_format)
-    reading = DifferentiableReading(judge, job.weights["affect"], job.weights["content"])
+    reading = None
+    if isinstance(judge, DifferentiableJudge):
+        reading = DifferentiableReading(judge, job.weights["affect"], job.weights["content"])
     processes = Processes.join(generator.device)
     return Finetuner(policy, rewards, job, tasks, auditor, out, reading, keys, processes)
 
@@ -122,13 +138,3 @@ def _policy(generator: SceneDiffusionGenerator | PipelineGenerator, job: Finetun
     if job.start is not None:
         raise UserError("A job on this generator starts from the model itself; leave out --adapter.")
     return PipelinePolicy(generator, rank, job.seed, job.micro_batch, job.checkpointing)
-
-
-def weights_key(*modules: nn.Module) -> str:
-    """A short hash that another model, or the same one trained further, does not share."""
-    digest = hashlib.sha256()
-    for module in modules:
-        for name, value in module.state_dict().items():
-            total = value.double()
-            digest.update(repr((name, tuple(value.shape), float(total.sum()), float(total.abs().sum()))).encode())
-    return digest.hexdigest()[:16]

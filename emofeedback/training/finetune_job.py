@@ -10,13 +10,15 @@ import torch
 from PIL import Image
 
 from emofeedback.errors import Cancelled
+from emofeedback.evaluation.protocol import Reader
 from emofeedback.records import PictureRequest
-from emofeedback.training.finetune import Finetuner, FinetuneResult
+from emofeedback.training.finetune import Finetuner, FinetuneResult, refuse_unread
 from emofeedback.training.finetune_export import export_adapter
 from emofeedback.training.finetune_order import Estimate, FinetuneOrder
 from emofeedback.training.finetune_settings import FinetuneSettings, Targets, Tasks, scene_prompts
 from emofeedback.training.finetune_shelf import ADAPTER, RUNNING, write_record
 from emofeedback.training.metrics_log import Entry
+from emofeedback.training.reward_judge import objective_for
 
 PROMPTS, HELD_OUT = 64, 16  # of the bundled world, where the order names none
 
@@ -29,15 +31,15 @@ class Ending:
     adapter: Path
 
 
-def job_settings(order: FinetuneOrder) -> FinetuneSettings:
-    """The order as settings.
+def job_settings(order: FinetuneOrder, judge: Reader) -> FinetuneSettings:
+    """The order as settings of a job that this judge rewards.
 
     Raises:
-        UserError: a value is out of range, or two contradict each other.
+        UserError: a value is out of range, two contradict each other, or the objective needs another judge.
     """
     return FinetuneSettings(
-        objective=order.objective, minutes=order.minutes, updates=order.updates, group=order.group,
-        steps=order.steps, learning_rate=order.learning_rate, seed=order.seed, start=order.start,
+        objective=objective_for(judge, order.objective), minutes=order.minutes, updates=order.updates,
+        group=order.group, steps=order.steps, learning_rate=order.learning_rate, seed=order.seed, start=order.start,
     )  # fmt: skip
 
 
@@ -71,6 +73,7 @@ class FinetuneJob:
 
         Raises:
             Cancelled: `stop()` was true between two forward passes.
+            UserError: the judge could not read a single picture.
         """
 
         def check() -> None:
@@ -78,7 +81,9 @@ class FinetuneJob:
                 raise Cancelled("The dry run was stopped.")
 
         trainer, settings = self.trainer, self.trainer.settings
-        update = float(trainer.update(check)["seconds"])
+        entry = trainer.update(check)
+        refuse_unread(entry)
+        update = float(entry["seconds"])
         begin = time.monotonic()
         trainer.auditor.grade(trainer.auditor.draw(trainer.policy.generator, lambda done, total: check()))
         audit = time.monotonic() - begin

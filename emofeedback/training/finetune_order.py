@@ -13,6 +13,10 @@ REGIONS: dict[Region, str] = {
 """Where a job can aim but for one point, in words."""
 
 
+AUTO = "auto"
+"""The objective that suits the judge: see `reward_judge.objective_for`."""
+
+
 @dataclass(frozen=True, slots=True)
 class FinetuneOrder:
     """One job as a person asks for it; it is checked where the job is made.
@@ -26,7 +30,7 @@ class FinetuneOrder:
     held_out: tuple[str, ...] = ()
     region: Region = "corners"
     point: Affect | None = None
-    objective: str = "direct"
+    objective: str = AUTO
     minutes: float | None = 5.0
     updates: int | None = None
     group: int = 0

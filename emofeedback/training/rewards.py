@@ -15,10 +15,11 @@ from torch import Tensor
 from emofeedback.evaluation.protocol import Reader
 from emofeedback.flow.schedule import interpolate, velocity
 from emofeedback.judges.language import ASPECTS
-from emofeedback.judges.lvlm import SceneJudge, named_content
+from emofeedback.judges.lvlm import named_content
 from emofeedback.judges.rating import expected_rating
 from emofeedback.records import Picture, PictureRequest, Reading
 from emofeedback.training.policy_base import LoraPolicy
+from emofeedback.training.reward_judge import DifferentiableJudge
 from emofeedback.training.rollout import Sampling
 
 
@@ -103,13 +104,13 @@ class DifferentiableAffect:
 
 
 class DifferentiableReading:
-    """`AffectReward` and `ContentReward` on tensors, in one pass of the bundled judge.
+    """`AffectReward` and `ContentReward` on tensors, in one pass of a differentiable judge.
 
     In place of whether all that a prompt names is seen, the content counts the mean probability that the judge gives
     to each name, in [0, 1]: a subject may be the picture's subject or its companion.
     """
 
-    def __init__(self, judge: SceneJudge, affect: float = 1.0, content: float = 0.0) -> None:
+    def __init__(self, judge: DifferentiableJudge, affect: float = 1.0, content: float = 0.0) -> None:
         self.judge, self.affect, self.content = judge, affect, content
 
     def score_tensor(self, pixels: Tensor, targets: Tensor, prompts: Sequence[str]) -> Tensor:
@@ -143,7 +144,13 @@ class DifferentiableReading:
 
 
 class ContentReward:
-    """1 where everything the prompt names is still seen (also when it names nothing), else 0."""
+    """1 where everything the prompt names is still seen, else 0; None where the picture could not be read.
+
+    It is 1, too, where the reader says neither yes nor no: the prompt names nothing that it knows. That is so for every
+    picture of the prompt's group, and what is alike within a group teaches nothing; a missing score would take the
+    picture from the other rewards as well. A judge that can say yes but never no (see `tells_content`) would teach
+    nothing at all: a job leaves this reward out for it.
+    """
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader

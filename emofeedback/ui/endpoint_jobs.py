@@ -87,7 +87,7 @@ class Jobs:
             region: "corners" or "plane" for many targets, or "point".
             minutes: The budget; 0 where updates are given.
             updates: The budget in updates; 0 where minutes are given.
-            objective: "awm", "nft", "grpo", "direct" or "dpo".
+            objective: "awm", "nft", "grpo", "dpo"; "direct" with the bundled judge; "auto" = what suits the judge.
             seed: Of the job.
 
         Returns:

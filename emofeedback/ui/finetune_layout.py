@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from emofeedback.training.finetune_order import REGIONS
+from emofeedback.training.finetune_order import AUTO, REGIONS
 from emofeedback.ui import html
 from emofeedback.ui.desk import MAX_SEED
 from emofeedback.ui.finetune_view import charts
 
-OBJECTIVES = ["direct", "awm", "nft", "grpo", "dpo"]
+OBJECTIVES = [("what suits the judge", AUTO), *((name, name) for name in ("direct", "awm", "nft", "grpo", "dpo"))]
 FIRST = "Start tunes the generator towards the judge's reading; the other tabs wait while a job runs."
 
 
@@ -71,8 +71,9 @@ def order() -> Order:
             valence = gr.Slider(-1, 1, 0.7, step=0.05, label="Target valence", visible=False, buttons=[])
             arousal = gr.Slider(-1, 1, -0.7, step=0.05, label="Target arousal", visible=False, buttons=[])
             objective = gr.Radio(
-                OBJECTIVES, value="direct", label="Objective",
-                info="direct follows the judge's gradient and learns fastest; the others need its scores alone",
+                OBJECTIVES, value=AUTO, label="Objective",
+                info="direct follows the judge's gradient and learns fastest; other judges than the bundled one give "
+                "scores alone, and awm suits them",
             )  # fmt: skip
             minutes = gr.Number(5, label="Minutes", minimum=0, maximum=1440, elem_id="finetune-minutes")
         with gr.Row(elem_classes="actions"):

@@ -16,7 +16,7 @@ from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.protocols import Judge
 from emofeedback.settings import Settings, data_folder
-from emofeedback.training.finetune_order import Estimate, FinetuneOrder, lines
+from emofeedback.training.finetune_order import AUTO, Estimate, FinetuneOrder, lines
 from emofeedback.training.finetune_shelf import Shelf
 from emofeedback.ui import finetune_layout as layout
 from emofeedback.ui import html
@@ -184,6 +184,8 @@ class FinetuneTab:
                             s.status: html.progress(event_words(entry), _share(order, entries)),
                             s.charts: charts(entries),
                         } | ({} if shown is None else {s.pairs: shown})
+                    case str(words):
+                        yield {s.status: html.progress(words)}
                     case Known(before):
                         entries.extend(before)
                     case None:
@@ -204,7 +206,7 @@ class FinetuneTab:
     def _train(
         self, order: FinetuneOrder, visit: Visit, stop: threading.Event, out: Path, post: Post, again: bool
     ) -> None:
-        job = self.open_job(order, self.models.get()[1], out)
+        job = self._opened(order, out, post)
         if again:
             job.resume()
             post(Known(job.trainer.log.read()))
@@ -216,6 +218,13 @@ class FinetuneTab:
             post(Told(entry, shown))
 
         post(job.run(lambda: stop.is_set() or visit.gone, tell, order))
+
+    def _opened(self, order: FinetuneOrder, out: Path, post: Post) -> "FinetuneJob":
+        judge = self.models.get()[1]
+        job = self.open_job(order, judge, out)
+        if order.objective == AUTO:
+            post(f"The objective that suits {judge.name} is {job.trainer.settings.objective}.")
+        return job
 
     def _finished(self, visit: Visit, out: Path, ending: Any) -> Updates:
         bench, s = self.bench(visit), self.stage
@@ -252,7 +261,7 @@ class FinetuneTab:
     def _estimate(self, order: FinetuneOrder, visit: Visit, stop: threading.Event, post: Post) -> None:
         folder = visit.files() / "dry-run"
         try:
-            job = self.open_job(order, self.models.get()[1], folder)
+            job = self._opened(order, folder, post)
             post(job.estimate(lambda: stop.is_set() or visit.gone))
         finally:
             shutil.rmtree(folder, ignore_errors=True)

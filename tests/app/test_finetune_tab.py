@@ -60,7 +60,7 @@ def open_tiny(order: FinetuneOrder, judge: Judge, out: Path) -> FinetuneJob:
     """As build.build_finetune_job, with everything small and the colour as the reward."""
     torch.set_num_threads(1)
     settings = replace(
-        job_settings(order), prompts=2, rank=4, audit_every=1, audit_pictures=2, audit_steps=2,
+        job_settings(order, judge), prompts=2, rank=4, audit_every=1, audit_pictures=2, audit_steps=2,
         weights={"affect": 1.0, "content": 0.3},
     )  # fmt: skip
     tasks = job_tasks(order)
@@ -198,6 +198,14 @@ def test_stop_leaves_an_adapter(client: Client) -> None:
     assert "Nothing is running" in client.predict(api_name="/finetune_stop")
 
 
+def test_an_objective_that_is_left_open_is_chosen_for_the_judge_and_said(client: Client) -> None:
+    job = client.submit(*values(objective="auto", updates=1), api_name="/finetune")
+    job.result(timeout=120)
+    assert any("suits colour is awm" in str(shown(output[STATUS])) for output in job.outputs())
+    with pytest.raises(AppError, match="colour gives scores alone; choose awm"):
+        client.predict(*values(objective="direct"), api_name="/finetune")
+
+
 def test_a_dry_run_says_time_and_memory(client: Client) -> None:
     last = client.predict(*values(minutes=5, updates=0), api_name="/finetune_dry_run")
     assert "One update takes" in shown(last[STATUS]) and "B of memory" in shown(last[STATUS])
@@ -226,7 +234,7 @@ def test_without_a_job_there_is_nothing_to_use(client: Client, tmp_path: Path) -
 
 
 def test_a_missing_rater_and_a_worn_adapter_are_said_in_a_sentence(tmp_path: Path) -> None:
-    judge = build.SceneJudge.__new__(build.SceneJudge)
+    judge = ColourJudge()
     with pytest.raises(UserError, match="second rater"):
         build.build_finetune_job(Settings(checkpoints=tmp_path), FinetuneOrder(), judge, tmp_path)
     with pytest.raises(UserError, match="without an adapter"):

@@ -16,7 +16,7 @@ from PIL import Image
 from emofeedback.cli import main
 from emofeedback.errors import UserError
 from emofeedback.evaluation.protocol_ablation import ARMS
-from emofeedback.records import Picture, Reading
+from emofeedback.records import Picture, Reading, VisualPrompt
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,7 +28,7 @@ def models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> PaintGenerator:
     judge = ColourJudge()
     monkeypatch.setattr("emofeedback.build.build_generator", lambda settings: generator)
     for name in ("judge", "rater"):
-        monkeypatch.setattr(f"emofeedback.build.build_{name}", lambda settings: judge)
+        monkeypatch.setattr(f"emofeedback.build.build_{name}", lambda *given: judge)
     monkeypatch.chdir(tmp_path)
     for name in list(os.environ):
         if name.startswith("EMOFEEDBACK_"):
@@ -209,6 +209,15 @@ def test_sweeps(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> N
     assert data["continuity"]["valence"]["steps"] == 6 and Path(data["sheet"]).is_file()
     assert main(["sweep", "a dog", "--path", "-0.5,0 0.5,0", "--frames", "5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["continuity"]["path"]["steps"] == 4
+
+
+def test_a_sweep_takes_visual_prompts(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "a dog", "--grid", "2", "--visual", "0.7", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["visual"]["strength"] == 0.7
+    assert {request.visual for request in models.calls[-1]} == {VisualPrompt(0.7)}
+    assert main(["sweep", "a dog", "--grid", "2", "--json"]) == 0
+    assert "visual" not in json.loads(capsys.readouterr().out)
+    assert main(["sweep", "a dog", "--visual", "9"]) == 2
 
 
 def test_a_blend_with_an_animation(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:

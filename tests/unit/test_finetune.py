@@ -294,8 +294,8 @@ def test_the_command_trains_and_exports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "job"
-    for name in ("generator", "reward_judge", "rater"):
-        monkeypatch.setattr(f"emofeedback.build.build_{name}", lambda settings: None)
+    for name in ("generator", "judge", "rater"):
+        monkeypatch.setattr(f"emofeedback.build.build_{name}", lambda *given: ColourJudge())
     monkeypatch.setattr("emofeedback.training.finetune_build.build_finetuner", lambda *parts: job(out, updates=1))
     assert main(["finetune", "--updates", "1", "--out", str(out), "--dry-run", "--json"]) == 0
     estimate = json.loads(capsys.readouterr().out)

@@ -77,8 +77,8 @@ def test_awm_s_time_is_measured_to_what_grpo_reaches() -> None:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("emofeedback.build.build_generator", lambda settings: tiny_generator())
-    for name in ("reward_judge", "rater"):
-        monkeypatch.setattr(f"emofeedback.build.build_{name}", lambda settings: ColourJudge())
+    for name in ("judge", "rater"):
+        monkeypatch.setattr(f"emofeedback.build.build_{name}", lambda *given: ColourJudge())
 
     def build(generator, judge, rater, chosen, tasks, out):  # type: ignore[no-untyped-def]
         return job(out, objective=chosen.objective, learning_rate=chosen.learning_rate, updates=2, seed=chosen.seed)

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    AutoModelForImageTextToText,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
@@ -142,4 +143,25 @@ def save(family: str, folder: Path) -> Path:
             "merge_size": 2,
         }
     (folder / "preprocessor_config.json").write_text(json.dumps(pictures))
+    return folder
+
+
+def save_rating(family: str, folder: Path, seed: int = 0) -> Path:
+    """As `save`, but the answer's first token is a digit for certain, and which one follows from the picture."""
+    save(family, folder)
+    judge = AutoModelForImageTextToText.from_pretrained(folder)
+    words = PreTrainedTokenizerFast.from_pretrained(folder)
+    noise = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, value in judge.named_parameters():
+            if value.ndim >= 2:
+                value.normal_(std=0.5, generator=noise)
+            if name.endswith(("o_proj.weight", "down_proj.weight")) and "vision" not in name and "visual" not in name:
+                value[0] = 0.0  # the first dimension stays what the word at the answer's place begins with
+        judge.get_input_embeddings().weight[:, 0] = 10.0
+        head, digits = judge.lm_head.weight, words.convert_tokens_to_ids(list("123456789"))
+        head[:, 0] = -30.0
+        head[digits, 0] = 30.0
+        head[digits, 1:] = 0.5 * torch.randn((9, head.shape[1] - 1), generator=noise)
+    judge.save_pretrained(folder)
     return folder
