@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from emofeedback.cli.console import Console, usage
 from emofeedback.errors import UserError
+from emofeedback.evaluation.content import content_unit
 from emofeedback.evaluation.protocol import Reader
 from emofeedback.evaluation.protocol_finetune import (
     DRAWS,
@@ -74,7 +75,7 @@ def measure_finetune(
     pictures = draw_tasks(generator, tasks, arguments.best_of, progress)
     base = grade([drawn[:DRAWS] for drawn in pictures], rater, tasks)
     best = grade(best_of_each(pictures, judge, tasks), rater, tasks)
-    measures = base_measures(base, best, arguments.best_of, settings.seed)
+    measures = base_measures(base, best, arguments.best_of, settings.seed, content_unit(rater))
     curves: dict[str, list[Curve]] = {}
     for name, jobs in plans.items():
         first = [_trial(job, plain, (judge, rater), tasks, folder, console) for job in jobs]

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from emofeedback.evaluation.rater import RaterReading, SceneRater
-from emofeedback.judges.calibration import CalibratedJudge, Named, identity_of
+from emofeedback.judges.calibration import Named, bare, identity_of
 from emofeedback.records import Picture, Reading, Seen
 from emofeedback.scenes import captions
 
@@ -68,11 +68,6 @@ def same_model(judge: Named, rater: Named) -> bool:
 def same_name(judge: Named, identity: str) -> bool:
     """Whether a judge has the model that an identity (see `identity_of`) names, whatever its revision and place."""
     return bool(identity) and _model_name(identity_of(bare(judge))) == _model_name(identity)
-
-
-def bare(reader: Named) -> Named:
-    """The judge without its calibration."""
-    return reader.judge if isinstance(reader, CalibratedJudge) else reader
 
 
 def _model_name(identity: str) -> str:

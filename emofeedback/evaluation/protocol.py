@@ -13,6 +13,7 @@ import numpy as np
 from emofeedback.affect import Affect
 from emofeedback.continuum import EXTENT, grid_affects, requests_for
 from emofeedback.errors import UserError
+from emofeedback.evaluation.content import content_scores, content_unit
 from emofeedback.evaluation.metrics import bootstrap, mean_absolute_error, pearson, slope, spearman
 from emofeedback.evaluation.report import Measure
 from emofeedback.protocols import Generator
@@ -83,14 +84,12 @@ def evaluate_generator(
     kept: list[list[float]] = []
     for i, prompt in enumerate(prompts):
         pictures = list(generator.generate(requests_for(prompt, points, seed + i, steps=steps)))
-        sheet_kept = []
-        for j, reading in enumerate(rater.read(pictures)):
-            if reading is None:
-                continue
-            read[i, j] = reading.affect.valence, reading.affect.arousal
-            known = rater.content_kept(prompt, reading)
-            if known is not None:
-                sheet_kept.append(float(known))
+        readings = rater.read(pictures)
+        scores = content_scores(rater, [prompt] * len(pictures), pictures, readings)
+        sheet_kept = [score for score in scores if score is not None]
+        for j, reading in enumerate(readings):
+            if reading is not None:
+                read[i, j] = reading.affect.valence, reading.affect.arousal
         if sheet_kept:
             kept.append(sheet_kept)
         if progress is not None:
@@ -100,7 +99,7 @@ def evaluate_generator(
         measures += read_back(name, np.tile(commanded[:, axis], (len(read), 1)), read[:, :, axis], seed)
     if kept:
         shares = bootstrap([float(np.mean(row)) for row in kept], seed=seed)
-        measures.append(Measure.of("content kept", shares, "share", (0.9, None)))
+        measures.append(Measure.of("content kept", shares, content_unit(rater), (0.9, None)))
     unread = float(np.isnan(read[..., 0]).mean())
     measures.append(Measure("unreadable", unread, "share", read[..., 0].size))
     return measures

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
+from emofeedback.evaluation.content import content_scores, content_unit
 from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
 from emofeedback.evaluation.protocol import Progress, Reader, held_out_prompts
 from emofeedback.evaluation.protocol_loop import SEED_STRIDE, check_size
@@ -50,7 +51,7 @@ class Graded:
     """How one arm's run ended: the rater's distance to the target, whether the prompt's content is there, pictures."""
 
     distance: float
-    kept: bool | None
+    kept: float | None  # see `content_scores`
     pictures: int
 
 
@@ -99,7 +100,7 @@ def evaluate_ablation(
             found.append(rows)
     if len(found) < 2:
         raise UserError("Hardly any picture could be read; train the judge and the rater longer.")
-    return _measures(found, arms, seed)
+    return _measures(found, arms, seed, content_unit(rater))
 
 
 def _run(
@@ -138,14 +139,19 @@ def _grade(
     if len(known) < len(pictures):
         return None
     graded = []
-    for (_, drawn), reading in zip(known, rater.read([picture for picture, _ in known]), strict=True):
+    drawings = [picture for picture, _ in known]
+    readings = rater.read(drawings)
+    scores = content_scores(rater, [prompt] * len(drawings), drawings, readings)
+    for (_, drawn), reading, score in zip(known, readings, scores, strict=True):
         if reading is None:
             return None
-        graded.append(Graded(reading.affect.distance(target), rater.content_kept(prompt, reading), drawn))
+        graded.append(Graded(reading.affect.distance(target), score, drawn))
     return graded
 
 
-def _measures(found: Sequence[Sequence[Sequence[Graded]]], arms: Sequence[Arm], seed: int) -> list[Measure]:
+def _measures(
+    found: Sequence[Sequence[Sequence[Graded]]], arms: Sequence[Arm], seed: int, content: str
+) -> list[Measure]:
     """The table of what was graded by prompt, emotion and arm."""
 
     def means(of: Callable[[Graded], float]) -> NDArray[np.float64]:
@@ -153,7 +159,7 @@ def _measures(found: Sequence[Sequence[Sequence[Graded]]], arms: Sequence[Arm], 
         return np.array([np.nanmean([[of(graded) for graded in row] for row in rows], axis=0) for rows in found])
 
     errors = means(lambda graded: graded.distance)
-    kept = means(lambda graded: np.nan if graded.kept is None else float(graded.kept))
+    kept = means(lambda graded: np.nan if graded.kept is None else graded.kept)
     drawn = means(lambda graded: graded.pictures)
     measures = []
     for k, arm in enumerate(arms):
@@ -166,6 +172,6 @@ def _measures(found: Sequence[Sequence[Sequence[Graded]]], arms: Sequence[Arm], 
     for k, arm in enumerate(arms):
         known = kept[:, k][np.isfinite(kept[:, k])]
         if len(known):
-            measures.append(Measure.of(f"content kept, {arm.name}", bootstrap(known, seed=seed), "share"))
+            measures.append(Measure.of(f"content kept, {arm.name}", bootstrap(known, seed=seed), content))
         measures.append(Measure.of(f"pictures, {arm.name}", bootstrap(drawn[:, k], seed=seed), "pictures"))
     return measures

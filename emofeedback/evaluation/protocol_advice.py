@@ -13,6 +13,7 @@ import numpy as np
 from emofeedback.affect import Affect
 from emofeedback.continuum import EXTENT
 from emofeedback.errors import UserError
+from emofeedback.evaluation.content import content_scores, content_unit
 from emofeedback.evaluation.metrics import bootstrap, pearson
 from emofeedback.evaluation.protocol import AXES, BATCH, Progress, Reader, pearson_interval
 from emofeedback.evaluation.report import Measure
@@ -78,7 +79,7 @@ class Trial:
 
     before: float
     after: float
-    kept: bool | None
+    kept: float | None  # see `content_scores`
 
 
 def evaluate_advice(
@@ -118,7 +119,7 @@ def evaluate_advice(
             progress(min(begin + BATCH, count), count)
     if not trials:
         raise UserError("No advice could be tried: every picture was near its target already, or none could be read.")
-    return _measures(trials, asked, silent, seed)
+    return _measures(trials, asked, silent, seed, content_unit(rater))
 
 
 def _edited(judge: Judge, picture: Picture, reading: Reading, target: Affect) -> str | None:
@@ -140,16 +141,17 @@ def _tried(generator: Generator, rater: Reader, redraw: Sequence[tuple[PictureRe
         return []
     pictures = list(generator.generate([request for request, _ in redraw]))
     trials = []
-    for (request, before), grade in zip(redraw, rater.read(pictures), strict=True):
+    grades = rater.read(pictures)
+    scores = content_scores(rater, [request.prompt for request, _ in redraw], pictures, grades)
+    for (request, before), grade, kept in zip(redraw, grades, scores, strict=True):
         if grade is not None and request.affect is not None:
-            kept = rater.content_kept(request.prompt, grade)
             trials.append(Trial(before, grade.affect.distance(request.affect), kept))
     return trials
 
 
-def _measures(trials: Sequence[Trial], asked: int, silent: int, seed: int) -> list[Measure]:
+def _measures(trials: Sequence[Trial], asked: int, silent: int, seed: int, content: str) -> list[Measure]:
     gains = [trial.before - trial.after for trial in trials]
-    kept = [float(trial.kept) for trial in trials if trial.kept is not None]
+    kept = [trial.kept for trial in trials if trial.kept is not None]
     measures = [
         Measure.of(
             "edits that come .1 or more closer", bootstrap([g >= GAIN for g in gains], seed=seed), "share", (0.85, None)
@@ -159,6 +161,6 @@ def _measures(trials: Sequence[Trial], asked: int, silent: int, seed: int) -> li
         Measure.of("distance after", bootstrap([t.after for t in trials], seed=seed), "V-A distance"),
     ]
     if kept:
-        measures.append(Measure.of("content kept by edits", bootstrap(kept, seed=seed), "share", (0.95, None)))
+        measures.append(Measure.of("content kept by edits", bootstrap(kept, seed=seed), content, (0.95, None)))
     measures.append(Measure("pictures far from their target without advice", silent / asked, "share", asked))
     return measures

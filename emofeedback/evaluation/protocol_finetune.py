@@ -14,6 +14,7 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
+from emofeedback.evaluation.content import content_scores
 from emofeedback.evaluation.metrics import bootstrap
 from emofeedback.evaluation.protocol import Progress, Reader, held_out_prompts
 from emofeedback.evaluation.report import Measure
@@ -41,8 +42,9 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Grades:
-    """By task [T], means over its draws: the rater's distance to the target, share of pictures that keep the content
-    (nan: nothing named), mean difference of two pictures of the task (root mean square over pixels in [0, 1])."""
+    """By task [T], means over its draws: the rater's distance to the target, how far pictures keep the content (see
+    `content_scores`; nan: not known), mean difference of two pictures of the task (root mean square over pixels in
+    [0, 1])."""
 
     error: np.ndarray
     kept: np.ndarray
@@ -73,11 +75,13 @@ def grade(pictures: Sequence[Sequence[Picture]], rater: Reader, tasks: Sequence[
     """
     error, kept, diversity = [], [], []
     for task, drawn in zip(tasks, pictures, strict=True):
-        readings = [reading for reading in rater.read(drawn) if reading is not None]
+        read = rater.read(drawn)
+        readings = [reading for reading in read if reading is not None]
         if not readings:
             raise UserError("The rater could not read the pictures of a task; train the rater longer.")
         error.append(float(np.mean([r.affect.distance(task.target) for r in readings])))
-        known = [k for r in readings if (k := rater.content_kept(task.prompt, r)) is not None]
+        scores = content_scores(rater, [task.prompt] * len(drawn), drawn, read)
+        known = [score for score in scores if score is not None]
         kept.append(float(np.mean(known)) if known else np.nan)
         diversity.append(spread([p.image for p in drawn]))
     return Grades(np.array(error), np.array(kept), np.array(diversity))
@@ -129,8 +133,8 @@ def gain_measures(name: str, base: Grades, best: Grades, tuned: Sequence[Grades]
     return rows
 
 
-def base_measures(base: Grades, best: Grades, count: int, seed: int) -> list[Measure]:
-    """The rows that every way of tuning is compared with."""
+def base_measures(base: Grades, best: Grades, count: int, seed: int, content: str = "share") -> list[Measure]:
+    """The rows that every way of tuning is compared with; `content` is what kept content is a figure of."""
     rows = [
         Measure.of("base: error of one draw", bootstrap(base.error, seed=seed), "V-A distance"),
         Measure.of(f"base: error of the judge's best of {count}", bootstrap(best.error, seed=seed), "V-A distance"),
@@ -139,7 +143,7 @@ def base_measures(base: Grades, best: Grades, count: int, seed: int) -> list[Mea
     for name, kept in (("base: content kept", base.kept), (f"best of {count}: content kept", best.kept)):
         known = kept[np.isfinite(kept)]
         if len(known):
-            rows.append(Measure.of(name, bootstrap(known, seed=seed), "share"))
+            rows.append(Measure.of(name, bootstrap(known, seed=seed), content))
     return rows
 
 

@@ -12,6 +12,7 @@ from emofeedback.affect import Affect
 from emofeedback.continuum import EXTENT
 from emofeedback.drawing import MAX_CANDIDATES, Drawing, draw_pictures
 from emofeedback.errors import UserError
+from emofeedback.evaluation.content import content_scores, content_unit
 from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
 from emofeedback.evaluation.protocol import AXES, LEAST_READ, Progress, Reader, held_out_prompts, read_back
 from emofeedback.evaluation.report import Measure
@@ -36,8 +37,8 @@ class Comparison:
     best_of: float
     as_long: float
     first: float
-    feedback_kept: bool | None
-    best_of_kept: bool | None
+    feedback_kept: float | None  # see `content_scores`
+    best_of_kept: float | None
     feedback_seconds: float
     best_of_seconds: float
     pictures: int
@@ -89,7 +90,7 @@ def evaluate_loop(
             progress(i + 1, count)
     if len(found) < 2:
         raise UserError("Hardly any picture could be read; train the judge and the rater longer.")
-    return _measures(found, count, seed)
+    return _measures(found, count, seed, content_unit(rater))
 
 
 def compare(
@@ -122,9 +123,11 @@ def compare(
     more = further_pictures(drawn, looped - begun, done - looped)
     if more:
         many += _drawn(generator, judge, prompt, target, more, seed + drawn)
-    graded = rater.read([best.picture, single, many[choose(many)].picture, run.rounds[0].candidates[0].picture])
+    shown = [best.picture, single, many[choose(many)].picture, run.rounds[0].candidates[0].picture]
+    graded = rater.read(shown)
     if any(reading is None for reading in graded):
         return None
+    feedback_kept, best_of_kept = content_scores(rater, [prompt] * 2, shown[:2], graded[:2])
     feedback, best_of, as_long, first = (reading for reading in graded if reading is not None)
     return Comparison(
         target=target,
@@ -133,8 +136,8 @@ def compare(
         best_of=best_of.affect.distance(target),
         as_long=as_long.affect.distance(target),
         first=first.affect.distance(target),
-        feedback_kept=rater.content_kept(prompt, feedback),
-        best_of_kept=rater.content_kept(prompt, best_of),
+        feedback_kept=feedback_kept,
+        best_of_kept=best_of_kept,
         feedback_seconds=looped - begun,
         best_of_seconds=done - looped,
         pictures=drawn,
@@ -159,7 +162,7 @@ def _drawn(
     return read_candidates(judge, pictures, target)
 
 
-def _measures(found: list[Comparison], asked: int, seed: int) -> list[Measure]:
+def _measures(found: list[Comparison], asked: int, seed: int, content: str) -> list[Measure]:
     feedback, best_of, as_long = ([getattr(c, way) for c in found] for way in ("feedback", "best_of", "as_long"))
     gain, in_time = (paired_bootstrap(feedback, other, seed=seed) for other in (best_of, as_long))
     measures = [
@@ -184,11 +187,11 @@ def _measures(found: list[Comparison], asked: int, seed: int) -> list[Measure]:
         read = np.array([[getattr(c.read, axis)] for c in found])
         measures += read_back(f"{axis} after the rounds,", commanded[:, None], read, seed, (0.8, 1.1), 0.9)
     for name, kept in (
-        ("content kept with feedback", [float(c.feedback_kept) for c in found if c.feedback_kept is not None]),
-        ("content kept by best of N", [float(c.best_of_kept) for c in found if c.best_of_kept is not None]),
+        ("content kept with feedback", [c.feedback_kept for c in found if c.feedback_kept is not None]),
+        ("content kept by best of N", [c.best_of_kept for c in found if c.best_of_kept is not None]),
     ):
         if kept:
-            measures.append(Measure.of(name, bootstrap(kept, seed=seed), "share"))
+            measures.append(Measure.of(name, bootstrap(kept, seed=seed), content))
     measures += [
         Measure.of("pictures of a run", bootstrap([c.pictures for c in found], seed=seed), "pictures"),
         Measure.of("pictures at equal seconds", bootstrap([c.as_long_pictures for c in found], seed=seed), "pictures"),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
+from emofeedback.evaluation.content import content_scores
 from emofeedback.evaluation.metrics import Interval, bootstrap, paired_bootstrap
 from emofeedback.evaluation.protocol import Reader, held_out_prompts
 from emofeedback.evaluation.report import Measure
@@ -105,12 +106,13 @@ def measure_arm(
     asked = emotions[:1] if arm.alike else emotions
     for prompt in prompts:
         pictures = list(arm.generator.generate([arm.make(prompt, e, seed) for seed in seeds for e in asked]))
-        for reading in rater.read(pictures):
+        readings = rater.read(pictures)
+        for reading in readings:
             if reading is None:
                 raise UserError("The rater could not read a picture; evaluate with the bundled rater.")
-            known = rater.content_kept(prompt, reading)
             points.append([reading.affect.valence, reading.affect.arousal])
-            kept.append(np.nan if known is None else float(known))
+        scores = content_scores(rater, [prompt] * len(pictures), pictures, readings)
+        kept += [np.nan if score is None else score for score in scores]
         progress()
     shape = len(prompts), len(seeds), len(asked)
     repeat = len(emotions) if arm.alike else 1

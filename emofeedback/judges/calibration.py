@@ -209,3 +209,8 @@ class CalibratedJudge:
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
         """The judge's own answer."""
         return self.judge.content_kept(prompt, reading)
+
+
+def bare(reader: Named) -> Named:
+    """The judge without its calibration."""
+    return reader.judge if isinstance(reader, CalibratedJudge) else reader

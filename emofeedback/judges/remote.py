@@ -2,15 +2,13 @@
 
 A rating is the expected value over the labels among the top log-probabilities of the answer's first token, where the
 server gives them; else the median of several sampled ratings. Each reading says which. Both orders of the scale are
-asked, and the picture alone is rated.
+asked, and the picture alone is rated. Whether it shows a prompt is another question, asked only by `shows`: the
+probability of yes, or the share of yes among sampled answers.
 """
 
 import logging
-import math
-import statistics
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from PIL import Image
@@ -18,13 +16,15 @@ from PIL import Image
 from emofeedback.affect import Affect
 from emofeedback.chat_server import Answer, ChatServer, Refused, ServerFailed, picture_url
 from emofeedback.errors import UserError
-from emofeedback.judges.judging import AxisRating, average, names_subject
+from emofeedback.judges.answers import Sampled, both_axes, top_rating, top_yes
+from emofeedback.judges.judging import AxisRating, names_subject
 from emofeedback.judges.prompting import (
     LABEL_SETS,
     RatingQuestion,
     advice_question,
     describe_question,
     rating_questions,
+    shows_question,
 )
 from emofeedback.judges.rating import MIN_MASS
 from emofeedback.judges.replies import (
@@ -33,6 +33,7 @@ from emofeedback.judges.replies import (
     critique_among,
     critique_schema,
     parse_label,
+    parse_yes,
     seen_among,
     seen_in,
 )
@@ -51,19 +52,11 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class Sampled:
-    """Sampled ratings of one question: values in [-1, 1] of the readable ones, and their share of all."""
-
-    values: tuple[float, ...]
-    share: float
-
-
 class RemoteJudge:
-    """Implements `protocols.Judge` with a chat server.
+    """Implements `protocols.Judge` and `ShowsPrompt` with a chat server.
 
     Args:
-        samples: ratings per question where the server gives no log-probabilities.
+        samples: answers per question where the server gives no log-probabilities.
         workers: requests at a time.
         describe: also name what the pictures show.
     """
@@ -98,14 +91,6 @@ class RemoteJudge:
         if not images:
             return []
         urls = [picture_url(image) for image in images]
-        failures: list[str] = []
-
-        def rate(job: tuple[str, RatingQuestion]) -> AxisRating | Sampled | None:
-            try:
-                return self._rate(*job)
-            except ServerFailed as failed:
-                failures.append(str(failed))
-                return None
 
         def describe(url: str) -> tuple[Seen, ...]:
             try:
@@ -114,13 +99,8 @@ class RemoteJudge:
                 return ()
 
         jobs = [(url, question) for url in urls for question in self.questions]
-        # the first alone, since it may show that the server gives no log-probabilities
-        parts = [rate(jobs[0]), *self._parallel(rate, jobs[1:])]
-        if len(failures) == len(jobs):
-            raise UserError(
-                f"The judge's server {self.server.host} gave no answer ({failures[0]}); start it or check its address."
-            )
-        rated = [_both_axes(parts[i : i + 4], self.min_mass) for i in range(0, len(parts), 4)]
+        parts = self._each(lambda job: self._rate(*job), jobs)
+        rated = [both_axes(parts[i : i + 4], self.min_mass) for i in range(0, len(parts), 4)]
         known = [i for i, both in enumerate(rated) if both is not None]
         seen = (
             dict(zip(known, self._parallel(describe, [urls[i] for i in known]), strict=True)) if self.describe else {}
@@ -136,6 +116,50 @@ class RemoteJudge:
             readings.append(Reading(affect, both[0].sd, both[1].sd, mass, seen.get(i, ()), self.name, method=method))
         return readings
 
+    def shows(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[float | None]:
+        """P(yes) / (P(yes) + P(no)) for each picture and its prompt, or the share of yes; None = could not be read.
+
+        VQAScore (Lin et al. 2024, arXiv 2404.01291), normalised over the two answers.
+
+        Raises:
+            UserError: the server refuses us, or gave no answer for any picture.
+        """
+        if not pictures:
+            return []
+        jobs = [(picture_url(p.image), shows_question(prompt)) for p, prompt in zip(pictures, prompts, strict=True)]
+        answers = self._each(lambda job: self._yes(*job), jobs)
+        return [None if a is None or a[1] == 0 or a[1] < self.min_mass else a[0] / a[1] for a in answers]
+
+    def _yes(self, url: str, text: str) -> tuple[float, float]:
+        """Probability or share of yes, and of yes and no together."""
+        answer = self._first_token(url, text)
+        if answer is not None:
+            return top_yes(*answer)
+        said = [parse_yes(reply) for reply in self._sample(url, text, self.samples, LABEL_TOKENS, 1.0)]
+        return said.count(True) / len(said), (len(said) - said.count(None)) / len(said)
+
+    def _each(self, work: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result | None]:
+        """`work` on every job, the first alone: it may show that the server gives no log-probabilities. None = failed.
+
+        Raises:
+            UserError: all of them failed.
+        """
+        failures: list[str] = []
+
+        def tried(job: Job) -> Result | None:
+            try:
+                return work(job)
+            except ServerFailed as failed:
+                failures.append(str(failed))
+                return None
+
+        results = [tried(jobs[0]), *self._parallel(tried, jobs[1:])]
+        if len(failures) == len(jobs):
+            raise UserError(
+                f"The judge's server {self.server.host} gave no answer ({failures[0]}); start it or check its address."
+            )
+        return results
+
     def _parallel(self, work: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
         with ThreadPoolExecutor(max_workers=self.workers) as pool:
             return list(pool.map(work, jobs))
@@ -150,22 +174,30 @@ class RemoteJudge:
 
     def _rate(self, url: str, question: RatingQuestion) -> AxisRating | Sampled | None:
         text = question.text()
-        if self._logprobs:
-            try:
-                [answer, *_] = self.server.ask(
-                    url, text, max_tokens=LABEL_TOKENS, temperature=0.0, top_logprobs=TOP_LOGPROBS
-                )
-            except Refused:
-                answer = Answer("", None, None)
-            if answer.top is not None and answer.pieces is not None:
-                return top_rating(answer.pieces, answer.top, question)
-            if self._logprobs:
-                logger.info("%s gives no log-probabilities; ratings are sampled", self.name)
-            self._logprobs = False
+        answer = self._first_token(url, text)
+        if answer is not None:
+            return top_rating(*answer, question)
         replies = self._sample(url, text, self.samples, LABEL_TOKENS, 1.0)
         indices = [parse_label(reply, question.labels) for reply in replies]
         values = tuple(question.values()[k] for k in indices if k is not None)
         return Sampled(values, len(values) / len(replies))
+
+    def _first_token(self, url: str, text: str) -> tuple[tuple[Piece, ...], tuple[tuple[Piece, ...], ...]] | None:
+        """The answer's tokens and the alternatives of each; None where the server gives no log-probabilities."""
+        if not self._logprobs:
+            return None
+        try:
+            [answer, *_] = self.server.ask(
+                url, text, max_tokens=LABEL_TOKENS, temperature=0.0, top_logprobs=TOP_LOGPROBS
+            )
+        except Refused:
+            answer = Answer("", None, None)
+        if answer.top is not None and answer.pieces is not None:
+            return answer.pieces, answer.top
+        if self._logprobs:
+            logger.info("%s gives no log-probabilities; answers are sampled", self.name)
+        self._logprobs = False
+        return None
 
     def _sample(self, url: str, text: str, count: int, max_tokens: int, temperature: float) -> list[str]:
         """`count` sampled replies; a server that gives one choice per request is asked again."""
@@ -231,52 +263,3 @@ class RemoteJudge:
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
         """True when a subject that was seen stands in the prompt; else None: other words prove nothing."""
         return names_subject(prompt, reading)
-
-
-def top_rating(pieces: Sequence[Piece], top: Sequence[Sequence[Piece]], question: RatingQuestion) -> AxisRating | None:
-    """Expected value over the labels among the alternatives of the answer's first token that is not blank.
-
-    Labels below the reported alternatives count as nothing; what is missing shows in the mass.
-    """
-    place = next((i for i, (token, _) in enumerate(pieces) if _bare(token)), None)
-    if place is None:
-        return None
-    values = dict(zip(question.labels, question.values(), strict=True))
-    weights: dict[str, float] = {}
-    for token, log in top[place]:
-        label = _bare(token)
-        if label in values:
-            weights[label] = weights.get(label, 0.0) + math.exp(log)
-    mass = sum(weights.values())
-    if not mass > 0:
-        return None
-    mean = sum(values[label] * weight for label, weight in weights.items()) / mass
-    variance = sum((values[label] - mean) ** 2 * weight for label, weight in weights.items()) / mass
-    return AxisRating(mean, math.sqrt(variance), min(1.0, mass))
-
-
-def sampled_rating(parts: Sequence[Sampled]) -> AxisRating:
-    """Median and spread of all sampled ratings; mass is the least readable share."""
-    values = [value for part in parts for value in part.values]
-    return AxisRating(statistics.median(values), statistics.pstdev(values), min(part.share for part in parts))
-
-
-def _both_axes(four: Sequence[AxisRating | Sampled | None], min_mass: float) -> tuple[AxisRating, AxisRating] | None:
-    axes = []
-    for pair in (four[:2], four[2:]):
-        ratings = []
-        for part in pair:
-            mass = part.share if isinstance(part, Sampled) else part.mass if part is not None else 0.0
-            if part is None or not mass >= min_mass or (isinstance(part, Sampled) and not part.values):
-                return None
-            ratings.append(part)
-        sampled = [part for part in ratings if isinstance(part, Sampled)]
-        exact = [part for part in ratings if isinstance(part, AxisRating)]
-        if sampled:
-            exact.append(sampled_rating(sampled))
-        axes.append(average(exact))
-    return axes[0], axes[1]
-
-
-def _bare(token: str) -> str:
-    return token.strip(" \t\r\n\u2581\u0120")

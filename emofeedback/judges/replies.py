@@ -181,6 +181,12 @@ def parse_label(text: str, labels: Sequence[str]) -> int | None:
     return labels.index(match[1]) if match is not None and match[1] in labels else None
 
 
+def parse_yes(text: str) -> bool | None:
+    """Whether a short answer says yes or no ("Yes.", "**no**", "Answer: yes"), else None."""
+    match = _LEADING_LABEL.match(THINKING.sub("", text).strip())
+    return {"yes": True, "no": False}.get(match[1].lower()) if match is not None else None
+
+
 def critique_schema() -> dict[str, Any]:
     """JSON schema of a critique, for constrained decoding."""
     return loose_schema(_Reply.model_json_schema(by_alias=True))

@@ -142,7 +142,7 @@ class VisionLanguageJudge:
     def shows(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[float | None]:
         """P(yes) / (P(yes) + P(no)) for each picture and its prompt, in one forward pass; None = `read`'s reason.
 
-        VQAScore (Lin et al. 2024, arXiv 2404.01291, equation 2), normalised over the two answers.
+        VQAScore (Lin et al. 2024, arXiv 2404.01291), normalised over the two answers.
 
         Raises:
             UserError: the tokenizer has no single tokens for yes and no.

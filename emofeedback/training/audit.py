@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from emofeedback.evaluation.content import content_judge, content_scores
 from emofeedback.evaluation.protocol import Reader
 from emofeedback.protocols import Generator, OnStep
 from emofeedback.records import Picture, PictureRequest
 from emofeedback.training.finetune_settings import FinetuneSettings, Task, derive
 
 CONTENT, REALISM = 0.3, 0.2  # weights in the audit's score, as in the reward
+AT_ONCE = 8  # pictures that are graded between two looks at whether to stop
 MARGIN = 0.01  # a rise of the reward below this is none
 Realism = Callable[[Sequence[Image.Image]], Sequence[float]]
 
@@ -25,7 +27,8 @@ class Audit:
     """What the second rater says of the held-out pictures; means over those it could read.
 
     score: -squared distance + .3 content kept + .2 realism: higher is better. error: Euclidean distance to the
-    target. content_kept and realism in [0, 1]; None = not known.
+    target. content_kept and realism in [0, 1]; None = not known. content_kept is the share of pictures that keep it or,
+    where content_asked, the mean probability that a picture shows its prompt (see `protocols.ShowsPrompt`).
     """
 
     score: float
@@ -33,6 +36,7 @@ class Audit:
     content_kept: float | None
     realism: float | None
     read: int
+    content_asked: bool = False
 
 
 class Auditor:
@@ -55,22 +59,29 @@ class Auditor:
         """The held-out pictures with the generator's present weights."""
         return list(generator.generate(self.requests, on_step))
 
-    def grade(self, pictures: Sequence[Picture]) -> Audit:
-        """Have pictures graded; a rater that reads none of them gives the lowest score."""
-        distances, kept = [], []
-        for picture, reading in zip(pictures, self.rater.read(pictures), strict=True):
-            if reading is None or picture.request.affect is None:
-                continue
-            distances.append(reading.affect.distance(picture.request.affect))
-            known = self.rater.content_kept(picture.request.prompt, reading)
-            if known is not None:
-                kept.append(float(known))
+    def grade(self, pictures: Sequence[Picture], check: Callable[[], None] | None = None) -> Audit:
+        """Have pictures graded; a rater that reads none of them gives the lowest score.
+
+        `check` is called before each few pictures and may raise to stop.
+        """
+        distances: list[float] = []
+        kept: list[float] = []
+        for start in range(0, len(pictures), AT_ONCE):
+            if check is not None:
+                check()
+            some = pictures[start : start + AT_ONCE]
+            readings = self.rater.read(some)
+            for picture, reading in zip(some, readings, strict=True):
+                if reading is not None and picture.request.affect is not None:
+                    distances.append(reading.affect.distance(picture.request.affect))
+            known = content_scores(self.rater, [picture.request.prompt for picture in some], some, readings)
+            kept += [score for score in known if score is not None]
         content = float(np.mean(kept)) if kept else None
         realism = float(np.mean(self.realism([p.image for p in pictures]))) if self.realism else None
         error = float(np.mean(distances)) if distances else 8**0.5
         squared = float(np.mean(np.square(distances))) if distances else 8.0
         score = -squared + CONTENT * (content or 0.0) + REALISM * (realism or 0.0)
-        return Audit(score, error, content, realism, len(distances))
+        return Audit(score, error, content, realism, len(distances), content_judge(self.rater) is not None)
 
 
 class Guard:

@@ -159,7 +159,7 @@ class Finetuner:
         graded: dict[str, Any] = {}
         if self.processes.main:
             pictures = self.auditor.draw(self.policy.generator, None if check is None else lambda done, total: check())
-            graded = asdict(self.auditor.grade(pictures))
+            graded = asdict(self.auditor.grade(pictures, check))
         audit = Audit(**self.processes.share(graded))
         if self.done == 0 and audit.read == 0:
             raise UserError(
@@ -263,6 +263,11 @@ def refuse_unread(entry: Entry) -> None:
         UserError: nothing was read and nothing learned.
     """
     if entry["missing"] == 1 and entry["loss"] is None:
+        if entry.get("reward_affect") is not None and entry.get("reward_content", 0.0) is None:
+            raise UserError(
+                f"The judge said neither yes nor no to whether a picture of update {entry['update']} shows its prompt; "
+                "choose another judge."
+            )
         raise UserError(
             f"The judge could not read a single picture of update {entry['update']}; see with `estimate` what it makes "
             "of such pictures, or choose another judge."

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from emofeedback.errors import UserError
+from emofeedback.evaluation.content import content_judge
 from emofeedback.evaluation.grading import GradingRater
 from emofeedback.evaluation.protocol import Reader
 from emofeedback.generators.diffusion import SceneDiffusionGenerator
@@ -26,7 +27,6 @@ from emofeedback.training.reward_judge import (
     objective_for,
     ratings_only,
     reader_key,
-    tells_content,
     weights_key,
 )
 from emofeedback.training.rewards import (
@@ -36,6 +36,7 @@ from emofeedback.training.rewards import (
     DifferentiableReading,
     QualityReward,
     Reward,
+    ShownReward,
 )
 from emofeedback.training.rollout import Sampling
 from emofeedback.training.visual_pairs import emotion_near, shown
@@ -79,9 +80,10 @@ def build_finetuner(
         "generator": weights_key(generator.pipeline.transformer, generator.pipeline.vae),
         "judge": reader_key(judge), "rater": reader_key(rater),
     }  # fmt: skip
-    if not tells_content(judge) and job.weights["content"]:
-        logger.info("%s cannot tell that content is lost, so content is not rewarded.", judge.name)
-        job = replace(job, weights={**job.weights, "content": 0.0})
+    asked = content_judge(ratings_only(judge))
+    if asked is not None and job.weights["content"]:
+        asked.shows([], [])  # a model without words for yes and no is refused before anything is drawn
+        logger.info("Content is rewarded by how likely %s says that a picture shows its prompt.", judge.name)
     policy = _policy(generator, job, student)
     if job.rank not in (None, policy.rank):
         raise UserError(f"The adapter to start from has rank {policy.rank}, not {job.rank}; leave out --rank.")
@@ -93,7 +95,8 @@ def build_finetuner(
         prompts = (*tasks.prompts, *tasks.held_out)
         policy.encode_once([PictureRequest(prompt, None, 0, 0.0) for prompt in prompts])
     reader = CachedReader(ratings_only(judge))
-    rewards: dict[str, Reward] = {"affect": AffectReward(reader), "content": ContentReward(reader)}
+    content = ContentReward(reader) if asked is None else ShownReward(asked)
+    rewards: dict[str, Reward] = {"affect": AffectReward(reader), "content": content}
     if job.weights.get("quality"):
         drawn = tasks.draw(0, CALIBRATION)
         requests = [PictureRequest(task.prompt, task.affect, i) for i, task in enumerate(drawn)]

@@ -135,6 +135,7 @@ def _table(base: Audit | None, best: Audit | None) -> str:
         value = None if audit is None else getattr(audit, name)
         return "not known" if value is None else f"{value:.3f}"
 
-    rows = (("distance to the target", "error"), ("content kept", "content_kept"), ("realism", "realism"),
-            ("score", "score"))  # fmt: skip
+    asked = base is not None and base.content_asked
+    content = "probability that the prompt is shown" if asked else "content kept"
+    rows = (("distance to the target", "error"), (content, "content_kept"), ("realism", "realism"), ("score", "score"))
     return "\n".join(f"| {label} | {cell(base, name)} | {cell(best, name)} |" for label, name in rows)

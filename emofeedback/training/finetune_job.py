@@ -85,7 +85,7 @@ class FinetuneJob:
         refuse_unread(entry)
         update = float(entry["seconds"])
         begin = time.monotonic()
-        trainer.auditor.grade(trainer.auditor.draw(trainer.policy.generator, lambda done, total: check()))
+        trainer.auditor.grade(trainer.auditor.draw(trainer.policy.generator, lambda done, total: check()), check)
         audit = time.monotonic() - begin
         each = max(update + audit / settings.audit_every, 1e-6)  # seconds of an update with its share of the audits
         updates = settings.updates or max(1, int((60 * (settings.minutes or 0) - audit) / each))

@@ -44,7 +44,7 @@ DEFAULTS = {
     "direct": Defaults(0.4, 1, 2e-3, prompts=4, group=4, content=0.5, quality=0.0),
     "dpo": Defaults(500.0, 4, 5e-4),
 }
-VISUAL_DEFAULTS = Defaults(200.0, 4, 1.5e-3, prompts=4)
+VISUAL_DEFAULTS = Defaults(400.0, 4, 1e-3, prompts=4, content=1.0)
 """Of dpo with visual prompts."""
 
 

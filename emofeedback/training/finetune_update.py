@@ -75,7 +75,8 @@ class Learner:
     def update(self, number: int, check: Check | None = None) -> Entry:
         """Update `number`: one rollout and the optimiser steps on it; what it measured, the same in every process.
 
-        `check` may stop it between two forward passes; not where there are several processes.
+        `check` may stop it between two forward passes, and while a judge scores between two parts of the pictures; not
+        where there are several processes.
         """
         begin, settings = time.monotonic(), self.settings
         seed = derive(settings.seed, "update", number)
@@ -86,7 +87,7 @@ class Learner:
         sampling = self.collector.sampling(seed)
         rollout = self.policy.rollout(conditions, [r.seed for r in requests], sampling, check)
         drawn = time.monotonic()
-        scores = self.score(self.pictures(rollout.clean, requests), rollout.clean)
+        scores = self.score(self.pictures(rollout.clean, requests), rollout.clean, check)
         advantages = group_advantages(scores, {name: settings.weights[name] for name in scores})
         device = rollout.clean.device
         targets = torch.tensor([[r.affect.valence, r.affect.arousal] for r in requests if r.affect], device=device)
@@ -113,13 +114,21 @@ class Learner:
         name = self.policy.generator.name
         return [Picture(image, request, name, 0.0) for image, request in zip(images, requests, strict=True)]
 
-    def score(self, pictures: list[Picture], clean: Tensor) -> dict[str, Tensor]:
-        """Scores [P, G] by name, NaN where missing."""
-        found = {}
-        for name, reward in self.rewards.items():
-            scores = [math.nan if s is None else s for s in reward.score(pictures, clean)]
-            found[name] = torch.tensor(scores).view(-1, self.settings.group)
-        return found
+    def score(self, pictures: list[Picture], clean: Tensor, check: Check | None = None) -> dict[str, Tensor]:
+        """Scores [P, G] by name, NaN where missing; `check` is called before each part that a reward scores.
+
+        A part is as many forward passes of the policy as a group needs: a judge on a server may take long over it, and
+        one that answers nothing at all about it is given up.
+        """
+        found: dict[str, list[float]] = {name: [] for name in self.rewards}
+        size = self.policy.chunk * math.ceil(self.settings.group / self.policy.chunk)
+        for start in range(0, len(pictures), size):
+            part = slice(start, start + size)
+            for name, reward in self.rewards.items():
+                if check is not None:
+                    check()
+                found[name] += [math.nan if s is None else s for s in reward.score(pictures[part], clean[part])]
+        return {name: torch.tensor(scores).view(-1, self.settings.group) for name, scores in found.items()}
 
     def _step(self, experience: Experience, turn: int, check: Check | None) -> tuple[float, float] | None:
         """One optimiser step; its loss and gradient norm, None where there was nothing to learn."""

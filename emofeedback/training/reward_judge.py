@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor, nn
 
 from emofeedback.errors import UserError
-from emofeedback.evaluation.grading import GradingRater, bare
+from emofeedback.evaluation.grading import GradingRater
 from emofeedback.evaluation.protocol import Reader
 from emofeedback.judges.calibration import CalibratedJudge, identity_of
 from emofeedback.judges.language import JudgeTokens
@@ -56,11 +56,6 @@ def suits(judge: Reader, name: str) -> bool:
         UserError: the objective is not known.
     """
     return objective(name).needs != "differentiable" or isinstance(judge, DifferentiableJudge)
-
-
-def tells_content(reader: Reader) -> bool:
-    """Whether a reader can say that content is lost; one of open vocabulary can only say that it is kept."""
-    return not isinstance(bare(reader), VisionLanguageJudge | RemoteJudge)
 
 
 def ratings_only(reader: Reader) -> Reader:

@@ -17,6 +17,7 @@ from emofeedback.flow.schedule import interpolate, velocity
 from emofeedback.judges.language import ASPECTS
 from emofeedback.judges.lvlm import named_content
 from emofeedback.judges.rating import expected_rating
+from emofeedback.protocols import ShowsPrompt
 from emofeedback.records import Picture, PictureRequest, Reading
 from emofeedback.training.policy_base import LoraPolicy
 from emofeedback.training.reward_judge import DifferentiableJudge
@@ -148,8 +149,7 @@ class ContentReward:
 
     It is 1, too, where the reader says neither yes nor no: the prompt names nothing that it knows. That is so for every
     picture of the prompt's group, and what is alike within a group teaches nothing; a missing score would take the
-    picture from the other rewards as well. A judge that can say yes but never no (see `tells_content`) would teach
-    nothing at all: a job leaves this reward out for it.
+    picture from the other rewards as well. A judge of open vocabulary, which never says no, is asked by `ShownReward`.
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -161,6 +161,25 @@ class ContentReward:
             None if reading is None else float(self.reader.content_kept(picture.request.prompt, reading) is not False)
             for picture, reading in zip(pictures, readings, strict=True)
         ]
+
+
+class ShownReward:
+    """The probability that a picture shows its prompt, as a share of `sure` and at most 1; None = not read.
+
+    Scores are normalised within a group: among pictures that all show their prompt beyond doubt, .98 and .99 would
+    otherwise count as bad and good.
+
+    Args:
+        judge: one that can be asked.
+        sure: the probability that is as good as certain.
+    """
+
+    def __init__(self, judge: ShowsPrompt, sure: float = 0.9) -> None:
+        self.judge, self.sure = judge, sure
+
+    def score(self, pictures: Sequence[Picture], latents: Tensor | None = None) -> list[float | None]:
+        shown = self.judge.shows(pictures, [picture.request.prompt for picture in pictures])
+        return [None if p is None else min(p, self.sure) / self.sure for p in shown]
 
 
 class QualityReward:

@@ -36,6 +36,10 @@ def attempt(prompt: str = "a dog on a beach at night", reading: Reading | None =
     return Attempt(prompt, Picture(IMAGES[0], PictureRequest(prompt, None, 0), "test", 0.0), reading)
 
 
+def picture(number: int) -> Picture:
+    return Picture(IMAGES[number], PictureRequest("", None, 0), "test", 0.0)
+
+
 @pytest.fixture(scope="module", params=FAMILIES)
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(request.param, tmp_path_factory.mktemp("judges") / request.param)
@@ -72,6 +76,28 @@ def test_a_rating_is_the_expected_value_of_both_orders_by_hand(judge: VisionLang
         assert got.mean == pytest.approx(np.mean(means), abs=1e-5)
         assert got.sd == pytest.approx(math.sqrt(np.mean(variances) + np.var(means)), abs=1e-5)
         assert got.mass == pytest.approx(min(masses), rel=1e-3)
+
+
+def test_a_picture_shows_its_prompt_by_yes_against_no_in_one_pass_by_hand(judge: VisionLanguageJudge) -> None:
+    blank = "\u0120" if judge.answers.prefix else ""  # SmolVLM's word holds the blank before it
+    spelled = [judge.inputs.tokenizer.convert_tokens_to_ids(blank + w) for w in ("Yes", "yes", "No", "no")]
+    text = judge.inputs.text("Does this picture show: \"a 'small' dog\"? Answer yes or no.")
+    batch = judge.inputs.processor(images=[[IMAGES[0]]], text=[text], return_tensors="pt")
+    with torch.no_grad():
+        logits = judge.model(**batch).logits[0, -1].double().numpy()
+    yes = np.exp(logits[spelled[:2]]).sum()
+    [got] = judge.shows([picture(0)], ['a "small" <dog>'])
+    assert got == pytest.approx(yes / (yes + np.exp(logits[spelled[2:]]).sum()), abs=1e-5)
+    together = judge.shows([picture(i) for i in range(3)], ["a dog", 'a "small" dog', "a dog on a beach at night"])
+    assert together[1] == pytest.approx(judge.shows([picture(1)], ['a "small" dog'])[0], abs=1e-5)
+    assert len(set(together)) == 3 and judge.shows([], []) == []
+
+
+def test_no_yes_or_no_is_read_where_the_answer_begins_otherwise(
+    judge: VisionLanguageJudge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judge, "min_mass", 0.5)
+    assert judge.shows([picture(0)], ["a dog"]) == [None]
 
 
 def test_pictures_of_a_batch_do_not_touch_each_other(judge: VisionLanguageJudge) -> None:
@@ -164,6 +190,8 @@ def test_labels_fall_back_to_letters_where_digits_are_no_tokens() -> None:
 def test_a_tokenizer_without_labels_is_refused_with_the_reason() -> None:
     with pytest.raises(UserError, match="single tokens.*1-9: two labels share a token or are unknown.*a-i"):
         inputs_with("xyz").answer_labels()
+    with pytest.raises(UserError, match="say yes or no by single tokens.*Yes-No: a label takes.*yes-no"):
+        inputs_with("xyz").yes_no()
 
 
 def test_a_model_without_a_chat_template_is_refused(tmp_path: Path) -> None:

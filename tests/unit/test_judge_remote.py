@@ -17,8 +17,9 @@ from emofeedback.build import build_judge
 from emofeedback.chat_server import MAX_SIDE, ChatServer, Refused, ServerFailed, base_of, host_of, picture_url
 from emofeedback.errors import UserError
 from emofeedback.hub import hosted_parts
+from emofeedback.judges.answers import top_rating
 from emofeedback.judges.prompting import rating_questions
-from emofeedback.judges.remote import RemoteJudge, top_rating
+from emofeedback.judges.remote import RemoteJudge
 from emofeedback.judges.replies import content_schema, critique_schema
 from emofeedback.records import Attempt, Critique, Edit, Picture, PictureRequest, Reading, Seen
 from emofeedback.settings import Settings
@@ -124,6 +125,45 @@ def test_prose_in_place_of_ratings_is_no_reading() -> None:
 def test_little_mass_on_the_labels_is_no_reading() -> None:
     with serve(FakeOpenAI(lambda payload: completion(["I"], [{"I": 0.9, "5": 0.1}]))) as fake:
         assert judge_of(fake).read([PICTURE]) == [None]
+
+
+def yes_of(reply: Any) -> list[float | None]:
+    with serve(FakeOpenAI(lambda payload: reply)) as fake:
+        return judge_of(fake).shows([PICTURE], ["a dog"])
+
+
+def test_a_picture_shows_its_prompt_by_the_top_logprobs_of_yes_and_no() -> None:
+    top = {"Yes": 0.5, "yes": 0.125, " no": 0.0625, "No": 0.0625, "The": 0.25}
+    with serve(FakeOpenAI(lambda payload: completion(["Yes"], [{" ": 1.0}, top]))) as fake:
+        assert judge_of(fake).shows([PICTURE], ['a "dog" <b>']) == [pytest.approx(0.625 / 0.75)]
+    assert question_of(fake.payloads[0]) == "Does this picture show: \"a 'dog' b\"? Answer yes or no."
+    assert len(fake.payloads) == 1 and fake.payloads[0]["temperature"] == 0 and judge_of(fake).shows([], []) == []
+
+
+def test_without_logprobs_it_is_the_share_of_yes_among_sampled_answers() -> None:
+    said = ["Yes.", "no", "Answer: YES", "**yes**", "It does."]
+
+    def answer(payload: dict[str, Any]) -> Any:
+        return completion(said[: payload.get("n", 1)])
+
+    with serve(FakeOpenAI(answer)) as fake:
+        judge = judge_of(fake)
+        assert judge.shows([PICTURE, PICTURE], ["a dog", "a cat"]) == pytest.approx([0.75, 0.75]), "prose is no answer"
+    assert [payload.get("n") for payload in fake.payloads] == [None, 5, 5]
+
+
+def test_neither_yes_nor_no_is_not_read() -> None:
+    assert yes_of(completion(["What"], [{"What": 0.9, "yes": 0.1}])) == [None]
+    assert yes_of(completion([" "], [{" ": 1.0}])) == [None]
+    assert yes_of(completion(["A dog, yes or no."])) == [None]
+
+
+def test_a_picture_without_an_answer_shows_nothing_known_and_none_at_all_is_a_sentence() -> None:
+    answers = [completion(["no"], [{"no": 0.9}])]
+    with serve(FakeOpenAI(lambda payload: answers.pop() if answers else failure(500))) as fake:
+        assert judge_of(fake).shows([PICTURE, PICTURE], ["a dog", "a dog"]) == [0.0, None]
+        with pytest.raises(UserError, match="gave no answer"):
+            judge_of(fake).shows([PICTURE], ["a dog"])
 
 
 def test_busy_servers_are_asked_again_after_growing_pauses() -> None:

@@ -1,33 +1,39 @@
 """Any judge may reward fine-tuning: real classes at tiny random size, a small server, and what each cannot do."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fake_openai import FakeOpenAI, completion, failure, serve
 from fakes import ColourJudge
+from PIL import Image
 from test_calibration import calibration
 from tiny_finetune import HELD_OUT, PROMPTS, DifferentiableColour, settings, tiny_generator
-from tiny_judges import save_rating
+from tiny_judges import save_answering
 from tiny_pipelines import save as save_pipeline
 
 from emofeedback.affect import Affect
 from emofeedback.build import build_judge, build_rater
 from emofeedback.chat_server import ChatServer
 from emofeedback.cli import main
-from emofeedback.errors import UserError
+from emofeedback.errors import Cancelled, UserError
+from emofeedback.evaluation.content import content_judge, content_scores, content_unit
 from emofeedback.evaluation.grading import GradingRater, same_model
 from emofeedback.evaluation.protocol import Reader
 from emofeedback.judges.calibration import CalibratedJudge, identity_of
 from emofeedback.judges.lvlm import SceneJudge
+from emofeedback.judges.prompting import shows_question
 from emofeedback.judges.remote import RemoteJudge
 from emofeedback.judges.vision_language import VisionLanguageJudge
+from emofeedback.records import Picture, PictureRequest, Reading
 from emofeedback.settings import Settings
+from emofeedback.training.advantages import group_advantages
 from emofeedback.training.checkpoint import load_state
 from emofeedback.training.finetune import STATE, Finetuner
 from emofeedback.training.finetune_build import build_finetuner
@@ -40,9 +46,9 @@ from emofeedback.training.reward_judge import (
     objective_for,
     ratings_only,
     reader_key,
-    tells_content,
 )
 
+NO_QUALITY = {"affect": 1.0, "content": 0.3, "quality": 0.0}
 TASKS = Tasks(PROMPTS, HELD_OUT, Targets("point", Affect(0.7, -0.7)), 0)
 
 
@@ -50,8 +56,8 @@ TASKS = Tasks(PROMPTS, HELD_OUT, Targets("point", Affect(0.7, -0.7)), 0)
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("rewarding")
-    save_rating("qwen2_5_vl", folder / "judge", 1)
-    save_rating("smolvlm", folder / "rater", 2)
+    save_answering(folder / "judge", 1)
+    save_answering(folder / "rater", 2)
     save_pipeline("sd3", folder / "sd3")
     return folder
 
@@ -77,18 +83,32 @@ def trainer(judge: Reader, rater: Reader, out: Path, **given: Any) -> Finetuner:
     return build_finetuner(tiny_generator(), judge, rater, chosen, TASKS, out)
 
 
+def some_pictures(count: int) -> list[Picture]:
+    return [
+        Picture(Image.new("RGB", (32, 32), (60 * i, 0, 0)), PictureRequest("a cat", Affect(0.7, -0.7), i), "test", 0.0)
+        for i in range(count)
+    ]
+
+
 class Unsteady:
-    """Rates each picture by its own bytes; refuses the first `silent` pictures, or all, with a server's error."""
+    """Rates each picture by its own bytes; refuses the first `silent` pictures, or all, with a server's error.
+
+    Asked for a yes or no, it says either with equal probability.
+    """
 
     def __init__(self, silent: float = 0) -> None:
         self.silent, self.pictures = silent, dict[str, int]()
+        self.asked: list[str] = []
 
     def __call__(self, payload: dict[str, Any]) -> Any:
         image, text = (part for part in payload["messages"][0]["content"])
         number = self.pictures.setdefault(image["image_url"]["url"], len(self.pictures))
         if number < self.silent:
             return failure(500)
-        assert text["text"].startswith("How "), "only ratings are asked for"
+        if text["text"].startswith("Does "):
+            self.asked.append(text["text"])
+            return completion(["no"], [{"no": 0.5, "Yes": 0.5}])
+        assert text["text"].startswith("How "), "nothing is described"
         turned = "1 means very pleasant" in text["text"] or "1 means very excited" in text["text"]
         label = number % 9 + 1
         return completion(["5"], [{str(10 - label if turned else label): 0.9}])
@@ -100,7 +120,7 @@ def remote(answer: Unsteady) -> Iterator[RemoteJudge]:
         yield RemoteJudge(ChatServer("org/vlm", fake.url, tries=1), workers=2)
 
 
-def test_a_vision_language_model_rewards_an_update_by_its_ratings_alone(
+def test_a_vision_language_model_rewards_an_update_by_its_ratings_and_its_yes_or_no(
     judge: VisionLanguageJudge, rater: VisionLanguageJudge, tmp_path: Path
 ) -> None:
     work = trainer(judge, rater, tmp_path)
@@ -108,18 +128,92 @@ def test_a_vision_language_model_rewards_an_update_by_its_ratings_alone(
     entry = work.update()
     assert entry["loss"] is not None and entry["missing"] == 0 and entry["reward_affect"] < 0
     assert any(not torch.equal(before[key], value) for key, value in work.policy.state().items())
-    assert "reward_content" not in entry and work.settings.weights["content"] == 0, "it cannot say that content is lost"
+    assert 0 < entry["reward_content"] < 1 and work.settings.weights["content"] == 0.3
     assert judge.describe, "the judge of the other tabs still names what it sees"
     audit = work.auditor.grade(work.auditor.draw(work.policy.generator))
-    assert (audit.read, audit.content_kept, audit.realism) == (2, None, None)
-    assert audit.score == pytest.approx(-(audit.error**2), abs=1e-3)
+    drawn = work.auditor.draw(work.policy.generator)
+    shown = [p for p in rater.shows(drawn, [p.request.prompt for p in drawn]) if p is not None]
+    assert (audit.read, audit.realism, audit.content_asked, len(shown)) == (2, None, True, 2)
+    assert audit.content_kept == pytest.approx(np.mean(shown), abs=1e-5)
+    distances = [r.affect.distance(p.request.affect) for p, r in zip(drawn, rater.read(drawn), strict=True)]
+    assert audit.score == pytest.approx(-np.mean(np.square(distances)) + 0.3 * np.mean(shown), abs=1e-5)
+
+
+class Blot(ColourJudge):
+    """Rates all pictures alike, and says with what the test gives whether they show their prompt."""
+
+    def __init__(self, shown: list[float | None]) -> None:
+        super().__init__()
+        self.shown = shown
+
+    def read(self, pictures: Sequence[Picture]) -> list[Reading | None]:
+        return [Reading(Affect(0, 0), 0.1, 0.1, 1.0, (), self.name)] * len(pictures)
+
+    def shows(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[float | None]:
+        return [self.shown[i % len(self.shown)] for i in range(len(pictures))]
+
+
+def test_content_alone_weighs_the_pictures_of_a_group_where_their_emotion_is_alike(tmp_path: Path) -> None:
+    work = trainer(Blot([0.9, 0.2, 0.95, 0.2]), ColourJudge(), tmp_path, prompts=1, weights=NO_QUALITY)
+    before, scores = work.policy.state(), work.learner.score(some_pictures(4), torch.zeros(4, 4, 4, 4))
+    assert torch.allclose(scores["content"], torch.tensor([[1.0, 2 / 9, 1.0, 2 / 9]])), "beyond doubt is beyond doubt"
+    advantages = group_advantages(scores, {"affect": 1.0, "content": 0.3})
+    assert torch.allclose(advantages.values, 0.3 * torch.tensor([[1.0, -1.0, 1.0, -1.0]]), atol=1e-3)
+    entry = work.update()
+    assert entry["reward_content"] == pytest.approx(11 / 18) and entry["zero_variance"] == 0
+    assert any(not torch.equal(before[key], value) for key, value in work.policy.state().items())
+
+
+def test_pictures_that_all_show_their_prompt_teach_nothing_about_content(tmp_path: Path) -> None:
+    work = trainer(Blot([0.93, 0.99, 0.96, 1.0]), ColourJudge(), tmp_path, prompts=1, weights=NO_QUALITY)
+    entry = work.update()
+    assert entry["reward_content"] == 1 and entry["zero_variance"] == 1 and entry["loss"] is None
+
+
+def test_a_picture_without_a_yes_or_no_has_no_score_and_a_judge_that_never_says_one_ends_the_job(
+    tmp_path: Path,
+) -> None:
+    some = trainer(Blot([None, 0.2, 0.9, 0.5]), ColourJudge(), tmp_path, prompts=1, weights=NO_QUALITY).update()
+    assert some["missing"] == pytest.approx(1 / 4) and some["loss"] is not None
+    with pytest.raises(UserError, match="neither yes nor no.*update 1"):
+        trainer(Blot([None]), ColourJudge(), tmp_path / "none", weights=NO_QUALITY).run()
+
+
+def test_a_calibration_leaves_the_question_for_content_alone(judge: VisionLanguageJudge) -> None:
+    calibrated = CalibratedJudge(judge, replace(calibration(), judge=identity_of(judge)))
+    assert content_judge(calibrated) is judge and content_unit(calibrated) == "mean probability"
+    pictures = some_pictures(2)
+    readings = calibrated.read(pictures)
+    assert content_scores(calibrated, ["a cat"] * 2, pictures, [None, *readings[1:]]) == [
+        None, *judge.shows(pictures[1:], ["a cat"])
+    ]  # fmt: skip
+    colour = ColourJudge()
+    assert content_unit(colour) == "share"
+    assert content_scores(colour, ["a cat"] * 2, pictures, colour.read(pictures)) == [0.0, 0.0]
+
+
+def test_stop_is_heard_between_the_parts_that_a_judge_scores(tmp_path: Path) -> None:
+    answer = Unsteady()
+
+    def check() -> None:
+        if answer.pictures:
+            raise Cancelled("Stop.")
+
+    with remote(answer) as judge:
+        work = trainer(judge, ColourJudge(), tmp_path, micro_batch=3)
+        with pytest.raises(Cancelled):
+            work.update(check)
+    assert len(answer.pictures) == 6 and not answer.asked, "a group of 4 is drawn in two parts of 3"
 
 
 def test_a_server_rewards_an_update_and_a_picture_without_an_answer_has_no_score(tmp_path: Path) -> None:
-    with remote(Unsteady(silent=1)) as judge:
+    answer = Unsteady(silent=1)
+    with remote(answer) as judge:
         work = trainer(judge, ColourJudge(), tmp_path)
         entry = work.update()
-    assert entry["missing"] == pytest.approx(1 / 8) and entry["loss"] is not None
+        assert entry["missing"] == pytest.approx(1 / 8) and entry["loss"] is not None
+        assert entry["reward_content"] == pytest.approx(0.5 / 0.9)
+        assert len(answer.asked) == 7 and set(answer.asked) <= {shows_question(prompt) for prompt in PROMPTS}
 
 
 def test_a_server_that_fails_stops_the_job_in_one_sentence_and_the_job_goes_on_later(tmp_path: Path) -> None:
@@ -177,7 +271,8 @@ def test_direct_is_for_judges_with_a_gradient_and_awm_is_what_suits_the_others(
 
 def test_the_bundled_judge_has_a_gradient() -> None:
     bundled = build_judge(Settings(device="cpu"))
-    assert isinstance(bundled, SceneJudge) and objective_for(bundled) == "direct" and tells_content(bundled)
+    assert isinstance(bundled, SceneJudge) and objective_for(bundled) == "direct"
+    assert content_judge(bundled) is None, "it names what it sees, and from a closed list"
     assert job_settings(FinetuneOrder(), bundled).objective == "direct"
 
 
@@ -245,6 +340,8 @@ def test_real_models_named_by_the_environment_alone_run_a_whole_job(
     assert "the objective is awm" in said.err
     done = json.loads(said.out)
     assert done["updates"] == 1 and done["base"]["realism"] is None and Path(done["adapter"]).is_dir()
+    assert done["base"]["content_asked"] and 0 < done["base"]["content_kept"] < 1
+    assert "probability that the prompt is shown" in (Path(done["adapter"]) / "README.md").read_text()
     record = read_record(tmp_path / "job")
     assert record is not None and record.settings["objective"] == "awm"
     assert main(["finetune", "--out", str(tmp_path / "job"), "--resume", "--updates", "2", "--json"]) == 0

@@ -37,6 +37,7 @@ CORPUS = [
     "How pleasant is the emotion that this picture carries? Answer with one of 1 2 3 4 5 6 7 8 9.",
     '{"analysis": "The night is calm.", "carries": ["night"], "edits": [{"replace": "at night", "with": "at dawn"}]}',
     "a dog on a beach in the rain, a boat by a lake at night, very unpleasant, very calm, very excited",
+    *["Yes\nNo\nyes\nno\n", " Yes No yes no"] * 8,
 ]
 
 
@@ -146,9 +147,12 @@ def save(family: str, folder: Path) -> Path:
     return folder
 
 
-def save_rating(family: str, folder: Path, seed: int = 0) -> Path:
-    """As `save`, but the answer's first token is a digit for certain, and which one follows from the picture."""
-    save(family, folder)
+def save_answering(folder: Path, seed: int = 0) -> Path:
+    """A SmolVLM whose answer begins for certain with a digit or with yes or no; which one follows from the picture.
+
+    Its template has a blank before the answer, which is a token of its own before a digit and a part of the word else.
+    """
+    save("smolvlm", folder)
     judge = AutoModelForImageTextToText.from_pretrained(folder)
     words = PreTrainedTokenizerFast.from_pretrained(folder)
     noise = torch.Generator().manual_seed(seed)
@@ -157,11 +161,15 @@ def save_rating(family: str, folder: Path, seed: int = 0) -> Path:
             if value.ndim >= 2:
                 value.normal_(std=0.5, generator=noise)
             if name.endswith(("o_proj.weight", "down_proj.weight")) and "vision" not in name and "visual" not in name:
-                value[0] = 0.0  # the first dimension stays what the word at the answer's place begins with
-        judge.get_input_embeddings().weight[:, 0] = 10.0
-        head, digits = judge.lm_head.weight, words.convert_tokens_to_ids(list("123456789"))
+                value[:2] = 0.0  # the first two dimensions stay what the word at the answer's place begins with
+        embedding, head = judge.get_input_embeddings().weight, judge.lm_head.weight
+        embedding[:, :2] = torch.tensor([10.0, -10.0])
+        embedding[words.convert_tokens_to_ids("\u0120"), 1] = 10.0
         head[:, 0] = -30.0
-        head[digits, 0] = 30.0
-        head[digits, 1:] = 0.5 * torch.randn((9, head.shape[1] - 1), generator=noise)
+        yes_no = ["\u0120Yes", "\u0120No", "\u0120yes", "\u0120no"]
+        for tokens, after_blank in ((list("123456789"), 30.0), (yes_no, -30.0)):
+            ids = words.convert_tokens_to_ids(tokens)
+            head[ids, :2] = torch.tensor([30.0, after_blank])
+            head[ids, 2:] = 0.5 * torch.randn((len(ids), head.shape[1] - 2), generator=noise)
     judge.save_pretrained(folder)
     return folder
