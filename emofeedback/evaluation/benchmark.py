@@ -23,7 +23,7 @@ def help_seconds(repeats: int) -> Measure:
     """`--help` in a fresh process: what importing the command line costs."""
     command = [sys.executable, "-m", "emofeedback", "--help"]
     above = Path(__file__).resolve().parents[2]
-    seconds = _times(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=above), repeats)
+    seconds = timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=above), repeats)
     return Measure.of("command line --help", bootstrap(seconds, seed=0), "s", (None, 1.0))
 
 
@@ -58,8 +58,7 @@ def measure_speed(
     for name, job, goal in jobs:
         if progress is not None:
             progress(f"measuring: {name}")
-        job()
-        measures.append(Measure.of(name, bootstrap(_times(job, repeats), seed=seed), "s", (None, goal)))
+        measures.append(Measure.of(name, bootstrap(timed(job, repeats), seed=seed), "s", (None, goal)))
     return measures
 
 
@@ -75,7 +74,9 @@ def memory_measure() -> list[Measure]:
     return []
 
 
-def _times(job: Callable[[], object], repeats: int) -> list[float]:
+def timed(job: Callable[[], object], repeats: int) -> list[float]:
+    """Seconds of each of so many runs, after one that does not count; a job ends with its result on the CPU."""
+    job()
     seconds = []
     for _ in range(repeats):
         begun = time.perf_counter()

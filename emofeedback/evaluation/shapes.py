@@ -1,6 +1,5 @@
 """Speed and memory of drawing and reading in the shapes of published models; rows that cannot be measured say why."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -10,6 +9,7 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.errors import OutOfMemory
+from emofeedback.evaluation.benchmark import timed
 from emofeedback.evaluation.metrics import Interval, bootstrap
 from emofeedback.evaluation.report import Measure
 from emofeedback.evaluation.shape_judge import JudgeShape
@@ -148,17 +148,6 @@ def write(judge: VisionLanguageJudge, images: Sequence[Image.Image], questions: 
 def random_pictures(count: int, size: int, seed: int) -> list[Image.Image]:
     """Noise."""
     return to_images(2 * torch.rand((count, 3, size, size), generator=torch.Generator().manual_seed(seed)) - 1)
-
-
-def timed(job: Callable[[], object], repeats: int) -> list[float]:
-    """Seconds of each of so many runs, after one that does not count; a job ends with its result on the CPU."""
-    job()
-    seconds = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        job()
-        seconds.append(time.perf_counter() - begun)
-    return seconds
 
 
 def reset_peak(device: torch.device) -> None:
