@@ -16,6 +16,7 @@ from typing import Literal
 from PIL import Image
 
 from emofeedback.affect import Affect
+from emofeedback.candidates import read_candidates
 from emofeedback.drawing import CancelFlag, Drawing, Progress, check_number, check_whole, draw_pictures
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.protocols import Generator, Judge
@@ -94,6 +95,7 @@ def draw_round(
     past: Past = Past(),  # noqa: B008 (frozen)
     trials: Mapping[str, Sequence[Edit]] | None = None,
     tolerance: float | None = None,
+    content: str | None = None,
     cancel: CancelFlag | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Event]:
@@ -103,6 +105,9 @@ def draw_round(
     round's prompt is then that of the chosen one. The judge is asked for advice on the best picture so far, with the
     `past` in view: on an earlier round's where this one brought no gain. It is not asked when this round's picture
     lies within `tolerance` of the target (None = always ask), nor when `cancel` is set after the pictures were read.
+
+    Args:
+        content: words that the pictures shall show, where only asking tells (see `read_candidates`).
 
     Raises:
         Cancelled: `cancel` was set before the pictures were read.
@@ -124,7 +129,7 @@ def draw_round(
     if cancel is not None and cancel.is_set():
         raise Cancelled("The drawing was stopped.")
 
-    candidates = read_candidates(judge, pictures, target)
+    candidates = read_candidates(judge, pictures, target, content)
     read = clock()
     yield ReadDone(candidates)
     index = choose(candidates)
@@ -156,18 +161,6 @@ def _advised(judge: Judge, done: Round, past: Past, target: Affect) -> Round:
     best = past.best() or done
     critique = judge.advise(past.attempts(best), target)
     return replace(done, critique=critique, next_prompt=prompt_after(best.prompt, critique), advised_on=best.number)
-
-
-def read_candidates(judge: Judge, pictures: Sequence[Picture], target: Affect) -> tuple[Candidate, ...]:
-    """Read pictures and set each beside the target and its prompt's content."""
-    candidates = []
-    for picture, reading in zip(pictures, judge.read(pictures), strict=True):
-        if reading is None:
-            candidates.append(Candidate(picture, None, None, None))
-            continue
-        distance = reading.affect.distance(target)
-        candidates.append(Candidate(picture, reading, distance, judge.content_kept(picture.request.prompt, reading)))
-    return tuple(candidates)
 
 
 def run_loop(
@@ -236,7 +229,7 @@ def run_loop(
         image = turn.base.best().picture.image if from_picture and turn.base is not None else start
         return draw_round(
             generator, judge, turn.prompt, target, replace(drawing, seed=turn.seed, start=image),
-            past=past, trials=turn.trials, tolerance=tolerance, cancel=cancel, clock=clock,
+            past=past, trials=turn.trials, tolerance=tolerance, content=prompt, cancel=cancel, clock=clock,
         )  # fmt: skip
 
     def finish(done: Sequence[Round], stopped: StopReason) -> Finished:

@@ -202,19 +202,19 @@ def sweep_json(sweep: Sweep, files: SweepFiles, out: Path | None = None) -> dict
     points, visual = points_json(sweep), sweep.pictures[0][0].request.visual
     for point, path in zip(points, files.cells, strict=False):
         point["image"] = named(path)
-    told: dict[str, object] = {} if visual is None else {"visual": visual_json(visual)}
-    return (
-        told
-        | {
-            "prompt": sweep.prompt,
-            "seed": sweep.seed,
-            "sheet": named(files.sheet),
-            "table": named(files.table),
-            "animation": None if files.animation is None else named(files.animation),
-            "points": points,
-            "continuity": {name: asdict(figure) for name, figure in sweep.figures.items()},
-            "generator": sweep.generator,
-            "judge": sweep.judge,
-        }
-        | ({} if out is None else {"out": str(out)})
-    )
+    told: dict[str, object] = {
+        "prompt": sweep.prompt,
+        "seed": sweep.seed,
+        "sheet": named(files.sheet),
+        "table": named(files.table),
+        "animation": None if files.animation is None else named(files.animation),
+        "points": points,
+        "continuity": {name: asdict(figure) for name, figure in sweep.figures.items()},
+        "generator": sweep.generator,
+        "judge": sweep.judge,
+    }
+    if visual is not None:
+        told["visual"] = visual_json(visual)
+    if out is not None:
+        told["out"] = str(out)
+    return told

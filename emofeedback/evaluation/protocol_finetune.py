@@ -13,12 +13,13 @@ import numpy as np
 from PIL import Image
 
 from emofeedback.affect import Affect
+from emofeedback.candidates import read_candidates
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_scores
 from emofeedback.evaluation.metrics import bootstrap
 from emofeedback.evaluation.protocol import Progress, Reader, held_out_prompts
 from emofeedback.evaluation.report import Measure
-from emofeedback.loop import choose, read_candidates
+from emofeedback.loop import choose
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import Picture, PictureRequest
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emofeedback.affect import Affect
+from emofeedback.candidates import read_candidates
 from emofeedback.continuum import EXTENT
 from emofeedback.drawing import MAX_CANDIDATES, Drawing, draw_pictures
 from emofeedback.errors import UserError
@@ -16,7 +17,7 @@ from emofeedback.evaluation.content import content_scores, content_unit
 from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
 from emofeedback.evaluation.protocol import AXES, LEAST_READ, Progress, Reader, held_out_prompts, read_back
 from emofeedback.evaluation.report import Measure
-from emofeedback.loop import Finished, choose, read_candidates, run_loop
+from emofeedback.loop import Finished, choose, run_loop
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import Candidate, Run
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.protocols import Judge
+from emofeedback.protocols import Judge, ShowsPrompt
 from emofeedback.records import Attempt, Critique, Picture, Reading
 
 Method = Literal["affine", "isotonic"]
@@ -209,6 +209,10 @@ class CalibratedJudge:
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
         """The judge's own answer."""
         return self.judge.content_kept(prompt, reading)
+
+    def shows(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[float | None]:
+        """The judge's own answers; None where it cannot be asked."""
+        return self.judge.shows(pictures, prompts) if isinstance(self.judge, ShowsPrompt) else [None] * len(pictures)
 
 
 def bare(reader: Named) -> Named:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from emofeedback.affect import Affect
+from emofeedback.candidates import read_candidates
 from emofeedback.drawing import CancelFlag, Drawing, Progress, draw_pictures
-from emofeedback.loop import read_candidates
 from emofeedback.protocols import Generator, Judge, Rewriter
 from emofeedback.records import Edit, Rewrite
 from emofeedback.revision import apply_edits

@@ -196,7 +196,7 @@ class CreateTab:
             drawing = replace(order.drawing, seed=turn.seed, start=start or order.drawing.start)
             return draw_round(
                 generator, judge, turn.prompt, order.target, drawing, past=past, trials=turn.trials,
-                tolerance=order.tolerance, cancel=cancel,
+                tolerance=order.tolerance, content=order.prompt, cancel=cancel,
             )  # fmt: skip
 
         yield from self._play(visit, order, run, past, 1, events)

@@ -8,9 +8,11 @@ from typing import Any, get_args
 
 import gradio as gr
 
-from emofeedback.affect import Affect
+from emofeedback.affect import MIKELS, Affect
 from emofeedback.animation import format_of
 from emofeedback.errors import UserError
+from emofeedback.protocols import Generator
+from emofeedback.records import VisualPrompt
 from emofeedback.sweep import Sweep, plan, run_sweep, sweep_json, write_sweep
 from emofeedback.training.finetune_order import FinetuneOrder, Region, lines
 from emofeedback.ui.desk import Models, Visit, Visits, friendly_stream
@@ -20,6 +22,7 @@ from emofeedback.ui.worker import Post, on_thread
 
 MAX_GRID, MAX_FRAMES, MAX_PROMPTS = 9, 81, 100_000
 State = dict[str, Any]
+NO_VISUAL = "This generator has no visual prompts; leave visual at 0."
 
 
 class Jobs:
@@ -31,7 +34,7 @@ class Jobs:
     @friendly_stream
     def sweep(
         self, prompt: str, grid: int, strength: float, seed: int, path: str, blend: str, frames: int, animation: str,
-        steps: int, request: gr.Request,
+        steps: int, visual: float, request: gr.Request,
     ) -> Iterator[tuple[str | None, State, list[str] | None]]:  # fmt: skip
         """Draw one prompt over the valence-arousal plane with the same seed: a sheet, a path, or a blend of emotions.
 
@@ -45,6 +48,7 @@ class Jobs:
             frames: Pictures of a path or a blend, 2 to 81.
             animation: "webp", "gif" or "mp4" to get a moving picture as well; may be empty.
             steps: Denoising steps; 0 = the generator's own number.
+            visual: Strength of pictures that guide each drawing beside its words, those of its own mood; 0 = none do.
 
         Returns:
             The sheet as PNG; {"points": [{"valence", "arousal", "read_valence", "read_arousal", "image"}],
@@ -60,10 +64,12 @@ class Jobs:
         rows = plan(grid, path, blend, frames)
         visit = self.visits.of(request)
         generator, judge = self.models.get()
+        guide = visual_of(visual)
+        check_drawn_by(generator, guide)
         with self.models.lock, visit.work() as cancel:
             for event in run_sweep(
                 generator, judge, words, rows, seed=seed or 0, strength=strength, steps=steps or None,
-                cancel=cancel,
+                visual=guide, cancel=cancel,
             ):  # fmt: skip
                 if isinstance(event, Sweep):
                     visit.keep(event)
@@ -129,6 +135,22 @@ class Jobs:
         result = ending.result
         told = {name: getattr(result, name) for name in ("stopped", "updates", "pictures", "seconds", "best_update")}
         post((Path(shutil.make_archive(str(out / "emofeedback-adapter"), "zip", out, ending.adapter.name)), told))
+
+
+def visual_of(strength: float | None, emotion: str | None = None) -> VisualPrompt | None:
+    """The visual prompt of a field that holds its strength; None where that is 0 or empty.
+
+    Args:
+        emotion: a named one; where it is none of Mikels' eight, the nearest pictures of the bank guide.
+    """
+    named = (emotion or "").strip().lower()
+    return VisualPrompt(strength, named if named in MIKELS else None) if strength else None
+
+
+def check_drawn_by(generator: Generator, visual: VisualPrompt | None) -> None:
+    """Raise UserError where a visual prompt is asked of a generator that has none."""
+    if visual is not None and getattr(generator, "visual", None) is None:
+        raise UserError(NO_VISUAL)
 
 
 def _plain(value: object) -> bool:

@@ -15,10 +15,12 @@ from emofeedback.drawing import Drawing, draw_pictures
 from emofeedback.errors import UserError
 from emofeedback.loop import Continuation, Finished, Progress, RoundStarted, run_loop
 from emofeedback.pictures import open_picture
+from emofeedback.rewriting.company import Company
+from emofeedback.rewriting.director import opening_turn
 from emofeedback.serialize import candidate_name, reading_json, run_json
 from emofeedback.storage import write_whole
 from emofeedback.ui.desk import MODELS, Models, Visit, Visits, friendly_stream
-from emofeedback.ui.endpoint_jobs import Jobs
+from emofeedback.ui.endpoint_jobs import Jobs, check_drawn_by, visual_of
 from emofeedback.ui.history_keep import single
 from emofeedback.ui.hosting import OpenJob
 from emofeedback.ui.order import checked_words
@@ -30,17 +32,18 @@ State = dict[str, Any]
 class Endpoints:
     """/generate, /preview, /estimate, /sweep, /feedback_run, /redraw, /fine_tune."""
 
-    def __init__(self, models: Models, visits: Visits, open_job: OpenJob | None = None) -> None:
-        self.models, self.visits = models, visits
+    def __init__(self, models: Models, visits: Visits, company: Company, open_job: OpenJob | None = None) -> None:
+        self.models, self.visits, self.company = models, visits, company
         jobs = Jobs(models, visits, open_job)
         mood = {"prompt": "", "valence": 0.0, "arousal": 0.0, "strength": 1.0, "seed": 0}
+        more = {"steps": 0, "emotion_name": "", "visual": 0.0, "rewrite": False}
         files = gr.File(visible=False, file_count="multiple", label="files")
         loop = {"rounds": 3, "candidates": 4}
         sheet = {"prompt": "", "grid": 3, "strength": 1.0, "seed": 0, "path": "", "blend": "", "frames": 9,
-                 "animation": "", "steps": 0}  # fmt: skip
+                 "animation": "", "steps": 0, "visual": 0.0}  # fmt: skip
         tune = {"prompts": "", "valence": 0.0, "arousal": 0.0, "region": "corners", "minutes": 5.0, "updates": 0,
                 "objective": "awm", "seed": 0}  # fmt: skip
-        self._listen(self.generate, mood | {"steps": 0, "emotion_name": ""}, [_picture()])
+        self._listen(self.generate, mood | more, [_picture()])
         self._listen(self.preview, mood, [_picture()])
         self._listen(jobs.sweep, sheet, [_picture("sheet")], [files])
         self._listen(self.feedback_run, mood | loop | {"continuation": "same_seed"}, [_pictures()])
@@ -61,7 +64,7 @@ class Endpoints:
     @friendly_stream
     def generate(
         self, prompt: str, valence: float, arousal: float, strength: float, seed: int, steps: int, emotion_name: str,
-        request: gr.Request,
+        visual: float, rewrite: bool, request: gr.Request,
     ) -> Iterator[tuple[str | None, State]]:  # fmt: skip
         """Draw one picture of a prompt with a set emotion and read it.
 
@@ -73,12 +76,16 @@ class Endpoints:
             seed: Same seed, same picture.
             steps: Denoising steps; 0 = the generator's own number.
             emotion_name: A named emotion such as "happy" or "afraid", in place of valence and arousal; may be empty.
+            visual: Strength of pictures of the emotion, which guide the drawing beside its words; 0 = none do.
+            rewrite: Whether a company of simulated viewers first adds to the prompt what carries the emotion to them.
 
         Returns:
-            The PNG with its settings embedded, and {"seed", "reading", "distance", "unknown_words", "seconds"}.
+            The PNG with its settings embedded, and {"prompt", "seed", "reading", "distance", "unknown_words",
+            "seconds"}, where "prompt" is what was drawn.
         """
         target = emotion(emotion_name) if emotion_name else Affect(valence, arousal)
-        yield from self._one(prompt, target, strength, seed, steps or None, request, keep=True)
+        drawing = Drawing(1, whole(seed), strength, steps or None, visual=visual_of(visual, emotion_name))
+        yield from self._one(prompt, target, drawing, request, self.company if rewrite else None, keep=True)
 
     @friendly_stream
     def preview(
@@ -97,17 +104,21 @@ class Endpoints:
             As /generate.
         """
         generator, _ = self.models.get()
-        yield from self._one(prompt, Affect(valence, arousal), strength, seed, generator.preview_steps, request)
+        drawing = Drawing(1, whole(seed), strength, generator.preview_steps)
+        yield from self._one(prompt, Affect(valence, arousal), drawing, request)
 
     def _one(
-        self, prompt: str, target: Affect, strength: float, seed: int, steps: int | None, request: gr.Request,
+        self, prompt: str, target: Affect, drawing: Drawing, request: gr.Request, company: Company | None = None,
         keep: bool = False,
     ) -> Iterator[tuple[str | None, State]]:  # fmt: skip
         words = checked_words(prompt)
         generator, judge = self.models.get()
-        asked = Drawing(1, whole(seed), strength, steps).requests(words, target, generator.default_steps)
+        check_drawn_by(generator, drawing.visual)
         visit = self.visits.of(request)
         with self.models.lock, visit.work() as cancel:
+            if company is not None:
+                words = opening_turn(company, words, target, drawing.seed, 1).prompt
+            asked = drawing.requests(words, target, generator.default_steps)
             for message in draw_pictures(generator, asked, cancel):
                 if isinstance(message, Progress):
                     yield None, status("drawing", message.step / max(1, message.steps))
@@ -121,6 +132,7 @@ class Endpoints:
                 yield (
                     str(path),
                     {
+                        "prompt": words,
                         "seed": picture.request.seed,
                         "reading": None if read is None else reading_json(read),
                         "distance": None if read is None else round(read.affect.distance(target), 4),
@@ -252,6 +264,8 @@ def _input(name: str, value: Any) -> Any:
         upload = gr.Image(visible=False, type="filepath", label=name)
         take_files(upload)
         return upload
+    if isinstance(value, bool):
+        return gr.Checkbox(value, label=name, visible=False)
     if isinstance(value, str):
         return gr.Textbox(value, label=name, visible=False)
     return gr.Number(value, label=name, visible=False, precision=0 if isinstance(value, int) else None)

@@ -35,6 +35,7 @@ class Preview:
     ) -> None:
         self.models, self.visits, self.browse, self.contributors = models, visits, browse, contributors
         self.controls, self.stage, self.judge = view.controls, view.stage, view.judge
+        self._draws: dict[str, Any] = {}
 
     def connect(self, knobs: set[Any], quick: dict[str, Any], heavy: dict[str, Any]) -> list[Any]:
         """Listen; the listeners that draw."""
@@ -51,7 +52,29 @@ class Preview:
         ]
         moves += [chip.click(self.preset(name), None, where, **quick) for name, chip in c.chips.items()]
         shown = [s.picture, s.status, s.download, c.marks, j.words]
-        return [move.then(self.preview, knobs, shown, show_progress="hidden", **heavy) for move in moves]
+        self._draws = {"inputs": knobs, "outputs": shown, "show_progress": "hidden"} | heavy
+        return [move.then(self.preview, **self._draws) for move in moves]
+
+    def after(self, changes: Sequence[Any], matters: Callable[[Visit], bool] = lambda visit: True) -> None:
+        """Draw one when a panel's listeners have taken a change of what its visitor's pictures are made with.
+
+        Args:
+            matters: whether the change is seen in a picture.
+        """
+
+        def ask(request: gr.Request) -> None:
+            if matters(self.visits.of(request)):
+                self._ask(request)
+
+        def draw(data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
+            if matters(self.visits.of(request)):
+                yield from self.preview(data, request)
+            else:
+                yield {self.stage.status: gr.skip()}
+
+        for change in changes:
+            asked = change.then(ask, queue=False, show_progress="hidden", api_visibility="private")
+            asked.then(draw, **self._draws)
 
     @friendly
     def dragged(self, value: Any, request: gr.Request) -> tuple[float, float]:

@@ -141,6 +141,12 @@ class ReferencesPanel:
         gr.on(triggers, self.found, self.asked, [self.cards], trigger_mode="always_last", **quick)
         changed = [self.strength.input, self.negative.input, *(w.input for w in self.weights), self.own_weight.input]
         gr.on(changed, self.changed, self.knobs, None, trigger_mode="always_last", **quick)
+        # what a preview follows: once a slider is let go, where `input` tells every step
+        settled: dict[str, Any] = {"trigger_mode": "multiple", **quick}
+        self.switched = self.on.input(self.changed, self.knobs, None, **settled)
+        sliders = [self.strength, *self.weights, self.own_weight]
+        tunings = [self.emotion.input, self.negative.input, *(slider.release for slider in sliders)]
+        self.tuned = gr.on(tunings, self.changed, self.knobs, None, **settled)
         # a picture may be refused, and the page shows that as a notice only where it comes from the queue
         self.own.change(self.changed, self.knobs, None, trigger_mode="always_last", **{**quick, "queue": True})
 

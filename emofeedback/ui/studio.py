@@ -12,6 +12,8 @@ from starlette.middleware import Middleware  # comes with gradio
 from emofeedback.models import ModelShelf, watch_idle
 from emofeedback.protocols import Generator, Judge
 from emofeedback.rewriting.company import Company
+from emofeedback.rewriting.embedded import EmbeddedThinker
+from emofeedback.rewriting.viewers import load_viewers
 from emofeedback.ui import html
 from emofeedback.ui.create_tab import CreateTab
 from emofeedback.ui.desk import MODELS, Models, Visits
@@ -58,7 +60,7 @@ def build(
         shelf: where other models can be put in the place of `load`'s; not used on a public host.
         company: who rewrites prompts; None = the bundled viewers with the embedded back end.
     """
-    hosting = hosting or Hosting()
+    hosting, company = hosting or Hosting(), company or Company(EmbeddedThinker(), load_viewers())
     shelf = None if hosting.public else shelf
     open_job = hosting.job_opener(open_job)
     models, visits = Models((lambda: guarded(load())) if hosting.public else load, shelf), Visits(files, hosting)
@@ -66,7 +68,7 @@ def build(
     shown = load_example(example)
     cleaning = (3600, 24 * 3600)  # seconds: once an hour, files older than a day
     with gr.Blocks(title="EmoFeedback", delete_cache=cleaning, analytics_enabled=False, fill_width=True) as page:
-        Endpoints(models, visits, open_job)  # first: the page's own listeners must not take their names
+        Endpoints(models, visits, company, open_job)  # first: the page's own listeners must not take their names
         gr.HTML(BRAND)
         banner = gr.HTML(elem_id="banner")
         restore, kept = Restore(), browser_kept()
@@ -78,6 +80,8 @@ def build(
                     references = ReferencesPanel(models, visits, create.controls)
                 create.contributors.append(viewers.contribute)
                 create.always.append(references.contribute)
+                create.preview.after([references.switched])
+                create.preview.after([references.tuned], lambda visit: references.of(visit).on)
             with gr.Tab("Continuum", id="continuum"):
                 sweep = SweepTab(models, visits)
                 sweep.open_into(create, references, tabs)

@@ -101,10 +101,14 @@ def controls(prompt: str) -> Controls:
         with gr.Group(visible=False) as blend_group:
             first = gr.Dropdown(list(EMOTIONS), value="happy", label="From", elem_id="sweep-first")
             second = gr.Dropdown(list(EMOTIONS), value="afraid", label="To", elem_id="sweep-second")
-            share = gr.Slider(0, 1, 0.5, step=0.05, label="Share of the second", info="the blend you are after")
-        frames = gr.Slider(3, MAX_FRAMES, 9, step=1, label="Pictures", visible=False, elem_id="sweep-frames")
+            share = gr.Slider(
+                0, 1, 0.5, step=0.05, label="Share of the second", info="the blend you are after", buttons=[]
+            )
+        frames = gr.Slider(
+            3, MAX_FRAMES, 9, step=1, label="Pictures", visible=False, elem_id="sweep-frames", buttons=[]
+        )
         with gr.Accordion("More", open=False):
-            strength = gr.Slider(0, 2, 1, step=0.1, label="Strength of the emotion")
+            strength = gr.Slider(0, 2, 1, step=0.1, label="Strength of the emotion", buttons=[])
             visual = gr.Checkbox(False, label="Guide by pictures of the emotion", elem_id="sweep-visual")
             visual_strength = gr.Slider(
                 0, 2, 1, step=0.1, label="Strength of the pictures", info="each picture by those of its own mood",

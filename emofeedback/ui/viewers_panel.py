@@ -14,8 +14,7 @@ from emofeedback.records import Chain, Rewrite
 from emofeedback.rewriting.chain import STEPS
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.director import in_order, read_distances, turn_of
-from emofeedback.rewriting.embedded import EmbeddedThinker
-from emofeedback.rewriting.viewers import Viewer, choose_viewers, load_viewers
+from emofeedback.rewriting.viewers import Viewer, choose_viewers
 from emofeedback.ui import html, viewers_cards, viewers_form
 from emofeedback.ui.create_layout import Controls
 from emofeedback.ui.desk import MODELS, Models, Visit, Visits, friendly, friendly_stream
@@ -56,17 +55,16 @@ class ViewersPanel:
 
     Args:
         models: draw and read one quick picture of each rewrite, where that is asked for.
-        company: its back end thinks; its viewers are the ones to choose from. None = all bundled ones, embedded.
+        company: its back end thinks; its viewers are the ones to choose from.
         kept: what the browser keeps (`browser_kept`), made where the page shows it from the start: what stands in a
             folded panel is not read before that is unfolded. None = made here.
         controls: whose prompt, target and seed the viewers are asked about.
     """
 
     def __init__(
-        self, models: Models, visits: Visits, company: Company | None, controls: Controls,
+        self, models: Models, visits: Visits, company: Company, controls: Controls,
         kept: gr.BrowserState | None = None,
     ) -> None:  # fmt: skip
-        company = company or Company(EmbeddedThinker(), load_viewers())
         self.models, self.visits, self.company, self.controls = models, visits, company, controls
         self._boards: WeakKeyDictionary[Visit, Board] = WeakKeyDictionary()
         names = [viewer.name for viewer in company.viewers]

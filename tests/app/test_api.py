@@ -120,6 +120,27 @@ def test_generate_takes_a_named_emotion(server: Server) -> None:
     assert result["reading"]["valence"] < 0 < result["reading"]["arousal"]
 
 
+def test_generate_and_sweep_are_guided_by_pictures(server: Server, client: Client) -> None:
+    server.generator.visual = True
+    try:
+        path, _ = client.predict("a boat", emotion_name="Fear", visual=0.8, api_name="/generate")
+        sheet = client.predict("a boat", grid=2, visual=1.5, api_name="/sweep")[1]
+    finally:
+        del server.generator.visual
+    with Image.open(path) as image:
+        visual = json.loads(image.info["emofeedback"])["request"]["visual"]
+    assert (visual["strength"], visual["emotion"]) == (0.8, "fear")
+    assert (sheet["visual"]["strength"], sheet["visual"]["emotion"]) == (1.5, None)
+
+
+def test_generate_draws_in_the_words_of_the_viewers(client: Client) -> None:
+    path, result = client.predict("a boat", emotion_name="afraid", rewrite=True, api_name="/generate")
+    with Image.open(path) as image:
+        assert json.loads(image.info["emofeedback"])["request"]["prompt"] == result["prompt"]
+    assert result["prompt"].startswith("a boat, ")
+    assert client.predict("a boat", **MOOD, api_name="/generate")[1]["prompt"] == "a boat"
+
+
 def test_preview_takes_fewer_steps_than_generate(server: Server) -> None:
     before = server.generator.steps_done
     server.client().predict("a boat", **MOOD, api_name="/preview")
@@ -214,7 +235,7 @@ def test_fine_tuning_is_cancelled(server: Server) -> None:
 
 def test_plain_http_as_with_curl(server: Server) -> None:
     base = f"{server.address}gradio_api/call/generate"
-    call = httpx.post(base, json={"data": ["a boat", 0.7, -0.5, 1, 9, 0, ""]}).json()["event_id"]
+    call = httpx.post(base, json={"data": ["a boat", 0.7, -0.5, 1, 9, 0, "", 0, False]}).json()["event_id"]
     lines = httpx.get(f"{base}/{call}", timeout=30).text.splitlines()
     assert "event: complete" in lines
     picture, result = json.loads(lines[lines.index("event: complete") + 1].removeprefix("data: "))
@@ -250,6 +271,9 @@ def test_an_agent_calls_the_tools_over_mcp(server: Server) -> None:
         ("/generate", {"prompt": "x", "seed": -4}, "seed must"),
         ("/generate", {"prompt": "x" * 2001}, "shorten it to 2000"),
         ("/generate", {"prompt": "x", "emotion_name": "hapy"}, "Unknown emotion"),
+        ("/generate", {"prompt": "x", "visual": 1}, "no visual prompts; leave visual at 0"),
+        ("/sweep", {"prompt": "x", "visual": 1}, "no visual prompts; leave visual at 0"),
+        ("/generate", {"prompt": "x", "visual": -1}, "visual strength must"),
         ("/sweep", {"prompt": "x", "grid": 40}, "grid must"),
         ("/sweep", {"prompt": "x", "path": "0,0"}, "at least two points"),
         ("/sweep", {"prompt": "x", "blend": "happy"}, "is no blend"),
@@ -294,10 +318,10 @@ def test_a_public_host_keeps_its_limits(tmp_path: Path) -> None:
         jobs = [client.submit("a boat", **MOOD, steps=1000, api_name="/generate") for _ in range(2)]
         until(lambda: all(job.communicator.event_id for job in jobs))
         base = f"{server.address}gradio_api/call/generate"
-        refused = httpx.post(base, json={"data": ["a boat", 0.7, -0.5, 1, 9, 0, ""]})
+        refused = httpx.post(base, json={"data": ["a boat", 0.7, -0.5, 1, 9, 0, "", 0, False]})
         assert refused.status_code == 429 and "already have 2 jobs" in refused.json()["detail"]
         other = {"x-forwarded-for": "8.8.8.8"}
-        assert httpx.post(base, json={"data": ["", 0, 0, 1, 9, 1, ""]}, headers=other).status_code == 200
+        assert httpx.post(base, json={"data": ["", 0, 0, 1, 9, 1, "", 0, False]}, headers=other).status_code == 200
         for job in jobs:
             job.cancel()
     finally:

@@ -110,6 +110,46 @@ def test_rounds_run_out() -> None:
     assert (run.stopped, len(run.rounds)) == ("rounds", 2)
 
 
+class AskedJudge(ColourJudge):
+    """Of open vocabulary: its reading never tells content, so that it is asked."""
+
+    def __init__(self, answers: dict[int, float | None]) -> None:
+        super().__init__()
+        self.answers, self.asked = answers, list[tuple[int, str]]()
+
+    def content_kept(self, prompt: str, reading: Reading) -> bool | None:
+        return None
+
+    def shows(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[float | None]:
+        self.asked += [(p.request.seed, words) for p, words in zip(pictures, prompts, strict=True)]
+        return [self.answers[p.request.seed] for p in pictures]
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked", "chosen"),
+    [
+        ({0: 0.9}, [0], 0),  # seeds add arousal, so that the first is the closest
+        ({0: 0.2, 1: 0.4, 2: 0.6}, [0, 1, 2], 2),
+        ({0: 0.1, 1: 0.1, 2: 0.1}, [0, 1, 2], 0),  # none shows its words: the closest of all
+        ({0: 0.1, 1: None}, [0, 1], 1),  # no answer is held against nobody
+    ],
+)
+def test_a_judge_of_open_vocabulary_is_asked_for_the_words_from_the_closest_on(answers, asked, chosen: int) -> None:
+    judge = AskedJudge(answers)
+    events = draw_round(PaintGenerator(), judge, "a dog, brighter", TARGET, Drawing(candidates=3), content="a dog")
+    [at] = [event.index for event in events if isinstance(event, Chosen)]
+    assert at == chosen and judge.asked == [(seed, "a dog") for seed in asked]
+
+
+def test_a_run_asks_for_what_its_own_prompt_names_and_a_mood_without_words_for_nothing() -> None:
+    judge = AskedJudge({seed: 0.9 for seed in range(8)})
+    list(run_loop(PaintGenerator(), judge, "a dog", TARGET, rounds=2, candidates=2))
+    assert {words for _, words in judge.asked} == {"a dog"}
+    judge.asked.clear()
+    list(run_loop(PaintGenerator(), judge, "", TARGET, rounds=1, candidates=2))
+    assert not judge.asked
+
+
 def test_reaching_the_target_without_the_content_does_not_count() -> None:
     run = run_of(list(run_loop(PaintGenerator(1.0), ColourJudge(), "lost", TARGET, rounds=1, candidates=1)))
     assert run.rounds[0].best().distance == pytest.approx(0.0, abs=0.02)
