@@ -139,7 +139,7 @@ def _user(url: str, number: int, end: float, calls: int | None, tally: Tally) ->
 def _call(web: httpx.Client, url: str, words: str, mood: dict[str, Any], leaves: bool) -> list[Any] | None:
     """One call as curl makes it; None for a user who goes away before the end."""
     data = [words, mood["valence"], mood["arousal"], 1, mood["seed"]]
-    begun = web.post(url, json={"data": data if url.endswith("preview") else [*data, 0, ""]})
+    begun = web.post(url, json={"data": data if url.endswith("preview") else [*data, 0, "", 0, False]})
     begun.raise_for_status()
     event = ""
     with web.stream("GET", f"{url}/{begun.json()['event_id']}") as stream:
