@@ -43,10 +43,10 @@ class ModelsTab:
         self.buttons: dict[Kind, tuple[gr.Button, gr.Button]] = {}
         with gr.Row(elem_classes="desk"):
             for kind in KINDS:
-                with gr.Column(elem_classes=["side", "board"]):
+                with gr.Column(elem_classes=["board", "model"]):
                     self._column(kind)
         self.status = gr.HTML(html.progress(FIRST, busy=False), elem_id="models-status")
-        self.stop = gr.Button("Stop the download", elem_id="models-stop", min_width=120)
+        self.stop = gr.Button("Stop the download", elem_id="models-stop", visible=False)
         self._connect()
         if tab is not None:
             outputs = [*self.names.values(), *self.cards.values()]
@@ -85,7 +85,9 @@ class ModelsTab:
             def unload(kind: Kind = kind) -> Updates:
                 return self.unload(kind)
 
-            use.click(load, [name], [self.status, shown], **slow)
+            use.click(lambda: gr.update(visible=True), None, [self.stop], **quick)
+            ended = use.click(load, [name], [self.status, shown], **slow)
+            ended.then(lambda: gr.update(visible=False), None, [self.stop], **quick)
             off.click(friendly(unload), None, [self.status, shown], **slow)
         self.stop.click(self.halt, None, [self.status], **quick)
 
