@@ -173,7 +173,7 @@ def test_ones_own_picture_is_told_as_lost_and_never_taken_unasked(panel: Referen
     panel.changed(*then, REQUEST)
     with pytest.raises(UserError, match="add a picture"):
         panel.contribute(panel.visits.of(REQUEST), order())
-    question, then = put_in(panel, offer_of(VisualPrompt(1.2)), knobs(own="/tmp/mine.png"))
+    question, then = put_in(panel, offer_of(VisualPrompt(1.2)), knobs(own="uploads/mine.png"))
     assert "Your own picture</th><td>mine.png</td><td><b><em>empty" in question and then == knobs()
 
 

@@ -1,14 +1,13 @@
 """The studio with tiny stand-ins for the models, and the system's Chromium; skipped where there is none."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
+from served import served
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 ARTIFACTS = Path(__file__).resolve().parents[1] / "artifacts"
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -27,11 +26,8 @@ def generator() -> FakeGenerator:
 
 @pytest.fixture(scope="module")
 def address(generator: FakeGenerator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    studio = pytest.importorskip("emofeedback.ui.studio")
-    folder = tmp_path_factory.mktemp("studio")
-    page, address = studio.launch(lambda: (generator, FakeJudge()), block=False, example=folder / "none", files=folder)
-    yield address
-    page.close()
+    with served(lambda: (generator, FakeJudge()), tmp_path_factory.mktemp("studio")) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

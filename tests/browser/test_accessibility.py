@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
+from served import keeper_in, served
 from steps import run_rounds, says, wait_for
 
 from emofeedback.errors import UserError
@@ -19,17 +20,10 @@ def no_job(*given: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def address(generator: FakeGenerator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    studio = pytest.importorskip("emofeedback.ui.studio")
-    history = pytest.importorskip("emofeedback.history")
-    keep = pytest.importorskip("emofeedback.ui.history_keep")
     folder = tmp_path_factory.mktemp("axe")
-    keeper = keep.Keeper(history.History(folder / "data"))
-    page, address = studio.launch(
-        lambda: (generator, FakeJudge()), block=False, example=folder / "none", files=folder, keeper=keeper,
-        open_job=no_job,
-    )  # fmt: skip
-    yield address
-    page.close()
+    models, keeper = (generator, FakeJudge()), keeper_in(folder / "data")
+    with served(lambda: models, folder, keeper=keeper, open_job=no_job) as address:
+        yield address
 
 
 def faults(page: Any) -> dict[str, list[str]]:

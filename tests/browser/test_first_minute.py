@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from fakes_ui import MOODS, FakeGenerator, FakeJudge
 from PIL import Image
+from served import served
 from steps import cards, says, wait_for
 
 from emofeedback.affect import Affect
 from emofeedback.records import Attempt, Critique, Edit
+from emofeedback.ui.studio import EXAMPLE
 
 pytestmark = pytest.mark.browser
 FOLD = 900  # height of the page in pixels: what lies above is seen without scrolling
@@ -31,11 +33,8 @@ class GenerousJudge(FakeJudge):
 
 @pytest.fixture(scope="module")
 def address(generator: FakeGenerator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    studio = pytest.importorskip("emofeedback.ui.studio")
-    folder = tmp_path_factory.mktemp("first")
-    page, address = studio.launch(lambda: (generator, GenerousJudge()), block=False, files=folder)  # with the example
-    yield address
-    page.close()
+    with served(lambda: (generator, GenerousJudge()), tmp_path_factory.mktemp("first"), example=EXAMPLE) as address:
+        yield address
 
 
 def seen_at_once(page: Any, *elements: str) -> None:

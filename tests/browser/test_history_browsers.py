@@ -4,20 +4,19 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import pytest
 from fakes_ui import FakeGenerator, FakeJudge
+from served import keeper_in
 from steps import run_rounds, says, wait_for
+
+from emofeedback.ui.studio import launch
 
 SHOWN = "document.querySelectorAll('#history-gallery img').length"
 
 
 def serve(data: Path, files: Path, port: int) -> Any:
-    studio = pytest.importorskip("emofeedback.ui.studio")
-    history = pytest.importorskip("emofeedback.history")
-    keep = pytest.importorskip("emofeedback.ui.history_keep")
     files.mkdir(exist_ok=True)
-    keeper = keep.Keeper(history.History(data))
-    page, address = studio.launch(
+    keeper = keeper_in(data)
+    page, address = launch(
         lambda: (FakeGenerator(), FakeJudge()),
         block=False,
         example=files / "none",

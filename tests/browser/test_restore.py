@@ -12,6 +12,7 @@ import pytest
 from fakes_ui import FakeGenerator, FakeJudge
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from served import keeper_in, served
 from steps import numbers, run_rounds, says, set_number, stands_at, wait_for
 
 pytestmark = pytest.mark.browser
@@ -20,16 +21,9 @@ PROMPT = "document.querySelector('#prompt textarea').value"
 
 @pytest.fixture(scope="module")
 def address(generator: FakeGenerator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    studio = pytest.importorskip("emofeedback.ui.studio")
-    history = pytest.importorskip("emofeedback.history")
-    keep = pytest.importorskip("emofeedback.ui.history_keep")
     folder = tmp_path_factory.mktemp("restore")
-    keeper = keep.Keeper(history.History(folder / "data"))
-    page, address = studio.launch(
-        lambda: (generator, FakeJudge()), block=False, example=folder / "none", files=folder, keeper=keeper
-    )
-    yield address
-    page.close()
+    with served(lambda: (generator, FakeJudge()), folder, keeper=keeper_in(folder / "data")) as address:
+        yield address
 
 
 def tab(page: Any, name: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from served import served
 from steps import open_more, says, set_number, stands_at, wait_for
 
 from emofeedback import build
@@ -20,11 +21,8 @@ SLOW = 180  # seconds that a busy machine may take for a run
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    studio = pytest.importorskip("emofeedback.ui.studio")
-    folder = tmp_path_factory.mktemp("moods")
-    page, address = studio.launch(lambda: build.load(Settings()), block=False, example=folder / "none", files=folder)
-    yield address
-    page.close()
+    with served(lambda: build.load(Settings()), tmp_path_factory.mktemp("moods")) as address:
+        yield address
 
 
 def unfold(page: Any, *panels: str) -> None:

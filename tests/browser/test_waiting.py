@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
+from served import served
 from steps import cards, open_more, says, set_number
 
 from emofeedback.ui.hosting import Hosting
@@ -14,14 +15,9 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def address(generator: FakeGenerator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    studio = pytest.importorskip("emofeedback.ui.studio")
-    folder = tmp_path_factory.mktemp("line")
-    page, address = studio.launch(
-        lambda: (generator, FakeJudge()), block=False, example=folder / "none", files=folder,
-        hosting=Hosting(jobs_per_user=2),
-    )  # fmt: skip
-    yield address
-    page.close()
+    models, hosting = (generator, FakeJudge()), Hosting(jobs_per_user=2)
+    with served(lambda: models, tmp_path_factory.mktemp("line"), hosting=hosting) as address:
+        yield address
 
 
 @pytest.fixture
