@@ -15,6 +15,7 @@ from emofeedback.errors import UserError
 from emofeedback.history import History
 from emofeedback.models import Kind, ModelShelf
 from emofeedback.protocols import Generator, Judge
+from emofeedback.quiet import quiet_libraries
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
 from emofeedback.rewriting.viewers import load_viewers
@@ -129,7 +130,7 @@ def chosen(settings: Settings, shelf: ModelShelf | None) -> Settings:
 def main() -> None:
     """Settings from the environment, models on a thread, page at once."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    quiet_libraries()
     try:
         settings = Settings.from_environment(os.environ)
         keeper = open_history(settings)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from emofeedback.cli.arguments import command_module, parser
 from emofeedback.cli.console import Console, Outcome, UsageError
 from emofeedback.errors import Cancelled, UserError
+from emofeedback.quiet import quiet_libraries
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 
@@ -25,10 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse has printed help or its one sentence
         return stop.code if isinstance(stop.code, int) else BAD_USAGE
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
-    for name in ("httpx", "httpcore", "PIL"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for library in ("TRANSFORMERS", "DIFFUSERS"):
-        os.environ.setdefault(f"{library}_VERBOSITY", "error")  # read when the library is imported
+    quiet_libraries()
     console = Console(sys.stderr)
     try:
         # Whatever a library writes to stdout would spoil the one JSON object there.
