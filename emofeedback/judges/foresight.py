@@ -115,4 +115,9 @@ def most_promising(
         best = min([best, *others], key=cost)
     if not best.edits:
         return best
-    return replace(best, edits=(*best.edits, *kept_beside(prompt, reading, best.edits)))
+    for kept in kept_beside(prompt, reading, best.edits):
+        with_it = replace(best, edits=(*best.edits, kept))
+        # what the edits have made impossible is not to be kept: sunbeams at dusk
+        if math.isfinite(foreseen_distance(scene, prompt, with_it, target)):
+            best = with_it
+    return best
