@@ -20,8 +20,8 @@ from emofeedback.protocols import Generator
 from emofeedback.records import Picture, PictureRequest, Reading
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import describe
+from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.grammar import Scene, sample_scene
-from emofeedback.scenes.render import render
 
 Progress = Callable[[int, int], None]
 AXES = ("valence", "arousal")

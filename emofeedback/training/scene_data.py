@@ -24,8 +24,8 @@ from PIL import Image
 from emofeedback.checksums import sha256
 from emofeedback.errors import UserError
 from emofeedback.pixels import from_bytes
+from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.grammar import Scene, Split
-from emofeedback.scenes.render import render
 from emofeedback.scenes.sampling import sample_training_scene
 
 logger = logging.getLogger(__name__)

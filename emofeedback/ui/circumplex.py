@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from emofeedback.affect import EMOTIONS, PRESETS, Affect, nearest_emotion
 from emofeedback.records import Reading
-from emofeedback.scenes.canvas import mix
+from emofeedback.scenes.draw.canvas import mix
 from emofeedback.ui.html import signed, text
 
 SIZE = 340.0

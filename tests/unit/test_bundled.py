@@ -18,8 +18,8 @@ from emofeedback.generators.diffusion import SceneDiffusionGenerator
 from emofeedback.judges.lvlm import SceneJudge
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import Attempt, Picture, PictureRequest
+from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.grammar import Scene
-from emofeedback.scenes.render import render
 from emofeedback.settings import Settings
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.scenes.elements import ELEMENT_DRAWINGS
-from emofeedback.scenes.figures import FIGURE_DRAWINGS
+from emofeedback.scenes.draw.elements import ELEMENT_DRAWINGS
+from emofeedback.scenes.draw.figures import FIGURE_DRAWINGS
+from emofeedback.scenes.draw.places import PLACE_DRAWINGS
+from emofeedback.scenes.draw.render import render, to_svg
+from emofeedback.scenes.draw.structures import STRUCTURE_DRAWINGS
 from emofeedback.scenes.grammar import (
     ELEMENTS,
     FIGURES,
@@ -23,9 +26,6 @@ from emofeedback.scenes.grammar import (
     sample_scene,
     split_of,
 )
-from emofeedback.scenes.places import PLACE_DRAWINGS
-from emofeedback.scenes.render import render, to_svg
-from emofeedback.scenes.structures import STRUCTURE_DRAWINGS
 
 PLAIN = Scene("meadow", "dog", None, "day", "clear", "summer", "natural", "even", (), 7)
 

@@ -6,8 +6,7 @@ x in [-50, 50] and y in [-100, 0] and faces right. No ground shadow: whoever pla
 
 from collections.abc import Callable
 
-from emofeedback.scenes.canvas import Ink, circle, ellipse, line, path, rect
-from emofeedback.scenes.figures_animals import (
+from emofeedback.scenes.draw.animals import (
     draw_bird,
     draw_butterfly,
     draw_cat,
@@ -17,7 +16,8 @@ from emofeedback.scenes.figures_animals import (
     draw_owl,
     draw_wolf,
 )
-from emofeedback.scenes.figures_people import draw_child, draw_couple, draw_person, draw_statue
+from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, line, path, rect
+from emofeedback.scenes.draw.people import draw_child, draw_couple, draw_person, draw_statue
 
 
 def draw_car(ink: Ink) -> str:

@@ -7,7 +7,7 @@ elements stand on the horizon at the right. Both leave x 32..68 to the subject w
 import math
 from collections.abc import Callable
 
-from emofeedback.scenes.canvas import Ink, circle, ellipse, glow, line, mix, path, polygon, rect
+from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, glow, line, mix, path, polygon, rect
 
 FAR = 0.12
 """Depth at which far elements take on haze."""

@@ -6,7 +6,7 @@ negative), inside x in [-50, 50] and y in [-100, 0]. Light comes from the left; 
 
 from collections.abc import Callable
 
-from emofeedback.scenes.canvas import Ink, circle, ellipse, glow, line, path, polygon, rect
+from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, glow, line, path, polygon, rect
 
 LAMP = "#ffe27a"
 SHADOW = "#121a33"

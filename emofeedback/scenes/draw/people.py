@@ -1,6 +1,6 @@
 """People and the statue, drawn in the local units of `figures`."""
 
-from emofeedback.scenes.canvas import Ink, circle, ellipse, group, line, path, rect
+from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, group, line, path, rect
 
 SKIN = "#e9b48c"
 COATS = ("#d2322d", "#d2322d", "#c9276b", "#e2562a")

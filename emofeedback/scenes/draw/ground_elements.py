@@ -5,7 +5,7 @@ They stand between y = 80 and y = 96 at x 2..28 and 72..98; only the pond lies a
 
 from collections.abc import Callable
 
-from emofeedback.scenes.canvas import Ink, circle, ellipse, glow, group, line, mix, path, polygon, rect
+from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, glow, group, line, mix, path, polygon, rect
 
 
 def flame(x: float, y: float, scale: float, ink: Ink) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from emofeedback.scenes.canvas import Ink, circle, ellipse, fade, line, mix, path, polygon, rect
+from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, fade, line, mix, path, polygon, rect
 from emofeedback.scenes.grammar import Scene
 
 H = 56.0

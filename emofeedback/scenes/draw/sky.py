@@ -3,7 +3,7 @@
 import math
 import random
 
-from emofeedback.scenes.canvas import Ink, brightness, circle, ellipse, fade, glow, line, mix, path, polygon, rect
+from emofeedback.scenes.draw.canvas import Ink, brightness, circle, ellipse, fade, glow, line, mix, path, polygon, rect
 from emofeedback.scenes.grammar import Scene
 
 HORIZON = 56.0

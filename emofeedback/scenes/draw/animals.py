@@ -1,6 +1,6 @@
 """Animals, drawn in the local units of `figures`; those with a side face right."""
 
-from emofeedback.scenes.canvas import Ink, circle, ellipse, line, path, rect
+from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, line, path, rect
 
 DARK = "#241d22"
 

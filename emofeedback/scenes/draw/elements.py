@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from emofeedback.scenes.canvas import Ink
-from emofeedback.scenes.elements_ground import GROUND_DRAWINGS
-from emofeedback.scenes.elements_sky import FAR_DRAWINGS, SKY_DRAWINGS
+from emofeedback.scenes.draw.canvas import Ink
+from emofeedback.scenes.draw.ground_elements import GROUND_DRAWINGS
+from emofeedback.scenes.draw.sky_elements import FAR_DRAWINGS, SKY_DRAWINGS
 
 ELEMENT_DRAWINGS: dict[str, Callable[[Ink], str]] = {**SKY_DRAWINGS, **FAR_DRAWINGS, **GROUND_DRAWINGS}

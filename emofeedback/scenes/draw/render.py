@@ -6,13 +6,13 @@ import random
 import resvg_py
 from PIL import Image
 
-from emofeedback.scenes.canvas import Ink, brightness, ellipse, group
-from emofeedback.scenes.elements import ELEMENT_DRAWINGS
-from emofeedback.scenes.figures import FIGURE_DRAWINGS
+from emofeedback.scenes.draw.canvas import Ink, brightness, ellipse, group
+from emofeedback.scenes.draw.elements import ELEMENT_DRAWINGS
+from emofeedback.scenes.draw.figures import FIGURE_DRAWINGS
+from emofeedback.scenes.draw.places import PLACE_DRAWINGS
+from emofeedback.scenes.draw.sky import fog_behind, light_in_front, scene_ink, sky, weather_in_front
+from emofeedback.scenes.draw.structures import STRUCTURE_DRAWINGS
 from emofeedback.scenes.grammar import FAR_ELEMENTS, FIGURES, GROUND_ELEMENTS, SKY_ELEMENTS, WATER_PLACES, Scene
-from emofeedback.scenes.places import PLACE_DRAWINGS
-from emofeedback.scenes.sky import fog_behind, light_in_front, scene_ink, sky, weather_in_front
-from emofeedback.scenes.structures import STRUCTURE_DRAWINGS
 
 # height of the 100-unit drawing box in picture units when the subject stands alone
 _SIZES = {
