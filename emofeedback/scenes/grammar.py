@@ -1,7 +1,8 @@
 """The grammar: what a scene consists of, which combinations are possible, how one is sampled.
 
-A scene is a place with at most two subjects (content) in a setting (time, weather, season, palette, light,
-secondary elements). Feedback changes the setting only; the content stays the user's.
+A scene is a place with at most two subjects (content) in a setting (time, weather, season, palette, light, pose,
+secondary elements). Feedback changes the setting only; the content stays the user's. The first subject may come in a
+colour, a size and a number, which are content too.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import Any, Literal
 
-PLACES = (
+OUTDOOR_PLACES = (
     "meadow",
     "forest",
     "lake",
@@ -22,18 +23,37 @@ PLACES = (
     "river",
     "garden",
     "road",
+    "island",
+    "waterfall",
+    "farm",
+    "street",
+    "harbour",
 )
-WATER_PLACES = ("lake", "seaside", "river")
+INDOOR_PLACES = ("bedroom", "kitchen", "cafe")
+"""Rooms with a large window, through which hour, weather, season and what stands far away are seen."""
+PLACES = OUTDOOR_PLACES + INDOOR_PLACES
+WATER_PLACES = ("lake", "seaside", "river", "island", "harbour")
 TIMES = ("dawn", "day", "sunset", "dusk", "night")
 WEATHERS = ("clear", "cloudy", "overcast", "rain", "thunderstorm", "snow", "fog", "wind")
 SEASONS = ("spring", "summer", "autumn", "winter")
 PALETTES = ("natural", "vivid", "muted", "warm", "cold")
 LIGHTS = ("even", "bright", "dim")
+POSES = ("plain", "smiling", "cheering", "downcast", "asleep", "alarmed")
+"""Face and bearing of the people and animals of the content: a smile, arms up, head down, eyes closed, eyes wide."""
 
-FIGURES = (
+PEOPLE = (
     "person",
     "couple",
     "child",
+    "sitter",
+    "runner",
+    "dancer",
+    "family",
+    "old man",
+    "baby",
+)
+"""`sitter` is a person at rest on the ground."""
+ANIMALS = (
     "dog",
     "cat",
     "horse",
@@ -42,22 +62,113 @@ FIGURES = (
     "wolf",
     "butterfly",
     "owl",
+    "rabbit",
+    "cow",
+    "sheep",
+    "fox",
+    "bear",
+    "elephant",
+    "fish",
+    "duck",
+    "swan",
+)
+THINGS = (
     "car",
     "bicycle",
     "statue",
     "tent",
     "bench",
+    "flower",
+    "campfire",
+    "fountain",
+    "market stall",
+    "umbrella",
 )
+FIGURES = PEOPLE + ANIMALS + THINGS
 """Subjects that stand in front."""
-STRUCTURES = ("house", "lighthouse", "windmill", "church", "castle", "tree", "train", "boat")
+STRUCTURES = (
+    "house",
+    "lighthouse",
+    "windmill",
+    "church",
+    "castle",
+    "tree",
+    "train",
+    "boat",
+    "palm",
+    "bridge",
+    "tower",
+    "skyscraper",
+    "ship",
+    "bus",
+    "truck",
+    "airplane",
+    "hot-air balloon",
+)
 """Subjects that stand in the middle ground; one may be behind a figure ("a cat by a house")."""
 SUBJECTS = FIGURES + STRUCTURES
+LIVING = PEOPLE + ANIMALS
+"""Subjects with a face: the only ones that a pose changes."""
 
-SKY_ELEMENTS = ("fireworks", "balloons", "rainbow", "sunbeams", "moon", "tornado", "crows", "kites")
-FAR_ELEMENTS = ("carnival", "eruption", "ruins", "cottage")
-GROUND_ELEMENTS = ("fire", "graves", "bare trees", "wreck", "lanterns", "flowers", "pond")
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey")
+"""Colours that the first subject's main surface can take; None = its own."""
+SIZES = ("small", "large")
+MAX_COUNT = 3
+
+SKY_ELEMENTS = (
+    "fireworks",
+    "balloons",
+    "rainbow",
+    "sunbeams",
+    "moon",
+    "tornado",
+    "crows",
+    "kites",
+    "starry sky",
+    "confetti",
+    "sparks",
+    "racing clouds",
+    "drifting leaves",
+)
+FAR_ELEMENTS = ("carnival", "eruption", "ruins", "cottage", "dancing crowd", "parade", "lone window")
+GROUND_ELEMENTS = (
+    "fire",
+    "graves",
+    "bare trees",
+    "wreck",
+    "lanterns",
+    "flowers",
+    "pond",
+    "still water",
+    "hammock",
+    "sleeping cat",
+    "sunlit path",
+    "candles",
+    "empty swing",
+    "wilted flowers",
+    "surf",
+    "jumping children",
+)
 ELEMENTS = SKY_ELEMENTS + FAR_ELEMENTS + GROUND_ELEMENTS
-"""Secondary elements that carry emotion; at most one from each of the three groups stands in a scene."""
+"""Secondary elements that carry emotion; at most one from each of the three groups, and at most two in all."""
+MAX_ELEMENTS = 2
+INDOOR_ELEMENTS = (
+    *(e for e in SKY_ELEMENTS if e != "sparks"),
+    "carnival",
+    "eruption",
+    "ruins",
+    "cottage",
+    "parade",
+    "lone window",
+    "sleeping cat",
+    "candles",
+    "lanterns",
+    "flowers",
+    "wilted flowers",
+    "jumping children",
+    "fire",
+)
+"""What can be seen in a room: sky and far elements through the window, a few of the others inside."""
 
 Split = Literal["train", "held-out"]
 
@@ -65,6 +176,9 @@ Split = Literal["train", "held-out"]
 @dataclass(frozen=True, slots=True)
 class Scene:
     """One scene. `elements` holds at most one of each group, in the order of ELEMENTS; `layout` seeds jitter.
+
+    `colour`, `size` and `count` are those of the first subject; `pose` is that of all people and animals of the
+    content, and "plain" where there are none.
 
     Raises:
         ValueError: an attribute is not in the grammar or the combination is impossible.
@@ -80,6 +194,10 @@ class Scene:
     light: str
     elements: tuple[str, ...]
     layout: int = 0
+    pose: str = "plain"
+    colour: str | None = None
+    size: str | None = None
+    count: int = 1
 
     def __post_init__(self) -> None:
         for value, known in (
@@ -89,9 +207,13 @@ class Scene:
             (self.season, SEASONS),
             (self.palette, PALETTES),
             (self.light, LIGHTS),
+            (self.pose, POSES),
+            (self.colour, (None, *COLOURS)),
+            (self.size, (None, *SIZES)),
+            (self.count, range(1, MAX_COUNT + 1)),
         ):
             if value not in known:
-                raise ValueError(f"{value!r} is not one of {', '.join(known)}")
+                raise ValueError(f"{value!r} is not one of {', '.join(map(str, known))}")
         if self.subject is not None and self.subject not in SUBJECTS:
             raise ValueError(f"unknown subject {self.subject!r}")
         if self.companion is not None:
@@ -99,17 +221,30 @@ class Scene:
                 raise ValueError("a companion needs a figure as the subject")
             if self.companion not in SUBJECTS or self.companion == self.subject:
                 raise ValueError(f"{self.companion!r} cannot accompany {self.subject!r}")
+        if self.subject is None and (self.colour, self.size, self.count) != (None, None, 1):
+            raise ValueError("colour, size and count need a subject")
+        if self.pose != "plain" and not poseable(self.subject, self.companion):
+            raise ValueError("a pose needs a person or an animal")
         if tuple(e for e in ELEMENTS if e in self.elements) != self.elements:
             raise ValueError(f"elements {self.elements} are unknown, doubled or out of order")
+        if len(self.elements) > MAX_ELEMENTS:
+            raise ValueError(f"more than {MAX_ELEMENTS} elements")
         for group in (SKY_ELEMENTS, FAR_ELEMENTS, GROUND_ELEMENTS):
             if len([e for e in self.elements if e in group]) > 1:
                 raise ValueError(f"more than one of {', '.join(group)}")
         if not setting_possible(self.time, self.weather, self.season, self.elements):
             raise ValueError("this combination of time, weather, season and elements is impossible")
+        if not elements_possible(self.place, self.elements):
+            raise ValueError(f"these elements cannot be seen in a {self.place}")
 
     def content(self) -> tuple[str, ...]:
         """What feedback must keep: place, then subject and companion where there are any."""
         return tuple(x for x in (self.place, self.subject, self.companion) if x is not None)
+
+
+def poseable(subject: str | None, companion: str | None = None) -> bool:
+    """Whether a pose can be seen: there is somebody with a face."""
+    return subject in LIVING or companion in LIVING
 
 
 def setting_possible(time: str, weather: str, season: str, elements: tuple[str, ...]) -> bool:
@@ -121,13 +256,30 @@ def setting_possible(time: str, weather: str, season: str, elements: tuple[str, 
         return False
     if "moon" in elements and not (dark or time == "dawn"):
         return False
+    if "starry sky" in elements and not (dark and weather in ("clear", "wind")):
+        return False
     if "sunbeams" in elements and (dark or weather in ("thunderstorm", "snow")):
+        return False
+    if "sunlit path" in elements and (dark or weather not in ("clear", "cloudy", "wind")):
         return False
     if "rainbow" in elements and (time == "night" or weather in ("snow", "fog")):
         return False
     if "kites" in elements and time == "night":
         return False
+    if "racing clouds" in elements and weather in ("snow", "fog"):
+        return False
+    if "drifting leaves" in elements and season == "winter":
+        return False
+    if "still water" in elements and weather in ("thunderstorm", "wind", "rain", "snow"):
+        return False
     return not ("flowers" in elements and season == "winter")
+
+
+def elements_possible(place: str, elements: tuple[str, ...]) -> bool:
+    """Whether a place has room for the elements: surf breaks on a shore, a room shows the rest through its window."""
+    if "surf" in elements and place not in WATER_PLACES:
+        return False
+    return place not in INDOOR_PLACES or all(e in INDOOR_ELEMENTS for e in elements)
 
 
 def split_of(place: str, subject: str | None) -> Split:
@@ -138,13 +290,13 @@ def split_of(place: str, subject: str | None) -> Split:
     return "held-out" if digest[0] % 8 == 0 else "train"
 
 
-def sample_elements(rng: random.Random, time: str, weather: str, season: str) -> tuple[str, ...]:
-    """Zero to two elements (three now and then) that the setting allows."""
-    count = rng.choices((0, 1, 2, 3), weights=(0.22, 0.42, 0.30, 0.06))[0]
+def sample_elements(rng: random.Random, place: str, time: str, weather: str, season: str) -> tuple[str, ...]:
+    """Zero to two elements that the setting and the place allow."""
+    count = rng.choices((0, 1, 2), weights=(0.22, 0.44, 0.34))[0]
     groups = rng.sample((SKY_ELEMENTS, FAR_ELEMENTS, GROUND_ELEMENTS), count)
     picked: list[str] = []
     for group in groups:
-        allowed = [e for e in group if setting_possible(time, weather, season, (e,))]
+        allowed = [e for e in group if setting_possible(time, weather, season, (e,)) and elements_possible(place, (e,))]
         picked.append(rng.choice(allowed))
     return tuple(e for e in ELEMENTS if e in picked)
 
@@ -163,11 +315,21 @@ def sample_scene(rng: random.Random, split: Split | None = "train") -> Scene:
         if split == "held-out" and pairs[0] != "held-out":
             continue
         break
-    return Scene(place, subject, companion, **sample_setting(rng), layout=rng.getrandbits(31))
+    looks: dict[str, Any] = {}
+    if subject is not None:
+        looks["colour"] = rng.choice(COLOURS) if rng.random() < 0.25 else None
+        looks["size"] = rng.choice(SIZES) if rng.random() < 0.15 else None
+        looks["count"] = rng.choice((2, 3)) if companion is None and rng.random() < 0.2 else 1
+    setting = sample_setting(rng, place, poseable(subject, companion))
+    return Scene(place, subject, companion, **setting, **looks, layout=rng.getrandbits(31))
 
 
-def sample_setting(rng: random.Random) -> dict[str, Any]:
-    """Time, weather, season, palette, light and elements of a random scene, as fields of `Scene`."""
+def sample_setting(rng: random.Random, place: str, living: bool) -> dict[str, Any]:
+    """Time, weather, season, palette, light, pose and elements of a random scene, as fields of `Scene`.
+
+    Args:
+        living: somebody of the content has a face, so that a pose can be seen.
+    """
     season = rng.choice(SEASONS)
     weather = rng.choice([w for w in WEATHERS if w != "snow" or season == "winter"])
     if season == "winter" and rng.random() < 0.3:
@@ -179,5 +341,6 @@ def sample_setting(rng: random.Random) -> dict[str, Any]:
         "season": season,
         "palette": rng.choices(PALETTES, weights=(0.36, 0.16, 0.16, 0.16, 0.16))[0],
         "light": rng.choices(LIGHTS, weights=(0.5, 0.25, 0.25))[0],
-        "elements": sample_elements(rng, time, weather, season),
+        "pose": rng.choices(POSES, weights=(0.4, 0.12, 0.12, 0.12, 0.12, 0.12))[0] if living else "plain",
+        "elements": sample_elements(rng, place, time, weather, season),
     }

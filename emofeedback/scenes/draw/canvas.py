@@ -44,6 +44,8 @@ class Ink:
 
     ambient: the light's colour; things are multiplied towards it by `ambient_share` in [0, 1].
     haze: what far things fade into. gain: exposure. saturation: of the palette. lit: windows and lamps glow.
+    pose: face and bearing of the people and animals (grammar.POSES). coat: '#rrggbb' of the subject's main surface
+    where the scene names its colour; None = each thing's own.
     """
 
     ambient: str
@@ -56,6 +58,12 @@ class Ink:
     lit: bool = False
     season: str = "summer"
     rng: random.Random = field(default_factory=lambda: random.Random(0))
+    pose: str = "plain"
+    coat: str | None = None
+
+    def own(self, colour: str) -> str:
+        """The colour of a thing's main surface, unlit: the one that the scene asks for, or the thing's own."""
+        return colour if self.coat is None else self.coat
 
     def __call__(self, colour: str, depth: float = 0.0) -> str:
         """The lit colour of a thing at depth 0 (near) .. 1 (lost in the haze)."""
