@@ -1,71 +1,395 @@
-"""People and the statue, drawn in the local units of `figures`."""
+"""People and the statue, drawn in the local units of `figures`; people look at the viewer."""
 
-from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, group, line, path, rect
+from dataclasses import dataclass, replace
 
-SKIN = "#e9b48c"
+from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, line, path, rect
+from emofeedback.scenes.draw.faces import face, moved
+
+SKIN = "#f0bd95"
 COATS = ("#d2322d", "#d2322d", "#c9276b", "#e2562a")
 """Coats of the single adult: red, with two near relatives as variation."""
 
-
-def _head(ink: Ink, y: float, r: float, hair: str, long: bool) -> str:
-    """Head that looks right: a cap of hair at the back, the face at the front."""
-    parts = []
-    if long:
-        low = y + 2 * r
-        parts.append(path(f"M{-r * 1.15:.1f},{y:.1f} L{-r * 1.3:.1f},{low:.1f} H{r * 0.7:.1f} V{y:.1f}Z", ink(hair)))
-    parts.append(circle(-0.6, y - 0.8, r * 1.12, ink(hair)))
-    parts.append(ellipse(r * 0.28, y + r * 0.22, r * 0.74, r * 0.8, ink(SKIN)))
-    return "".join(parts)
+Point = tuple[float, float]
 
 
-def _adult(ink: Ink, coat: str, hair: str, legs: str, hand_in: bool, long: bool) -> str:
-    """An adult 100 units high in a long coat; the right arm hangs, or reaches out to (22, -40)."""
-    left_arm = line("M-9,-72 C-15,-64 -17,-56 -16,-45", ink.shade(coat, 0.95), 8) + circle(-16, -41, 4, ink(SKIN))
-    if hand_in:
-        right_arm = line("M9,-72 C15,-64 17,-56 20,-46", ink.shade(coat, 0.62), 8) + circle(21.5, -42, 4.2, ink(SKIN))
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a person wears and how the hair is cut; all colours unlit.
+
+    style: "short", "long", "tail", "bald" (grey sides and a beard) or "curl". hem: y of the lower end of coat or
+    dress. flare: its half-width there. legs: colour of trousers or stockings. shorts: colour of short trousers.
+    """
+
+    coat: str
+    hair: str
+    style: str = "short"
+    skin: str = SKIN
+    legs: str = "#2f3a55"
+    shoes: str = "#2b2026"
+    hem: float = -27.0
+    flare: float = 16.0
+    shorts: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stance:
+    """Where the joints of a standing adult are.
+
+    head: centre and turn in degrees. left, right: elbow and hand as the viewer sees them. feet: left, right.
+    knees: left, right; None = straight legs. shoulder: y of the shoulders. lean: x of the chest. before: the arms are
+    in front of the face.
+    """
+
+    head: tuple[float, float, float]
+    left: tuple[Point, Point]
+    right: tuple[Point, Point]
+    feet: tuple[Point, Point] = ((-7.0, 0.0), (7.0, 0.0))
+    knees: tuple[Point, Point] | None = None
+    shoulder: float = -63.0
+    lean: float = 0.0
+    before: bool = False
+
+
+_HANDS_AT_HEAD = Stance(
+    (-1, -79, -4),
+    ((-33, -60), (-14, -73)),
+    ((31, -60), (12, -73)),
+    ((-13, 0), (12, 0)),
+    ((-5, -17), (5, -17)),
+    before=True,
+)
+_BOWED = Stance((4, -66, 14), ((-13, -40), (-9, -24)), ((15, -40), (13, -23)), ((-4, 0), (5, 0)), None, -54, 3)
+STANDING = {
+    "plain": Stance((0, -80, 0), ((-18, -50), (-16, -36)), ((18, -50), (16, -36))),
+    "smiling": Stance((2, -80, 7), ((-27, -49), (-13, -40)), ((25, -56), (31, -74))),
+    "cheering": Stance((0, -74, 0), ((-25, -68), (-33, -94)), ((25, -68), (33, -94)), ((-16, 0), (16, 0)), None, -58),
+    "downcast": _BOWED,
+    "alarmed": _HANDS_AT_HEAD,
+}
+"""Bearing of a standing adult in every pose but "asleep", in which people lie."""
+
+_RUN = ((-31, -17), (20, -1))
+_STRIDE = ((-13, -19), (17, -24))
+RUNNING = {
+    "plain": Stance((7, -79, 0), ((-19, -50), (-8, -38)), ((25, -52), (28, -68)), _RUN, _STRIDE, -62, 5),
+    "smiling": Stance((7, -79, 6), ((-19, -50), (-6, -40)), ((27, -60), (37, -76)), _RUN, _STRIDE, -62, 5),
+    "cheering": Stance((5, -73, 0), ((-22, -68), (-29, -93)), ((30, -68), (38, -93)), _RUN, _STRIDE, -57, 4),
+    "downcast": replace(_BOWED, feet=((-12, 0), (8, 0)), knees=((-5, -17), (8, -17))),
+    "alarmed": replace(_HANDS_AT_HEAD, feet=_RUN, knees=_STRIDE),
+}
+_KICK = ((-3, 0), (38, -21))
+DANCING = {
+    "plain": Stance((0, -76, -5), ((-25, -60), (-15, -93)), ((26, -55), (41, -62)), ((-3, 0), (26, -13)), None, -60),
+    "smiling": Stance((1, -76, 7), ((-26, -50), (-40, -60)), ((28, -66), (13, -94)), _KICK, None, -60),
+    "cheering": Stance((-1, -74, -4), ((-25, -68), (-34, -94)), ((24, -68), (33, -94)), _KICK, None, -58),
+    "downcast": _BOWED,
+    "alarmed": _HANDS_AT_HEAD,
+}
+
+WALKING_STICK = {
+    "plain": Stance((-1, -77, -3), ((-18, -48), (-16, -34)), ((19, -48), (24, -38)), shoulder=-60),
+    "smiling": Stance((-1, -77, -6), ((-25, -54), (-32, -70)), ((19, -48), (24, -38)), shoulder=-60),
+    "cheering": replace(STANDING["cheering"], head=(0, -72, 0), feet=((-9, 0), (9, 0))),
+    "downcast": Stance((4, -62, 14), ((-13, -40), (14, -34)), ((17, -42), (18, -36)), ((-5, 0), (3, 0)), None, -50, 3),
+    "alarmed": replace(_HANDS_AT_HEAD, head=(-1, -76, -4)),
+}
+
+
+def _head(ink: Ink, r: float, look: Look) -> str:
+    """A head of radius r about the origin; bowed, the hair comes forward and the face sinks."""
+    low = 0.24 * r if ink.pose == "downcast" else 0.0
+    hair, skin = ink(look.hair), ink(look.skin)
+    parts = ""
+    for x in (-0.97 * r, 0.97 * r):
+        parts += circle(x, 0.15 * r + low, 0.2 * r, ink.shade(look.skin, 0.86))
+    if look.style == "bald":
+        parts += circle(-0.9 * r, -0.1 * r, 0.36 * r, hair) + circle(0.9 * r, -0.1 * r, 0.36 * r, hair)
+    parts += circle(0, 0, r, skin)
+    if look.style == "bald":
+        parts += path(
+            f"M{-1.0 * r:.1f},{0.1 * r:.1f} C{-1.15 * r:.1f},{1.75 * r:.1f} {1.15 * r:.1f},{1.75 * r:.1f} "
+            f"{1.0 * r:.1f},{0.1 * r:.1f} Q{0.7 * r:.1f},{0.42 * r:.1f} 0,{0.36 * r:.1f} "
+            f"Q{-0.7 * r:.1f},{0.42 * r:.1f} {-1.0 * r:.1f},{0.1 * r:.1f}Z",
+            hair,
+        )
+    elif look.style == "curl":
+        parts += line(
+            f"M{-0.1 * r:.1f},{-0.98 * r:.1f} C{-0.1 * r:.1f},{-0.6 * r:.1f} {0.45 * r:.1f},{-0.6 * r:.1f} "
+            f"{0.3 * r:.1f},{-0.85 * r:.1f}",
+            hair,
+            0.17 * r,
+        )
     else:
-        right_arm = line("M9,-72 C14,-64 16,-56 15,-45", ink.shade(coat, 0.62), 8) + circle(15, -41, 4, ink(SKIN))
+        parts += path(
+            f"M{-1.05 * r:.1f},{0.1 * r:.1f} C{-1.25 * r:.1f},{-1.5 * r:.1f} {1.25 * r:.1f},{-1.5 * r:.1f} "
+            f"{1.05 * r:.1f},{0.1 * r:.1f} C{0.95 * r:.1f},{-0.2 * r + low:.1f} {0.8 * r:.1f},{-0.4 * r + low:.1f} "
+            f"{0.4 * r:.1f},{-0.5 * r + low:.1f} C{0:.1f},{-0.32 * r + low:.1f} {-0.7 * r:.1f},"
+            f"{-0.3 * r + low:.1f} {-1.05 * r:.1f},{0.1 * r:.1f}Z",
+            hair,
+        )
+    if look.style == "tail":
+        parts += line(
+            f"M{-0.98 * r:.1f},{-0.36 * r:.1f} Q0,{-0.72 * r:.1f} {0.98 * r:.1f},{-0.36 * r:.1f}",
+            ink("#ffffff"),
+            0.2 * r,
+        )
+    return parts + face(
+        ink,
+        0.42 * r,
+        0.06 * r + low,
+        0.15 * r,
+        0.58 * r + low,
+        0.36 * r,
+        look.skin,
+        look.hair if look.style == "bald" else None,
+    )
+
+
+def _hair_behind(ink: Ink, r: float, look: Look) -> str:
+    """The hair that hangs behind the shoulders."""
+    if look.style == "long":
+        return path(
+            f"M{-1.05 * r:.1f},{-0.3 * r:.1f} C{-1.2 * r:.1f},{0.5 * r:.1f} {-1.35 * r:.1f},{1.1 * r:.1f} "
+            f"{-1.15 * r:.1f},{1.55 * r:.1f} H{1.15 * r:.1f} C{1.35 * r:.1f},{1.1 * r:.1f} {1.2 * r:.1f},{0.5 * r:.1f} "
+            f"{1.05 * r:.1f},{-0.3 * r:.1f}Z",
+            ink.shade(look.hair, 0.8),
+        )
+    if look.style == "tail":
+        return path(
+            f"M{-0.6 * r:.1f},{-0.9 * r:.1f} C{-1.7 * r:.1f},{-1.2 * r:.1f} {-1.9 * r:.1f},0 {-1.7 * r:.1f},"
+            f"{0.8 * r:.1f} C{-1.3 * r:.1f},{0.5 * r:.1f} {-1.2 * r:.1f},{-0.1 * r:.1f} {-0.7 * r:.1f},{-0.3 * r:.1f}Z",
+            ink(look.hair),
+        )
+    return ""
+
+
+def _limb(points: tuple[Point, ...], colour: str, width: float) -> str:
+    return line("M" + " L".join(f"{x:.1f},{y:.1f}" for x, y in points), colour, width)
+
+
+def _adult(ink: Ink, look: Look, stance: Stance, r: float = 14.5) -> str:
+    """A standing adult, about 95 high."""
+    coat = ink.own(look.coat)
+    top, lean, hem, flare = stance.shoulder, stance.lean, look.hem, look.flare
+    legs = ""
+    for side, foot in zip((-1, 1), stance.feet, strict=True):
+        hip = (side * 5.5, hem - 6)
+        ankle = (foot[0], foot[1] - 4.5)
+        knee = () if stance.knees is None else (stance.knees[0 if side < 0 else 1],)
+        legs += _limb((hip, *knee, ankle), ink(look.legs) if side > 0 else ink.shade(look.legs, 1.25), 9.5)
+        legs += ellipse(foot[0] + side * 1.5, foot[1] - 3.2, 6.8, 3.2, ink(look.shoes))
+    if look.shorts is not None:
+        legs += path("M-11,-44 H11 L15,-27 H2 L0,-31 L-2,-27 H-15Z", ink(look.shorts))
+    body = path(
+        f"M{lean - 12},{top + 1:.1f} Q{lean},{top - 9:.1f} {lean + 12},{top + 1:.1f} L{flare},{hem} "
+        f"Q0,{hem + 3} {-flare},{hem}Z",
+        ink(coat),
+    ) + path(
+        f"M{lean + 3},{top - 4:.1f} Q{lean + 9},{top - 3:.1f} {lean + 12},{top + 1:.1f} L{flare},{hem} "
+        f"Q{0.6 * flare:.1f},{hem + 2} {0.25 * flare:.1f},{hem + 1.5}Z",
+        ink.shade(coat, 0.72),
+    )
+    arms = ""
+    for side, (elbow, hand), tone in ((-1, stance.left, 0.9), (1, stance.right, 0.62)):
+        arms += _limb(((lean + side * 9.5, top + 3), elbow, hand), ink.shade(coat, tone), 8.4)
+        arms += circle(*hand, 5.0, ink(look.skin))
+    head, behind = moved(_head(ink, r, look), *stance.head), moved(_hair_behind(ink, r, look), *stance.head)
+    return behind + legs + (body + head + arms if stance.before else arms + body + head)
+
+
+def _lying(ink: Ink, looks: tuple[Look, ...], r: float = 18.0) -> str:
+    """People who sleep side by side: heads on a white pillow, the rest under a blanket of the coats' colour."""
+    step = 1.95 * r
+    first = -49 + 1.28 * r
+    last = first + step * (len(looks) - 1)
+    end = last + 1.2 * r
+    parts = rect(-50, -2.05 * r, end + 50, 2.05 * r, ink("#fffaf0"), radius=0.7 * r)
+    parts += path(f"M-49,{-0.45 * r:.1f} H{end:.1f} V0 H-44 Q-49,0 -49,{-0.45 * r:.1f}Z", ink("#cfc8c0"))
+    for i, look in enumerate(looks):
+        parts += moved(_head(ink, r, look), first + i * step, -1.2 * r, -18)
+    coat, other = ink.own(looks[0].coat), ink.own(looks[-1].coat)
     return (
-        path("M-10,-36 H-1 L-3,-4 H-11Z", ink.shade(legs, 1.2))
-        + path("M1,-36 H10 L11,-4 H3Z", ink(legs))
-        + path("M-12,-6 H-2 V0 H-12Z M3,-6 H10 L15,-1 V0 H3Z", ink("#2b2026"))
-        + left_arm
-        + right_arm
-        + path("M-12,-76 Q0,-84 12,-76 L16,-28 H-17Z", ink(coat))
-        + path("M2,-81 Q9,-80 12,-76 L16,-28 H3Z", ink.shade(coat, 0.7))
-        + _head(ink, -89, 9, hair, long)
+        parts
+        + path(
+            f"M{first - 0.5 * r:.1f},0 Q{first:.1f},{-0.3 * r:.1f} {last:.1f},{-0.28 * r:.1f} "
+            f"C{last + 0.6 * r:.1f},{-0.4 * r:.1f} {last + 0.8 * r:.1f},{-1.75 * r:.1f} {last + 1.5 * r:.1f},"
+            f"{-1.75 * r:.1f} C{last + 2 * r:.1f},{-1.75 * r:.1f} 30,-22 39,-28 C49,-33 50,-14 50,0Z",
+            ink(coat),
+        )
+        + path(f"M{last + 0.8 * r:.1f},0 C26,-2 38,-10 44,-29 C50,-27 50,-12 50,0Z", ink.shade(other, 0.72))
     )
 
 
 def draw_person(ink: Ink) -> str:
     """One adult in a red coat and a light scarf."""
-    coat = ink.rng.choice(COATS)
-    scarf = rect(-8.5, -81, 17, 6, ink("#f2e3bd"), radius=3) + path("M2,-78 H8 L9,-60 H3Z", ink("#f2e3bd"))
-    return _adult(ink, coat, "#4a2c22", "#2f3a55", hand_in=False, long=False) + scarf
+    look = Look(ink.rng.choice(COATS), "#4a2c22")
+    if ink.pose == "asleep":
+        return _lying(ink, (look,))
+    return _adult(ink, look, STANDING[ink.pose])
+
+
+_MAN = Look("#2f6bc4", "#33241f", legs="#2a2f45", hem=-33, flare=14)
+_WOMAN = Look("#d83a34", "#8a4a1f", "long", legs="#e0a883", hem=-23, flare=19)
+_CHILD = Look("#f8c81e", "#7a4320", legs="#35558f", shoes="#c8372e", hem=-26, flare=18)
 
 
 def draw_couple(ink: Ink) -> str:
     """Two adults hand in hand: blue on the left, red with long hair on the right."""
-    left = group(_adult(ink, "#2f6bc4", "#33241f", "#2a2f45", hand_in=True, long=False), -22, 0)
-    right = group(_adult(ink, "#d83a34", "#7a3f1d", "#4a2a3a", hand_in=True, long=True), 22, 0, 0.93, flip=True)
-    return left + right
+    if ink.pose == "asleep":
+        return _lying(ink, (_MAN, _WOMAN), 15.0)
+    man = woman = STANDING[ink.pose]
+    if ink.pose == "plain":
+        man = replace(man, right=((18, -48), (22, -36)))
+        woman = replace(woman, left=((-18, -48), (-24, -36)))
+    elif ink.pose == "smiling":
+        man = replace(man, head=(5, -80, 9), left=((-24, -55), (-31, -72)), right=((18, -48), (22, -36)))
+        woman = replace(woman, head=(-5, -80, -9), left=((-18, -48), (-24, -36)))
+    elif ink.pose == "downcast":
+        man = replace(man, head=(-5, -66, -14), lean=-3)
+    elif ink.pose == "alarmed":
+        man, woman = replace(man, right=((21, -60), (12, -73))), replace(woman, left=((-21, -60), (-14, -73)))
+    elif ink.pose == "cheering":
+        man, woman = replace(man, right=((20, -70), (23, -92))), replace(woman, left=((-20, -70), (-27, -92)))
+    scale = 0.84 if ink.pose == "cheering" else 0.9
+    return moved(_adult(ink, _MAN, man), -21, 0, 0, scale + 0.04) + moved(_adult(ink, _WOMAN, woman), 21, 0, 0, scale)
+
+
+def _small(ink: Ink) -> str:
+    """A standing child: an adult's joints, shortened, under a head that is as large as an adult's."""
+    stance = STANDING[ink.pose]
+    x, y, turn = stance.head
+    return _adult(ink, _CHILD, replace(stance, head=(x, y - 3, turn)), 20.0)
 
 
 def draw_child(ink: Ink) -> str:
-    """A small child in a yellow coat with one arm raised: big head, short legs, 78 high."""
-    coat, shadow = "#f8c81e", ink("#d98f12")
+    """A small child in a yellow coat: big head, short legs, about 80 high."""
+    if ink.pose == "asleep":
+        return moved(_lying(ink, (_CHILD,), 21.0), 0, 0, 0, 0.86)
+    return moved(_small(ink), 0, 0, 0, 0.82)
+
+
+def draw_family(ink: Ink) -> str:
+    """Two adults and a child between them."""
+    man, woman = replace(_MAN, coat="#2e8b57"), replace(_WOMAN, coat="#d9482f")
+    if ink.pose == "asleep":
+        return _lying(ink, (man, _CHILD, woman), 12.0)
+    stance = STANDING[ink.pose]
+    left, right = stance, stance
+    if ink.pose == "plain":
+        left, right = replace(left, right=((18, -44), (22, -30))), replace(right, left=((-18, -44), (-22, -30)))
+    elif ink.pose == "smiling":
+        left = replace(left, head=(3, -80, 9), left=((-24, -55), (-28, -74)), right=((18, -44), (22, -30)))
+        right = replace(right, head=(-3, -80, -9), left=((-18, -44), (-22, -30)), right=((24, -55), (28, -74)))
+    elif ink.pose == "downcast":
+        left = replace(left, head=(-3, -66, -14), lean=-3)
+    elif ink.pose == "cheering":
+        left, right = replace(left, left=((-20, -68), (-22, -94))), replace(right, right=((20, -68), (22, -94)))
+    scale = 0.86
     return (
-        path("M-11,-20 H-1 V-4 H-11Z", ink("#35558f"))
-        + path("M1,-20 H11 V-4 H1Z", ink("#294272"))
-        + path("M-13,-9 H-1 V0 H-13Z M2,-9 H12 L16,-2 V0 H2Z", ink("#c8372e"))
-        + line("M-9,-40 C-15,-36 -19,-30 -21,-25", ink(coat), 8.5)
-        + circle(-22, -22, 4.4, ink(SKIN))
-        + line("M9,-40 C17,-46 22,-56 24,-66", shadow, 8.5)
-        + circle(25, -71, 4.8, ink(SKIN))
-        + path("M-10,-45 Q0,-50 10,-45 L18,-14 H-18Z", ink(coat))
-        + path("M1,-48 Q7,-48 10,-45 L18,-14 H3Z", shadow)
-        + _head(ink, -60, 13.5, "#7a4320", long=False)
+        moved(_adult(ink, man, left), -30, 0, 0, scale)
+        + moved(_adult(ink, woman, right), 30, 0, 0, scale)
+        + moved(_small(ink), 0, 0, 0, 0.56)
     )
+
+
+def draw_runner(ink: Ink) -> str:
+    """A runner in a cyan shirt and dark shorts, with bare legs, a ponytail and a white headband."""
+    look = Look("#12a5c9", "#3a2118", "tail", "#e0a274", legs="#e0a274", shoes="#e8452e", hem=-37, flare=11)
+    look = replace(look, shorts="#27304d")
+    if ink.pose == "asleep":
+        return _lying(ink, (look,))
+    return _adult(ink, look, RUNNING[ink.pose])
+
+
+def draw_dancer(ink: Ink) -> str:
+    """A dancer in a wide purple dress, one foot off the ground and one arm above the head."""
+    look = Look("#8e3bc4", "#2c1a17", "long", "#e9b083", legs="#e9b083", shoes="#f06aa0", hem=-24, flare=27)
+    if ink.pose == "asleep":
+        return _lying(ink, (look,))
+    if ink.pose == "downcast":
+        look = replace(look, flare=17, hem=-18)
+    return _adult(ink, look, DANCING[ink.pose])
+
+
+def draw_old_man(ink: Ink) -> str:
+    """An old man in a brown coat: bald, white beard, walking stick."""
+    look = Look("#7d5a3c", "#e9e7e2", "bald", legs="#4a4a52", hem=-24, flare=16)
+    wood = ink("#5a3418")
+    if ink.pose == "asleep":
+        return _lying(ink, (look,))
+    stance = WALKING_STICK[ink.pose]
+    x, y = stance.right[1]
+    stick = {
+        "cheering": line(f"M{x - 14},{y + 3} L{x + 13},{y - 3}", wood, 4.4),
+        "alarmed": line("M22,-2.5 H47", wood, 4.4),
+    }.get(ink.pose, line(f"M{x - 4},{y - 5} Q{x + 1},{y - 8} {x + 2},{y} L{x + 4},-2", wood, 4.4))
+    return stick + _adult(ink, look, stance)
+
+
+def _seated(
+    ink: Ink,
+    look: Look,
+    r: float,
+    head: tuple[float, float, float],
+    left: tuple[Point, Point],
+    right: tuple[Point, Point],
+    before: bool,
+    legs: str,
+) -> str:
+    """A person on the ground: legs as given in front, the trunk above them, 45 to the shoulders."""
+    coat = ink.own(look.coat)
+    body = path("M-17,-8 C-19,-34 -15,-46 -8,-47 H8 C15,-46 19,-34 17,-8Z", ink(coat)) + path(
+        "M5,-47 H8 C15,-46 19,-34 17,-8 H6Z", ink.shade(coat, 0.72)
+    )
+    arms = ""
+    for side, (elbow, hand), tone in ((-1, left, 0.9), (1, right, 0.62)):
+        arms += _limb(((side * 11, -40), elbow, hand), ink.shade(coat, tone), 9.4)
+        arms += circle(*hand, 5.4, ink(look.skin))
+    top = moved(_head(ink, r, look), *head)
+    return (body + legs + top + arms) if before else (body + legs + arms + top)
+
+
+def draw_sitter(ink: Ink) -> str:
+    """A person in a green jumper who sits cross-legged on the ground."""
+    look = Look("#2f9a57", "#5a3320", legs="#34497a")
+    near, far = ink("#34497a"), ink.shade("#34497a", 0.75)
+    legs = (
+        line("M13,-8 L32,-12 L8,-5", far, 11)
+        + line("M-13,-8 L-32,-12 L-6,-5", near, 11)
+        + ellipse(12, -4, 8, 4, ink(look.shoes))
+        + ellipse(-11, -4, 8, 4, ink(look.shoes))
+    )
+    head, left, right = {
+        "plain": ((0, -63, 0), ((-24, -28), (-27, -16)), ((24, -28), (27, -16))),
+        "smiling": ((2, -63, 8), ((-24, -28), (-27, -16)), ((27, -42), (36, -60))),
+        "cheering": ((0, -62, 0), ((-27, -52), (-36, -80)), ((27, -52), (36, -80))),
+        "downcast": ((5, -46, 16), ((-21, -24), (-9, -12)), ((23, -24), (12, -12))),
+        "asleep": ((10, -54, 30), ((-19, -24), (-6, -13)), ((19, -24), (8, -12))),
+        "alarmed": ((0, -63, -4), ((-36, -46), (-15, -58)), ((36, -46), (15, -58))),
+    }[ink.pose]
+    return moved(_seated(ink, look, 16.5, head, left, right, ink.pose == "alarmed", legs), 0, 0, 0, 1.12)
+
+
+def draw_baby(ink: Ink) -> str:
+    """A baby in a light blue romper that sits, legs apart: a very large head, one curl."""
+    look = Look("#6cc3ee", "#8a5a2b", "curl")
+    if ink.pose == "asleep":
+        return moved(_lying(ink, (look,), 23.0), 0, 0, 0, 0.82)
+    coat = ink.own(look.coat)
+    legs = (
+        line("M-10,-8 L-30,-8", ink(coat), 14)
+        + line("M10,-8 L30,-8", ink.shade(coat, 0.72), 14)
+        + circle(-37, -8, 7, ink(SKIN))
+        + circle(37, -8, 7, ink(SKIN))
+    )
+    head, left, right = {
+        "plain": ((0, -62, 0), ((-24, -32), (-27, -22)), ((24, -32), (27, -22))),
+        "smiling": ((2, -62, 8), ((-24, -32), (-27, -22)), ((30, -42), (38, -54))),
+        "cheering": ((0, -60, 0), ((-30, -48), (-39, -74)), ((30, -48), (39, -74))),
+        "downcast": ((4, -50, 14), ((-22, -26), (-12, -17)), ((22, -26), (13, -17))),
+        "alarmed": ((0, -62, -4), ((-38, -42), (-23, -56)), ((38, -42), (23, -56))),
+    }[ink.pose]
+    return _seated(ink, look, 24.0, head, left, right, ink.pose == "alarmed", legs)
 
 
 def draw_statue(ink: Ink) -> str:
