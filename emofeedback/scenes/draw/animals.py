@@ -1,180 +1,818 @@
-"""Animals, drawn in the local units of `figures`; those with a side face right."""
+"""Animals, drawn in the local units of `figures`; bodies face right, most heads look at the viewer.
 
-from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, line, path, rect
+Four-legged animals share one skeleton, whose joints the pose sets; each kind brings its build and its head.
+"""
 
-DARK = "#241d22"
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import cos, radians, sin
+
+from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, line, path
+from emofeedback.scenes.draw.faces import DARK, PALE, eye, face, is_dark, mouth, moved
+
+Point = tuple[float, float]
+
+_EARS = {"plain": 0.0, "smiling": -4.0, "cheering": -12.0, "downcast": 78.0, "asleep": 40.0, "alarmed": 62.0}
+"""Degrees by which upright ears fall outwards."""
+_FLAPS = {"plain": 0.0, "smiling": 14.0, "cheering": 62.0, "downcast": -8.0, "asleep": -4.0, "alarmed": 88.0}
+"""Degrees by which hanging ears are lifted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Proportions of a four-legged animal, in local units; colours unlit.
+
+    legs, depth, length: length of the legs, thickness of the trunk, hip to shoulder. limb: thickness of a leg.
+    reach: centre of the head, seen from the shoulder. neck: its thickness. head: its drawing and its radius.
+    feet: colour of hooves or paws, None = the coat. tail: "bush", "cord", "hair" or "puff". tip: colour of its end.
+    rear: scale of the animal that rears up, so that it stays in the box. shift: x of the whole.
+    """
+
+    coat: str
+    legs: float
+    depth: float
+    length: float
+    limb: float
+    reach: Point
+    neck: float
+    head: Callable[[Ink, str], str]
+    radius: float
+    feet: str | None = None
+    tail: str = "cord"
+    tip: str | None = None
+    rear: float = 1.0
+    shift: float = 0.0
+    belly: str | None = None
+    spots: str | None = None
+    wool: bool = False
+    mane: str | None = None
+    hackles: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Joints:
+    """Where the joints of a four-legged animal are: trunk from hip over back to shoulder, head, legs, tail."""
+
+    hip: Point
+    back: Point
+    shoulder: Point
+    head: Point
+    turn: float
+    legs: tuple[tuple[Point, ...], ...]
+    tail: Point
+    """End of the tail, seen from its root."""
+
+
+def _joints(pose: str, b: Build) -> Joints:
+    """The skeleton in a pose; the first two legs are far from the viewer."""
+    half, y = b.length / 2, -b.legs - b.depth / 2
+    hip, shoulder = (-half - 9, y), (half - 9, y)
+    rx, ry = b.reach
+    step = 0.32 * b.depth
+
+    def standing(front: float = 0.0, hind: float = 0.0, fy: float = 0.0) -> tuple[tuple[Point, ...], ...]:
+        (hx, _), (sx, sy) = hip, shoulder
+        return (
+            ((hx + step, y), (hx + step + hind, 0.0)),
+            ((sx + step, sy), (sx + step + front, fy)),
+            ((hx - 0.4 * step, y), (hx - 0.6 * step + hind, 0.0)),
+            ((sx - 0.4 * step, sy), (sx - 0.5 * step + front, fy)),
+        )
+
+    if pose == "cheering":
+        angle = radians(40)
+        hip = (-half - 5, y * 0.94)
+        shoulder = (hip[0] + b.length * cos(angle), hip[1] - b.length * sin(angle) - 2)
+        (hx, hy), (sx, sy) = hip, shoulder
+        fore = max(b.legs, 14.0)
+        legs = (
+            ((hx + step, hy), (hx + step + 4, hy + 0.55 * b.legs), (hx + step, 0.0)),
+            ((sx + 4, sy + 3), (sx + 0.62 * fore, sy + 0.16 * fore + 6), (sx + 0.95 * fore + 6, sy - 0.22 * fore)),
+            ((hx - 0.4 * step, hy), (hx - step, 0.0)),
+            ((sx, sy + 5), (sx + 0.55 * fore, sy + 0.5 * fore + 8), (sx + 0.95 * fore + 4, sy + 0.3 * fore)),
+        )
+        head = (sx + 0.62 * rx, sy + 0.9 * ry - 3)
+        return Joints(hip, ((hx + sx) / 2 - 3, (hy + sy) / 2 - 2), shoulder, head, 8, legs, (-14, -20))
+    if pose == "downcast":
+        shoulder = (shoulder[0], y + 0.1 * b.depth)
+        head = (
+            shoulder[0] + max(0.86 * rx, 0.5 * b.depth + 0.5 * b.radius),
+            min(-1.12 * b.radius - 4, y + 0.75 * b.radius),
+        )
+        return Joints(hip, (-9, y + 0.12 * b.depth), shoulder, head, 10, standing(), (-1, 26))
+    if pose == "asleep":
+        y = -b.depth / 2
+        hip, shoulder = (-half - 9, y), (half - 9, y + 1)
+        sx, thick = shoulder[0], b.limb / 2
+        legs = (
+            ((hip[0], -thick), (hip[0] + 0.5 * b.length, -thick)),
+            ((sx, -thick - 2), (sx + 0.6 * b.depth + 12, -thick)),
+            ((hip[0] - 2, -thick - 3), (hip[0] + 0.5 * b.depth + 4, -thick)),
+            ((sx - 4, -thick - 2), (sx + 0.5 * b.depth + 6, -thick)),
+        )
+        head = (sx + 0.42 * b.depth + 0.62 * b.radius, -0.96 * b.radius)
+        return Joints(hip, (-9, y - 2), shoulder, head, 8, legs, (-7, b.depth * 0.42))
+    if pose == "alarmed":
+        hip, shoulder = (hip[0], y + 1), (shoulder[0] - 3, y + 2)
+        head = (shoulder[0] + 0.78 * rx + 2, shoulder[1] + 0.72 * ry)
+        return Joints(hip, (-10, y - 0.5 * b.depth - 4), shoulder, head, -5, standing(11, -6), (-17, -15))
+    if pose == "smiling":
+        legs = standing()
+        (sx, sy), thick = shoulder, b.legs
+        raised = (
+            (sx + step, sy),
+            (sx + step + 0.5 * thick + 6, y + 0.6 * b.depth),
+            (sx + step + 0.36 * thick + 9, -0.42 * thick),
+        )
+        legs = (legs[0], raised, legs[2], legs[3])
+        return Joints(hip, (-9, y + 1), shoulder, (shoulder[0] + rx, shoulder[1] + ry - 1), 9, legs, (-11, -24))
+    return Joints(hip, (-9, y + 1), shoulder, (shoulder[0] + rx, shoulder[1] + ry), 0, standing(), (-14, 8))
+
+
+def _four_legged(ink: Ink, b: Build) -> str:
+    """An animal of this build in the pose of the ink."""
+    j = _joints(ink.pose, b)
+    coat = ink.own(b.coat)
+    lit, dim, far = ink(coat), ink.shade(coat, 0.76), ink.shade(coat, 0.6)
+    parts = _tail(ink, b, j, coat)
+    for i, leg in enumerate(j.legs):
+        tone = far if i < 2 else lit
+        if i == 2:
+            parts += _trunk(ink, b, j, coat, lit, dim)
+        parts += line("M" + " L".join(f"{x:.1f},{min(y, -b.limb / 2):.1f}" for x, y in leg), tone, b.limb)
+        if b.feet is not None:
+            (x0, y0), (x, y) = leg[-2], leg[-1]
+            y = min(y, -b.limb / 2)
+            size = max(1.0, ((x - x0) ** 2 + (y - y0) ** 2) ** 0.5)
+            back = (x + 0.5 * b.limb * (x0 - x) / size, y + 0.5 * b.limb * (y0 - y) / size)
+            parts += line(
+                f"M{back[0]:.1f},{back[1]:.1f} L{x:.1f},{y:.1f}", ink.shade(b.feet, 0.7 if i < 2 else 1), b.limb
+            )
+    (sx, sy), (hx, hy) = j.shoulder, j.head
+    neck = line(f"M{sx:.1f},{sy:.1f} L{hx:.1f},{hy:.1f}", lit, b.neck) if not b.wool else ""
+    if b.mane is not None:
+        off = 0.4 * b.neck
+        neck = (
+            line(
+                f"M{sx - off:.1f},{sy - 0.3 * b.neck:.1f} L{hx - off - 2:.1f},{hy - 2:.1f}", ink(b.mane), 0.62 * b.neck
+            )
+            + neck
+        )
+    parts += neck + moved(b.head(ink, coat), hx, hy, j.turn)
+    return moved(parts, b.shift, 0, 0, b.rear if ink.pose == "cheering" else 1.0)
+
+
+def _trunk(ink: Ink, b: Build, j: Joints, coat: str, lit: str, dim: str) -> str:
+    (hx, hy), (bx, by), (sx, sy) = j.hip, j.back, j.shoulder
+    cx, cy = 2 * bx - (hx + sx) / 2, 2 * by - (hy + sy) / 2
+    spine = f"M{hx:.1f},{hy:.1f} Q{cx:.1f},{cy:.1f} {sx:.1f},{sy:.1f}"
+    parts = ""
+    if b.hackles and ink.pose == "alarmed":
+        for k in range(6):
+            t = k / 5
+            x = (1 - t) ** 2 * hx + 2 * t * (1 - t) * cx + t * t * sx
+            y = (1 - t) ** 2 * hy + 2 * t * (1 - t) * cy + t * t * sy - 0.42 * b.depth
+            parts += path(f"M{x - 5:.1f},{y + 5:.1f} L{x - 4:.1f},{y - 9:.1f} L{x + 5:.1f},{y + 4:.1f}Z", lit)
+    if b.wool:
+        for k in range(8):
+            t = k / 7
+            x = hx - 5 + (sx - hx + 10) * t
+            y = hy + (sy - hy) * t
+            arch = 1 - (2 * t - 1) ** 2
+            lift = 0.5 * b.depth * (0.35 + 0.6 * arch)
+            parts += circle(x, y + 0.55 * lift, 0.28 * b.depth, dim) + circle(
+                x, y - lift * 0.8 + arch * (by - (hy + sy) / 2), 0.3 * b.depth, lit
+            )
+    parts += line(spine, dim, b.depth)
+    inner = (
+        f"M{hx:.1f},{hy - 0.09 * b.depth:.1f} Q{cx:.1f},{cy - 0.09 * b.depth:.1f} {sx:.1f},{sy - 0.09 * b.depth:.1f}"
+    )
+    parts += line(inner, lit, 0.82 * b.depth)
+    if b.belly is not None:
+        parts += path(
+            f"M{hx:.1f},{hy + 0.3 * b.depth:.1f} Q{cx:.1f},{cy + 0.36 * b.depth:.1f} {sx + 0.2 * b.depth:.1f},"
+            f"{sy + 0.26 * b.depth:.1f} L{sx:.1f},{sy + 0.5 * b.depth:.1f} Q{cx:.1f},{cy + 0.52 * b.depth:.1f} "
+            f"{hx:.1f},{hy + 0.5 * b.depth:.1f}Z",
+            ink(b.belly),
+        )
+    if b.spots is not None:
+        spot = ink(PALE if is_dark(coat) else b.spots)
+        parts += ellipse(hx + 1, hy - 0.12 * b.depth, 0.3 * b.depth, 0.26 * b.depth, spot)
+        parts += ellipse(
+            (hx + sx) / 2 + 5, (hy + sy) / 2 + by * 0 - 0.05 * b.depth, 0.22 * b.depth, 0.3 * b.depth, spot
+        )
+    return parts
+
+
+def _tail(ink: Ink, b: Build, j: Joints, coat: str) -> str:
+    x, y = j.hip[0] - 0.42 * b.depth, j.hip[1] - 0.16 * b.depth
+    dx, dy = j.tail
+    if b.tail == "puff":
+        up = 4.0 if ink.pose in ("downcast", "asleep") else -3.0
+        return circle(x, y + up, 6.5, ink(b.tip or coat))
+    low = min(-3.0, y + 1.35 * dy)
+    end = (x + 1.2 * dx, low if dy > 0 else y + dy)
+    bend = (x + (-0.95 * abs(dx) - 3), y + (0.1 * dy if dy > 0 else 0.25 * dy))
+    curve = f"M{x + 4:.1f},{y:.1f} Q{bend[0]:.1f},{bend[1]:.1f} {end[0]:.1f},{end[1]:.1f}"
+    if b.tail == "cord":
+        cord = line(curve, ink.shade(coat, 0.85), 5.5 if b.tip is None else 4.0)
+        return cord + (circle(*end, 5.0, ink(b.tip)) if b.tip else "")
+    if b.tail == "hair":
+        return line(curve, ink(b.tip or coat), 11)
+    thick = 17.0 if ink.pose == "alarmed" else 13.0
+    end = (end[0] - 3, min(end[1], -thick / 2))
+    curve = f"M{x + 4:.1f},{y:.1f} Q{bend[0] - 4:.1f},{bend[1]:.1f} {end[0]:.1f},{end[1]:.1f}"
+    tail = line(curve, ink.shade(coat, 0.85), thick)
+    return tail + (circle(end[0], end[1], 0.52 * thick, ink(b.tip)) if b.tip else "")
+
+
+def _pair(drawing: str, x: float, y: float, fall: float) -> str:
+    """An ear drawn about its root, at (-x, y) mirrored and at (x, y), each turned outwards by `fall` degrees."""
+    right = moved(drawing, 0, 0, fall)
+    return f'<g transform="translate({x} {y})">{right}</g><g transform="translate({-x} {y}) scale(-1 1)">{right}</g>'
+
+
+def _nose(ink: Ink, y: float, w: float = 4.2) -> str:
+    return ellipse(0, y, w, 0.72 * w, ink(DARK))
+
+
+def _pointed(ink: Ink, w: float, h: float, colour: str, inner: str) -> str:
+    return path(f"M{-w},4 L{0.2 * w:.1f},{-h} L{w},4Z", colour) + path(
+        f"M{-0.5 * w:.1f},3 L{0.16 * w:.1f},{-0.62 * h:.1f} L{0.55 * w:.1f},3Z", ink(inner)
+    )
+
+
+def _dog_head(ink: Ink, coat: str) -> str:
+    flap = path("M-4,-3 C2,-8 11,-4 10,8 C10,18 6,25 0,24 C-6,20 -6,6 -4,-3Z", ink.shade(coat, 0.58))
+    return (
+        ellipse(0, 0, 18, 17.5, ink(coat))
+        + ellipse(0, 8.5, 12.5, 9.5, ink("#fbeed6"))
+        + _nose(ink, 3)
+        + face(ink, 8, -4.5, 2.7, 10.5, 5.6, coat, "#fbeed6", teeth=True)
+        + _pair(flap, 14.5, -11, -_FLAPS[ink.pose])
+    )
 
 
 def draw_dog(ink: Ink) -> str:
-    """A brown-orange dog: floppy ears, round muzzle, tail up, red collar."""
-    coat, ear = "#cf7a2e", "#7a3d17"
-    far = ink.shade(coat, 0.62)
+    """A brown-orange dog: floppy ears, round pale muzzle, red collar."""
+    return _four_legged(ink, Build("#d98436", 21, 24, 32, 9.5, (21, -25), 17, _dog_head, 19, tail="cord", rear=0.98))
+
+
+def _cat_head(ink: Ink, coat: str) -> str:
+    ear = _pointed(ink, 8, 17, ink(coat), "#d98c92")
     return (
-        line("M-33,-44 C-44,-50 -46,-62 -41,-72", ink(coat), 8)
-        + path("M-22,-30 H-12 V0 H-21Z M4,-30 H14 V0 H5Z", far)
-        + path(
-            "M-38,-42 C-38,-52 -30,-53 -20,-52 L14,-54 C26,-52 27,-40 24,-30 L23,0 H13 L12,-22 "
-            "C2,-19 -12,-20 -22,-23 L-24,0 H-35 L-34,-20 C-38,-26 -39,-34 -38,-42Z",
-            ink(coat),
-        )
-        + path("M-22,-23 C-12,-20 2,-19 12,-22 L13,-30 C2,-26 -14,-26 -24,-31Z", far)
-        + path("M13,-50 L17,-24 C25,-28 27,-40 26,-48Z", ink("#f6e3c2"))
-        + line("M11,-46 Q20,-41 29,-44", ink("#d3262b"), 5)
-        + circle(23, -59, 15.5, ink(coat))
-        + path("M28,-66 C38,-66 48,-62 48,-54 C48,-46 38,-44 27,-45Z", ink("#f6e3c2"))
-        + circle(46, -58, 4.6, ink(DARK))
-        + circle(29, -63, 2.8, ink(DARK))
-        + path("M20,-74 C8,-76 3,-64 5,-48 C6,-40 17,-40 18,-48 C19,-56 24,-66 20,-74Z", ink(ear))
+        _pair(ear, 11, -11, 0.6 * _EARS[ink.pose])
+        + ellipse(0, 0, 19, 16, ink(coat))
+        + ellipse(0, 7.5, 10.5, 7.8, ink(PALE))
+        + path("M-3,1.5 H3 L0,5Z", ink("#e0737c"))
+        + line("M-12,6 L-24,4 M-12,9 L-23,11 M12,6 L24,4 M12,9 L23,11", ink(PALE if is_dark(coat) else DARK), 1.2)
+        + face(ink, 8.5, -3.5, 2.9, 8.4, 4.6, coat, PALE, teeth=True)
     )
 
 
 def draw_cat(ink: Ink) -> str:
-    """A dark grey cat that sits and looks out: pointed ears, pale face and chest, tail up."""
-    coat = "#4c4a5c"
-    pale = ink("#f4efe6")
-    eyes = ink.grade("#d6e04a")
+    """A dark grey cat: pointed ears, whiskers, pale muzzle, long tail."""
+    return _four_legged(
+        ink, Build("#5d5b70", 19, 20, 32, 8, (19, -22), 13, _cat_head, 17.5, feet=PALE, tail="cord", rear=0.98)
+    )
+
+
+def _long_face(ink: Ink, coat: str, muzzle: str, width: float, teeth: bool = True) -> str:
+    """The long head of a grazing animal: eyes high, a broad pale muzzle below."""
+    w = width
     return (
-        line("M-14,-8 C-40,-4 -42,-26 -34,-40 C-28,-52 -30,-62 -38,-66", ink.shade(coat, 0.8), 9)
-        + path("M-20,-2 C-26,-26 -16,-44 -10,-56 H12 C20,-44 28,-26 22,-2 Q21,0 18,0 H-17Z", ink(coat))
-        + path("M6,-56 H12 C20,-44 28,-26 22,-2 Q21,0 18,0 H6Z", ink.shade(coat, 0.66))
-        + path("M-8,-54 H10 C12,-40 8,-28 1,-26 C-6,-28 -10,-40 -8,-54Z", pale)
-        + ellipse(-6, -4, 7, 4.4, pale)
-        + ellipse(9, -4, 7, 4.4, pale)
-        + path("M-21,-66 L-20,-95 L-6,-82 H8 L22,-95 L23,-66 C23,-52 12,-47 1,-47 C-10,-47 -21,-52 -21,-66Z", ink(coat))
-        + path("M8,-82 L22,-95 L23,-66 C23,-52 12,-47 4,-47 C14,-56 14,-72 8,-82Z", ink.shade(coat, 0.7))
-        + path("M-17,-76 L-17,-88 L-9,-80Z M19,-76 L19,-88 L11,-80Z", ink("#d98c92"))
-        + ellipse(1, -56, 10, 7.5, pale)
-        + ellipse(-9, -68, 4.6, 5, eyes)
-        + ellipse(11, -68, 4.6, 5, eyes)
-        + rect(-10.4, -72, 2.8, 8, ink(DARK), radius=1.4)
-        + rect(9.6, -72, 2.8, 8, ink(DARK), radius=1.4)
-        + path("M-3,-61 H5 L1,-56Z", ink("#c9636b"))
+        path(
+            f"M{-w},-10 C{-w},-19 {w},-19 {w},-10 L{0.86 * w:.1f},12 C{0.8 * w:.1f},24 {-0.8 * w:.1f},24 {-0.86 * w:.1f},12Z",
+            ink(coat),
+        )
+        + path(
+            f"M{-0.95 * w:.1f},9 C{-0.9 * w:.1f},3 {0.9 * w:.1f},3 {0.95 * w:.1f},9 C{1.1 * w:.1f},26 {-1.1 * w:.1f},26 "
+            f"{-0.95 * w:.1f},9Z",
+            ink(muzzle),
+        )
+        + ellipse(-0.42 * w, 9, 1.6, 1.9, ink(DARK))
+        + ellipse(0.42 * w, 9, 1.6, 1.9, ink(DARK))
+        + face(ink, 0.58 * w, -6.5, 2.5, 15.2, 0.42 * w, coat, muzzle, teeth)
+    )
+
+
+def _horse_head(ink: Ink, coat: str) -> str:
+    ear = _pointed(ink, 4.5, 13, ink(coat), "#5a2a16")
+    mane = ink("#33180f")
+    return (
+        _pair(ear, 8, -14, 0.7 * _EARS[ink.pose])
+        + _long_face(ink, coat, "#f0d9bd", 13)
+        + path("M-7,-18 C-2,-24 8,-22 8,-15 C5,-13 3,-10 -1,-8 C-3,-12 -7,-13 -7,-18Z", mane)
     )
 
 
 def draw_horse(ink: Ink) -> str:
-    """A chestnut horse with a dark mane and tail, one foreleg raised."""
-    coat, mane = "#9a4a22", "#33180f"
-    far = ink.shade(coat, 0.6)
+    """A chestnut horse with a dark mane and tail."""
+    return _four_legged(
+        ink,
+        Build(
+            "#a8562a",
+            32,
+            26,
+            36,
+            9,
+            (20, -32),
+            18,
+            _horse_head,
+            20,
+            "#33180f",
+            "hair",
+            "#33180f",
+            0.84,
+            mane="#33180f",
+            hackles=False,
+        ),
+    )
+
+
+def _deer_head(ink: Ink, coat: str) -> str:
+    ear = path("M-2,3 C0,-6 10,-9 17,-6 C14,2 6,7 -2,3Z", ink.shade(coat, 0.8))
+    horn = ink("#5c3820")
     return (
-        path("M-36,-66 C-49,-64 -51,-44 -47,-18 C-40,-28 -34,-44 -31,-60Z", ink(mane))
-        + path("M-28,-45 L-17,-24 L-19,0 H-11 L-10,-26 L-12,-44Z M18,-46 L31,-32 L27,-13 L33,-10 L38,-34 L26,-52Z", far)
-        + path(
-            "M-37,-58 C-38,-69 -28,-71 -18,-69 C-6,-66 4,-66 11,-71 C17,-82 24,-91 31,-95 L33,-101 L37,-95 "
-            "C42,-90 46,-83 50,-76 C51,-71 46,-69 43,-71 C40,-74 37,-75 34,-76 C31,-68 30,-58 27,-50 "
-            "C25,-45 22,-42 19,-41 L20,-22 L19,0 H11 L12,-22 L8,-39 C0,-36 -12,-37 -19,-41 "
-            "C-20,-34 -25,-28 -24,-22 L-25,0 H-34 L-33,-22 C-37,-32 -38,-45 -37,-58Z",
-            ink(coat),
-        )
-        + path("M8,-39 C0,-36 -12,-37 -19,-41 L-24,-26 C-30,-40 -26,-48 -18,-48 C-4,-46 8,-46 19,-52 L19,-41Z", far)
-        + path("M11,-24 L12,0 H19 L20,-24Z M-33,-22 L-34,0 H-25 L-24,-22Z", far)
-        + path("M32,-98 C22,-96 10,-84 5,-66 C12,-65 19,-69 22,-77 C26,-84 30,-88 36,-90Z", ink(mane))
-        + path("M38,-92 C43,-88 47,-81 49,-77 L45,-76 C43,-80 39,-86 36,-88Z", ink("#f4e6d2"))
-        + path("M11,-5 H19 V0 H11Z M-34,-5 H-25 V0 H-34Z", ink(mane))
+        line("M-4,-15 C-8,-20 -14,-22 -15,-31 M-11,-22 L-20,-25 M4,-15 C8,-20 14,-22 15,-31 M11,-22 L20,-25", horn, 3.4)
+        + _pair(ear, 9, -11, 0.5 * _EARS[ink.pose])
+        + path("M-12,-10 C-12,-19 12,-19 12,-10 C12,0 9,12 7,18 C4,22 -4,22 -7,18 C-9,12 -12,0 -12,-10Z", ink(coat))
+        + path("M-9,10 C-8,5 8,5 9,10 C9,23 -9,23 -9,10Z", ink("#fbf1de"))
+        + _nose(ink, 7, 4)
+        + face(ink, 6.8, -5.5, 2.6, 14, 4.4, coat, "#fbf1de")
     )
 
 
 def draw_deer(ink: Ink) -> str:
-    """A tan stag: wide pale antlers, white belly, throat and rump, thin legs."""
-    coat = "#c98d4e"
-    white = ink("#fbf1de")
-    far = ink.shade(coat, 0.6)
-    horn = ink("#5c3820")
-    return (
-        line("M25,-76 C14,-80 8,-88 11,-98 M13,-85 L4,-92 M18,-80 L20,-94", horn, 4)
-        + line("M30,-77 C40,-82 46,-88 43,-98 M41,-84 L50,-91 M35,-80 L32,-95", horn, 4)
-        + path("M-25,-32 L-16,-18 L-17,0 H-11 L-10,-20 L-12,-34Z M8,-34 L19,-18 L20,0 H26 L25,-20 L20,-36Z", far)
-        + path(
-            "M-36,-46 C-36,-54 -28,-56 -18,-54 C-6,-51 4,-52 10,-55 C15,-61 18,-68 22,-74 C27,-79 34,-78 38,-74 "
-            "L47,-67 C48,-63 44,-61 40,-62 L33,-62 C31,-54 28,-46 24,-40 C22,-36 18,-34 16,-34 L16,-18 L17,0 "
-            "H10 L9,-18 L7,-33 C0,-30 -10,-31 -18,-34 L-21,-17 L-20,0 H-27 L-28,-17 C-32,-26 -37,-36 -36,-46Z",
-            ink(coat),
-        )
-        + path("M-18,-34 C-10,-31 0,-30 7,-33 L16,-34 L20,-38 C8,-40 -8,-37 -24,-42 L-27,-30Z", white)
-        + path("M33,-62 C31,-54 28,-46 24,-40 C22,-46 24,-58 29,-64Z", white)
-        + path("M-36,-46 C-36,-51 -33,-54 -29,-54 C-27,-48 -30,-40 -34,-36Z", white)
-        + path("M24,-74 L10,-72 C12,-66 18,-65 23,-68Z", far)
-        + circle(45, -65.5, 3.2, ink(DARK))
-        + circle(33, -71, 2.2, ink(DARK))
+    """A tan stag: antlers, white belly and rump, thin legs."""
+    return _four_legged(
+        ink,
+        Build(
+            "#c98d4e",
+            29,
+            20,
+            32,
+            6.2,
+            (19, -22),
+            12,
+            _deer_head,
+            19,
+            "#4a2f1c",
+            "puff",
+            "#fbf1de",
+            0.8,
+            belly="#fbf1de",
+            hackles=False,
+        ),
     )
+
+
+def _canine_head(ink: Ink, coat: str, cheek: str, ear: str) -> str:
+    """The head of fox and wolf: wide pale cheeks that taper to the chin, pointed ears."""
+    return (
+        _pair(_pointed(ink, 8, 18, ink(coat), ear), 11, -10, 0.7 * _EARS[ink.pose])
+        + path("M-17,-8 C-14,-18 14,-18 17,-8 L23,6 L14,8 C9,15 5,19 0,19 C-5,19 -9,15 -14,8 L-23,6Z", ink(coat))
+        + path(
+            "M-23,6 L-12,2 C-6,2 -3,-1 0,-1 C3,-1 6,2 12,2 L23,6 L14,8 C9,15 5,19 0,19 C-5,19 -9,15 -14,8Z", ink(cheek)
+        )
+        + _nose(ink, 3.5)
+        + face(ink, 8, -4.6, 2.6, 10.4, 5.2, coat, cheek, teeth=True)
+    )
+
+
+def _wolf_head(ink: Ink, coat: str) -> str:
+    return _canine_head(ink, coat, "#e3e9f0", "#3d4654")
 
 
 def draw_wolf(ink: Ink) -> str:
-    """A blue-grey wolf that howls: muzzle to the sky, thick ruff, bushy tail hanging."""
-    coat = "#74839a"
-    pale = ink("#dfe6ee")
-    far = ink.shade(coat, 0.55)
-    return (
-        path("M-30,-50 C-44,-48 -52,-30 -49,-8 C-40,-12 -30,-24 -25,-38Z", ink.shade(coat, 0.7))
-        + path("M-24,-34 L-14,-20 L-17,0 H-8 L-6,-22 L-8,-34Z M10,-34 L24,-20 L24,0 H33 L32,-22 L26,-36Z", far)
-        + path(
-            "M-35,-46 C-33,-55 -20,-55 -8,-54 L-2,-60 L2,-58 L5,-68 L9,-66 L12,-75 L1,-88 L18,-85 "
-            "C24,-90 33,-95 41,-100 L47,-95 L34,-82 L46,-84 L46,-79 L38,-71 L37,-62 L33,-62 L33,-50 L28,-48 "
-            "C27,-40 23,-34 19,-32 L20,0 H10 L9,-27 C0,-26 -10,-28 -18,-33 L-24,-20 L-23,0 H-33 L-33,-20 "
-            "C-36,-28 -37,-38 -35,-46Z",
-            ink(coat),
-        )
-        + path("M34,-82 L46,-84 L46,-79 L38,-71 L37,-62 L33,-62 L33,-50 L28,-48 L24,-36 C20,-50 24,-70 32,-82Z", pale)
-        + path("M9,-27 C0,-26 -10,-28 -18,-33 L-22,-24 C-30,-34 -22,-40 -10,-38 C4,-36 14,-38 20,-44 L19,-32Z", far)
-        + circle(44, -98, 3.4, ink(DARK))
-        + line("M24,-84 L29,-87", ink(DARK), 3)
+    """A blue-grey wolf: pale cheeks, pointed ears, bushy tail."""
+    return _four_legged(ink, Build("#74839a", 25, 25, 34, 8.6, (20, -22), 20, _wolf_head, 19, tail="bush", rear=0.9))
+
+
+def _fox_head(ink: Ink, coat: str) -> str:
+    return _canine_head(ink, coat, PALE, "#3a2420")
+
+
+def draw_fox(ink: Ink) -> str:
+    """An orange fox: white cheeks, dark legs, a bushy tail with a white tip."""
+    return _four_legged(
+        ink,
+        Build("#e8702a", 17, 20, 30, 7, (19, -22), 14, _fox_head, 19, "#4a2a20", "bush", PALE, 0.98, 4, belly=PALE),
     )
+
+
+def _rabbit_head(ink: Ink, coat: str) -> str:
+    ear = path("M-5,4 C-8,-12 -5,-30 1,-31 C8,-30 8,-12 5,4Z", ink(coat)) + path(
+        "M-2.5,2 C-4,-12 -2,-24 1,-25 C4,-24 4.5,-12 2.5,2Z", ink("#e9a3a3")
+    )
+    fall = {"downcast": 128.0, "asleep": 105.0, "alarmed": 48.0}.get(ink.pose, 8.0)
+    return (
+        _pair(ear, 7, -12, fall)
+        + ellipse(0, 0, 17.5, 16, ink(coat))
+        + ellipse(0, 8, 9.5, 7, ink(PALE))
+        + path("M-3,2.5 H3 L0,6Z", ink("#e0737c"))
+        + face(ink, 8, -3, 2.7, 8.8, 4.4, coat, PALE, teeth=False)
+    )
+
+
+def draw_rabbit(ink: Ink) -> str:
+    """A grey-brown rabbit: round, very long ears, white puff of a tail."""
+    return _four_legged(
+        ink,
+        Build(
+            "#b49a82",
+            7,
+            28,
+            18,
+            9,
+            (16, -22),
+            16,
+            _rabbit_head,
+            17,
+            tail="puff",
+            tip="#ffffff",
+            rear=0.95,
+            hackles=False,
+        ),
+    )
+
+
+def _cow_head(ink: Ink, coat: str) -> str:
+    ear = path("M-2,3 C2,-7 12,-8 17,-3 C13,5 5,7 -2,3Z", ink.shade(coat, 0.78))
+    horn = path("M-3,3 C-2,-5 2,-9 7,-11 C7,-4 6,1 3,4Z", ink("#d8c9a4"))
+    dark = "#2f2a2e"
+    return (
+        _pair(horn, 8, -15, 0)
+        + _pair(ear, 12, -9, 0.45 * _EARS[ink.pose])
+        + _long_face(ink, coat, "#f2b3a6", 15)
+        + path("M-2,-16.5 H2 L1.6,3 H-1.6Z", ink(PALE if is_dark(coat) else dark))
+    )
+
+
+def draw_cow(ink: Ink) -> str:
+    """A white cow with black patches and a pink muzzle."""
+    return _four_legged(
+        ink,
+        Build(
+            "#f4efe6",
+            22,
+            34,
+            36,
+            9.5,
+            (21, -20),
+            20,
+            _cow_head,
+            20,
+            "#4a3a34",
+            "cord",
+            "#3a2f2f",
+            0.84,
+            -1,
+            spots="#2f2a2e",
+            hackles=False,
+        ),
+    )
+
+
+def _sheep_head(ink: Ink, coat: str) -> str:
+    skin = "#d9b08c"
+    ear = path("M-2,3 C2,-5 11,-6 15,-2 C12,4 4,6 -2,3Z", ink.shade(skin, 0.85))
+    wool = "".join(circle(x, y, 7, ink(coat)) for x, y in ((-9, -13), (0, -16), (9, -13)))
+    return (
+        _pair(ear, 11, -5, 0.5 * _EARS[ink.pose])
+        + path("M-14,-8 C-14,-18 14,-18 14,-8 C14,6 11,18 0,18 C-11,18 -14,6 -14,-8Z", ink(skin))
+        + wool
+        + path("M-2.5,4 H2.5 L0,7Z", ink(DARK))
+        + face(ink, 6.6, -1.5, 2.6, 10.6, 4.6, skin)
+    )
+
+
+def draw_sheep(ink: Ink) -> str:
+    """A woolly white sheep with a tan face and dark legs."""
+    return _four_legged(
+        ink,
+        Build(
+            "#f5f1e8",
+            15,
+            34,
+            28,
+            7,
+            (19, -14),
+            16,
+            _sheep_head,
+            18,
+            "#4a4048",
+            "puff",
+            None,
+            0.92,
+            wool=True,
+            hackles=False,
+        ),
+    )
+
+
+def _bear_head(ink: Ink, coat: str) -> str:
+    ear = circle(0, 0, 7, ink(coat)) + circle(0.5, 0.5, 3.6, ink.shade(coat, 0.62))
+    x, y = {"downcast": (17, -6), "asleep": (16, -9), "alarmed": (18, -5)}.get(ink.pose, (14, -14))
+    return (
+        _pair(ear, x, y, 0)
+        + ellipse(0, 0, 20, 18, ink(coat))
+        + ellipse(0, 8.5, 12, 9, ink("#e3bd8c"))
+        + _nose(ink, 3.2, 5)
+        + face(ink, 8.6, -4.5, 2.7, 10.8, 5.6, coat, "#e3bd8c", teeth=True)
+    )
+
+
+def draw_bear(ink: Ink) -> str:
+    """A big brown bear: round ears, pale muzzle, thick legs."""
+    return _four_legged(
+        ink, Build("#86552f", 15, 40, 34, 14, (20, -17), 26, _bear_head, 20, tail="puff", rear=0.84, shift=-1)
+    )
+
+
+def _elephant_head(ink: Ink, coat: str) -> str:
+    fall = {"downcast": 16.0, "asleep": 14.0, "cheering": -22.0, "smiling": -6.0, "alarmed": -34.0}.get(ink.pose, 0.0)
+    ear = path("M-2,-8 C10,-20 23,-12 22,4 C21,18 10,23 -2,12Z", ink.shade(coat, 0.8)) + path(
+        "M1,-5 C9,-13 18,-8 17,3 C16,13 9,16 1,9Z", ink("#d9a0a0")
+    )
+    trunk = {
+        "cheering": "M0,4 C2,18 16,20 18,4 C19,-6 16,-16 24,-22",
+        "smiling": "M0,4 C0,20 6,27 16,24 C22,21 20,14 18,12",
+        "alarmed": "M0,4 C2,18 18,18 22,4 C24,-4 24,-12 32,-14",
+        "downcast": "M0,4 C0,16 0,24 -2,30",
+        "asleep": "M0,4 C0,12 8,15 20,15",
+    }.get(ink.pose, "M0,4 C0,20 2,30 11,29")
+    return (
+        _pair(ear, 13, -2, fall)
+        + ellipse(0, -2, 18, 18, ink(coat))
+        + face(ink, 9, -5, 2.7, 10.5, 9 if ink.pose != "alarmed" else 6, coat)
+        + line(trunk, ink.shade(coat, 0.68), 10.5)
+        + line(trunk, ink.shade(coat, 1.08), 8)
+    )
+
+
+def draw_elephant(ink: Ink) -> str:
+    """A grey elephant: wide ears, a trunk that hangs or is lifted."""
+    return _four_legged(
+        ink,
+        Build(
+            "#8d99a8",
+            20,
+            42,
+            30,
+            14,
+            (19, -13),
+            26,
+            _elephant_head,
+            22,
+            "#d8d2c6",
+            "cord",
+            "#4d545e",
+            0.82,
+            -4,
+            hackles=False,
+        ),
+    )
+
+
+def _beak(ink: Ink, x: float, y: float, w: float, colour: str) -> str:
+    """A beak that points at the viewer: closed, or open with the tongue showing; its corners smile or droop."""
+    lit, dark = ink(colour), ink.shade(colour, 0.7)
+    if ink.pose in ("cheering", "alarmed"):
+        deep = 1.7 if ink.pose == "cheering" else 2.1
+        return (
+            path(f"M{x - w},{y} H{x + w} L{x},{y + deep * w:.1f}Z", dark)
+            + path(f"M{x - 0.66 * w:.1f},{y} H{x + 0.66 * w:.1f} L{x},{y + (deep - 0.5) * w:.1f}Z", ink("#8a1c26"))
+            + path(f"M{x - w},{y} L{x},{y - 0.9 * w:.1f} L{x + w},{y}Z", lit)
+        )
+    bend = {"smiling": -0.45, "downcast": 0.5}.get(ink.pose, 0.0) * w
+    return path(
+        f"M{x - 0.9 * w:.1f},{y} L{x},{y - 0.8 * w:.1f} L{x + 0.9 * w:.1f},{y} L{x},{y + 1.2 * w:.1f}Z", lit
+    ) + line(
+        f"M{x - 0.95 * w:.1f},{y + bend:.1f} Q{x},{y - 1.1 * bend + 0.3 * w:.1f} {x + 0.95 * w:.1f},{y + bend:.1f}",
+        dark,
+        1.8,
+    )
+
+
+def _eyes(ink: Ink, spread: float, y: float, r: float, skin: str) -> str:
+    cheeks = ""
+    if ink.pose in ("smiling", "cheering"):
+        cheeks = "".join(
+            ellipse(x, y + 3.6 * r, 1.6 * r, 1.1 * r, ink("#f0686a"), 0.8) for x in (-1.6 * spread, 1.6 * spread)
+        )
+    return cheeks + eye(ink, -spread, y, r, skin, -1) + eye(ink, spread, y, r, skin, 1)
+
+
+_WINGS = {"plain": 0.0, "smiling": 28.0, "cheering": 128.0, "downcast": -6.0, "asleep": -4.0, "alarmed": 84.0}
+"""Degrees by which hanging wings are lifted."""
 
 
 def draw_bird(ink: Ink) -> str:
-    """A big robin: round body, red breast, brown back, beak, cocked tail."""
-    back = "#6b5546"
-    return (
-        line("M0,-16 L-2,-2 H8 M14,-16 L13,-2 H23", ink("#3c2a22"), 4)
-        + path("M-20,-42 L-49,-66 L-41,-38 L-22,-22Z", ink.shade(back, 0.7))
-        + path(
-            "M-26,-30 C-26,-52 -8,-66 6,-76 C20,-84 38,-76 38,-58 C40,-30 26,-10 4,-10 C-12,-10 -24,-18 -26,-30Z",
-            ink(back),
-        )
-        + path("M20,-72 C30,-76 38,-68 38,-58 C40,-36 28,-26 14,-26 C4,-40 6,-62 20,-72Z", ink("#e4412b"))
-        + path(
-            "M14,-26 C28,-26 36,-34 38,-48 C38,-26 24,-10 4,-10 C-8,-10 -18,-14 -22,-20 C-8,-20 4,-22 14,-26Z",
-            ink("#f5e9d6"),
-        )
-        + path("M-24,-42 C-14,-52 2,-54 8,-46 C8,-30 -10,-20 -34,-26Z", ink.shade(back, 0.62))
-        + path("M36,-68 L51,-61 L36,-56Z", ink("#f0a92b"))
-        + circle(25, -66, 4, ink(DARK))
-        + circle(26.2, -67.2, 1.3, ink("#ffffff"))
+    """A big round robin that looks at the viewer: red breast, brown back, yellow beak."""
+    back, breast = ink.own("#7a6250"), "#e4512f"
+    wing = path("M-6,-4 C6,-8 17,2 16,20 C15,32 8,38 4,40 C-2,30 -8,12 -6,-4Z", ink.shade(back, 0.68))
+    sits, bowed = ink.pose == "asleep", ink.pose == "downcast"
+    legs = "" if sits else line("M-9,-14 V-2.2 M-15,-2.2 H-3 M9,-14 V-2.2 M3,-2.2 H15", ink("#4a3226"), 4)
+    drop = 10.0 if sits else 0.0
+    body = path(
+        "M0,-66 C24,-66 33,-46 32,-34 C31,-18 18,-9 0,-9 C-18,-9 -31,-18 -32,-34 C-33,-46 -24,-66 0,-66Z", ink(back)
     )
+    belly = path("M-24,-30 C-22,-54 22,-54 24,-30 C22,-16 10,-11 0,-11 C-10,-11 -22,-16 -24,-30Z", ink(breast)) + path(
+        "M-19,-21 C-10,-27 10,-27 19,-21 C13,-13 6,-11 0,-11 C-6,-11 -13,-13 -19,-21Z", ink(PALE)
+    )
+    crest = path("M-11,-19 L-13,-33 L-4,-24 L0,-36 L4,-24 L13,-33 L11,-19Z", ink(back)) if ink.pose == "alarmed" else ""
+    head = (
+        crest
+        + circle(0, 0, 23, ink(back))
+        + path("M-19,5 C-17,-9 -4,-8 0,-1 C4,-8 17,-9 19,5 C17,20 8,23 0,23 C-8,23 -17,20 -19,5Z", ink(breast))
+        + _beak(ink, 0, 5, 6.5, "#f5b52e")
+        + _eyes(ink, 10, -5, 3.1, back)
+    )
+    x, y, turn = {"downcast": (4, -46, 14), "asleep": (3, -48, 12), "cheering": (0, -66, -6)}.get(ink.pose, (0, -63, 0))
+    if ink.pose == "smiling":
+        turn = 9
+    wings = _pair(wing, 24, -46, -_WINGS[ink.pose])
+    over = ink.pose in ("plain", "downcast", "asleep", "smiling")
+    whole = (body + belly + wings) if over else (wings + body + belly)
+    size = 0.95 if ink.pose in ("cheering", "alarmed") else 1.08
+    tail = path("M-8,-16 L-12,-3 H12 L8,-16Z", ink.shade(back, 0.5))
+    return moved(tail * (not sits) + legs + moved(whole + moved(head, x, y, turn), 0, drop - 2 * bowed), 0, 0, 0, size)
 
 
 def draw_owl(ink: Ink) -> str:
-    """A brown owl that looks out from a short stump: ear tufts, two big eye discs."""
-    coat, disc = "#8a5a34", "#f3ddb3"
-    eye = ink.grade("#ffb81c")
-    parts = (
-        path("M-19,0 L-16,-20 H16 L20,0Z", ink("#6e5a4c"))
-        + path("M4,0 L5,-20 H16 L20,0Z", ink("#463831"))
-        + ellipse(0, -20, 17, 4, ink("#c9ab86"))
-        + path(
-            "M-24,-62 L-26,-97 L-10,-88 H10 L26,-97 L24,-62 C30,-40 20,-20 0,-18 C-20,-20 -30,-40 -24,-62Z", ink(coat)
-        )
-        + ellipse(0, -40, 14, 18, ink(disc))
-        + path("M-26,-60 C-34,-42 -28,-26 -12,-20 C-16,-34 -16,-48 -22,-60Z", ink.shade(coat, 0.75))
-        + path("M26,-60 C34,-42 28,-26 12,-20 C16,-34 16,-48 22,-60Z", ink.shade(coat, 0.52))
-        + line("M-6,-42 L0,-38 L6,-42 M-6,-32 L0,-28 L6,-32", ink.shade(coat, 0.85), 2.6)
+    """A brown owl on a short stump: ear tufts, two big eye discs."""
+    coat, disc = ink.own("#8a5a34"), "#f3ddb3"
+    wing = path("M-6,-6 C6,-8 14,4 12,22 C11,34 2,40 -4,42 C-10,28 -10,10 -6,-6Z", ink.shade(coat, 0.62))
+    stump = (
+        path("M-19,0 L-16,-16 H16 L20,0Z", ink("#6e5a4c"))
+        + path("M4,0 L5,-16 H16 L20,0Z", ink("#463831"))
+        + ellipse(0, -16, 17, 4, ink("#c9ab86"))
     )
-    for x in (-11.5, 11.5):
-        parts += circle(x, -70, 12.5, ink(disc)) + circle(x, -70, 8.6, eye) + circle(x, -70, 4.8, ink(DARK))
-    return parts + path("M-5,-65 H5 L0,-53Z", ink("#d9822b"))
+    body = path("M-22,-60 C-30,-36 -20,-16 0,-15 C20,-16 30,-36 22,-60Z", ink(coat)) + ellipse(
+        0, -34, 14, 18, ink(disc)
+    )
+    body += line("M-6,-38 L0,-34 L6,-38 M-6,-28 L0,-24 L6,-28", ink.shade(coat, 0.85), 2.6)
+    tuft = path("M-7,4 L4,-17 L8,6Z", ink(coat))
+    fall = {"downcast": 70.0, "asleep": 30.0, "alarmed": -14.0}.get(ink.pose, 4.0)
+    head = _pair(tuft, 15, -12, fall) + ellipse(0, 0, 26, 20, ink(coat))
+    for x in (-10.5, 10.5):
+        head += circle(x, -1, 11.5, ink(disc))
+        if ink.pose in ("plain", "smiling", "alarmed"):
+            head += circle(x, -1, 8.4, ink("#ffb81c"))
+    head += _beak(ink, 0, 8, 4.6, "#d9822b") + _eyes(ink, 10.5, -1, 4.0, disc)
+    x, y, turn = {"downcast": (3, -54, 12), "asleep": (3, -58, 12), "smiling": (0, -68, 10)}.get(ink.pose, (0, -68, 0))
+    return moved(
+        stump + _pair(wing, 21, -54, -_WINGS[ink.pose]) + body + moved(head, x, y, turn),
+        0,
+        0,
+        0,
+        0.92 if ink.pose in ("cheering", "alarmed") else 1.0,
+    )
+
+
+def _bill(ink: Ink, colour: str, w: float, h: float) -> str:
+    """A flat bill in profile, its root at the origin: closed with a smiling or drooping corner, or open."""
+    lit, dark = ink(colour), ink.shade(colour, 0.72)
+    if ink.pose in ("cheering", "alarmed"):
+        return (
+            path(
+                f"M0,{-0.2 * h:.1f} L{0.8 * w:.1f},{-0.2 * h:.1f} L{0.7 * w:.1f},{1.1 * h:.1f} L0,{0.8 * h:.1f}Z",
+                ink("#8a1c26"),
+            )
+            + path(
+                f"M-2,{0.4 * h:.1f} Q{0.5 * w:.1f},{h:.1f} {0.86 * w:.1f},{0.9 * h:.1f} Q{0.6 * w:.1f},{1.7 * h:.1f} -3,{h:.1f}Z",
+                dark,
+            )
+            + path(
+                f"M-2,{-0.8 * h:.1f} Q{0.5 * w:.1f},{-0.8 * h:.1f} {w},{-0.9 * h:.1f} Q{w},{-0.1 * h:.1f} -2,{0.2 * h:.1f}Z",
+                lit,
+            )
+        )
+    bend = {"smiling": -0.75, "downcast": 0.6}.get(ink.pose, 0.1) * h
+    return path(
+        f"M-2,{-0.8 * h:.1f} Q{0.5 * w:.1f},{-0.5 * h:.1f} {w},{-0.1 * h:.1f} Q{w + 1:.1f},{0.7 * h:.1f} "
+        f"{0.5 * w:.1f},{0.8 * h:.1f} L-2,{0.9 * h:.1f}Z",
+        lit,
+    ) + line(f"M-1,{bend:.1f} Q{0.4 * w:.1f},{0.55 * h:.1f} {0.86 * w:.1f},{0.25 * h:.1f}", dark, 2.0)
+
+
+def _waterfowl(
+    ink: Ink, coat: str, neck_colour: str, neck: float, thick: float, r: float, bill: str, wing_tone: float
+) -> str:
+    """Duck and swan: a boat-shaped body, a neck of length `neck` and a head of radius r in profile.
+
+    coat, neck_colour: unlit.
+    """
+    pose = ink.pose
+    body = path(
+        "M-42,-36 C-36,-30 -24,-34 -10,-34 C6,-34 22,-32 26,-18 C28,-4 16,0 2,0 H-14 C-32,0 -40,-14 -42,-36Z", ink(coat)
+    ) + path("M-40,-24 C-30,-10 0,-8 26,-16 C27,-3 16,0 2,0 H-14 C-30,0 -37,-10 -40,-24Z", ink.shade(coat, 0.8))
+    wing = path("M16,-2 C8,-14 -14,-15 -34,-10 C-30,4 -8,14 8,10 C14,8 18,4 16,-2Z", ink.shade(coat, wing_tone))
+    lift = {"cheering": 62.0, "alarmed": 38.0, "smiling": 12.0, "downcast": -8.0}.get(pose, 0.0)
+    if pose in ("cheering", "alarmed"):
+        wing = moved(wing, 10, -27, lift, 1.2) + moved(wing, 2, -26, lift + 24, 1.1)
+    else:
+        wing = moved(wing, 4, -21, lift)
+    # head: centre and turn; neck: control point on its way from the breast
+    hx, hy, turn, cx, cy = {
+        "plain": (24, -30 - neck, 0, 14, -24 - 0.8 * neck),
+        "smiling": (22, -33 - neck, -12, 12, -26 - 0.8 * neck),
+        "cheering": (24, -34 - neck, -28, 16, -26 - 0.7 * neck),
+        "downcast": (34, -22 - 0.12 * neck, 30, 28, -40 - 0.5 * neck),
+        "asleep": (6, -34, 14, 38, -34 - 0.5 * neck),
+        "alarmed": (26, -28 - 0.9 * neck, 2, 0, -24 - 0.8 * neck),
+    }[pose]
+    curve = f"M17,-17 Q{cx},{cy:.1f} {hx},{hy:.1f}"
+    cheek = ellipse(2, 0.5 * r, 0.3 * r, 0.22 * r, ink("#f0686a"), 0.8) if pose in ("smiling", "cheering") else ""
+    head = moved(_bill(ink, bill, 1.2 * r, 0.42 * r), 0.78 * r, 0.18 * r) + circle(0, 0, r, ink(neck_colour)) + cheek
+    head += eye(ink, 0.34 * r, -0.2 * r, 0.2 * r, neck_colour)
+    ruffle = ""
+    if pose == "alarmed":
+        ruffle = path(
+            f"M{-0.6 * r:.1f},{-0.6 * r:.1f} L{-1.5 * r:.1f},{-1.2 * r:.1f} L{-0.4 * r:.1f},{-0.95 * r:.1f} "
+            f"L{-0.7 * r:.1f},{-1.75 * r:.1f} L{0.3 * r:.1f},{-0.9 * r:.1f}Z",
+            ink(neck_colour),
+        )
+    front = line(curve, ink(neck_colour), thick) + moved(ruffle + head, hx, hy, turn)
+    behind = wing if pose in ("cheering", "alarmed") else ""
+    return behind + body + ("" if behind else wing) + front
+
+
+def draw_duck(ink: Ink) -> str:
+    """A big yellow duck with an orange bill."""
+    coat = ink.own("#f6c52b")
+    return moved(_waterfowl(ink, coat, coat, 12, 22, 17, "#f0741f", 0.82), 0, 0, 0, 1.12)
+
+
+def draw_swan(ink: Ink) -> str:
+    """A white swan: a long curved neck, an orange bill."""
+    coat = ink.own("#f8f6f2")
+    return _waterfowl(ink, coat, coat, 42, 11, 12, "#ee7a24", 0.88)
+
+
+def draw_fish(ink: Ink) -> str:
+    """A large orange fish above the ground: it leaps when it is glad and lies low when it is sad or asleep."""
+    coat = ink.own("#f08a24")
+    fin = ink.shade(coat, 0.68)
+    x, y, turn, size = {
+        "plain": (0, -46, 0, 1.0),
+        "smiling": (0, -50, -12, 1.0),
+        "cheering": (0, -52, -38, 0.92),
+        "downcast": (0, -32, 20, 0.96),
+        "asleep": (0, -27, 0, 1.0),
+        "alarmed": (0, -48, 6, 1.0),
+    }[ink.pose]
+    spines = (
+        "M-20,-20 L-16,-38 L-8,-26 L-2,-41 L6,-27 L12,-38 L18,-20Z"
+        if ink.pose == "alarmed"
+        else ("M-20,-20 C-14,-36 6,-36 16,-22Z" if ink.pose != "downcast" else "M-22,-18 C-18,-27 0,-27 10,-23Z")
+    )
+    fish = (
+        path("M-24,0 L-48,-22 C-44,-8 -44,8 -48,22Z", fin)
+        + path(spines, fin)
+        + path("M-32,0 C-20,-32 26,-36 46,-2 C28,32 -18,30 -32,0Z", ink(coat))
+        + path("M-32,0 C-10,16 24,14 46,-2 C28,32 -18,30 -32,0Z", ink.shade(coat, 1.25))
+        + path("M0,-26 C8,-12 8,10 0,25 L-8,24 C-1,10 -1,-12 -8,-25Z", ink(PALE))
+        + path("M-4,6 C-14,6 -20,14 -18,22 C-8,22 0,16 2,10Z", fin)
+        + mouth(ink, 31, 9, 6.5, coat)
+        + (ellipse(20, 6, 5, 3.4, ink("#f0505a"), 0.8) if ink.pose in ("smiling", "cheering") else "")
+        + eye(ink, 24, -7, 4.4, coat)
+    )
+    return moved(fish, x, y, turn, size)
 
 
 def draw_butterfly(ink: Ink) -> str:
-    """A big butterfly that hovers above the ground: orange fore wings, magenta hind wings."""
-    upper, lower = "#ff8a1f", "#dd3a94"
+    """A big butterfly above the ground: orange fore wings, magenta hind wings, a round face."""
+    upper, lower = ink.own("#ff8a1f"), ink.shade(ink.own("#ff8a1f"), 0.6) if ink.coat else ink("#dd3a94")
+    rim = ink("#3a1c2c")
+    skin = "#f6d08a"
+    # turn of the fore wings, of the hind wings, width of both, height of the body's middle
+    fore, hind, width, y = {
+        "plain": (0, 0, 1.0, -50),
+        "smiling": (-8, -4, 1.0, -54),
+        "cheering": (-30, -24, 0.94, -46),
+        "downcast": (58, 34, 0.8, -46),
+        "asleep": (64, 40, 0.55, -36),
+        "alarmed": (14, -22, 1.04, -50),
+    }[ink.pose]
     wings = ""
-    for side, tone in ((-1, 1.0), (1, 0.8)):
-        wings += f'<g transform="translate(0 -54) scale({side} 1)">'
-        wings += path("M2,2 C16,0 38,4 36,20 C34,36 14,38 8,26 C4,18 2,10 2,2Z", ink.shade(lower, 0.5))
-        wings += path("M4,5 C16,4 32,8 30,19 C28,30 15,30 11,23 C7,17 5,11 4,5Z", ink.shade(lower, tone))
-        wings += path("M2,4 C2,-16 16,-44 42,-44 C52,-42 48,-4 34,2 C24,7 12,6 2,4Z", ink("#3a1c2c"))
-        wings += path("M5,1 C6,-14 18,-36 37,-37 C43,-34 40,-8 30,-3 C22,1 12,2 5,1Z", ink.shade(upper, tone))
-        wings += circle(33, -26, 4.4, ink("#fff0c8")) + "</g>"
-    body = line("M0,-64 V-30", ink(DARK), 6) + circle(0, -67, 4.4, ink(DARK))
-    feelers = line("M-1,-69 C-4,-78 -8,-82 -12,-84 M1,-69 C4,-78 8,-82 12,-84", ink(DARK), 2.6)
-    return f'<g transform="rotate(12 0 -54)">{wings}{feelers}{body}</g>'
+    for side in (-1, 1):
+        rear = path("M2,2 C16,0 38,4 36,20 C34,36 14,38 8,26 C4,18 2,10 2,2Z", rim) + path(
+            "M5,6 C16,5 31,9 29,19 C27,29 16,29 12,22 C8,16 6,11 5,6Z", lower
+        )
+        front = path("M2,4 C2,-16 14,-40 40,-40 C50,-38 46,-4 34,2 C24,7 12,6 2,4Z", rim)
+        front += path("M6,0 C7,-14 18,-33 36,-34 C41,-30 39,-8 30,-3 C22,1 12,2 6,0Z", ink(upper))
+        front += circle(31, -24, 4.6, ink("#fff0c8"))
+        wings += f'<g transform="scale({side * width} 1)">{moved(rear, 0, 0, hind)}{moved(front, 0, 0, fore)}</g>'
+    tips = {"downcast": ("-15,-2", "15,-2"), "asleep": ("-14,-4", "14,-4"), "alarmed": ("-14,-22", "14,-22")}.get(
+        ink.pose, ("-10,-24", "10,-24")
+    )
+    head = (
+        line(f"M-3,-8 Q-6,-18 {tips[0]} M3,-8 Q6,-18 {tips[1]}", ink(DARK), 2.6)
+        + circle(0, 0, 11.5, ink(skin))
+        + face(ink, 4.6, -1.6, 1.9, 5.4, 3.6, skin)
+    )
+    body = line("M0,-6 V26", ink(DARK), 7)
+    bowed = {"downcast": (2, -10, 16), "asleep": (2, -12, 12)}.get(ink.pose, (0, -16, 0))
+    return moved(wings + body + moved(head, *bowed), 0, y)
