@@ -12,6 +12,8 @@ from emofeedback.scenes.draw.faces import DARK, PALE, eye, face, is_dark, mouth,
 
 Point = tuple[float, float]
 
+_HEAD = 1.24
+"""Heads are drawn this much larger than their local units, so that a face can be read in a small picture."""
 _EARS = {"plain": 0.0, "smiling": -4.0, "cheering": -12.0, "downcast": 78.0, "asleep": 40.0, "alarmed": 62.0}
 """Degrees by which upright ears fall outwards."""
 _FLAPS = {"plain": 0.0, "smiling": 14.0, "cheering": 62.0, "downcast": -8.0, "asleep": -4.0, "alarmed": 88.0}
@@ -23,9 +25,11 @@ class Build:
     """Proportions of a four-legged animal, in local units; colours unlit.
 
     legs, depth, length: length of the legs, thickness of the trunk, hip to shoulder. limb: thickness of a leg.
-    reach: centre of the head, seen from the shoulder. neck: its thickness. head: its drawing and its radius.
+    reach: centre of the head, seen from the shoulder. neck: its thickness. head: its drawing; radius, without ears.
+    wide: half-width of the head with ears upright and fallen. tall, chin: how far it goes up and down.
     feet: colour of hooves or paws, None = the coat. tail: "bush", "cord", "hair" or "puff". tip: colour of its end.
-    rear: scale of the animal that rears up, so that it stays in the box. shift: x of the whole.
+    belly, mane: their colours, where there are any. spots: colour of patches. wool: the outline is curly.
+    hackles: the hair on the back stands up when alarmed. grazes: a hoofed or heavy animal, whose tail hangs.
     """
 
     coat: str
@@ -37,16 +41,18 @@ class Build:
     neck: float
     head: Callable[[Ink, str], str]
     radius: float
+    wide: tuple[float, float]
+    tall: float
+    chin: float
     feet: str | None = None
     tail: str = "cord"
     tip: str | None = None
-    rear: float = 1.0
-    shift: float = 0.0
     belly: str | None = None
     spots: str | None = None
     wool: bool = False
     mane: str | None = None
     hackles: bool = True
+    grazes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ def _joints(pose: str, b: Build) -> Joints:
     half, y = b.length / 2, -b.legs - b.depth / 2
     hip, shoulder = (-half - 9, y), (half - 9, y)
     rx, ry = b.reach
+    radius, chin = _HEAD * b.radius, _HEAD * b.chin
     step = 0.32 * b.depth
 
     def standing(front: float = 0.0, hind: float = 0.0, fy: float = 0.0) -> tuple[tuple[Point, ...], ...]:
@@ -79,30 +86,36 @@ def _joints(pose: str, b: Build) -> Joints:
             ((sx - 0.4 * step, sy), (sx - 0.5 * step + front, fy)),
         )
 
+    tail = {
+        "plain": (-5.0, 20.0) if b.grazes else (-14.0, 8.0),
+        "smiling": (-13.0, 3.0) if b.grazes else (-11.0, -24.0),
+        "cheering": (-13.0, -14.0) if b.grazes else (-14.0, -20.0),
+        "downcast": (-1.0, 26.0),
+        "asleep": (-7.0, b.depth * 0.42),
+        "alarmed": (-15.0, -10.0),
+    }[pose]
     if pose == "cheering":
-        angle = radians(40)
+        angle = radians(42)
         hip = (-half - 5, y * 0.94)
         shoulder = (hip[0] + b.length * cos(angle), hip[1] - b.length * sin(angle) - 2)
         (hx, hy), (sx, sy) = hip, shoulder
         fore = max(b.legs, 14.0)
         legs = (
             ((hx + step, hy), (hx + step + 4, hy + 0.55 * b.legs), (hx + step, 0.0)),
-            ((sx + 4, sy + 3), (sx + 0.62 * fore, sy + 0.16 * fore + 6), (sx + 0.95 * fore + 6, sy - 0.22 * fore)),
+            ((sx + 4, sy + 3), (sx + 0.6 * fore + 5, sy + 6), (sx + 0.95 * fore + 13, sy - 0.3 * fore)),
             ((hx - 0.4 * step, hy), (hx - step, 0.0)),
-            ((sx, sy + 5), (sx + 0.55 * fore, sy + 0.5 * fore + 8), (sx + 0.95 * fore + 4, sy + 0.3 * fore)),
+            ((sx, sy + 5), (sx + 0.6 * fore + 4, sy + 0.4 * fore + 8), (sx + 0.95 * fore + 13, sy + 0.2 * fore + 2)),
         )
-        head = (sx + 0.62 * rx, sy + 0.9 * ry - 3)
-        return Joints(hip, ((hx + sx) / 2 - 3, (hy + sy) / 2 - 2), shoulder, head, 8, legs, (-14, -20))
+        head = (sx + 0.36 * rx, sy + 1.05 * ry - 3)
+        return Joints(hip, ((hx + sx) / 2 - 3, (hy + sy) / 2 - 2), shoulder, head, 8, legs, tail)
     if pose == "downcast":
         shoulder = (shoulder[0], y + 0.1 * b.depth)
-        head = (
-            shoulder[0] + max(0.86 * rx, 0.5 * b.depth + 0.5 * b.radius),
-            min(-1.12 * b.radius - 4, y + 0.75 * b.radius),
-        )
-        return Joints(hip, (-9, y + 0.12 * b.depth), shoulder, head, 10, standing(), (-1, 26))
+        ahead = max(0.86 * rx, 0.5 * b.depth + 0.45 * radius)
+        head = (shoulder[0] + ahead, min(-chin - 5, y + 0.6 * radius))
+        return Joints(hip, (-9, y + 0.12 * b.depth), shoulder, head, 10, standing(), tail)
     if pose == "asleep":
         y = -b.depth / 2
-        hip, shoulder = (-half - 9, y), (half - 9, y + 1)
+        hip, shoulder = (-half - 9, y), (half - 9, y)
         sx, thick = shoulder[0], b.limb / 2
         legs = (
             ((hip[0], -thick), (hip[0] + 0.5 * b.length, -thick)),
@@ -110,23 +123,19 @@ def _joints(pose: str, b: Build) -> Joints:
             ((hip[0] - 2, -thick - 3), (hip[0] + 0.5 * b.depth + 4, -thick)),
             ((sx - 4, -thick - 2), (sx + 0.5 * b.depth + 6, -thick)),
         )
-        head = (sx + 0.42 * b.depth + 0.62 * b.radius, -0.96 * b.radius)
-        return Joints(hip, (-9, y - 2), shoulder, head, 8, legs, (-7, b.depth * 0.42))
+        head = (sx + 0.42 * b.depth + 0.6 * radius, -chin - 1.5)
+        return Joints(hip, (-9, y - 2), shoulder, head, 8, legs, tail)
     if pose == "alarmed":
         hip, shoulder = (hip[0], y + 1), (shoulder[0] - 3, y + 2)
         head = (shoulder[0] + 0.78 * rx + 2, shoulder[1] + 0.72 * ry)
-        return Joints(hip, (-10, y - 0.5 * b.depth - 4), shoulder, head, -5, standing(11, -6), (-17, -15))
+        return Joints(hip, (-10, y - min(0.5 * b.depth, 9)), shoulder, head, -5, standing(11, -6), tail)
     if pose == "smiling":
         legs = standing()
-        (sx, sy), thick = shoulder, b.legs
-        raised = (
-            (sx + step, sy),
-            (sx + step + 0.5 * thick + 6, y + 0.6 * b.depth),
-            (sx + step + 0.36 * thick + 9, -0.42 * thick),
-        )
+        (sx, sy), knee = shoulder, shoulder[0] + step + 0.5 * b.legs + 6
+        raised = ((sx + step, sy), (knee, y + 0.6 * b.depth), (knee + 3 - 0.14 * b.legs, -0.42 * b.legs))
         legs = (legs[0], raised, legs[2], legs[3])
-        return Joints(hip, (-9, y + 1), shoulder, (shoulder[0] + rx, shoulder[1] + ry - 1), 9, legs, (-11, -24))
-    return Joints(hip, (-9, y + 1), shoulder, (shoulder[0] + rx, shoulder[1] + ry), 0, standing(), (-14, 8))
+        return Joints(hip, (-9, y + 1), shoulder, (sx + rx, sy + ry - 1), 9, legs, tail)
+    return Joints(hip, (-9, y + 1), shoulder, (shoulder[0] + rx, shoulder[1] + ry), 0, standing(), tail)
 
 
 def _four_legged(ink: Ink, b: Build) -> str:
@@ -151,15 +160,22 @@ def _four_legged(ink: Ink, b: Build) -> str:
     (sx, sy), (hx, hy) = j.shoulder, j.head
     neck = line(f"M{sx:.1f},{sy:.1f} L{hx:.1f},{hy:.1f}", lit, b.neck) if not b.wool else ""
     if b.mane is not None:
-        off = 0.4 * b.neck
-        neck = (
-            line(
-                f"M{sx - off:.1f},{sy - 0.3 * b.neck:.1f} L{hx - off - 2:.1f},{hy - 2:.1f}", ink(b.mane), 0.62 * b.neck
-            )
-            + neck
-        )
-    parts += neck + moved(b.head(ink, coat), hx, hy, j.turn)
-    return moved(parts, b.shift, 0, 0, b.rear if ink.pose == "cheering" else 1.0)
+        reach = ((hx - sx) ** 2 + (hy - sy) ** 2) ** 0.5
+        ox, oy = 0.42 * b.neck * (hy - sy) / reach, -0.42 * b.neck * (hx - sx) / reach
+        neck = line(f"M{sx + ox:.1f},{sy + oy:.1f} L{hx + ox:.1f},{hy + oy:.1f}", ink(b.mane), 0.6 * b.neck) + neck
+    parts += neck + moved(b.head(ink, coat), hx, hy, j.turn, _HEAD)
+    return _fitted(parts, ink.pose, b, j)
+
+
+def _fitted(parts: str, pose: str, b: Build, j: Joints) -> str:
+    """The animal in the middle of its box, made smaller where ears, tail or a reared body would leave it."""
+    wide = _HEAD * b.wide[pose in ("downcast", "asleep", "alarmed")]
+    rump = j.hip[0] - 0.5 * b.depth
+    thick = {"bush": 12.0, "puff": 5.0, "hair": 7.0}.get(b.tail, 6.0)
+    left = min(rump, rump + 0.08 * b.depth + 1.2 * j.tail[0] - thick)
+    right = max(j.head[0] + wide, *(x + b.limb / 2 for leg in j.legs for x, _ in leg))
+    size = min(1.0, 99.0 / (right - left), 99.0 / (_HEAD * b.tall - j.head[1]))
+    return moved(parts, -size * (left + right) / 2, 0, 0, size)
 
 
 def _trunk(ink: Ink, b: Build, j: Joints, coat: str, lit: str, dim: str) -> str:
@@ -172,7 +188,7 @@ def _trunk(ink: Ink, b: Build, j: Joints, coat: str, lit: str, dim: str) -> str:
             t = k / 5
             x = (1 - t) ** 2 * hx + 2 * t * (1 - t) * cx + t * t * sx
             y = (1 - t) ** 2 * hy + 2 * t * (1 - t) * cy + t * t * sy - 0.42 * b.depth
-            parts += path(f"M{x - 5:.1f},{y + 5:.1f} L{x - 4:.1f},{y - 9:.1f} L{x + 5:.1f},{y + 4:.1f}Z", lit)
+            parts += path(f"M{x - 6:.1f},{y + 5:.1f} L{x - 5:.1f},{y - 11:.1f} L{x + 6:.1f},{y + 4:.1f}Z", lit)
     if b.wool:
         for k in range(8):
             t = k / 7
@@ -180,7 +196,7 @@ def _trunk(ink: Ink, b: Build, j: Joints, coat: str, lit: str, dim: str) -> str:
             y = hy + (sy - hy) * t
             arch = 1 - (2 * t - 1) ** 2
             lift = 0.5 * b.depth * (0.35 + 0.6 * arch)
-            parts += circle(x, y + 0.55 * lift, 0.28 * b.depth, dim) + circle(
+            parts += circle(x, min(y + 0.55 * lift, -0.29 * b.depth), 0.28 * b.depth, dim) + circle(
                 x, y - lift * 0.8 + arch * (by - (hy + sy) / 2), 0.3 * b.depth, lit
             )
     parts += line(spine, dim, b.depth)
@@ -198,9 +214,7 @@ def _trunk(ink: Ink, b: Build, j: Joints, coat: str, lit: str, dim: str) -> str:
     if b.spots is not None:
         spot = ink(PALE if is_dark(coat) else b.spots)
         parts += ellipse(hx + 1, hy - 0.12 * b.depth, 0.3 * b.depth, 0.26 * b.depth, spot)
-        parts += ellipse(
-            (hx + sx) / 2 + 5, (hy + sy) / 2 + by * 0 - 0.05 * b.depth, 0.22 * b.depth, 0.3 * b.depth, spot
-        )
+        parts += ellipse((hx + sx) / 2 + 5, (hy + sy) / 2 - 0.05 * b.depth, 0.22 * b.depth, 0.3 * b.depth, spot)
     return parts
 
 
@@ -211,7 +225,7 @@ def _tail(ink: Ink, b: Build, j: Joints, coat: str) -> str:
         up = 4.0 if ink.pose in ("downcast", "asleep") else -3.0
         return circle(x, y + up, 6.5, ink(b.tip or coat))
     low = min(-3.0, y + 1.35 * dy)
-    end = (x + 1.2 * dx, low if dy > 0 else y + dy)
+    end = (x + 1.2 * dx, min(low, -5.5) if dy > 0 else y + dy)
     bend = (x + (-0.95 * abs(dx) - 3), y + (0.1 * dy if dy > 0 else 0.25 * dy))
     curve = f"M{x + 4:.1f},{y:.1f} Q{bend[0]:.1f},{bend[1]:.1f} {end[0]:.1f},{end[1]:.1f}"
     if b.tail == "cord":
@@ -255,7 +269,21 @@ def _dog_head(ink: Ink, coat: str) -> str:
 
 def draw_dog(ink: Ink) -> str:
     """A brown-orange dog: floppy ears, round pale muzzle, red collar."""
-    return _four_legged(ink, Build("#d98436", 21, 24, 32, 9.5, (21, -25), 17, _dog_head, 19, tail="cord", rear=0.98))
+    build = Build(
+        coat="#d98436",
+        legs=21,
+        depth=24,
+        length=22,
+        limb=9.5,
+        reach=(21, -25),
+        neck=17,
+        head=_dog_head,
+        radius=19,
+        wide=(35, 39),
+        tall=22,
+        chin=18,
+    )
+    return _four_legged(ink, build)
 
 
 def _cat_head(ink: Ink, coat: str) -> str:
@@ -272,27 +300,41 @@ def _cat_head(ink: Ink, coat: str) -> str:
 
 def draw_cat(ink: Ink) -> str:
     """A dark grey cat: pointed ears, whiskers, pale muzzle, long tail."""
-    return _four_legged(
-        ink, Build("#5d5b70", 19, 20, 32, 8, (19, -22), 13, _cat_head, 17.5, feet=PALE, tail="cord", rear=0.98)
+    build = Build(
+        coat="#5d5b70",
+        legs=19,
+        depth=20,
+        length=22,
+        limb=8,
+        reach=(19, -22),
+        neck=13,
+        head=_cat_head,
+        radius=17.5,
+        wide=(25, 28),
+        tall=28,
+        chin=16,
+        feet=PALE,
     )
+    return _four_legged(ink, build)
 
 
-def _long_face(ink: Ink, coat: str, muzzle: str, width: float, teeth: bool = True) -> str:
+def _long_face(ink: Ink, coat: str, muzzle: str, width: float) -> str:
     """The long head of a grazing animal: eyes high, a broad pale muzzle below."""
     w = width
     return (
         path(
-            f"M{-w},-10 C{-w},-19 {w},-19 {w},-10 L{0.86 * w:.1f},12 C{0.8 * w:.1f},24 {-0.8 * w:.1f},24 {-0.86 * w:.1f},12Z",
+            f"M{-w},-10 C{-w},-19 {w},-19 {w},-10 L{0.86 * w:.1f},12 C{0.8 * w:.1f},24 {-0.8 * w:.1f},24 "
+            f"{-0.86 * w:.1f},12Z",
             ink(coat),
         )
         + path(
-            f"M{-0.95 * w:.1f},9 C{-0.9 * w:.1f},3 {0.9 * w:.1f},3 {0.95 * w:.1f},9 C{1.1 * w:.1f},26 {-1.1 * w:.1f},26 "
-            f"{-0.95 * w:.1f},9Z",
+            f"M{-0.95 * w:.1f},9 C{-0.9 * w:.1f},3 {0.9 * w:.1f},3 {0.95 * w:.1f},9 "
+            f"C{1.1 * w:.1f},26 {-1.1 * w:.1f},26 {-0.95 * w:.1f},9Z",
             ink(muzzle),
         )
         + ellipse(-0.42 * w, 9, 1.6, 1.9, ink(DARK))
         + ellipse(0.42 * w, 9, 1.6, 1.9, ink(DARK))
-        + face(ink, 0.58 * w, -6.5, 2.5, 15.2, 0.42 * w, coat, muzzle, teeth)
+        + face(ink, 0.58 * w, -6.5, 2.5, 15.2, 0.42 * w, coat, muzzle)
     )
 
 
@@ -308,26 +350,27 @@ def _horse_head(ink: Ink, coat: str) -> str:
 
 def draw_horse(ink: Ink) -> str:
     """A chestnut horse with a dark mane and tail."""
-    return _four_legged(
-        ink,
-        Build(
-            "#a8562a",
-            32,
-            26,
-            36,
-            9,
-            (20, -32),
-            18,
-            _horse_head,
-            20,
-            "#33180f",
-            "hair",
-            "#33180f",
-            0.84,
-            mane="#33180f",
-            hackles=False,
-        ),
+    build = Build(
+        coat="#a8562a",
+        legs=32,
+        depth=26,
+        length=27,
+        limb=9,
+        reach=(20, -32),
+        neck=18,
+        head=_horse_head,
+        radius=18,
+        wide=(15, 23),
+        tall=28,
+        chin=24,
+        feet="#33180f",
+        tail="hair",
+        tip="#33180f",
+        mane="#33180f",
+        hackles=False,
+        grazes=True,
     )
+    return _four_legged(ink, build)
 
 
 def _deer_head(ink: Ink, coat: str) -> str:
@@ -345,26 +388,27 @@ def _deer_head(ink: Ink, coat: str) -> str:
 
 def draw_deer(ink: Ink) -> str:
     """A tan stag: antlers, white belly and rump, thin legs."""
-    return _four_legged(
-        ink,
-        Build(
-            "#c98d4e",
-            29,
-            20,
-            32,
-            6.2,
-            (19, -22),
-            12,
-            _deer_head,
-            19,
-            "#4a2f1c",
-            "puff",
-            "#fbf1de",
-            0.8,
-            belly="#fbf1de",
-            hackles=False,
-        ),
+    build = Build(
+        coat="#c98d4e",
+        legs=29,
+        depth=20,
+        length=25,
+        limb=6.2,
+        reach=(19, -22),
+        neck=12,
+        head=_deer_head,
+        radius=17,
+        wide=(28, 31),
+        tall=33,
+        chin=21,
+        feet="#4a2f1c",
+        tail="puff",
+        tip="#fbf1de",
+        belly="#fbf1de",
+        hackles=False,
+        grazes=True,
     )
+    return _four_legged(ink, build)
 
 
 def _canine_head(ink: Ink, coat: str, cheek: str, ear: str) -> str:
@@ -386,7 +430,22 @@ def _wolf_head(ink: Ink, coat: str) -> str:
 
 def draw_wolf(ink: Ink) -> str:
     """A blue-grey wolf: pale cheeks, pointed ears, bushy tail."""
-    return _four_legged(ink, Build("#74839a", 25, 25, 34, 8.6, (20, -22), 20, _wolf_head, 19, tail="bush", rear=0.9))
+    build = Build(
+        coat="#74839a",
+        legs=25,
+        depth=25,
+        length=25,
+        limb=8.6,
+        reach=(20, -22),
+        neck=20,
+        head=_wolf_head,
+        radius=19,
+        wide=(25, 31),
+        tall=29,
+        chin=19.5,
+        tail="bush",
+    )
+    return _four_legged(ink, build)
 
 
 def _fox_head(ink: Ink, coat: str) -> str:
@@ -395,10 +454,25 @@ def _fox_head(ink: Ink, coat: str) -> str:
 
 def draw_fox(ink: Ink) -> str:
     """An orange fox: white cheeks, dark legs, a bushy tail with a white tip."""
-    return _four_legged(
-        ink,
-        Build("#e8702a", 17, 20, 30, 7, (19, -22), 14, _fox_head, 19, "#4a2a20", "bush", PALE, 0.98, 4, belly=PALE),
+    build = Build(
+        coat="#e8702a",
+        legs=17,
+        depth=20,
+        length=21,
+        limb=7,
+        reach=(19, -22),
+        neck=14,
+        head=_fox_head,
+        radius=19,
+        wide=(25, 31),
+        tall=29,
+        chin=19.5,
+        feet="#4a2a20",
+        tail="bush",
+        tip=PALE,
+        belly=PALE,
     )
+    return _four_legged(ink, build)
 
 
 def _rabbit_head(ink: Ink, coat: str) -> str:
@@ -417,24 +491,24 @@ def _rabbit_head(ink: Ink, coat: str) -> str:
 
 def draw_rabbit(ink: Ink) -> str:
     """A grey-brown rabbit: round, very long ears, white puff of a tail."""
-    return _four_legged(
-        ink,
-        Build(
-            "#b49a82",
-            7,
-            28,
-            18,
-            9,
-            (16, -22),
-            16,
-            _rabbit_head,
-            17,
-            tail="puff",
-            tip="#ffffff",
-            rear=0.95,
-            hackles=False,
-        ),
+    build = Build(
+        coat="#b49a82",
+        legs=7,
+        depth=28,
+        length=14,
+        limb=9,
+        reach=(16, -22),
+        neck=16,
+        head=_rabbit_head,
+        radius=17,
+        wide=(19, 36),
+        tall=44,
+        chin=16,
+        tail="puff",
+        tip="#ffffff",
+        hackles=False,
     )
+    return _four_legged(ink, build)
 
 
 def _cow_head(ink: Ink, coat: str) -> str:
@@ -451,27 +525,27 @@ def _cow_head(ink: Ink, coat: str) -> str:
 
 def draw_cow(ink: Ink) -> str:
     """A white cow with black patches and a pink muzzle."""
-    return _four_legged(
-        ink,
-        Build(
-            "#f4efe6",
-            22,
-            34,
-            36,
-            9.5,
-            (21, -20),
-            20,
-            _cow_head,
-            20,
-            "#4a3a34",
-            "cord",
-            "#3a2f2f",
-            0.84,
-            -1,
-            spots="#2f2a2e",
-            hackles=False,
-        ),
+    build = Build(
+        coat="#f4efe6",
+        legs=22,
+        depth=34,
+        length=27,
+        limb=9.5,
+        reach=(21, -20),
+        neck=20,
+        head=_cow_head,
+        radius=19,
+        wide=(31, 31),
+        tall=28,
+        chin=23,
+        feet="#4a3a34",
+        tail="cord",
+        tip="#3a2f2f",
+        spots="#2f2a2e",
+        hackles=False,
+        grazes=True,
     )
+    return _four_legged(ink, build)
 
 
 def _sheep_head(ink: Ink, coat: str) -> str:
@@ -489,26 +563,26 @@ def _sheep_head(ink: Ink, coat: str) -> str:
 
 def draw_sheep(ink: Ink) -> str:
     """A woolly white sheep with a tan face and dark legs."""
-    return _four_legged(
-        ink,
-        Build(
-            "#f5f1e8",
-            15,
-            34,
-            28,
-            7,
-            (19, -14),
-            16,
-            _sheep_head,
-            18,
-            "#4a4048",
-            "puff",
-            None,
-            0.92,
-            wool=True,
-            hackles=False,
-        ),
+    build = Build(
+        coat="#f5f1e8",
+        legs=15,
+        depth=34,
+        length=22,
+        limb=7,
+        reach=(19, -14),
+        neck=16,
+        head=_sheep_head,
+        radius=17,
+        wide=(26, 26),
+        tall=24,
+        chin=19,
+        feet="#4a4048",
+        tail="puff",
+        wool=True,
+        hackles=False,
+        grazes=True,
     )
+    return _four_legged(ink, build)
 
 
 def _bear_head(ink: Ink, coat: str) -> str:
@@ -525,9 +599,22 @@ def _bear_head(ink: Ink, coat: str) -> str:
 
 def draw_bear(ink: Ink) -> str:
     """A big brown bear: round ears, pale muzzle, thick legs."""
-    return _four_legged(
-        ink, Build("#86552f", 15, 40, 34, 14, (20, -17), 26, _bear_head, 20, tail="puff", rear=0.84, shift=-1)
+    build = Build(
+        coat="#86552f",
+        legs=15,
+        depth=40,
+        length=22,
+        limb=14,
+        reach=(20, -17),
+        neck=26,
+        head=_bear_head,
+        radius=20,
+        wide=(25, 27),
+        tall=23,
+        chin=18,
+        tail="puff",
     )
+    return _four_legged(ink, build)
 
 
 def _elephant_head(ink: Ink, coat: str) -> str:
@@ -536,43 +623,44 @@ def _elephant_head(ink: Ink, coat: str) -> str:
         "M1,-5 C9,-13 18,-8 17,3 C16,13 9,16 1,9Z", ink("#d9a0a0")
     )
     trunk = {
-        "cheering": "M0,4 C2,18 16,20 18,4 C19,-6 16,-16 24,-22",
-        "smiling": "M0,4 C0,20 6,27 16,24 C22,21 20,14 18,12",
-        "alarmed": "M0,4 C2,18 18,18 22,4 C24,-4 24,-12 32,-14",
-        "downcast": "M0,4 C0,16 0,24 -2,30",
-        "asleep": "M0,4 C0,12 8,15 20,15",
-    }.get(ink.pose, "M0,4 C0,20 2,30 11,29")
+        "cheering": "M3,3 C5,18 18,18 20,3 C21,-6 18,-16 26,-22",
+        "smiling": "M3,3 C3,19 9,26 17,23 C23,20 21,14 18,12",
+        "alarmed": "M3,3 C5,17 20,17 23,4 C24,-4 25,-12 32,-14",
+        "downcast": "M3,3 C5,10 5,16 4,20",
+        "asleep": "M3,3 C3,11 10,15 22,15",
+    }.get(ink.pose, "M3,3 C3,18 6,26 14,24")
     return (
         _pair(ear, 13, -2, fall)
-        + ellipse(0, -2, 18, 18, ink(coat))
-        + face(ink, 9, -5, 2.7, 10.5, 9 if ink.pose != "alarmed" else 6, coat)
-        + line(trunk, ink.shade(coat, 0.68), 10.5)
-        + line(trunk, ink.shade(coat, 1.08), 8)
+        + ellipse(0, -1, 19, 19, ink(coat))
+        + _eyes(ink, 9.5, -5, 2.9, coat)
+        + mouth(ink, -7.5, 10, 6.5, coat)
+        + line(trunk, ink.shade(coat, 0.68), 9.4)
+        + line(trunk, ink.shade(coat, 1.08), 7)
     )
 
 
 def draw_elephant(ink: Ink) -> str:
     """A grey elephant: wide ears, a trunk that hangs or is lifted."""
-    return _four_legged(
-        ink,
-        Build(
-            "#8d99a8",
-            20,
-            42,
-            30,
-            14,
-            (19, -13),
-            26,
-            _elephant_head,
-            22,
-            "#d8d2c6",
-            "cord",
-            "#4d545e",
-            0.82,
-            -4,
-            hackles=False,
-        ),
+    build = Build(
+        coat="#8d99a8",
+        legs=20,
+        depth=42,
+        length=20,
+        limb=14,
+        reach=(19, -13),
+        neck=26,
+        head=_elephant_head,
+        radius=22,
+        wide=(37, 39),
+        tall=26,
+        chin=22,
+        feet="#d8d2c6",
+        tail="cord",
+        tip="#4d545e",
+        hackles=False,
+        grazes=True,
     )
+    return _four_legged(ink, build)
 
 
 def _beak(ink: Ink, x: float, y: float, w: float, colour: str) -> str:
@@ -599,12 +687,12 @@ def _eyes(ink: Ink, spread: float, y: float, r: float, skin: str) -> str:
     cheeks = ""
     if ink.pose in ("smiling", "cheering"):
         cheeks = "".join(
-            ellipse(x, y + 3.6 * r, 1.6 * r, 1.1 * r, ink("#f0686a"), 0.8) for x in (-1.6 * spread, 1.6 * spread)
+            ellipse(x, y + 3.6 * r, 1.6 * r, 1.1 * r, ink("#f0686a"), 0.8) for x in (-1.35 * spread, 1.35 * spread)
         )
     return cheeks + eye(ink, -spread, y, r, skin, -1) + eye(ink, spread, y, r, skin, 1)
 
 
-_WINGS = {"plain": 0.0, "smiling": 28.0, "cheering": 128.0, "downcast": -6.0, "asleep": -4.0, "alarmed": 84.0}
+_WINGS = {"plain": 0.0, "smiling": 16.0, "cheering": 137.0, "downcast": -6.0, "asleep": -4.0, "alarmed": 76.0}
 """Degrees by which hanging wings are lifted."""
 
 
@@ -614,7 +702,7 @@ def draw_bird(ink: Ink) -> str:
     wing = path("M-6,-4 C6,-8 17,2 16,20 C15,32 8,38 4,40 C-2,30 -8,12 -6,-4Z", ink.shade(back, 0.68))
     sits, bowed = ink.pose == "asleep", ink.pose == "downcast"
     legs = "" if sits else line("M-9,-14 V-2.2 M-15,-2.2 H-3 M9,-14 V-2.2 M3,-2.2 H15", ink("#4a3226"), 4)
-    drop = 10.0 if sits else 0.0
+    drop = 5.0 if sits else 0.0
     body = path(
         "M0,-66 C24,-66 33,-46 32,-34 C31,-18 18,-9 0,-9 C-18,-9 -31,-18 -32,-34 C-33,-46 -24,-66 0,-66Z", ink(back)
     )
@@ -626,16 +714,17 @@ def draw_bird(ink: Ink) -> str:
         crest
         + circle(0, 0, 23, ink(back))
         + path("M-19,5 C-17,-9 -4,-8 0,-1 C4,-8 17,-9 19,5 C17,20 8,23 0,23 C-8,23 -17,20 -19,5Z", ink(breast))
-        + _beak(ink, 0, 5, 6.5, "#f5b52e")
+        + _beak(ink, 0, 5.5, 8, "#f5b52e")
         + _eyes(ink, 10, -5, 3.1, back)
+        + _tear(ink, 12, 1, 3.4)
     )
     x, y, turn = {"downcast": (4, -46, 14), "asleep": (3, -48, 12), "cheering": (0, -66, -6)}.get(ink.pose, (0, -63, 0))
     if ink.pose == "smiling":
         turn = 9
-    wings = _pair(wing, 24, -46, -_WINGS[ink.pose])
+    wings = _pair(moved(wing, 0, 0, 0, 0.78 if ink.pose == "alarmed" else 1.0), 24, -46, -_WINGS[ink.pose])
     over = ink.pose in ("plain", "downcast", "asleep", "smiling")
     whole = (body + belly + wings) if over else (wings + body + belly)
-    size = 0.95 if ink.pose in ("cheering", "alarmed") else 1.08
+    size = 0.9 if ink.pose in ("cheering", "alarmed") else 1.06
     tail = path("M-8,-16 L-12,-3 H12 L8,-16Z", ink.shade(back, 0.5))
     return moved(tail * (not sits) + legs + moved(whole + moved(head, x, y, turn), 0, drop - 2 * bowed), 0, 0, 0, size)
 
@@ -643,6 +732,7 @@ def draw_bird(ink: Ink) -> str:
 def draw_owl(ink: Ink) -> str:
     """A brown owl on a short stump: ear tufts, two big eye discs."""
     coat, disc = ink.own("#8a5a34"), "#f3ddb3"
+    opened = ink.pose in ("cheering", "alarmed")
     wing = path("M-6,-6 C6,-8 14,4 12,22 C11,34 2,40 -4,42 C-10,28 -10,10 -6,-6Z", ink.shade(coat, 0.62))
     stump = (
         path("M-19,0 L-16,-16 H16 L20,0Z", ink("#6e5a4c"))
@@ -660,15 +750,34 @@ def draw_owl(ink: Ink) -> str:
         head += circle(x, -1, 11.5, ink(disc))
         if ink.pose in ("plain", "smiling", "alarmed"):
             head += circle(x, -1, 8.4, ink("#ffb81c"))
-    head += _beak(ink, 0, 8, 4.6, "#d9822b") + _eyes(ink, 10.5, -1, 4.0, disc)
+    head += _beak(ink, 0, 8, 4.6, "#d9822b") + _eyes(ink, 10.5, -1, 4.0, disc) + _tear(ink, 14, 5, 3.8)
     x, y, turn = {"downcast": (3, -54, 12), "asleep": (3, -58, 12), "smiling": (0, -68, 10)}.get(ink.pose, (0, -68, 0))
     return moved(
-        stump + _pair(wing, 21, -54, -_WINGS[ink.pose]) + body + moved(head, x, y, turn),
+        stump
+        + _pair(moved(wing, 0, 0, 0, 0.76 if opened else 1.0), 21, -54, -_WINGS[ink.pose])
+        + body
+        + moved(head, x, y, turn),
         0,
         0,
         0,
-        0.92 if ink.pose in ("cheering", "alarmed") else 1.0,
+        0.95 if opened else 0.98,
     )
+
+
+def _tear(ink: Ink, x: float, y: float, r: float) -> str:
+    """The tear of those whose beak cannot look sad."""
+    if ink.pose != "downcast":
+        return ""
+    return path(
+        f"M{x},{y} C{x + r},{y + 1.3 * r:.1f} {x + r},{y + 2.6 * r:.1f} {x},{y + 2.6 * r:.1f} "
+        f"C{x - r},{y + 2.6 * r:.1f} {x - r},{y + 1.3 * r:.1f} {x},{y}Z",
+        ink("#4aa8f0"),
+    )
+
+
+def _upright(pose: str, turn: float) -> float:
+    """Turn of the eye in a head turned by `turn` degrees, so that a sad brow still falls backwards."""
+    return -turn if pose == "downcast" else 0.0
 
 
 def _bill(ink: Ink, colour: str, w: float, h: float) -> str:
@@ -681,11 +790,13 @@ def _bill(ink: Ink, colour: str, w: float, h: float) -> str:
                 ink("#8a1c26"),
             )
             + path(
-                f"M-2,{0.4 * h:.1f} Q{0.5 * w:.1f},{h:.1f} {0.86 * w:.1f},{0.9 * h:.1f} Q{0.6 * w:.1f},{1.7 * h:.1f} -3,{h:.1f}Z",
+                f"M-2,{0.4 * h:.1f} Q{0.5 * w:.1f},{h:.1f} {0.86 * w:.1f},{0.9 * h:.1f} "
+                f"Q{0.6 * w:.1f},{1.7 * h:.1f} -3,{h:.1f}Z",
                 dark,
             )
             + path(
-                f"M-2,{-0.8 * h:.1f} Q{0.5 * w:.1f},{-0.8 * h:.1f} {w},{-0.9 * h:.1f} Q{w},{-0.1 * h:.1f} -2,{0.2 * h:.1f}Z",
+                f"M-2,{-0.8 * h:.1f} Q{0.5 * w:.1f},{-0.8 * h:.1f} {w},{-0.9 * h:.1f} "
+                f"Q{w},{-0.1 * h:.1f} -2,{0.2 * h:.1f}Z",
                 lit,
             )
         )
@@ -694,7 +805,7 @@ def _bill(ink: Ink, colour: str, w: float, h: float) -> str:
         f"M-2,{-0.8 * h:.1f} Q{0.5 * w:.1f},{-0.5 * h:.1f} {w},{-0.1 * h:.1f} Q{w + 1:.1f},{0.7 * h:.1f} "
         f"{0.5 * w:.1f},{0.8 * h:.1f} L-2,{0.9 * h:.1f}Z",
         lit,
-    ) + line(f"M-1,{bend:.1f} Q{0.4 * w:.1f},{0.55 * h:.1f} {0.86 * w:.1f},{0.25 * h:.1f}", dark, 2.0)
+    ) + line(f"M-3,{bend:.1f} Q{0.35 * w:.1f},{0.6 * h:.1f} {0.86 * w:.1f},{0.25 * h:.1f}", dark, 2.4)
 
 
 def _waterfowl(
@@ -719,14 +830,19 @@ def _waterfowl(
         "plain": (24, -30 - neck, 0, 14, -24 - 0.8 * neck),
         "smiling": (22, -33 - neck, -12, 12, -26 - 0.8 * neck),
         "cheering": (24, -34 - neck, -28, 16, -26 - 0.7 * neck),
-        "downcast": (34, -22 - 0.12 * neck, 30, 28, -40 - 0.5 * neck),
+        "downcast": (30, -25 - 0.12 * neck, 30, 28, -40 - 0.5 * neck),
         "asleep": (6, -34, 14, 38, -34 - 0.5 * neck),
         "alarmed": (26, -28 - 0.9 * neck, 2, 0, -24 - 0.8 * neck),
     }[pose]
     curve = f"M17,-17 Q{cx},{cy:.1f} {hx},{hy:.1f}"
     cheek = ellipse(2, 0.5 * r, 0.3 * r, 0.22 * r, ink("#f0686a"), 0.8) if pose in ("smiling", "cheering") else ""
-    head = moved(_bill(ink, bill, 1.2 * r, 0.42 * r), 0.78 * r, 0.18 * r) + circle(0, 0, r, ink(neck_colour)) + cheek
-    head += eye(ink, 0.34 * r, -0.2 * r, 0.2 * r, neck_colour)
+    head = moved(_bill(ink, bill, 1.12 * r, 0.5 * r), 0.78 * r, 0.2 * r) + circle(0, 0, r, ink(neck_colour)) + cheek
+    head += moved(
+        eye(ink, 0, 0, 0.23 * r, neck_colour) + _tear(ink, 0, 0.4 * r, 0.2 * r),
+        0.3 * r,
+        -0.22 * r,
+        _upright(pose, turn),
+    )
     ruffle = ""
     if pose == "alarmed":
         ruffle = path(
@@ -742,13 +858,13 @@ def _waterfowl(
 def draw_duck(ink: Ink) -> str:
     """A big yellow duck with an orange bill."""
     coat = ink.own("#f6c52b")
-    return moved(_waterfowl(ink, coat, coat, 12, 22, 17, "#f0741f", 0.82), 0, 0, 0, 1.12)
+    return moved(_waterfowl(ink, coat, coat, 17, 23, 20, "#f0741f", 0.82), -7.5, 0, 0, 0.9)
 
 
 def draw_swan(ink: Ink) -> str:
     """A white swan: a long curved neck, an orange bill."""
     coat = ink.own("#f8f6f2")
-    return _waterfowl(ink, coat, coat, 42, 11, 12, "#ee7a24", 0.88)
+    return moved(_waterfowl(ink, coat, coat, 40, 11.5, 14, "#ee7a24", 0.88), -4)
 
 
 def draw_fish(ink: Ink) -> str:
@@ -757,7 +873,7 @@ def draw_fish(ink: Ink) -> str:
     fin = ink.shade(coat, 0.68)
     x, y, turn, size = {
         "plain": (0, -46, 0, 1.0),
-        "smiling": (0, -50, -12, 1.0),
+        "smiling": (2, -50, -12, 0.96),
         "cheering": (0, -52, -38, 0.92),
         "downcast": (0, -32, 20, 0.96),
         "asleep": (0, -27, 0, 1.0),
@@ -777,7 +893,7 @@ def draw_fish(ink: Ink) -> str:
         + path("M-4,6 C-14,6 -20,14 -18,22 C-8,22 0,16 2,10Z", fin)
         + mouth(ink, 31, 9, 6.5, coat)
         + (ellipse(20, 6, 5, 3.4, ink("#f0505a"), 0.8) if ink.pose in ("smiling", "cheering") else "")
-        + eye(ink, 24, -7, 4.4, coat)
+        + moved(eye(ink, 0, 0, 4.6, coat), 24, -7, _upright(ink.pose, turn))
     )
     return moved(fish, x, y, turn, size)
 
@@ -790,11 +906,11 @@ def draw_butterfly(ink: Ink) -> str:
     # turn of the fore wings, of the hind wings, width of both, height of the body's middle
     fore, hind, width, y = {
         "plain": (0, 0, 1.0, -50),
-        "smiling": (-8, -4, 1.0, -54),
-        "cheering": (-30, -24, 0.94, -46),
+        "smiling": (-8, -4, 1.0, -53),
+        "cheering": (-30, -24, 0.94, -44),
         "downcast": (58, 34, 0.8, -46),
-        "asleep": (64, 40, 0.55, -36),
-        "alarmed": (14, -22, 1.04, -50),
+        "asleep": (64, 40, 0.55, -44),
+        "alarmed": (14, -22, 0.93, -50),
     }[ink.pose]
     wings = ""
     for side in (-1, 1):

@@ -56,7 +56,7 @@ def eye(ink: Ink, x: float, y: float, r: float, skin: str, slant: int = 0) -> st
         brow = line(
             f"M{x - out * 1.1 * r:.1f},{y - 3.1 * r:.1f} L{x + out * 1.7 * r:.1f},{y - 1.6 * r:.1f}", mark, wide
         )
-        return white + circle(x, y + 0.5 * r, r, ink(DARK)) + lid + brow
+        return white + circle(x, y + 0.5 * r, r, ink(DARK)) + (lid if slant else "") + brow
     return white + ellipse(x, y, r, 1.2 * r, ink(DARK)) + circle(x - 0.3 * r, y - 0.45 * r, 0.36 * r, ink("#ffffff"))
 
 

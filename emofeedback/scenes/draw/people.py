@@ -206,7 +206,7 @@ def _lying(ink: Ink, looks: tuple[Look, ...], r: float = 18.0) -> str:
     parts = rect(-50, -2.05 * r, end + 50, 2.05 * r, ink("#fffaf0"), radius=0.7 * r)
     parts += path(f"M-49,{-0.45 * r:.1f} H{end:.1f} V0 H-44 Q-49,0 -49,{-0.45 * r:.1f}Z", ink("#cfc8c0"))
     for i, look in enumerate(looks):
-        parts += moved(_head(ink, r, look), first + i * step, -1.2 * r, -18)
+        parts += moved(_head(ink, r, look), first + i * step, -(1.4 if look.style == "bald" else 1.2) * r, -18)
     coat, other = ink.own(looks[0].coat), ink.own(looks[-1].coat)
     return (
         parts
@@ -242,14 +242,16 @@ def draw_couple(ink: Ink) -> str:
         man = replace(man, right=((18, -48), (22, -36)))
         woman = replace(woman, left=((-18, -48), (-24, -36)))
     elif ink.pose == "smiling":
-        man = replace(man, head=(5, -80, 9), left=((-24, -55), (-31, -72)), right=((18, -48), (22, -36)))
-        woman = replace(woman, head=(-5, -80, -9), left=((-18, -48), (-24, -36)))
+        man = replace(man, head=(5, -80, 9), left=((-22, -55), (-25, -72)), right=((18, -48), (22, -36)))
+        woman = replace(woman, head=(-5, -80, -9), left=((-18, -48), (-24, -36)), right=((23, -56), (26, -73)))
     elif ink.pose == "downcast":
         man = replace(man, head=(-5, -66, -14), lean=-3)
     elif ink.pose == "alarmed":
-        man, woman = replace(man, right=((21, -60), (12, -73))), replace(woman, left=((-21, -60), (-14, -73)))
+        man = replace(man, left=((-26, -60), (-14, -73)), right=((20, -60), (12, -73)))
+        woman = replace(woman, left=((-20, -60), (-14, -73)), right=((27, -60), (12, -73)))
     elif ink.pose == "cheering":
-        man, woman = replace(man, right=((20, -70), (23, -92))), replace(woman, left=((-20, -70), (-27, -92)))
+        man = replace(man, left=((-23, -68), (-27, -94)), right=((20, -70), (23, -92)))
+        woman = replace(woman, left=((-20, -70), (-27, -92)), right=((23, -68), (27, -94)))
     scale = 0.84 if ink.pose == "cheering" else 0.9
     return moved(_adult(ink, _MAN, man), -21, 0, 0, scale + 0.04) + moved(_adult(ink, _WOMAN, woman), 21, 0, 0, scale)
 
@@ -278,16 +280,18 @@ def draw_family(ink: Ink) -> str:
     if ink.pose == "plain":
         left, right = replace(left, right=((18, -44), (22, -30))), replace(right, left=((-18, -44), (-22, -30)))
     elif ink.pose == "smiling":
-        left = replace(left, head=(3, -80, 9), left=((-24, -55), (-28, -74)), right=((18, -44), (22, -30)))
-        right = replace(right, head=(-3, -80, -9), left=((-18, -44), (-22, -30)), right=((24, -55), (28, -74)))
+        left = replace(left, head=(3, -80, 9), left=((-20, -56), (-17, -76)), right=((18, -44), (22, -30)))
+        right = replace(right, head=(-3, -80, -9), left=((-18, -44), (-22, -30)), right=((20, -56), (17, -76)))
     elif ink.pose == "downcast":
         left = replace(left, head=(-3, -66, -14), lean=-3)
     elif ink.pose == "cheering":
-        left, right = replace(left, left=((-20, -68), (-22, -94))), replace(right, right=((20, -68), (22, -94)))
+        left, right = replace(left, left=((-18, -70), (-20, -94))), replace(right, right=((18, -70), (20, -94)))
+    elif ink.pose == "alarmed":
+        left = right = replace(stance, left=((-20, -58), (-14, -73)), right=((20, -58), (12, -73)))
     scale = 0.86
     return (
-        moved(_adult(ink, man, left), -30, 0, 0, scale)
-        + moved(_adult(ink, woman, right), 30, 0, 0, scale)
+        moved(_adult(ink, man, left), -28, 0, 0, scale)
+        + moved(_adult(ink, woman, right), 28, 0, 0, scale)
         + moved(_small(ink), 0, 0, 0, 0.56)
     )
 
