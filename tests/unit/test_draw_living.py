@@ -1,5 +1,6 @@
 """People and animals: every pose can be told from plain, stays in the drawing box, and wears the colour asked for."""
 
+import functools
 import io
 from collections.abc import Callable
 
@@ -24,6 +25,7 @@ def ink(pose: str = "plain", coat: str | None = None) -> Ink:
     return Ink(ambient="#ffffff", ambient_share=0.0, haze="#ffffff", pose=pose, coat=coat)
 
 
+@functools.cache
 def pixels(name: str, pose: str = "plain", coat: str | None = None) -> np.ndarray:
     """RGBA in [0, 255], one pixel per local unit, with a margin round the box of x in [-50, 50], y in [-100, 0]."""
     side = 100 + 2 * MARGIN

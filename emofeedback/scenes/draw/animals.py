@@ -11,6 +11,7 @@ from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, line, path
 from emofeedback.scenes.draw.faces import DARK, PALE, eye, face, is_dark, mouth, moved
 
 Point = tuple[float, float]
+Legs = tuple[tuple[Point, ...], ...]
 
 _HEAD = 1.24
 """Heads are drawn this much larger than their local units, so that a face can be read in a small picture."""
@@ -64,7 +65,7 @@ class Joints:
     shoulder: Point
     head: Point
     turn: float
-    legs: tuple[tuple[Point, ...], ...]
+    legs: Legs
     tail: Point
     """End of the tail, seen from its root."""
 
@@ -76,14 +77,15 @@ def _joints(pose: str, b: Build) -> Joints:
     rx, ry = b.reach
     radius, chin = _HEAD * b.radius, _HEAD * b.chin
     step = 0.32 * b.depth
+    legs: Legs
 
-    def standing(front: float = 0.0, hind: float = 0.0, fy: float = 0.0) -> tuple[tuple[Point, ...], ...]:
+    def standing(front: float = 0.0, hind: float = 0.0) -> Legs:
         (hx, _), (sx, sy) = hip, shoulder
         return (
             ((hx + step, y), (hx + step + hind, 0.0)),
-            ((sx + step, sy), (sx + step + front, fy)),
+            ((sx + step, sy), (sx + step + front, 0.0)),
             ((hx - 0.4 * step, y), (hx - 0.6 * step + hind, 0.0)),
-            ((sx - 0.4 * step, sy), (sx - 0.5 * step + front, fy)),
+            ((sx - 0.4 * step, sy), (sx - 0.5 * step + front, 0.0)),
         )
 
     tail = {
@@ -725,8 +727,8 @@ def draw_bird(ink: Ink) -> str:
     over = ink.pose in ("plain", "downcast", "asleep", "smiling")
     whole = (body + belly + wings) if over else (wings + body + belly)
     size = 0.9 if ink.pose in ("cheering", "alarmed") else 1.06
-    tail = path("M-8,-16 L-12,-3 H12 L8,-16Z", ink.shade(back, 0.5))
-    return moved(tail * (not sits) + legs + moved(whole + moved(head, x, y, turn), 0, drop - 2 * bowed), 0, 0, 0, size)
+    tail = "" if sits else path("M-8,-16 L-12,-3 H12 L8,-16Z", ink.shade(back, 0.5))
+    return moved(tail + legs + moved(whole + moved(head, x, y, turn), 0, drop - (2 if bowed else 0)), 0, 0, 0, size)
 
 
 def draw_owl(ink: Ink) -> str:
@@ -750,7 +752,7 @@ def draw_owl(ink: Ink) -> str:
         head += circle(x, -1, 11.5, ink(disc))
         if ink.pose in ("plain", "smiling", "alarmed"):
             head += circle(x, -1, 8.4, ink("#ffb81c"))
-    head += _beak(ink, 0, 8, 4.6, "#d9822b") + _eyes(ink, 10.5, -1, 4.0, disc) + _tear(ink, 14, 5, 3.8)
+    head += _beak(ink, 0, 8, 5.8, "#d9822b") + _eyes(ink, 10.5, -1, 4.0, disc) + _tear(ink, 14, 5, 3.8)
     x, y, turn = {"downcast": (3, -54, 12), "asleep": (3, -58, 12), "smiling": (0, -68, 10)}.get(ink.pose, (0, -68, 0))
     return moved(
         stump
@@ -765,7 +767,7 @@ def draw_owl(ink: Ink) -> str:
 
 
 def _tear(ink: Ink, x: float, y: float, r: float) -> str:
-    """The tear of those whose beak cannot look sad."""
+    """The tear of those whose beak or one eye cannot look sad enough."""
     if ink.pose != "downcast":
         return ""
     return path(
@@ -822,7 +824,7 @@ def _waterfowl(
     wing = path("M16,-2 C8,-14 -14,-15 -34,-10 C-30,4 -8,14 8,10 C14,8 18,4 16,-2Z", ink.shade(coat, wing_tone))
     lift = {"cheering": 62.0, "alarmed": 38.0, "smiling": 12.0, "downcast": -8.0}.get(pose, 0.0)
     if pose in ("cheering", "alarmed"):
-        wing = moved(wing, 10, -27, lift, 1.2) + moved(wing, 2, -26, lift + 24, 1.1)
+        wing = moved(wing, 10, -25, lift, 1.45) + moved(wing, 3, -25, lift + 22, 1.3)
     else:
         wing = moved(wing, 4, -21, lift)
     # head: centre and turn; neck: control point on its way from the breast
@@ -891,9 +893,10 @@ def draw_fish(ink: Ink) -> str:
         + path("M-32,0 C-10,16 24,14 46,-2 C28,32 -18,30 -32,0Z", ink.shade(coat, 1.25))
         + path("M0,-26 C8,-12 8,10 0,25 L-8,24 C-1,10 -1,-12 -8,-25Z", ink(PALE))
         + path("M-4,6 C-14,6 -20,14 -18,22 C-8,22 0,16 2,10Z", fin)
-        + mouth(ink, 31, 9, 6.5, coat)
+        + mouth(ink, 30, 9.5, 7.5, coat)
         + (ellipse(20, 6, 5, 3.4, ink("#f0505a"), 0.8) if ink.pose in ("smiling", "cheering") else "")
-        + moved(eye(ink, 0, 0, 4.6, coat), 24, -7, _upright(ink.pose, turn))
+        + moved(eye(ink, 0, 0, 5.2, coat), 24, -7, _upright(ink.pose, turn))
+        + moved(_tear(ink, 0, 4, 3.4), 16, -3, -turn)
     )
     return moved(fish, x, y, turn, size)
 

@@ -64,7 +64,7 @@ def mouth(ink: Ink, x: float, y: float, w: float, skin: str, teeth: bool = False
     """A mouth of half-width w on the unlit colour `skin`; `teeth` are bared when alarmed."""
     mark = ink(PALE if is_dark(skin) else DARK)
     inside = ink("#6b1522")
-    width = max(1.7, 0.3 * w)
+    width = max(1.7, 0.33 * w)
     if ink.pose == "smiling":
         return line(
             f"M{x - 1.1 * w:.1f},{y - 0.3 * w:.1f} Q{x:.1f},{y + 1.3 * w:.1f} {x + 1.1 * w:.1f},{y - 0.3 * w:.1f}",

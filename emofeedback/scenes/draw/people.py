@@ -16,8 +16,9 @@ Point = tuple[float, float]
 class Look:
     """What a person wears and how the hair is cut; all colours unlit.
 
-    style: "short", "long", "tail", "bald" (grey sides and a beard) or "curl". hem: y of the lower end of coat or
-    dress. flare: its half-width there. legs: colour of trousers or stockings. shorts: colour of short trousers.
+    style: "short", "long", "tail" (with a headband), "bald" (but for sides and beard) or "curl". hem: y of the lower
+    end of coat or dress. flare: its half-width there. legs: colour of trousers or stockings. shorts: colour of short
+    trousers.
     """
 
     coat: str
@@ -97,7 +98,7 @@ WALKING_STICK = {
 
 def _head(ink: Ink, r: float, look: Look) -> str:
     """A head of radius r about the origin; bowed, the hair comes forward and the face sinks."""
-    low = 0.24 * r if ink.pose == "downcast" else 0.0
+    low = 0.17 * r if ink.pose == "downcast" else 0.0
     hair, skin = ink(look.hair), ink(look.skin)
     parts = ""
     for x in (-0.97 * r, 0.97 * r):
@@ -123,7 +124,7 @@ def _head(ink: Ink, r: float, look: Look) -> str:
         parts += path(
             f"M{-1.05 * r:.1f},{0.1 * r:.1f} C{-1.25 * r:.1f},{-1.5 * r:.1f} {1.25 * r:.1f},{-1.5 * r:.1f} "
             f"{1.05 * r:.1f},{0.1 * r:.1f} C{0.95 * r:.1f},{-0.2 * r + low:.1f} {0.8 * r:.1f},{-0.4 * r + low:.1f} "
-            f"{0.4 * r:.1f},{-0.5 * r + low:.1f} C{0:.1f},{-0.32 * r + low:.1f} {-0.7 * r:.1f},"
+            f"{0.4 * r:.1f},{-0.5 * r + low:.1f} C0,{-0.32 * r + low:.1f} {-0.7 * r:.1f},"
             f"{-0.3 * r + low:.1f} {-1.05 * r:.1f},{0.1 * r:.1f}Z",
             hair,
         )
@@ -167,7 +168,7 @@ def _limb(points: tuple[Point, ...], colour: str, width: float) -> str:
     return line("M" + " L".join(f"{x:.1f},{y:.1f}" for x, y in points), colour, width)
 
 
-def _adult(ink: Ink, look: Look, stance: Stance, r: float = 14.5) -> str:
+def _adult(ink: Ink, look: Look, stance: Stance, r: float = 15.5) -> str:
     """A standing adult, about 95 high."""
     coat = ink.own(look.coat)
     top, lean, hem, flare = stance.shoulder, stance.lean, look.hem, look.flare
@@ -197,9 +198,9 @@ def _adult(ink: Ink, look: Look, stance: Stance, r: float = 14.5) -> str:
     return behind + legs + (body + head + arms if stance.before else arms + body + head)
 
 
-def _lying(ink: Ink, looks: tuple[Look, ...], r: float = 18.0) -> str:
+def _lying(ink: Ink, looks: tuple[Look, ...], r: float = 21.0) -> str:
     """People who sleep side by side: heads on a white pillow, the rest under a blanket of the coats' colour."""
-    step = 1.95 * r
+    step = 1.8 * r
     first = -49 + 1.28 * r
     last = first + step * (len(looks) - 1)
     end = last + 1.2 * r
@@ -221,7 +222,7 @@ def _lying(ink: Ink, looks: tuple[Look, ...], r: float = 18.0) -> str:
 
 
 def draw_person(ink: Ink) -> str:
-    """One adult in a red coat and a light scarf."""
+    """One adult in a red coat."""
     look = Look(ink.rng.choice(COATS), "#4a2c22")
     if ink.pose == "asleep":
         return _lying(ink, (look,))
@@ -236,7 +237,7 @@ _CHILD = Look("#f8c81e", "#7a4320", legs="#35558f", shoes="#c8372e", hem=-26, fl
 def draw_couple(ink: Ink) -> str:
     """Two adults hand in hand: blue on the left, red with long hair on the right."""
     if ink.pose == "asleep":
-        return _lying(ink, (_MAN, _WOMAN), 15.0)
+        return _lying(ink, (_MAN, _WOMAN), 16.5)
     man = woman = STANDING[ink.pose]
     if ink.pose == "plain":
         man = replace(man, right=((18, -48), (22, -36)))
@@ -266,7 +267,7 @@ def _small(ink: Ink) -> str:
 def draw_child(ink: Ink) -> str:
     """A small child in a yellow coat: big head, short legs, about 80 high."""
     if ink.pose == "asleep":
-        return moved(_lying(ink, (_CHILD,), 21.0), 0, 0, 0, 0.86)
+        return moved(_lying(ink, (_CHILD,), 23.0), 0, 0, 0, 0.88)
     return moved(_small(ink), 0, 0, 0, 0.82)
 
 
@@ -274,14 +275,14 @@ def draw_family(ink: Ink) -> str:
     """Two adults and a child between them."""
     man, woman = replace(_MAN, coat="#2e8b57"), replace(_WOMAN, coat="#d9482f")
     if ink.pose == "asleep":
-        return _lying(ink, (man, _CHILD, woman), 12.0)
+        return _lying(ink, (man, _CHILD, woman), 13.0)
     stance = STANDING[ink.pose]
     left, right = stance, stance
     if ink.pose == "plain":
         left, right = replace(left, right=((18, -44), (22, -30))), replace(right, left=((-18, -44), (-22, -30)))
     elif ink.pose == "smiling":
-        left = replace(left, head=(3, -80, 9), left=((-20, -56), (-17, -76)), right=((18, -44), (22, -30)))
-        right = replace(right, head=(-3, -80, -9), left=((-18, -44), (-22, -30)), right=((20, -56), (17, -76)))
+        left = replace(left, head=(3, -80, 9), left=((-20, -53), (-22, -72)), right=((18, -44), (22, -30)))
+        right = replace(right, head=(-3, -80, -9), left=((-18, -44), (-22, -30)), right=((20, -53), (22, -72)))
     elif ink.pose == "downcast":
         left = replace(left, head=(-3, -66, -14), lean=-3)
     elif ink.pose == "cheering":
@@ -290,9 +291,9 @@ def draw_family(ink: Ink) -> str:
         left = right = replace(stance, left=((-20, -58), (-14, -73)), right=((20, -58), (12, -73)))
     scale = 0.86
     return (
-        moved(_adult(ink, man, left), -28, 0, 0, scale)
-        + moved(_adult(ink, woman, right), 28, 0, 0, scale)
-        + moved(_small(ink), 0, 0, 0, 0.56)
+        moved(_adult(ink, man, left), -26, 0, 0, scale)
+        + moved(_adult(ink, woman, right), 26, 0, 0, scale)
+        + moved(_small(ink), 0, 0, 0, 0.6)
     )
 
 
