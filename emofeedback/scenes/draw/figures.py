@@ -7,17 +7,37 @@ x in [-50, 50] and y in [-100, 0] and faces right. No ground shadow: whoever pla
 from collections.abc import Callable
 
 from emofeedback.scenes.draw.animals import (
+    draw_bear,
     draw_bird,
     draw_butterfly,
     draw_cat,
+    draw_cow,
     draw_deer,
     draw_dog,
+    draw_duck,
+    draw_elephant,
+    draw_fish,
+    draw_fox,
     draw_horse,
     draw_owl,
+    draw_rabbit,
+    draw_sheep,
+    draw_swan,
     draw_wolf,
 )
 from emofeedback.scenes.draw.canvas import Ink, brightness, circle, ellipse, glow, line, mix, path, rect
-from emofeedback.scenes.draw.people import draw_child, draw_couple, draw_person, draw_statue
+from emofeedback.scenes.draw.people import (
+    draw_baby,
+    draw_child,
+    draw_couple,
+    draw_dancer,
+    draw_family,
+    draw_old_man,
+    draw_person,
+    draw_runner,
+    draw_sitter,
+    draw_statue,
+)
 from emofeedback.scenes.draw.structures import pale_coat
 
 
@@ -96,7 +116,7 @@ def draw_flower(ink: Ink) -> str:
     """One big open flower with broad petals round a yellow heart, on a stem with two leaves."""
     petal, green = ink.own("#e83a72"), "#2f8f45"
     parts = (
-        line("M0,0 C-3,-18 3,-34 0,-56", ink(green), 5)
+        line("M0,-2 C-3,-18 3,-34 0,-56", ink(green), 5)
         + path("M-1,-10 C-14,-38 -34,-38 -42,-34 C-36,-16 -18,-6 -1,-10Z", ink(green))
         + path("M1,-16 C14,-42 30,-42 38,-38 C32,-22 18,-12 1,-16Z", ink.shade(green, 0.74))
     )
@@ -200,6 +220,12 @@ FIGURE_DRAWINGS: dict[str, Callable[[Ink], str]] = {
     "person": draw_person,
     "couple": draw_couple,
     "child": draw_child,
+    "sitter": draw_sitter,
+    "runner": draw_runner,
+    "dancer": draw_dancer,
+    "family": draw_family,
+    "old man": draw_old_man,
+    "baby": draw_baby,
     "dog": draw_dog,
     "cat": draw_cat,
     "horse": draw_horse,
@@ -208,6 +234,15 @@ FIGURE_DRAWINGS: dict[str, Callable[[Ink], str]] = {
     "wolf": draw_wolf,
     "butterfly": draw_butterfly,
     "owl": draw_owl,
+    "rabbit": draw_rabbit,
+    "cow": draw_cow,
+    "sheep": draw_sheep,
+    "fox": draw_fox,
+    "bear": draw_bear,
+    "elephant": draw_elephant,
+    "fish": draw_fish,
+    "duck": draw_duck,
+    "swan": draw_swan,
     "car": draw_car,
     "bicycle": draw_bicycle,
     "statue": draw_statue,

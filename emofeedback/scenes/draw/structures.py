@@ -257,7 +257,7 @@ def bridge(ink: Ink) -> str:
     body = "M-50 0V-27Q0 -61 50 -27V0Z"
     openings = ((-31, 9.5, 19), (0, 13, 30), (31, 9.5, 19))
     holes = "".join(f"M{x - r} 0V{r - h}A{r} {r} 0 0 1 {x + r} {r - h}V0Z" for x, r, h in openings)
-    parts = [path("M-50 -2H50Q46 3 0 3Q-46 3 -50 -2Z", ink("#3f86b4"))]
+    parts = [path("M-48 -4H48V0H-48Z", ink("#3f86b4"))]
     for x, r, h in openings:
         parts.append(path(f"M{x + r - 5} 0V{r - h}L{x + r} {r - h}V0Z", ink.shade(stone, 0.5)))
     parts += [
@@ -286,18 +286,18 @@ def tower(ink: Ink) -> str:
     return "".join(
         (
             rect(-20, -8, 40, 8, ink.shade(stone, 0.8)),
-            rect(-16, -58, 32, 52, ink(stone)),
-            rect(5, -58, 11, 52, dark),
+            rect(-17, -56, 34, 50, ink(stone)),
+            rect(6, -56, 11, 50, dark),
             arch(-5, -7, 11, 19, ink("#5a3624")),
-            rect(-10, -44, 8, 14, ink.window(), radius=3.5),
-            rect(-20, -84, 40, 28, ink.shade(stone, 1.08)),
-            rect(8, -84, 12, 28, dark),
-            rect(-22, -58, 44, 4, ink.shade(stone, 0.5)),
-            circle(-2, -70, 12, ink("#2b2b33")),
-            circle(-2, -70, 10, face),
-            line("M-2 -77V-70L4 -67", ink("#2b2b33"), 2.4),
-            polygon([(-23, -83), (0, -100), (23, -83)], ink(roof)),
-            polygon([(0, -100), (8, -83), (23, -83)], ink.shade(roof, 0.66)),
+            rect(-9, -45, 8, 14, ink.window(), radius=3.5),
+            rect(-21, -80, 42, 28, ink.shade(stone, 1.08)),
+            rect(8, -80, 13, 28, dark),
+            rect(-23, -54, 46, 4, ink.shade(stone, 0.5)),
+            circle(-2, -66, 12.5, ink("#2b2b33")),
+            circle(-2, -66, 10.5, face),
+            line("M-2 -73V-66L4 -63", ink("#2b2b33"), 2.4),
+            polygon([(-25, -79), (0, -100), (25, -79)], ink(roof)),
+            polygon([(0, -100), (8, -79), (25, -79)], ink.shade(roof, 0.66)),
         )
     )
 
@@ -390,7 +390,7 @@ def truck(ink: Ink) -> str:
 
 
 def airplane(ink: Ink) -> str:
-    """An airliner that climbs to the right: white hull, blue fin, swept wings. It fills y in [-84, -16]."""
+    """An airliner that climbs to the right: white hull, blue fin, swept wings. It fills y in [-84, -12]."""
     hull, blue, glass = ink.own("#f6f6f4"), "#2764b0", ink.window()
     parts = (
         polygon([(8, -54), (-12, -80), (-3, -80), (24, -54)], ink.shade(hull, 0.6)),
@@ -400,8 +400,8 @@ def airplane(ink: Ink) -> str:
         path("M36 -58.5Q43 -56 46 -52.5H36Z", glass),
         *(rect(x, -56, 5, 4.6, glass, radius=1.5) for x in (-22, -12, -2, 8, 18)),
         polygon([(-28, -53), (-48, -42), (-40, -41), (-20, -50)], ink.shade(blue, 0.8)),
-        polygon([(16, -47), (-20, -16), (-6, -16), (34, -46)], ink.shade(hull, 0.84)),
-        polygon([(-20, -16), (-6, -16), (-1, -20.5), (-15, -20.5)], ink(blue)),
+        polygon([(10, -47), (-26, -12), (-9, -12), (34, -46)], ink.shade(hull, 0.84)),
+        polygon([(-26, -12), (-9, -12), (-2.5, -17.5), (-20.5, -17.5)], ink(blue)),
         rect(2, -38, 15, 8, ink("#3a4252"), radius=4),
     )
     return f'<g transform="rotate(-9 0 -50)">{"".join(parts)}</g>'
