@@ -130,7 +130,8 @@ def draw_flower(ink: Ink) -> str:
 def draw_campfire(ink: Ink) -> str:
     """A small cosy fire of crossed logs in a ring of stones; its flames are light and keep their colour."""
     flame, wood, stone = ink.own("#f5761a"), "#7a4a28", ink("#8d8f98")
-    inner, heart = mix(flame, "#ffe14a", 0.62), mix(flame, "#fffbe0", 0.86)
+    hot = "#ffe14a" if ink.coat is None else "#ffffff"
+    inner, heart = mix(flame, hot, 0.6), mix(flame, "#fffbe0", 0.88)
     light = glow(0, -34, 49, ink.shine(mix(flame, "#ffd873", 0.4)), 0.8) if ink.lit else ""
     return (
         light

@@ -258,8 +258,6 @@ def bridge(ink: Ink) -> str:
     openings = ((-31, 9.5, 19), (0, 13, 30), (31, 9.5, 19))
     holes = "".join(f"M{x - r} 0V{r - h}A{r} {r} 0 0 1 {x + r} {r - h}V0Z" for x, r, h in openings)
     parts = [path("M-48 -4H48V0H-48Z", ink("#3f86b4"))]
-    for x, r, h in openings:
-        parts.append(path(f"M{x + r - 5} 0V{r - h}L{x + r} {r - h}V0Z", ink.shade(stone, 0.5)))
     parts += [
         path(body + holes, ink(stone), extra='fill-rule="evenodd"'),
         *(

@@ -138,21 +138,21 @@ def placements(scene: Scene) -> list[Placement]:
     jitter, scale = rng.uniform(-1, 1), rng.uniform(0.95, 1.06)
     own = scale * SCALES[scene.size]
     if scene.companion is None:
-        return _row(scene, rng, 50.0 + (5 * jitter if scene.count == 1 else jitter), 94.0, own)
+        return _row(scene, scene.subject, rng, 50.0 + (5 * jitter if scene.count == 1 else jitter), 94.0, own)
     x = (67 if scene.count == 1 else 78) + rng.uniform(-2, 2)
-    front = _row(scene, rng, (34 if scene.count == 1 else 31) + 2 * jitter, 60.0, 0.84 * own)
+    front = _row(scene, scene.subject, rng, (34 if scene.count == 1 else 31) + 2 * jitter, 60.0, 0.84 * own)
     if scene.companion in FIGURES:
         return [*front, _placed(scene, scene.companion, x, 0.72 * scale, first=False)]
     return [_placed(scene, scene.companion, x, 0.88 * scale, first=False, back=4.0), *front]
 
 
-def _row(scene: Scene, rng: random.Random, centre: float, width: float, scale: float) -> list[Placement]:
+def _row(scene: Scene, name: str, rng: random.Random, centre: float, width: float, scale: float) -> list[Placement]:
     """The copies of the first subject side by side, about `centre` and within `width`, the farthest first."""
     if scene.count == 1:
-        return [_placed(scene, scene.subject, centre, scale, first=True)]
-    left, _, right, _ = _extent(scene.subject)
-    unit, room = HEIGHTS[scene.subject] / 100, width
-    if _behind_window(scene, scene.subject):
+        return [_placed(scene, name, centre, scale, first=True)]
+    left, _, right, _ = _extent(name)
+    unit, room = HEIGHTS[name] / 100, width
+    if _behind_window(scene, name):
         unit, room = WINDOW_SHARE * unit, WINDOW[2] - WINDOW[0] - 4
     breadth = (right - left) * unit
     scale = min(scale * {2: 0.84, 3: 0.72}[scene.count], room / scene.count / breadth)
@@ -161,11 +161,11 @@ def _row(scene: Scene, rng: random.Random, centre: float, width: float, scale: f
     for i in range(scene.count):
         x = centre + (i - (scene.count - 1) / 2) * pitch + rng.uniform(-1, 1)
         size, flip, back = scale * rng.uniform(0.9, 1.0), rng.random() < 0.4, rng.uniform(0, 3)
-        if scene.subject in AIRBORNE:
+        if name in AIRBORNE:
             back = (-5.0, 7.0, 0.0)[i]
         # a drawing need not be symmetrical about its origin: its middle stands at x, mirrored or not
         x -= (-1 if flip else 1) * (left + right) / 2 * unit * size
-        row.append(_placed(scene, scene.subject, x, size, first=True, flip=flip, back=back))
+        row.append(_placed(scene, name, x, size, first=True, flip=flip, back=back))
     return sorted(row, key=lambda p: p.y)
 
 
@@ -235,9 +235,9 @@ def _splash(x: float, width: float, low: float, ink: Ink) -> str:
     foam, y = ink("#f2fbff"), WATER_LINE + 4.0
     out = ellipse(x, y, 0.42 * width, 2.2, foam, 0.85) + ellipse(x, y, 0.26 * width, 1.1, ink("#3f86b4"))
     for side in (-1, 1):
-        a, b = x + side * 0.22 * width, x + side * 0.46 * width
+        a, b, c = (x + side * share * width for share in (0.24, 0.38, 0.52))
         out += path(
-            f"M{a:.2f} {y:.2f}Q{a:.2f} {low:.2f} {b:.2f} {low - 3:.2f}Q{b:.2f} {low + 1:.2f} {b:.2f} {y:.2f}Z", foam
+            f"M{a:.2f} {y:.2f}Q{a:.2f} {low:.2f} {c:.2f} {low - 2:.2f}Q{b:.2f} {low + 2:.2f} {b:.2f} {y:.2f}Z", foam
         )
     return out
 
@@ -258,5 +258,8 @@ def _extent(name: str, pose: str = "plain", season: str = "summer", coated: bool
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-80 -140 160 180">{drawing}</svg>'
     png = resvg_py.svg_to_bytes(svg_string=svg, width=320, height=360, skip_system_fonts=True)
     alpha = Image.open(io.BytesIO(bytes(png))).convert("RGBA").getchannel("A")
-    left, top, right, bottom = alpha.point(lambda a: 255 if a > 48 else 0).getbbox()
+    covered = alpha.point(lambda a: 255 if a > 48 else 0).getbbox()
+    if covered is None:
+        raise ValueError(f"the drawing of {name!r} is empty")
+    left, top, right, bottom = covered
     return (left / 2 - 80, top / 2 - 140, right / 2 - 80, bottom / 2 - 140)
