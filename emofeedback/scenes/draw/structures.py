@@ -1,12 +1,13 @@
-"""Subjects that stand in the middle ground: buildings, the tree, the train and the boat.
+"""Subjects that stand in the middle ground: buildings, trees, vehicles, ships and what flies.
 
 Every drawing is in local units: the origin is the centre of what touches the ground, x to the right, y down (up is
-negative), inside x in [-50, 50] and y in [-100, 0]. Light comes from the left; the right side lies in shadow.
+negative), inside x in [-50, 50] and y in [-100, 0]. Light comes from the left; the right side lies in shadow. The main
+surface of each takes the colour that the scene asks for (`Ink.own`).
 """
 
 from collections.abc import Callable
 
-from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, glow, line, path, polygon, rect
+from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, glow, line, mix, path, polygon, rect, rgb
 
 LAMP = "#ffe27a"
 SHADOW = "#121a33"
@@ -18,9 +19,14 @@ def arch(x: float, y: float, w: float, h: float, fill: str) -> str:
     return path(f"M{x - r} {y}V{y - h + r}A{r} {r} 0 0 1 {x + r} {y - h + r}V{y}Z", fill)
 
 
+def pale_coat(ink: Ink) -> bool:
+    """Whether the asked colour is nearly white, so that white stripes beside it would vanish."""
+    return ink.coat is not None and min(rgb(ink.coat)) > 0.85
+
+
 def house(ink: Ink) -> str:
     """A gabled family house seen from its corner: bright gable left, shaded side and red roof right."""
-    window, wall, roof = ink.window(), "#f3dcae", "#b8432f"
+    window, wall, roof = ink.window(), ink.own("#f3dcae"), "#b8432f"
     return "".join(
         (
             rect(22, -92, 12, 26, ink.shade(roof, 0.62)),
@@ -38,7 +44,7 @@ def house(ink: Ink) -> str:
 
 def lighthouse(ink: Ink) -> str:
     """A tapered tower in red and white with a lamp that throws two beams when it is lit."""
-    red, white = ink("#d2352c"), ink("#f7f3e8")
+    red, white = ink(ink.own("#d2352c")), ink("#c3c7cf" if pale_coat(ink) else "#f7f3e8")
 
     def half(y: float) -> float:
         return 17 + y * 7 / 72
@@ -72,11 +78,11 @@ def lighthouse(ink: Ink) -> str:
 
 def windmill(ink: Ink) -> str:
     """A tapered mill with a dark cap and four large cloth sails."""
-    sail = ink("#f6ead0")
+    sail, wall = ink("#f6ead0"), ink.own("#c9895a")
     spar = ink("#5b3a26")
     parts = [
-        polygon([(-24, 0), (-14, -62), (14, -62), (24, 0)], ink("#c9895a")),
-        polygon([(5, 0), (3, -62), (14, -62), (24, 0)], ink.shade("#c9895a", 0.68)),
+        polygon([(-24, 0), (-14, -62), (14, -62), (24, 0)], ink(wall)),
+        polygon([(5, 0), (3, -62), (14, -62), (24, 0)], ink.shade(wall, 0.68)),
         path("M-18 -58Q-16 -78 0 -79Q16 -78 18 -58Z", ink("#54413f")),
         arch(0, 0, 13, 20, ink("#4a2c1e")),
         rect(2, -38, 9, 12, ink.window(), radius=1),
@@ -90,7 +96,7 @@ def windmill(ink: Ink) -> str:
 
 def church(ink: Ink) -> str:
     """A white church: a tower with a tall pointed spire and a cross, a nave with arched windows."""
-    window, wall, roof = ink.window(), "#f2ece0", "#47617c"
+    window, wall, roof = ink.window(), ink.own("#f2ece0"), "#47617c"
     parts = [
         rect(-8, -34, 56, 34, ink.shade(wall, 0.8)),
         polygon([(-8, -34), (-8, -58), (38, -58), (50, -34)], ink(roof)),
@@ -108,7 +114,7 @@ def church(ink: Ink) -> str:
 
 def castle(ink: Ink) -> str:
     """A grey stone castle: a battlement with a gate, two round towers and a keep with pointed blue roofs."""
-    stone, roof, window = "#b9b2ac", "#3d5fa8", ink.window()
+    stone, roof, window = ink.own("#b9b2ac"), "#3d5fa8", ink.window()
     dark = ink.shade(stone, 0.7)
     battlement = "M-32 0V-36H-24V-31H-18V-36H-10V-31H-4V-36H4V-31H10V-36H18V-31H24V-36H32V0Z"
     parts = [
@@ -136,15 +142,21 @@ CROWN = ((-27, -46, 20), (27, -46, 20), (-17, -67, 21), (18, -68, 20), (0, -79, 
 
 
 def tree(ink: Ink) -> str:
-    """A big broad tree in its season: blossom, green, orange, or bare with snow on the branches."""
-    bark = ink("#6b4630")
-    if ink.season == "winter":
-        return bare_tree(bark, ink("#fbfdff"))
+    """A big broad tree in its season: blossom, green, orange, or bare with snow on the branches.
+
+    A tree of a named colour keeps its leaves in winter, under snow: bare branches could not show the colour.
+    """
+    bark, snow = ink("#6b4630"), ink("#fbfdff")
+    if ink.season == "winter" and ink.coat is None:
+        return bare_tree(bark, snow)
     leaf, bright = {
         "spring": ("#f3a8c4", "#ffe3ec"),
         "summer": ("#3f8f3c", "#6fbb4a"),
         "autumn": ("#d9661f", "#f6a52c"),
+        "winter": ("#3f8f3c", "#fbfdff"),
     }[ink.season]
+    if ink.coat is not None:
+        leaf, bright = ink.coat, mix(ink.coat, "#ffffff", 0.9 if ink.season == "winter" else 0.22)
     parts = [path("M-11 0Q-5 -14 -6 -42H6Q5 -14 12 0Z", bark)]
     parts += [circle(x, y, r, ink.shade(leaf, 0.74)) for x, y, r in CROWN]
     parts += [circle(x - 4, y - 3, r * 0.84, ink(leaf)) for x, y, r in CROWN]
@@ -170,7 +182,8 @@ def bare_tree(bark: str, snow: str) -> str:
 
 def train(ink: Ink) -> str:
     """A red steam locomotive running left with one green wagon and a white plume of steam."""
-    black, red, green, brass = ink("#2b2b33"), "#c8322b", "#2f7d5b", ink("#e0b03c")
+    black, brass = ink("#2b2b33"), ink("#e0b03c")
+    red, green = ink.own("#c8322b"), ink.own("#2f7d5b")
     window, steam = ink.window(), ink("#f4f4f2")
     parts = [
         circle(-32, -56, 7, steam, 0.95),
@@ -200,7 +213,7 @@ def train(ink: Ink) -> str:
 
 def boat(ink: Ink) -> str:
     """A sailing boat: dark red hull with a white rail, a big white main sail and an orange jib."""
-    hull, sail, jib = "#a8322c", "#fbf6e9", "#f0963a"
+    hull, sail, jib = ink.own("#a8322c"), "#fbf6e9", ink.own("#f0963a")
     parts = [
         line("M2 -14V-95", ink("#5b3a26"), 2.6),
         path("M5 -91Q36 -56 40 -23Q22 -27 5 -23Z", ink(sail)),
@@ -216,6 +229,208 @@ def boat(ink: Ink) -> str:
     return "".join(parts)
 
 
+def palm(ink: Ink) -> str:
+    """A palm: a bent ringed trunk and a crown of long drooping fronds."""
+    leaf, bark = ink.own("#2f9a4e"), "#9a6b3f"
+    back = ("M4 -68Q-10 -100 -40 -88Q-14 -86 2 -60Z", "M4 -68Q20 -102 47 -84Q22 -84 6 -60Z")
+    front = (
+        "M4 -70Q-28 -84 -49 -44Q-24 -64 6 -60Z",
+        "M4 -70Q36 -84 50 -38Q28 -62 2 -60Z",
+        "M6 -68Q-20 -62 -25 -26Q-8 -48 10 -60Z",
+        "M2 -68Q28 -62 30 -24Q16 -48 0 -60Z",
+        "M-2 -64Q-6 -92 10 -100Q6 -84 10 -64Z",
+    )
+    return "".join(
+        (
+            *(path(d, ink.shade(leaf, 0.68)) for d in back),
+            path("M-12 0Q-10 -38 0 -66L9 -64Q2 -36 5 0Z", ink(bark)),
+            path("M-2 0Q-2 -36 5 -65L9 -64Q2 -36 5 0Z", ink.shade(bark, 0.7)),
+            *(path(d, ink.shade(leaf, tone)) for d, tone in zip(front, (1.0, 0.84, 1.12, 0.76, 0.92), strict=True)),
+            *(circle(x, y, 4.4, ink("#5d3a20")) for x, y in ((0, -58), (8, -58))),
+        )
+    )
+
+
+def bridge(ink: Ink) -> str:
+    """A humped stone bridge: three open round arches with a strip of water at their feet."""
+    stone = ink.own("#b59a7c")
+    body = "M-50 0V-27Q0 -61 50 -27V0Z"
+    openings = ((-31, 9.5, 19), (0, 13, 30), (31, 9.5, 19))
+    holes = "".join(f"M{x - r} 0V{r - h}A{r} {r} 0 0 1 {x + r} {r - h}V0Z" for x, r, h in openings)
+    parts = [path("M-48 -4H48V0H-48Z", ink("#3f86b4"))]
+    parts += [
+        path(body + holes, ink(stone), extra='fill-rule="evenodd"'),
+        *(
+            line(
+                f"M{x - r - 1.5} -1V{r - h}A{r + 1.5} {r + 1.5} 0 0 1 {x + r + 1.5} {r - h}V-1",
+                ink.shade(stone, 0.7),
+                3,
+            )
+            for x, r, h in openings
+        ),
+        line("M-48 -27Q0 -60 48 -27", ink.shade(stone, 1.2), 5.5),
+        line("M-47 -21.5Q0 -53.5 47 -21.5", ink.shade(stone, 0.66), 2.4),
+        rect(-50, -36, 8, 36, ink.shade(stone, 0.9)),
+        rect(42, -36, 8, 36, ink.shade(stone, 0.72)),
+    ]
+    return "".join(parts)
+
+
+def tower(ink: Ink) -> str:
+    """A tall square clock tower of yellow stone with a green pointed roof."""
+    stone, roof = ink.own("#d2a662"), "#3f7f74"
+    dark = ink.shade(stone, 0.64)
+    face = ink.shine("#fff0b8") if ink.lit else ink("#fbf7ea")
+    return "".join(
+        (
+            rect(-20, -8, 40, 8, ink.shade(stone, 0.8)),
+            rect(-17, -56, 34, 50, ink(stone)),
+            rect(6, -56, 11, 50, dark),
+            arch(-5, -7, 11, 19, ink("#5a3624")),
+            rect(-9, -45, 8, 14, ink.window(), radius=3.5),
+            rect(-21, -80, 42, 28, ink.shade(stone, 1.08)),
+            rect(8, -80, 13, 28, dark),
+            rect(-23, -54, 46, 4, ink.shade(stone, 0.5)),
+            circle(-2, -66, 12.5, ink("#2b2b33")),
+            circle(-2, -66, 10.5, face),
+            line("M-2 -73V-66L4 -63", ink("#2b2b33"), 2.4),
+            polygon([(-25, -79), (0, -100), (25, -79)], ink(roof)),
+            polygon([(0, -100), (8, -79), (25, -79)], ink.shade(roof, 0.66)),
+        )
+    )
+
+
+def skyscraper(ink: Ink) -> str:
+    """A stepped glass skyscraper with broad bands of windows and a mast."""
+    wall = ink.own("#2f6fae")
+    pane = "#ffd873" if ink.lit else ink("#cfe9f5")
+    parts = [line("M0 -88V-99", ink("#3a3f4c"), 2.4)]
+    for half, low, high in ((24, 0, -48), (18, -48, -76), (11, -76, -90)):
+        parts.append(rect(-half, high, 2 * half, low - high, ink(wall)))
+        parts.append(rect(0.36 * half, high, 0.64 * half, low - high, ink.shade(wall, 0.62)))
+        parts.append(rect(-half - 1.5, high - 1.5, 2 * half + 3, 3, ink.shade(wall, 0.45)))
+    for half, columns, rows in ((24, 4, (-43, -31, -19)), (18, 3, (-71, -60)), (11, 2, (-86,))):
+        step = 2 * half / columns
+        for y in rows:
+            parts += [rect(-half + (i + 0.22) * step, y, 0.56 * step, 7, pane) for i in range(columns)]
+    parts.append(rect(-7, -9, 14, 9, ink("#22303f")))
+    return "".join(parts)
+
+
+def ship(ink: Ink) -> str:
+    """An ocean liner under way to the right: long hull, white decks with portholes, two banded funnels with smoke."""
+    hull, white, funnel, window = ink.own("#22375f"), "#f7f3ea", "#d8412f", ink.window()
+    smoke, black = ink("#d9dadd"), ink("#24242c")
+    parts = [
+        circle(-20, -68, 5, smoke, 0.9),
+        circle(-31, -74, 7, smoke, 0.85),
+        circle(-44, -79, 6, smoke, 0.75),
+    ]
+    for x in (-16, 6):
+        parts += [
+            polygon([(x - 6, -42), (x - 7, -62), (x + 5, -62), (x + 6, -42)], ink(funnel)),
+            polygon([(x - 7, -62), (x - 6.6, -55), (x + 5.3, -55), (x + 5, -62)], black),
+        ]
+    parts += [
+        rect(-30, -44, 54, 12, ink(white)),
+        rect(14, -50, 10, 8, ink(white)),
+        rect(15.5, -48.5, 8.5, 4, window),
+        rect(-38, -34, 72, 13, ink.shade(white, 0.88)),
+        *(rect(x, -40.5, 6, 4.5, window) for x in (-26, -16, -6, 4, 14)),
+        *(rect(x, -30.5, 6, 4.5, window) for x in (-33, -22, -11, 0, 11, 22)),
+        line("M-44 -22V-38M40 -25V-48", ink("#5b5f6b"), 1.8),
+        path("M-50 -23H34Q42 -24 50 -28Q46 -8 38 0H-40Q-47 -4 -50 -23Z", ink(hull)),
+        path("M-45.5 -7H43Q41 -3 38 0H-40Q-44 -3 -45.5 -7Z", ink("#a32f2a")),
+        line("M-48 -20.5H35Q42 -21.5 47 -24", ink(white), 2),
+        *(circle(x, -13.5, 2.2, window) for x in (-34, -20, -6, 8, 22)),
+    ]
+    return "".join(parts)
+
+
+def bus(ink: Ink) -> str:
+    """A long yellow bus from the side, its front to the right."""
+    body = ink.own("#f2b01e")
+    glass = ink.window() if ink.lit else ink("#bfe3ee")
+    parts = [
+        path("M-50 -10V-46Q-50 -54 -42 -54H38Q46 -54 48 -46L50 -28V-10Q50 -7 47 -7H-47Q-50 -7 -50 -10Z", ink(body)),
+        path("M-49.5 -48Q-48 -54 -42 -54H38Q44.5 -54 47 -48Z", ink.shade(body, 1.16)),
+        rect(-50, -22, 100, 4, ink.shade(body, 0.5)),
+        path("M-50 -15H50V-10Q50 -7 47 -7H-47Q-50 -7 -50 -10Z", ink.shade(body, 0.68)),
+        *(rect(x, -45, 14, 16, glass, radius=2) for x in (-45, -28, -11, 6)),
+        rect(23, -46, 11, 39, ink.shade(body, 0.5), radius=1.5),
+        rect(25, -44, 7, 34, glass, radius=1),
+        path("M38 -45H45.5L48.5 -27H38Z", glass),
+        circle(47.5, -13.5, 2.8, ink.grade("#ffe9a0") if ink.lit else ink("#fff3cf")),
+    ]
+    for x in (-30, 14):
+        parts += [circle(x, -9, 9, ink("#1f1d24")), circle(x, -9, 4, ink("#d9dde2"))]
+    return "".join(parts)
+
+
+def truck(ink: Ink) -> str:
+    """A lorry from the side: a high blue box behind a cab that faces right."""
+    body = ink.own("#2f74c0")
+    glass = ink.window() if ink.lit else ink("#cfe9f2")
+    parts = [
+        rect(-50, -15, 98, 7, ink("#2b2f38")),
+        rect(-50, -62, 66, 48, ink(body), radius=2),
+        rect(-50, -62, 66, 7, ink.shade(body, 1.25), radius=2),
+        rect(-50, -24, 66, 10, ink.shade(body, 0.66)),
+        path("M20 -12V-48Q20 -51 23 -51H36Q39 -51 40 -48L46 -30Q50 -29 50 -25V-12Z", ink.shade(body, 0.84)),
+        path("M20 -22H50V-12H20Z", ink.shade(body, 0.56)),
+        path("M26 -46H35.5L40.5 -31H26Z", glass),
+        rect(14, -30, 8, 4, ink("#2b2f38")),
+        rect(46, -22, 4, 6, ink.grade("#ffe9a0") if ink.lit else ink("#fff3cf"), radius=1),
+    ]
+    for x in (-38, -18, 34):
+        parts += [circle(x, -9.5, 9.5, ink("#1f1d24")), circle(x, -9.5, 4.2, ink("#d9dde2"))]
+    return "".join(parts)
+
+
+def airplane(ink: Ink) -> str:
+    """An airliner that climbs to the right: white hull, blue fin, swept wings. It fills y in [-84, -12]."""
+    hull, blue, glass = ink.own("#f6f6f4"), "#2764b0", ink.window()
+    parts = (
+        polygon([(8, -54), (-12, -80), (-3, -80), (24, -54)], ink.shade(hull, 0.6)),
+        polygon([(-26, -54), (-46, -84), (-34, -84), (-12, -56)], ink(blue)),
+        path("M-48 -56Q-47 -61 -38 -61H30Q44 -60 50 -49Q46 -42 28 -41H-14Q-38 -44 -48 -56Z", ink(hull)),
+        path("M50 -49Q46 -42 28 -41H-14Q-38 -44 -48 -56Q-20 -47 20 -48Q36 -47 50 -49Z", ink.shade(hull, 0.7)),
+        path("M36 -58.5Q43 -56 46 -52.5H36Z", glass),
+        *(rect(x, -56, 5, 4.6, glass, radius=1.5) for x in (-22, -12, -2, 8, 18)),
+        polygon([(-28, -53), (-48, -42), (-40, -41), (-20, -50)], ink.shade(blue, 0.8)),
+        polygon([(10, -47), (-26, -12), (-9, -12), (34, -46)], ink.shade(hull, 0.84)),
+        polygon([(-26, -12), (-9, -12), (-2.5, -17.5), (-20.5, -17.5)], ink(blue)),
+        rect(2, -38, 15, 8, ink("#3a4252"), radius=4),
+    )
+    return f'<g transform="rotate(-9 0 -50)">{"".join(parts)}</g>'
+
+
+def balloon(ink: Ink) -> str:
+    """A hot-air balloon: a big striped envelope with a basket on ropes; the burner glows in the dark."""
+    colour, pale = ink.own("#e0402f"), "#ffd45a"
+    if ink.coat is not None:
+        pale = mix(ink.coat, "#ffffff", 0.55) if not pale_coat(ink) else "#c9ccd2"
+    outline = "M-35 -65A35 35 0 0 1 35 -65C35 -46 14 -34 9 -20H-9C-14 -34 -35 -46 -35 -65Z"
+
+    def gore(width: float, fill: str) -> str:
+        return f'<g transform="scale({width} 1)">{path(outline, fill)}</g>'
+
+    parts = [
+        line("M-8 -20L-6 -10M8 -20L6 -10", ink("#4a2c1e"), 1.8),
+        gore(1, ink(colour)),
+        path("M0 -100A35 35 0 0 1 35 -65C35 -46 14 -34 9 -20H0Z", ink.shade(colour, 0.7)),
+        gore(0.7, ink.shade(pale, 0.96)),
+        gore(0.36, ink(colour)),
+    ]
+    if ink.lit:
+        parts += [glow(0, -30, 24, ink.shine(LAMP), 0.95), circle(0, -19, 3, ink.shine("#fff0b8"))]
+    parts += [
+        rect(-9, -12, 18, 12, ink("#8a5a2e"), radius=2),
+        rect(-10, -13, 20, 4, ink("#5b3a26"), radius=1.5),
+    ]
+    return "".join(parts)
+
+
 STRUCTURE_DRAWINGS: dict[str, Callable[[Ink], str]] = {
     "house": house,
     "lighthouse": lighthouse,
@@ -225,5 +440,14 @@ STRUCTURE_DRAWINGS: dict[str, Callable[[Ink], str]] = {
     "tree": tree,
     "train": train,
     "boat": boat,
+    "palm": palm,
+    "bridge": bridge,
+    "tower": tower,
+    "skyscraper": skyscraper,
+    "ship": ship,
+    "bus": bus,
+    "truck": truck,
+    "airplane": airplane,
+    "hot-air balloon": balloon,
 }
 """Drawing of every structure, keyed by its name in the grammar."""
