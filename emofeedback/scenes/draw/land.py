@@ -1,4 +1,4 @@
-"""Ground, water and plants that the places and the views from rooms share, in picture coordinates, horizon at y = 56."""
+"""Ground, water and plants that places and views from rooms share, in picture coordinates, horizon at y = 56."""
 
 import random
 from dataclasses import replace

@@ -40,17 +40,21 @@ def meadow(ink: Ink, scene: Scene) -> str:
             f"M 0 {y} Q 30 {y - 6} 60 {y - 1} T 100 {y - 3} V {y + 4} Q 70 {y + 1} 40 {y + 4} T 0 {y + 5} Z", band
         )
     if ink.season != "winter":
-        blade = ink.shade(grass, 0.74)
-        out += "".join(_tuft(x, y, blade) for x, y in ((9, 77), (27, 96), (78, 74), (92, 89)))
+        out += _tall_grass(ink.shade(grass, 0.78))
     return out
 
 
-def _tuft(x: float, y: float, fill: str) -> str:
-    """Five broad blades of grass."""
-    return path(
-        f"M {x - 4} {y} L {x - 5} {y - 5} L {x - 2} {y - 2} L {x} {y - 7} L {x + 2} {y - 2} L {x + 5} {y - 5} L {x + 4} {y} Z",
-        fill,
-    )
+def _tall_grass(fill: str) -> str:
+    """Broad blades that rise from the lower corners."""
+    out = ""
+    for side, foot in ((1, -2), (-1, 102)):
+        for i, height in enumerate((17, 11, 14, 8, 6)):
+            x = foot + side * 4.2 * i
+            bend = side * (3.5 if i % 2 else 1.5)
+            out += path(
+                f"M {x - 2.4} 101 Q {x - 1} {101 - 0.6 * height} {x + bend} {101 - height} L {x + 2.4} 101 Z", fill
+            )
+    return out
 
 
 def forest(ink: Ink, scene: Scene) -> str:
@@ -59,7 +63,7 @@ def forest(ink: Ink, scene: Scene) -> str:
     golden = "#d98a2e" if ink.season == "autumn" else None
     out = rect(0, 44, 100, 16, ink("#2d5b47", 0.45)) + ground(ink, floor)
     out += "".join(
-        conifer(ink, x, 60, 34 + (i % 3) * 5, 0.4, golden if i % 2 else None) for i, x in enumerate(range(2, 103, 11))
+        conifer(ink, x, 60, 34 + (i % 3) * 5, 0.3, golden if i % 2 else None) for i, x in enumerate(range(2, 103, 11))
     )
     out += "".join(conifer(ink, x, 65, 44, 0.12, golden if x in (26, 93) else None) for x in (8, 26, 76, 93))
     out += ellipse(50, 84, 44, 11, ink.shade(floor, 1.1), 0.8)
@@ -89,9 +93,7 @@ def lake(ink: Ink, scene: Scene) -> str:
 def seaside(ink: Ink, scene: Scene) -> str:
     """The open sea with white breakers, a wide sandy beach with dune grass, a headland."""
     sand = SAND[ink.season]
-    out = path(
-        f"M -2 {H + 1} V 45 Q 8 41 16 48 L 25 {H + 1} Z", ink("#6f7f6a" if ink.season != "winter" else "#c3ccd2", 0.3)
-    )
+    out = path(f"M -2 {H + 1} V 45 Q 8 41 16 48 L 25 {H + 1} Z", ink(WOODS[ink.season], 0.24))
     out += water(ink, scene, 88, "#2586b4", 0.3)
     foam = ink.shade("#ffffff", 0.97)
     out += path("M 0 72 Q 30 69 60 72 T 100 70 V 90 H 0 Z", ink("#4fbcc4"), 0.55)
@@ -184,7 +186,7 @@ def city(ink: Ink, scene: Scene) -> str:
                 out += rect(x + 2.2 + column * 0.42 * w, y + 3 + row * 7.4, 0.24 * w, 4.2, glass, 0.95)
         if ink.season == "winter":
             out += rect(x, y - 1, w, 1.6, ink(SNOW))
-    paving = "#b4b3b4" if ink.season != "winter" else "#e4e9ee"
+    paving = "#c0bab4" if ink.season != "winter" else "#e4e9ee"
     out += ground(ink, paving, 64) + "".join(round_tree(ink, x, 67, 13, 0.06) for x in (6, 18, 82, 94))
     for y, h in ((72, 1.0), (82, 1.5), (94, 2.0)):
         out += rect(0, y, 100, h, ink.shade(paving, 0.84), 0.7)
@@ -237,7 +239,10 @@ def river(ink: Ink, scene: Scene) -> str:
     grass = GRASS[ink.season]
     out = hill(14, 42, 12, ink.shade(grass, 0.76, 0.45)) + hill(88, 44, 13, ink.shade(grass, 0.82, 0.4))
     out += ground(ink, grass)
-    bed = "M 47 56 Q 60 59 42 63 Q 14 67 -2 69 V 88 Q 40 86 66 83 Q 92 80 94 74 Q 94 69 72 66.5 Q 56 64 62 60.5 Q 62 58 52 56 Z"
+    bed = (
+        "M 47 56 Q 60 59 42 63 Q 14 67 -2 69 V 88 Q 40 86 66 83 Q 92 80 94 74 "
+        "Q 94 69 72 66.5 Q 56 64 62 60.5 Q 62 58 52 56 Z"
+    )
     far, near = ink.grade(mix(ink.haze, "#ffffff", 0.08)), ink("#3d8cbc")
     out += path(bed, ink.shade(EARTH[ink.season], 0.9), extra='transform="translate(0 -.8)"')
     out += fade("stream", far, near) + path(bed, "url(#stream)")
@@ -425,14 +430,14 @@ def street(ink: Ink, scene: Scene) -> str:
     out = ""
     glass = ink.window() if ink.lit else ink("#a8cfe0")
     fronts = (
-        (-4, 26, 22, "#e8a87c", "#c8402f"),
-        (18, 32, 21, "#f2dca6", "#2f8a5a"),
-        (39, 28, 22, "#9cc0cc", "#d2902c"),
-        (61, 33, 20, "#e7b3b0", "#356fb4"),
-        (81, 25, 23, "#cfd6a0", "#b23a56"),
+        (-4, 26, 22, "#f0a060", "#c8402f"),
+        (18, 32, 21, "#f7d67e", "#2f8a5a"),
+        (39, 28, 22, "#74bad6", "#d2902c"),
+        (61, 33, 20, "#f19a98", "#356fb4"),
+        (81, 25, 23, "#c3d470", "#b23a56"),
     )
     for x, y, w, wall, awning in fronts:
-        out += rect(x, y, w, 65 - y, ink(wall, 0.06)) + rect(x + w - 2.2, y, 2.2, 65 - y, ink.shade(wall, 0.84, 0.06))
+        out += rect(x, y, w, 65 - y, ink(wall, 0.03)) + rect(x + w - 2.2, y, 2.2, 65 - y, ink.shade(wall, 0.84, 0.06))
         out += rect(x - 0.5, y - 1.4, w + 1, 2.8, ink(SNOW) if snow else ink.shade(wall, 0.7, 0.06))
         for k in (0.16, 0.58):
             out += rect(x + k * w, y + 4.6, 0.25 * w, 8.6, ink("#fbf7ee")) + rect(
@@ -463,6 +468,8 @@ def street(ink: Ink, scene: Scene) -> str:
         0, 91.7, 100, 9, ink("#6a6d78" if not snow else "#a3a9b4")
     )
     out += line("M 9 86 V 44", ink("#2f3a44"), 1.6) + line("M 5.5 86 H 12.5", ink("#2f3a44"), 2.2)
+    out += round_tree(ink, 91, 80, 31) + path("M 86 79 H 96 L 94.6 87 H 87.4 Z", ink("#b0603c"))
+    out += rect(85.4, 78, 11.2, 2.2, ink.shade("#b0603c", 1.18), radius=0.6)
     if ink.lit:
         out += glow(9, 42, 14, "#ffdf8a", 0.85)
     return out + rect(6.6, 38.6, 4.8, 6.4, "#ffe9a8" if ink.lit else ink("#f2f0e4"), radius=1.2)
@@ -471,7 +478,9 @@ def street(ink: Ink, scene: Scene) -> str:
 def harbour(ink: Ink, scene: Scene) -> str:
     """Brick warehouses, a yellow crane and moored masts around a basin, and a stone quay with bollards."""
     snow = ink.season == "winter"
-    out = rect(0, 51, 100, 8, ink.shade("#8b93a0", 0.9, 0.3))
+    out = hill(62, 50, 13, ink(WOODS[ink.season], 0.28), 60) + rect(
+        0, 55, 100, 4, ink.shade(WOODS[ink.season], 0.86, 0.2)
+    )
     for x, w, top, wall in ((-3, 17, 39, "#b4583f"), (14, 15, 42, "#cf8a52"), (29, 14, 45, "#9c5148")):
         out += polygon([(x, 58), (x, top + 6), (x + w / 2, top - 1), (x + w, top + 6), (x + w, 58)], ink(wall, 0.12))
         roof = ink(SNOW if snow else "#54505c", 0.12)

@@ -7,8 +7,9 @@ elements and the weather of any scene can be drawn there as they are; what falls
 from collections.abc import Callable
 from dataclasses import replace
 
-from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, fade, glow, line, mix, path, polygon, rect
-from emofeedback.scenes.draw.land import GRASS, SNOW, WOODS, H, conifer, hill, round_tree
+from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, fade, glow, line, path, polygon, rect
+from emofeedback.scenes.draw.land import GRASS, SNOW, WOODS, conifer, hill, round_tree
+from emofeedback.scenes.draw.sky import scene_ink
 from emofeedback.scenes.grammar import Scene
 
 LEFT, TOP, RIGHT, BOTTOM = 16.0, 8.0, 84.0, 52.0
@@ -33,9 +34,12 @@ def far_away(content: str, left: float = 0.0, down: float = 0.0) -> str:
 
 
 def land_outside(ink: Ink, scene: Scene) -> str:
-    """Hills, a meadow and trees of the season at both sides, in outdoor picture coordinates; snow on the sill."""
+    """Hills, a meadow and trees of the season, or water where a vessel floats, in outdoor picture coordinates."""
     grass = GRASS[ink.season]
     out = hill(20, 44, 9, ink(WOODS[ink.season], 0.36)) + hill(80, 46, 7, ink.shade(grass, 0.8, 0.36))
+    if {"boat", "ship"} & {scene.subject, scene.companion}:
+        out += rect(0, 57, 100, 9, ink("#3f86b4", 0.2)) + rect(0, 61, 100, 5, ink("#3f86b4"))
+        return out + rect(20, 60, 22, 0.9, ink("#cfe6f2"), 0.6, 0.4) + rect(62, 62.4, 20, 0.9, ink("#cfe6f2"), 0.6, 0.4)
     out += rect(0, 58, 100, 8, ink(grass, 0.08)) + hill(50, 80, 3, ink.shade(grass, 1.06, 0.08), 60)
     out += conifer(ink, 12, 63, 22, 0.12) + round_tree(ink, 22, 64, 19, 0.08) + round_tree(ink, 90, 64, 18, 0.08)
     if ink.season == "winter":
@@ -45,10 +49,14 @@ def land_outside(ink: Ink, scene: Scene) -> str:
 
 def room_ink(ink: Ink, scene: Scene) -> Ink:
     """The ink of the things inside: the daylight that comes in, or warm lamplight when it is dark outside."""
+    # the weather greys the world outside; inside, half of that or less is left
+    clear = scene_ink(replace(scene, weather="clear"), ink.rng)
+    kept = 0.25 if ink.lit else 0.5
+    saturation = kept * ink.saturation + (1 - kept) * clear.saturation
     if not ink.lit:
-        return replace(ink, gain=0.97 * ink.gain, ambient_share=0.7 * ink.ambient_share)
-    low = {"dim": 0.62, "bright": 1.0}.get(scene.light, 0.88)
-    return replace(ink, ambient=mix("#ffc078", ink.ambient, 0.12), ambient_share=0.5, gain=low)
+        return replace(ink, gain=0.97 * ink.gain, ambient_share=0.7 * ink.ambient_share, saturation=saturation)
+    gain = {"dim": 0.72, "bright": 1.1}.get(scene.light, 0.96)
+    return replace(ink, ambient="#ffbe74", ambient_share=0.6, gain=gain, saturation=saturation)
 
 
 def _wall(ink: Ink, wall: str, floor: str, edge: float) -> str:
@@ -102,7 +110,7 @@ def _pendant(ink: Ink, x: float, y: float, r: float, own: str) -> str:
     """A hanging lamp whose shade ends at y; it glows when it is dark."""
     out = line(f"M{x} -1V{y - r}", ink("#3a3236"), 0.7)
     if ink.lit:
-        out += glow(x, y + 1, 4.2 * r, ink.shine(_LAMP), 0.85)
+        out += glow(x, y + 1, 2.7 * r, ink.shine(_LAMP), 0.8)
     out += path(f"M{x - r} {y}Q{x - r} {y - 1.1 * r} {x} {y - 1.2 * r}Q{x + r} {y - 1.1 * r} {x + r} {y}Z", ink(own))
     return out + ellipse(x, y, 0.62 * r, 0.3 * r, ink.shine("#fff0b8") if ink.lit else ink("#fbf4e2"))
 
@@ -113,9 +121,9 @@ def bedroom(ink: Ink, scene: Scene) -> str:
     out = _wall(ink, "#bccbe3", "#c6935f", 66) + _frame(ink, "#fbf7ee", (50,), 22)
     out += _long_curtain(ink, cloth, -1, 62) + _long_curtain(ink, cloth, 1, 62)
     out += rect(5, 2.6, 90, 1.6, ink("#7a4e33"), radius=0.8) + rect(0, 64.4, 100, 2.2, ink("#fbf7ee"))
-    out += _daylight(scene, 66.6)
     rug = ink("#5f86b8")
     out += ellipse(46, 89, 36, 8.5, rug) + ellipse(46, 89, 29, 6.4, ink("#f3e6cf")) + ellipse(46, 89, 22, 4.6, rug)
+    out += _daylight(scene, 66.6)
     # the lamp on its stand
     out += rect(1, 68, 14, 16, ink(wood)) + rect(0, 66.4, 16, 2.4, ink.shade(wood, 1.15))
     out += rect(2.6, 72, 10.8, 5, ink.shade(wood, 0.8)) + circle(8, 74.5, 0.9, ink("#f3e0b0"))
@@ -125,21 +133,18 @@ def bedroom(ink: Ink, scene: Scene) -> str:
     out += line("M8 66V57", ink("#6d5a56"), 1.6) + ellipse(8, 66.2, 3.4, 1.0, ink("#6d5a56"))
     out += polygon([(4.4, 48), (11.6, 48), (15, 58), (1, 58)], shade)
     # the bed
-    out += rect(94, 49, 8, 36, ink.shade(wood, 0.8), radius=2) + rect(92.5, 51, 3, 34, ink(wood), radius=1.2)
-    out += (
-        rect(62, 76, 36, 7, ink(wood))
-        + rect(63, 82, 3, 5, ink.shade(wood, 0.8))
-        + rect(60, 66, 3.4, 21, ink(wood), radius=1.4)
-    )
-    out += rect(63, 69, 31, 8.4, ink("#f6f1e8"), radius=2) + ellipse(88.5, 67, 6.4, 4, ink("#ffffff"))
+    out += rect(94, 44, 8, 44, ink.shade(wood, 0.8), radius=2) + rect(92.5, 46, 3.4, 42, ink(wood), radius=1.2)
+    out += rect(58, 79, 36, 6, ink(wood)) + rect(55.4, 63, 4.4, 26, ink(wood), radius=1.8)
+    out += rect(59, 68, 35, 12, ink("#f6f1e8"), radius=2)
+    out += path("M80.6 70Q79.6 61 86 61.4H91Q94.4 62 93.6 70Z", ink("#ffffff"))
     out += path(
-        "M61.6 79V70Q62 65.4 67 65.4Q76 63.6 84 66.4V79Q80 80.6 76 79Q72 80.8 68 79Q64 80.6 61.6 79Z", ink(quilt)
+        "M58.6 84V69Q59 63.6 65 63.8Q75 61.6 83 65.4V83Q80 85 76.6 83Q72 85.4 67.6 83.4Q62.6 85.4 58.6 84Z", ink(quilt)
     )
-    return out + path("M80 65.2Q83 65.2 84.6 66.4V79Q82.6 80.2 80 79Z", ink.shade(quilt, 1.22))
+    return out + path("M77.4 63.6Q82 64 84.4 66.4V83Q81 84.8 77.4 83.2Z", ink.shade(quilt, 1.24))
 
 
 def kitchen(ink: Ink, scene: Scene) -> str:
-    """A counter below the window, a stove with a pot at the left, a shelf of jars and a table with fruit at the right."""
+    """A counter below the window, a stove and a pot at the left, a shelf and a table with fruit at the right."""
     front, top, steel = "#5f9d98", "#e9dcc4", "#dfe3e4"
     out = _wall(ink, "#f4e2b4", "#e6d8bf", 79) + _frame(ink, "#fdfaf2", (38.7, 61.3), None)
     tile = ink("#b9704e")
@@ -170,7 +175,7 @@ def kitchen(ink: Ink, scene: Scene) -> str:
     out += rect(3.4, 48.4, 11, 7.8, ink("#d8584c"), radius=1.6) + rect(
         2.6, 47, 12.6, 1.9, ink.shade("#d8584c", 0.76), radius=0.9
     )
-    out += circle(8.9, 46.2, 1.1, ink("#3e4048")) + path("M7 43Q4 39 7.4 35.6Q10 33 8 29", "none")
+    out += circle(8.9, 46.2, 1.1, ink("#3e4048"))
     # pans on the wall and jars on a shelf
     for x, r in ((4, 3.2), (10.6, 2.6)):
         out += line(f"M{x} 20V29", ink("#5b4a42"), 1.1) + circle(x, 30.6, r, ink("#b5653f"))
@@ -243,9 +248,15 @@ def cafe(ink: Ink, scene: Scene) -> str:
         out += line(f"M{x} 58V88M{x} 75H{x - 8 * side}M{x - 8 * side} 75V88", chair, 1.8) + line(
             f"M{x} 62H{x}", chair, 3.4
         )
-    out += line("M15 69V87", dark, 2.0) + ellipse(15, 87.4, 7, 1.6, dark) + ellipse(15, 68.6, 13, 2.7, ink("#f2e7d2"))
-    out += path("M11 63.4H18.4Q18.4 68.4 14.7 68.4Q11 68.4 11 63.4Z", ink("#cf4a3e")) + circle(
-        18.9, 65.4, 1.5, ink("#cf4a3e")
+    out += line("M15 69V87", dark, 2.0) + ellipse(15, 87.4, 7, 1.6, dark) + ellipse(15, 69, 13, 3, ink("#f2e7d2"))
+    red = ink("#cf4a3e")
+    out += (
+        ellipse(14.6, 68.8, 7, 1.5, ink.shade("#f2e7d2", 0.84))
+        + circle(19.6, 63.6, 2.1, red)
+        + circle(19.6, 63.6, 1, ink(panel))
+    )
+    out += path("M9.6 60.6H19.4Q19.4 68.8 14.5 68.8Q9.6 68.8 9.6 60.6Z", red) + ellipse(
+        14.5, 60.8, 4.9, 1.1, ink("#5a3426")
     )
     return out + "".join(_pendant(ink, x, y, 6.0, "#e0a23c") for x, y in ((20, 11), (50, 8.5), (80, 11)))
 
