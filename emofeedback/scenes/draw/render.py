@@ -37,8 +37,8 @@ def _indoors(scene: Scene, ink: Ink, rng: random.Random) -> str:
     """The world and its weather through the window, then the room with what stands in it."""
     outside, inside = _subject_ink(ink), room_ink(ink, scene)
     view = far_away(sky(scene, ink) + _elements(scene, ink, SKY_ELEMENTS) + land_outside(ink, scene))
-    # far elements stand at the picture's right edge, where the curtain would hide half of them
-    view += far_away(_elements(scene, outside, FAR_ELEMENTS), left=8.0, down=2.6) + far_away(fog_behind(scene, ink))
+    # far elements stand at the picture's right edge, where the curtain would hide much of them
+    view += far_away(_elements(scene, outside, FAR_ELEMENTS), left=5.0, down=2.6) + far_away(fog_behind(scene, ink))
     view += subjects(scene, outside, rng, part="window") + far_away(weather_in_front(scene, ink))
     near = _subject_ink(inside)
     room = PLACE_DRAWINGS[scene.place](inside, scene) + subjects(scene, near, rng, part="room")

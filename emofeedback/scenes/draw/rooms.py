@@ -213,10 +213,9 @@ def cafe(ink: Ink, scene: Scene) -> str:
     out += _daylight(scene, 72.4)
     # the striped awning hangs outside, above the glass
     for k in range(10):
-        x = LEFT + 6.8 * k
-        out += path(
-            f"M{x} {TOP}H{x + 6.8}V{TOP + 4}Q{x + 3.4} {TOP + 7} {x} {TOP + 4}Z", ink("#fbf4e4" if k % 2 else "#cf4a3e")
-        )
+        left = LEFT + 6.8 * k
+        flap = f"M{left} {TOP}H{left + 6.8}V{TOP + 4}Q{left + 3.4} {TOP + 7} {left} {TOP + 4}Z"
+        out += path(flap, ink("#fbf4e4" if k % 2 else "#cf4a3e"))
     out += _frame(ink, "#3f2f2a", (50,), None)
     cloth = "#ecd9a8"
     for side in (-1, 1):
@@ -244,10 +243,8 @@ def cafe(ink: Ink, scene: Scene) -> str:
     )
     # the table
     chair, dark = ink("#5a3426"), ink("#33292a")
-    for side, x in ((-1, 1.5), (1, 29)):
-        out += line(f"M{x} 58V88M{x} 75H{x - 8 * side}M{x - 8 * side} 75V88", chair, 1.8) + line(
-            f"M{x} 62H{x}", chair, 3.4
-        )
+    for back, front in ((1.5, 9.5), (29.0, 21.0)):
+        out += line(f"M{back} 58V88M{back} 75H{front}M{front} 75V88", chair, 1.8)
     out += line("M15 69V87", dark, 2.0) + ellipse(15, 87.4, 7, 1.6, dark) + ellipse(15, 69, 13, 3, ink("#f2e7d2"))
     red = ink("#cf4a3e")
     out += (
