@@ -2,6 +2,7 @@
 
 import io
 import random
+from dataclasses import replace
 
 import resvg_py
 from PIL import Image
@@ -9,22 +10,39 @@ from PIL import Image
 from emofeedback.scenes.draw.canvas import Ink
 from emofeedback.scenes.draw.elements import ELEMENT_DRAWINGS
 from emofeedback.scenes.draw.places import PLACE_DRAWINGS
+from emofeedback.scenes.draw.rooms import far_away, land_outside, room_ink, through_window
 from emofeedback.scenes.draw.sky import fog_behind, light_in_front, scene_ink, sky, weather_in_front
 from emofeedback.scenes.draw.subjects import subjects
-from emofeedback.scenes.grammar import FAR_ELEMENTS, GROUND_ELEMENTS, SKY_ELEMENTS, Scene
+from emofeedback.scenes.grammar import FAR_ELEMENTS, GROUND_ELEMENTS, INDOOR_PLACES, SKY_ELEMENTS, Scene
 
 
 def to_svg(scene: Scene) -> str:
     """The scene as an SVG document with a 100 x 100 view box; a pure function of the scene."""
     rng = random.Random(scene.layout)
     ink = scene_ink(scene, rng)
+    planes = (_indoors if scene.place in INDOOR_PLACES else _outdoors)(scene, ink, rng) + light_in_front(scene)
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">{planes}</svg>'
+
+
+def _outdoors(scene: Scene, ink: Ink, rng: random.Random) -> str:
+    """Sky, place, far elements, subjects, ground elements, and the weather before them all."""
     planes = [sky(scene, ink), _elements(scene, ink, SKY_ELEMENTS), PLACE_DRAWINGS[scene.place](ink, scene)]
     near = _subject_ink(ink)
-    planes += [_elements(scene, near, FAR_ELEMENTS), fog_behind(scene, ink)]
-    planes.append(subjects(scene, near, rng))
-    planes.append(_elements(scene, near, GROUND_ELEMENTS))
-    planes += [weather_in_front(scene, ink), light_in_front(scene)]
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">{"".join(planes)}</svg>'
+    planes += [_elements(scene, near, FAR_ELEMENTS), fog_behind(scene, ink), subjects(scene, near, rng)]
+    planes += [_elements(scene, near, GROUND_ELEMENTS), weather_in_front(scene, ink)]
+    return "".join(planes)
+
+
+def _indoors(scene: Scene, ink: Ink, rng: random.Random) -> str:
+    """The world and its weather through the window, then the room with what stands in it."""
+    outside, inside = _subject_ink(ink), room_ink(ink, scene)
+    view = far_away(sky(scene, ink) + _elements(scene, ink, SKY_ELEMENTS) + land_outside(ink, scene))
+    # far elements stand at the picture's right edge, where the curtain would hide much of them
+    view += far_away(_elements(scene, outside, FAR_ELEMENTS), left=5.0, down=2.6) + far_away(fog_behind(scene, ink))
+    view += subjects(scene, outside, rng, part="window") + far_away(weather_in_front(scene, ink))
+    near = _subject_ink(inside)
+    room = PLACE_DRAWINGS[scene.place](inside, scene) + subjects(scene, near, rng, part="room")
+    return through_window(view) + room + _elements(scene, near, GROUND_ELEMENTS)
 
 
 def render(scene: Scene, size: int = 128) -> Image.Image:
@@ -39,17 +57,10 @@ def _elements(scene: Scene, ink: Ink, kind: tuple[str, ...]) -> str:
 
 def _subject_ink(ink: Ink) -> Ink:
     """Subjects and elements keep more of their own colour than the ground, so that they can be read in the dark."""
-    return Ink(
-        ambient=ink.ambient,
+    return replace(
+        ink,
         ambient_share=ink.ambient_share * 0.52,
-        haze=ink.haze,
         gain=0.46 + 0.6 * ink.gain,
         saturation=0.25 + 0.75 * ink.saturation,
-        tint=ink.tint,
         tint_share=ink.tint_share * 0.8,
-        lit=ink.lit,
-        season=ink.season,
-        rng=ink.rng,
-        pose=ink.pose,
-        coat=ink.coat,
     )
