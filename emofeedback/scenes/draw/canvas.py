@@ -117,13 +117,28 @@ def scattered(
     return placed
 
 
+def silhouette(ink: Ink, colour: str) -> str:
+    """The colour of a dark thing (bark, smoke, iron): paler before a dark sky, or it is lost on it."""
+    r, g, b = rgb(ink.haze)
+    dark = 0.299 * r + 0.587 * g + 0.114 * b < 0.33
+    return ink.grade(mix(colour, "#8a90aa", 0.42 if dark else 0.0))
+
+
+def lively(colour: str, ink: Ink) -> str:
+    """The lit colour of a gay thing (cloth, petals): in the dark it keeps half of its own, or gladness turns to mud."""
+    return mix(ink(colour), ink.shine(colour), 0.5) if ink.lit else ink(colour)
+
+
 def blend(fill: str, mode: str, opacity: float = 1.0) -> str:
     """The whole picture covered with a fill that is mixed in by a CSS blend mode ("screen", "soft-light", ...)."""
     return f'<rect width="100" height="100" fill="{fill}" fill-opacity="{opacity:.2f}" style="mix-blend-mode:{mode}"/>'
 
 
 def halo(key: str, x: float, y: float, r: float, colour: str, centre: float, rim: float, clear: float = 0.0) -> str:
-    """A radial gradient over the whole picture; x, y, r as shares of it, opacity `centre` out to `clear`, then to `rim`."""
+    """A radial gradient over the whole picture: opacity `centre` out to the share `clear`, then on to `rim`.
+
+    x, y and r are shares of the picture, `clear` is one of r.
+    """
     return (
         f'<defs><radialGradient id="{key}" cx="{x}" cy="{y}" r="{r}"><stop offset="{clear}" stop-color="{colour}" '
         f'stop-opacity="{centre:.2f}"/><stop offset="1" stop-color="{colour}" stop-opacity="{rim:.2f}"/>'

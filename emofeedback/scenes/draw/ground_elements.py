@@ -16,10 +16,12 @@ from emofeedback.scenes.draw.canvas import (
     group,
     jitter,
     line,
+    lively,
     mix,
     path,
     polygon,
     rect,
+    silhouette,
 )
 
 
@@ -49,7 +51,7 @@ def fire(ink: Ink) -> str:
 def gravestone(x: float, y: float, scale: float, ink: Ink) -> str:
     """A grey stone with a round top and an engraved cross, earth heaped at its foot."""
     shapes = (
-        path("M-6 0V-13A6 6 0 0 1 6 -13V0Z", ink("#a3a6ad")),
+        path("M-6 0V-13A6 6 0 0 1 6 -13V0Z", lively("#a3a6ad", ink)),
         path("M2.6 0V-18.4A6 6 0 0 1 6 -13V0Z", ink("#6c7079")),
         line("M-0.8 -14.5V-5.5M-4 -11.3H2.4", ink("#4d515a"), 1.7),
         ellipse(0, 0.2, 9, 2.2, ink("#57452f")),
@@ -59,8 +61,9 @@ def gravestone(x: float, y: float, scale: float, ink: Ink) -> str:
 
 def graves(ink: Ink) -> str:
     """Three gravestones and a tall dark cross."""
-    cross = polygon([(-1.8, 0), (-1.8, -24), (1.8, -24), (1.8, 0)], ink("#3a3336"))
-    cross += rect(-7, -19, 14, 3.6, ink("#3a3336")) + ellipse(0, 0.2, 8, 2.2, ink("#57452f"))
+    wood = silhouette(ink, "#352e32")
+    cross = polygon([(-1.8, 0), (-1.8, -24), (1.8, -24), (1.8, 0)], wood)
+    cross += rect(-7, -19, 14, 3.6, wood) + ellipse(0, 0.2, 8, 2.2, ink("#57452f"))
     return "".join(
         (
             gravestone(8, 87, 0.95, ink),
@@ -73,7 +76,7 @@ def graves(ink: Ink) -> str:
 
 def dead_tree(x: float, y: float, scale: float, flip: bool, ink: Ink) -> str:
     """A leafless dark tree with crooked limbs, 45 units high at scale 1."""
-    bark = ink.grade("#2c2430" if ink.lit else "#221b20")
+    bark = silhouette(ink, "#221b20")
     shapes = (
         path("M-5.5 0Q-2.5 -5 -2.6 -14L-1.6 -26L1.4 -26Q2.4 -8 6 0Q0 -2.6 -5.5 0Z", bark),
         line("M0 -24L2.5 -35M-1 -17L-8 -25L-14 -27M1.5 -20L9 -29L10 -36", bark, 2.5),
@@ -90,7 +93,7 @@ def bare_trees(ink: Ink) -> str:
 def wreck(ink: Ink) -> str:
     """A rusty car lying tilted on the left, wheel off, with a column of black smoke."""
     rust, black, glass = "#a4562c", ink.grade("#201c1e"), ink("#2c2a30")
-    smoke = ink("#3c383c")
+    smoke = silhouette(ink, "#3a363a")
     car = "".join(
         (
             path("M-14 -3V-9Q-13 -12 -8 -12L-4 -18H6L10 -11.5L13 -11L14 -3Z", ink(rust)),
@@ -195,8 +198,12 @@ def pond(ink: Ink) -> str:
 
 def still_water(ink: Ink) -> str:
     """A mirror of water across the bottom with the sky in it, a pile of round stones and its reflection."""
-    far, near = ink.grade(mix(ink.haze, "#ffffff", 0.12)), ink.grade(mix(ink.haze, brightness(ink.ambient, 0.5), 0.4))
-    near = mix(near, ink("#2f86c4"), 0.45)
+    far = ink.grade(mix(ink.haze, "#ffffff", 0.1))
+    near = mix(
+        ink.grade(mix(ink.haze, brightness(ink.ambient, 0.5), 0.3)),
+        ink("#2f86c4"),
+        0.62 if ink.lit or ink.ambient_share < 0.1 else 0.2,
+    )
     shore = "M0 85.5Q14 84.5 26 87.6Q50 91 74 87.6Q86 84.5 100 85.5V100H0Z"
     pale = mix(far, "#ffffff", 0.55)
     parts = [
@@ -226,7 +233,7 @@ def lily(x: float, y: float, scale: float, ink: Ink) -> str:
 
 def hammock(ink: Ink) -> str:
     """A striped hammock with a cushion between two small palms at the right."""
-    trunk, leaf, dark = ink("#8a5f38"), ink("#3fa05a"), ink.shade("#3fa05a", 0.72)
+    trunk, leaf, dark = lively("#8a5f38", ink), lively("#3fa05a", ink), ink.shade("#3fa05a", 0.72)
     parts = [ellipse(84, 96.6, 15, 1.8, ink.grade("#14201c"), 0.25)]
     for x, lean in ((72.5, -2.0), (96.0, 2.0)):
         top = x + lean
@@ -241,23 +248,23 @@ def hammock(ink: Ink) -> str:
                 )
             )
     parts += [
-        line("M72 74L74.4 78.6M96.6 74L94.6 78.6", ink("#efe3c8"), 0.9),
-        path("M72.4 77Q84 99 96.4 77Q84 84 72.4 77Z", ink("#e4493f")),
-        path("M75.2 81.2Q76 83.6 78.8 86.2L79.4 81.1L77 79.7ZM82.4 87.9H86.6L86.4 80.5H82.6Z", ink("#fff0d2")),
-        path("M93.6 81.2Q93 83.6 90 86.2L89.4 81.1L91.9 79.7Z", ink("#fff0d2")),
-        ellipse(91, 78.6, 3.6, 2.1, ink("#ffd35c")),
+        line("M72 74L74.4 78.6M96.6 74L94.6 78.6", lively("#efe3c8", ink), 0.9),
+        path("M72.4 77Q84 99 96.4 77Q84 84 72.4 77Z", lively("#e4493f", ink)),
+        path("M75.2 81.2Q76 83.6 78.8 86.2L79.4 81.1L77 79.7ZM82.4 87.9H86.6L86.4 80.5H82.6Z", lively("#fff0d2", ink)),
+        path("M93.6 81.2Q93 83.6 90 86.2L89.4 81.1L91.9 79.7Z", lively("#fff0d2", ink)),
+        ellipse(91, 78.6, 3.6, 2.1, lively("#ffd35c", ink)),
     ]
     return "".join(parts)
 
 
 def sleeping_cat(ink: Ink) -> str:
     """A ginger cat curled up asleep on a red cushion at the left, with three Z above it."""
-    fur, stripe, pale = ink("#f0963a"), ink("#b95f1c"), ink("#ffe6c4")
-    line_colour = ink("#4a2614")
+    fur, stripe, pale = lively("#f0963a", ink), lively("#b95f1c", ink), lively("#ffe6c4", ink)
+    line_colour = lively("#4a2614", ink)
     parts = [
         ellipse(16, 96.4, 15, 2.2, ink.grade("#1c1614"), 0.3),
-        path("M1.5 93Q1 89 6 88.6H26Q31 89 30.5 93Q31 97.4 26 97.4H6Q1 97.4 1.5 93Z", ink("#c23a4c")),
-        path("M2.6 91Q4 88.8 7 88.7H25Q28.4 88.8 29.6 91Q16 93.6 2.6 91Z", ink("#e2596a")),
+        path("M1.5 93Q1 89 6 88.6H26Q31 89 30.5 93Q31 97.4 26 97.4H6Q1 97.4 1.5 93Z", lively("#c23a4c", ink)),
+        path("M2.6 91Q4 88.8 7 88.7H25Q28.4 88.8 29.6 91Q16 93.6 2.6 91Z", lively("#e2596a", ink)),
         # body, haunch, tail round the front
         path("M4 90Q2.4 77 15 75.6Q28.8 75.4 29 87Q29 92 22 92H9Q4.6 92 4 90Z", fur),
         line("M14.5 77.2Q15.6 79.6 15.2 81.8M19.6 77.2Q20.6 79.6 20 82M24.2 79.2Q24.6 81.4 23.4 83.4", stripe, 1.5),
@@ -272,7 +279,7 @@ def sleeping_cat(ink: Ink) -> str:
         ellipse(9.4, 85.6, 6.9, 5.4, fur),
         ellipse(9.4, 88.2, 3.9, 2.5, pale),
         line("M4.8 85.2Q6.3 87 7.8 85.2M11 85.2Q12.5 87 14 85.2", line_colour, 0.95),
-        polygon([(8.5, 87), (10.3, 87), (9.4, 88.2)], ink("#e0647a")),
+        polygon([(8.5, 87), (10.3, 87), (9.4, 88.2)], lively("#e0647a", ink)),
     ]
     for x, y, k in ((20, 72, 0.8), (24.5, 66, 1.1), (29, 58.5, 1.45)):
         letter = f"M{x - 1.6 * k:.1f} {y - 2 * k:.1f}h{3.2 * k:.1f}l{-3.2 * k:.1f} {4 * k:.1f}h{3.2 * k:.1f}"
@@ -281,27 +288,29 @@ def sleeping_cat(ink: Ink) -> str:
 
 
 def sunlit_path(ink: Ink) -> str:
-    """A golden path that leads in from the front, with warm light around it and bright spots on it."""
+    """A golden path that winds from the bottom edge to the right, with warm light around it and bright spots on it."""
     gold, hot = mix(ink("#ffcf5c"), ink.shine("#ffcf5c"), 0.6), ink.shine("#fff3b8")
     rng = jitter(ink, "sunlit path")
-    shafts = "M-4 30L8 30L40 100H6ZM20 20L28 20L66 100H48ZM56 22L66 22L104 90V100H92Z"
+    way = "M85 64Q93 68 87 72Q72 77 71 82.5Q70 88 46 91Q18 94.5 6 100H88Q98 93 94 88Q90 84 95 79Q102 71 88.5 64Z"
     parts = [
-        fade("shaft", hot, hot, 0.0, 0.42),
-        path(shafts, "url(#shaft)"),
-        glow(50, 100, 62, ink.shine("#ffc540"), 0.75),
-        path("M31 88.4Q50 85.6 69 88.4Q84 93 97 100H3Q16 93 31 88.4Z", ink("#c9923a")),
-        path("M33 88.4Q50 86.4 67 88.4Q81 93 92 100H8Q19 93 33 88.4Z", gold),
+        fade("shaft", hot, hot, 0.0, 0.34),
+        path("M-4 24H6L34 100H4ZM22 14H30L64 100H46ZM66 20H75L104 82V100H94Z", "url(#shaft)"),
+        glow(72, 92, 60, ink.shine("#ffc540"), 0.8),
+        line(way, ink("#b5762a"), 2.4),
+        path(way, gold),
     ]
-    for x, y, rx in ((40, 90.4, 5), (59, 91.2, 6), (28, 95.4, 7), (50, 96, 8), (73, 96.6, 7)):
-        parts.append(ellipse(x + rng.uniform(-3, 3), y, rx, rx * 0.24, hot, 0.9))
-    for x, y in ((4, 91), (13, 87), (88, 87), (96, 91)):
-        parts += [line(petals(x, y), ink("#fffaf0"), 2.6), circle(x, y, 1.9, ink.shine("#ffb629"))]
+    spots = ((87.5, 70, 2), (83, 77.5, 4), (82, 84.5, 5), (66, 91.5, 6), (84, 92.5, 5), (44, 95.4, 7), (66, 97, 7))
+    for x, y, rx in (*spots, (25, 98, 6)):
+        parts.append(ellipse(x + rng.uniform(-1.5, 1.5), y, rx, rx * 0.26, hot, 0.9))
+    for x, y in ((5, 91), (14, 87), (25, 90), (64, 83)):
+        parts += [line(petals(x, y), lively("#fffaf0", ink), 2.6), circle(x, y, 1.9, ink.shine("#ffb629"))]
     return "".join(parts)
 
 
 def candles(ink: Ink) -> str:
     """Three thick lit candles of different heights on a dish at each side."""
-    wax, flame_out, flame_in = ink("#f7ead0"), ink.shine("#ff9d2e"), ink.shine("#fff2b0")
+    wax = mix(ink("#f7ead0"), ink.shine("#ffc98a"), 0.6) if ink.lit else ink("#f7ead0")
+    flame_out, flame_in = ink.shine("#ff9d2e"), ink.shine("#fff2b0")
     parts = []
     for left in (0.0, 70.0):
         parts.append(glow(left + 15, 78, 25, ink.shine("#ffb03a"), 0.85))
@@ -313,7 +322,7 @@ def candles(ink: Ink) -> str:
             bottom = 95.6 if top == 72 else 94.4
             parts += [
                 rect(x - w, top, 2 * w, bottom - top, wax, radius=1.0),
-                rect(x + 0.3 * w, top + 0.8, 0.7 * w, bottom - top - 1, ink.shade("#f7ead0", 0.8)),
+                rect(x + 0.3 * w, top + 0.8, 0.7 * w, bottom - top - 1, brightness(wax, 0.8)),
                 ellipse(x, top + 0.6, w, 1.1, ink.shine("#ffdc8a")),
                 line(f"M{x} {top}V{top - 2}", ink("#3a2a20"), 0.8),
                 glow(x, top - 4, 8, flame_out, 0.9),
@@ -331,7 +340,7 @@ def candles(ink: Ink) -> str:
 
 def empty_swing(ink: Ink) -> str:
     """A lone swing, hanging askew from the one branch of a bare trunk at the right."""
-    bark, rope = ink("#4a3d3c"), ink("#cbbd9c")
+    bark, rope = silhouette(ink, "#40343a"), lively("#d8c9a6", ink)
     return "".join(
         (
             ellipse(83, 97, 13, 1.8, ink.grade("#17151a"), 0.35),
@@ -346,33 +355,32 @@ def empty_swing(ink: Ink) -> str:
 
 
 def wilted_flowers(ink: Ink) -> str:
-    """Three withered flowers at each side: stalks bent over, brown heads hanging, petals on dry earth."""
-    stalk, dry = ink("#7d7444"), ink("#a08a52")
-    parts = []
-    heads = ((8, 72, -1, "#8a5a3c"), (15, 66, 1, "#9c7a3e"), (22, 76, 1, "#7b4a4c"))
-    for mirrored in (False, True):
-        shapes = [ellipse(15, 96.6, 15, 2.8, ink("#6b5540"))]
-        for x, top, way, own in heads:
-            foot = 15 + (x - 15) * 0.5
-            end = x + way * 8
-            shapes += [
-                line(
-                    f"M{foot} 96Q{x - way * 1.5} 84 {x} {top + 4}Q{x + way * 2} {top - 3.5} {end - way} {top + 2}T{end} {top + 6}",
-                    stalk,
-                    1.5,
-                ),
-                path(f"M{foot} 92Q{foot - way * 8} 88 {foot - way * 9} 96Q{foot - way * 4} 94 {foot} 94Z", dry),
-                path(
-                    f"M{end - 1.6} {top + 5}Q{end - 5.4} {top + 9} {end - 4} {top + 15.5}L{end - 1.8} {top + 12}"
-                    f"L{end} {top + 17}L{end + 1.8} {top + 12}L{end + 4} {top + 15.5}Q{end + 5.4} {top + 9} {end + 1.6} {top + 5}Z",
-                    ink(own),
-                ),
-                ellipse(end, top + 6, 2.8, 2.0, ink("#4c3a28")),
-            ]
-        for x, y, own in ((4, 96, "#8a5a3c"), (13, 97.4, "#9c7a3e"), (25, 96.4, "#7b4a4c")):
-            shapes.append(ellipse(x, y, 2.0, 1.0, ink.shade(own, 1.2)))
-        parts.append(mirror(shapes) if mirrored else "".join(shapes))
-    return "".join(parts)
+    """Two big withered sunflowers at each side, stalks bent over, heads hanging, petals fallen on dry earth."""
+    left = ellipse(14, 97, 14, 3, ink("#6b5540"))
+    left += wilted_flower(22, 64, 1.2, "#b08a2e", True, ink) + wilted_flower(19, 82, 0.72, "#9a5b4a", False, ink)
+    left += "".join(
+        ellipse(x, y, 2.4, 1.1, ink(own))
+        for x, y, own in ((4, 96.6, "#b08a2e"), (13, 98, "#9a5b4a"), (24, 96.8, "#b08a2e"))
+    )
+    return left + mirror([left])
+
+
+def wilted_flower(x: float, y: float, scale: float, petal: str, flip: bool, ink: Ink) -> str:
+    """A stalk that rises to (x, y), bends over (to the left if `flip`) and lets its dry head hang."""
+    stalk = mix(ink("#6f6a35"), silhouette(ink, "#6f6a35"), 0.6)
+    drop = "M0 0Q-3.4 4 -2 10Q1.6 6.4 1.8 0Z"
+    head = "".join(
+        f'<g transform="translate({dx} 8) rotate({turn})">{path(drop, ink.shade(petal, tone))}</g>'
+        for dx, turn, tone in ((6.6, 34, 0.8), (13.4, -34, 0.8), (8.2, 14, 1.0), (11.8, -16, 1.0), (10, 0, 1.15))
+    )
+    leaf = ink("#8f8148")
+    shapes = (
+        line(f"M-1 {(96 - y) / scale:.1f}Q-3 14 -1 5Q2 -4 7.4 -1.6Q10 0 10 5", stalk, 2.2),
+        path("M-2 16Q-9 14 -11 24Q-6 20 -1.6 21Z", leaf),
+        head,
+        path("M5 9.4Q5 3.4 10 3.2Q15 3.4 15 9.4Q10 12.4 5 9.4Z", ink("#5a3d26")),
+    )
+    return group("".join(shapes), x, y, scale, flip)
 
 
 def mirror(shapes: list[str]) -> str:
@@ -384,10 +392,16 @@ def surf(ink: Ink) -> str:
     """Two rows of breaking waves across the bottom, curling high at both sides, with foam and spray."""
     deep, blue, foam = ink("#12609a"), ink("#2391c8"), mix(ink("#ffffff"), "#ffffff", 0.35)
     rng = jitter(ink, "surf")
-    back = "M0 100V76Q8 66 20 68Q31 70 30 79Q27 75 22.6 77.6Q28 88 50 88.6Q72 88 77.4 77.6Q73 75 70 79Q69 70 80 68Q92 66 100 76V100Z"
+    back = (
+        "M0 100V76Q8 66 20 68Q31 70 30 79Q27 75 22.6 77.6Q28 88 50 88.6"
+        "Q72 88 77.4 77.6Q73 75 70 79Q69 70 80 68Q92 66 100 76V100Z"
+    )
     crest = "M-1 79Q8 65 20 66.4Q33 69 31.4 80.4Q27.6 74.6 22 76.6Q20.6 71.6 13 73.6Q5 75.6 -1 84Z"
     front = "M0 100V92Q12 84.6 25 89.6Q37 95.4 50 92Q63 88 75 92Q88 95.6 100 88V100Z"
-    lip = "M0 94.4V90Q12 83 25.6 88.4Q37 94 50 90.4Q63 86.4 75.4 90.4Q88 94 100 86.4V90.4Q88 97.6 75 94Q63 90.4 50 94.4Q37 97.4 25 91.8Q12 87.4 0 94.4Z"
+    lip = (
+        "M0 94.4V90Q12 83 25.6 88.4Q37 94 50 90.4Q63 86.4 75.4 90.4Q88 94 100 86.4"
+        "V90.4Q88 97.6 75 94Q63 90.4 50 94.4Q37 97.4 25 91.8Q12 87.4 0 94.4Z"
+    )
     parts = [
         path(back, deep),
         path("M6 100Q4 84 15 76Q10 88 22 100ZM94 100Q96 84 85 76Q90 88 78 100Z", blue),
@@ -443,11 +457,6 @@ def leaping_child(ink: Ink, shirt: str, trousers: str, skin: str, hair: str, ski
         rect(-2.5, -26.4, 5.0, 1.1, "#ffffff"),
     ]
     return "".join(parts)
-
-
-def lively(colour: str, ink: Ink) -> str:
-    """Bright cloth and petals: in the dark they keep a third of their own colour, or gladness turns to mud."""
-    return mix(ink(colour), ink.shine(colour), 0.34) if ink.lit else ink(colour)
 
 
 GROUND_DRAWINGS: dict[str, Callable[[Ink], str]] = {

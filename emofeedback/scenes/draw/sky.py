@@ -1,6 +1,5 @@
 """Light of the hour, the sky, and the weather that falls between the scene and the eye."""
 
-import math
 import random
 
 from emofeedback.scenes.draw.canvas import (
@@ -60,12 +59,15 @@ _PALETTES = {
 # sky of the warm palette, top, middle and horizon
 _GOLD = ("#f9a04e", "#ffc874", "#fff0c0")
 # light -> exposure, exposure in the dark, saturation
-_LIGHTS = {"even": (1.0, 1.0, 1.0), "bright": (1.14, 1.4, 1.18), "dim": (0.7, 0.72, 0.85)}
+_LIGHTS = {"even": (1.0, 1.0, 1.0), "bright": (1.14, 1.4, 1.18), "dim": (0.76, 0.78, 0.85)}
 
 
 def _exposure(scene: Scene) -> float:
     by_day, in_the_dark, _ = _LIGHTS[scene.light]
-    return in_the_dark if scene.time in ("dusk", "night") else by_day
+    if scene.time in ("dusk", "night"):
+        return in_the_dark
+    # sunlit snow is white already
+    return min(by_day, 1.03) if scene.weather == "snow" else by_day
 
 
 def _grey(scene: Scene, colour: str) -> str:
@@ -93,7 +95,8 @@ def scene_ink(scene: Scene, rng: random.Random) -> Ink:
         gain=gain * exposure * level,
         saturation=saturation * colourful * _LIGHTS[scene.light][2],
         tint=brightness(tint, min(1.0, 0.35 + 0.65 * _DAYLIGHT[scene.time]) * min(1.0, level)),
-        tint_share=tint_share,
+        # an orange cast on a night blue is brown
+        tint_share=tint_share * (0.55 if scene.palette == "warm" and scene.time in ("dusk", "night") else 1.0),
         lit=scene.time in ("dusk", "night") or (scene.light == "dim" and scene.weather != "clear"),
         season=scene.season,
         rng=rng,
@@ -101,7 +104,7 @@ def scene_ink(scene: Scene, rng: random.Random) -> Ink:
 
 
 def sky(scene: Scene, ink: Ink) -> str:
-    """The sky down to the horizon: gradient, sun or stars, clouds; seen from a room, the weather outside as well."""
+    """The sky down to the horizon: gradient, sun or stars, clouds."""
     top, middle, low, *_ = _HOURS[scene.time]
     turn, how_far, _, _ = _WEATHER[scene.weather]
     grey = _grey(scene, turn)
@@ -109,7 +112,7 @@ def sky(scene: Scene, ink: Ink) -> str:
 
     if scene.palette == "warm":
         # an orange tint alone turns a blue sky grey: the sky itself goes golden
-        shares = (0.1, 0.28, 0.6) if scene.time in ("dusk", "night") else (0.58, 0.6, 0.5)
+        shares = (0.1, 0.28, 0.6) if scene.time in ("dusk", "night") else (0.2, 0.8, 0.7)
         top, middle, low = (
             mix(own, brightness(gold, _DAYLIGHT[scene.time]), share)
             for own, gold, share in zip((top, middle, low), _GOLD, shares, strict=True)
@@ -130,8 +133,7 @@ def sky(scene: Scene, ink: Ink) -> str:
     )
     if scene.weather in ("clear", "cloudy", "wind", "snow"):
         out += _sun_or_stars(scene, ink)
-    out += _clouds(scene, ink, level)
-    return out + (_weather(scene, ink) if scene.place in INDOOR_PLACES else "")
+    return out + _clouds(scene, ink, level)
 
 
 def _sun_or_stars(scene: Scene, ink: Ink) -> str:
@@ -221,20 +223,10 @@ def _clouds(scene: Scene, ink: Ink, level: float) -> str:
 
 
 def weather_in_front(scene: Scene, ink: Ink) -> str:
-    """Rain, snow, fog, leaves and the lightning bolt between the scene and the eye; none falls in a room."""
-    return "" if scene.place in INDOOR_PLACES else _weather(scene, ink)
-
-
-def _weather(scene: Scene, ink: Ink) -> str:
-    rng = jitter(ink, "weather")
-    draw = {
-        "rain": _rain,
-        "thunderstorm": _storm,
-        "snow": _snow,
-        "fog": _mist,
-        "wind": _gusts,
-    }.get(scene.weather)
-    return "" if draw is None else draw(scene, ink, rng)
+    """Rain, snow, fog, leaves and streaks of wind; in a room they are seen through the window, lightning as well."""
+    drawings = {"rain": _rain, "thunderstorm": _storm, "snow": _snow, "fog": _mist, "wind": _gusts}
+    draw = drawings.get(scene.weather)
+    return "" if draw is None else draw(scene, ink, jitter(ink, "weather"))
 
 
 def _rain(scene: Scene, ink: Ink, rng: random.Random, slant: float = -0.32, drops: int = 34) -> str:
@@ -247,29 +239,33 @@ def _rain(scene: Scene, ink: Ink, rng: random.Random, slant: float = -0.32, drop
 
 
 def _storm(scene: Scene, ink: Ink, rng: random.Random) -> str:
-    """Driving rain and one bolt with a branch, at either side of the subject."""
-    x, flip = (rng.uniform(13, 27), False) if rng.random() < 0.5 else (rng.uniform(73, 87), True)
-    k = -1.0 if flip else 1.0
+    return _rain(scene, ink, rng, -0.5, 38) + (_lightning(scene) if scene.place in INDOOR_PLACES else "")
+
+
+def _lightning(scene: Scene) -> str:
+    """One bolt with a branch at either side of the subject, and its flash."""
+    rng = random.Random(f"lightning {scene.layout}")
+    x, k = (rng.uniform(12, 24), 1.0) if rng.random() < 0.5 else (rng.uniform(76, 88), -1.0)
     bolt = (
-        (3, 8),
-        (-7, 31),
-        (0, 30),
-        (-8, 47),
-        (-4, 46.5),
-        (-12, 66),
-        (9, 39),
-        (1.5, 40.5),
-        (10, 25),
-        (3, 26),
-        (11, 8),
+        (3, 4),
+        (-7, 29),
+        (0, 28),
+        (-8, 45),
+        (-4, 44.5),
+        (-12, 64),
+        (9, 37),
+        (1.5, 38.5),
+        (10, 23),
+        (3, 24),
+        (11, 4),
     )
-    branch = ((1, 38), (8, 47), (6, 47), (13, 57), (3, 49), (5, 48.5))
+    branch = ((1, 36), (8, 45), (6, 45), (13, 55), (3, 47), (5, 46.5))
     light = "#fffbe0"
     return (
-        glow(x, 26, 40, "#f3f6c8", 0.6)
+        glow(x, 30, 95, "#cfe0c4", 0.34)
+        + glow(x, 26, 36, "#f3f6c8", 0.6)
         + polygon([(x + k * px, py) for px, py in branch], light)
         + polygon([(x + k * px, py) for px, py in bolt], light)
-        + _rain(scene, ink, rng, -0.5, 38)
     )
 
 
@@ -300,7 +296,8 @@ def _gusts(scene: Scene, ink: Ink, rng: random.Random) -> str:
         y += rng.uniform(-6, 6)
         curl = rng.uniform(2.6, 4.2)
         d = f"M {x:.1f} {y:.1f} q {length * 0.5:.1f} {-curl * 1.5:.1f} {length:.1f} 0"
-        d += f" t {length * 0.55:.1f} {-curl:.1f} a {curl * 0.8:.1f} {curl * 0.8:.1f} 0 1 0 {-curl * 1.3:.1f} {-curl * 0.5:.1f}"
+        d += f" t {length * 0.55:.1f} {-curl:.1f}"
+        d += f" a {curl * 0.8:.1f} {curl * 0.8:.1f} 0 1 0 {-curl * 1.3:.1f} {-curl * 0.5:.1f}"
         out += line(d, air, 1.2, 0.75)
     for x, y in scattered(rng, 10, (4, 8, 96, 94)):
         out += leaf_shape(x, y, rng.uniform(2.2, 3.4), rng.uniform(-40, 30), leaf)
@@ -319,7 +316,7 @@ def _fog_colour(scene: Scene, ink: Ink) -> str:
 
 def fog_behind(scene: Scene, ink: Ink) -> str:
     """Fog between the place and the subject, so that the subject looms out of it."""
-    if scene.weather != "fog" or scene.place in INDOOR_PLACES:
+    if scene.weather != "fog":
         return ""
     veil = _fog_colour(scene, ink)
     rng = jitter(ink, "fog")
@@ -331,16 +328,18 @@ def fog_behind(scene: Scene, ink: Ink) -> str:
 
 
 def light_in_front(scene: Scene) -> str:
-    """What palette and light lay over the whole picture: glow, cast, bloom, shadow."""
-    return _palette_over(scene) + _light_over(scene)
+    """What palette and light lay over the whole picture: glow, cast, bloom, shadow; lightning outshines them all."""
+    outdoors = scene.place not in INDOOR_PLACES
+    flash = _lightning(scene) if outdoors and scene.weather == "thunderstorm" else ""
+    return _palette_over(scene) + _light_over(scene) + flash
 
 
 def _palette_over(scene: Scene) -> str:
     daylight = _DAYLIGHT[scene.time]
     if scene.palette == "warm":
         return (
-            blend("#ffb03a", "soft-light", 0.45)
-            + halo("warm", 0.22, 0.2, 1.0, "#ffa336", 0.5 * daylight, 0.04)
+            blend("#ffb03a", "soft-light", 0.1 + 0.32 * daylight)
+            + halo("warm", 0.22, 0.2, 1.0, "#ff9c30", (0.14 if scene.weather == "snow" else 0.32) * daylight, 0.03)
             + blend("url(#warm)", "screen")
         )
     if scene.palette == "cold":
@@ -348,15 +347,15 @@ def _palette_over(scene: Scene) -> str:
     if scene.palette == "vivid":
         return halo("vivid", 0.5, 0.45, 0.8, "#fff6dd", 0.42, 0.0) + blend("url(#vivid)", "soft-light")
     if scene.palette == "muted":
-        return halo("muted", 0.5, 0.5, 0.8, "#4c5054", 0.1, 0.38, 0.3) + blend("url(#muted)", "normal")
+        return halo("muted", 0.5, 0.5, 0.8, "#4c5054", 0.06, 0.28, 0.3) + blend("url(#muted)", "normal")
     return ""
 
 
 def _light_over(scene: Scene) -> str:
     if scene.light == "dim":
         return (
-            blend("#5d6580", "multiply", 0.3)
-            + halo("dim", 0.5, 0.62, 0.78, "#03040a", 0.0, 0.7, 0.34)
+            blend("#5d6580", "multiply", 0.26)
+            + halo("dim", 0.5, 0.62, 0.78, "#03040a", 0.0, 0.6, 0.34)
             + blend("url(#dim)", "normal")
         )
     if scene.light == "bright":
@@ -364,5 +363,6 @@ def _light_over(scene: Scene) -> str:
         colour = {"night": "#a9c3ff", "dusk": "#ffd6ee"}.get(scene.time, "#fff1c6")
         if scene.palette == "muted":
             colour = "#d9dcdf"
-        return halo("bright", 0.3, 0.05, 1.15, colour, 0.4, 0.05) + blend("url(#bright)", "screen")
+        share = 0.24 if scene.palette == "warm" or scene.weather == "snow" else 0.4
+        return halo("bright", 0.3, 0.05, 1.15, colour, share, 0.05) + blend("url(#bright)", "screen")
     return ""

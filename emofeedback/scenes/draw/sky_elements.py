@@ -12,6 +12,7 @@ from emofeedback.scenes.draw.canvas import (
     brightness,
     circle,
     ellipse,
+    fade,
     glow,
     group,
     jitter,
@@ -376,8 +377,9 @@ def drifting_leaves(ink: Ink) -> str:
         y += rng.uniform(-4, 4)
         size, turn = rng.uniform(5.4, 7.2), rng.choice((-1, 1)) * rng.uniform(15, 45)
         own = tones[i % 3]
-        d = f"M{-size:.1f} 0Q{-0.2 * size:.1f} {-0.95 * size:.1f} {size:.1f} 0Q{-0.2 * size:.1f} {0.95 * size:.1f} {-size:.1f} 0Z"
-        half = f"M{-size:.1f} 0H{size:.1f}Q{-0.2 * size:.1f} {0.95 * size:.1f} {-size:.1f} 0Z"
+        lower = f"Q{-0.2 * size:.1f} {0.95 * size:.1f} {-size:.1f} 0Z"
+        d = f"M{-size:.1f} 0Q{-0.2 * size:.1f} {-0.95 * size:.1f} {size:.1f} 0{lower}"
+        half = f"M{-size:.1f} 0H{size:.1f}{lower}"
         leaf = (
             path(d, lantern_like(own, ink))
             + path(half, lantern_like(brightness(own, 0.78), ink))
@@ -398,7 +400,8 @@ def dancing_crowd(ink: Ink) -> str:
             x = left + 5 + 11 * k
             tilt = (-9, 2, 10)[k]
             beam = [(x - 1.4, 58), (x + 1.4, 58), (x + tilt + 6.5, 12), (x + tilt - 6.5, 12)]
-            parts.append(polygon(beam, ink.shine(own), 0.55))
+            key = f"beam{left}{k}"
+            parts.append(fade(key, ink.shine(own), ink.shine(own), 0.0, 0.85) + polygon(beam, f"url(#{key})"))
             parts.append(circle(x, 40, 1.9, ink.shine(own)))
         for k in range(6):
             x, base = left + 2.5 + 5.6 * k, 61.0 - (k % 2) * 1.4
@@ -406,14 +409,8 @@ def dancing_crowd(ink: Ink) -> str:
             arms = (
                 f"M{x - 1.8} {base - 9}L{x - 3.4 + sway} {base - 16.5}M{x + 1.8} {base - 9}L{x + 3 + sway} {base - 17}"
             )
-            parts += [
-                line(arms, dark, 1.5),
-                circle(x + 0.3 * sway, base - 12.6, 2.1, dark),
-                path(
-                    f"M{x - 2.6} {base}L{x - 2.4} {base - 9.6}Q{x} {base - 11} {x + 2.4} {base - 9.6}L{x + 2.6} {base}Z",
-                    dark,
-                ),
-            ]
+            trunk = f"M{x - 2.6} {base}L{x - 2.4} {base - 9.6}Q{x} {base - 11} {x + 2.4} {base - 9.6}L{x + 2.6} {base}Z"
+            parts += [line(arms, dark, 1.5), circle(x + 0.3 * sway, base - 12.6, 2.1, dark), path(trunk, dark)]
     return "".join(parts)
 
 
@@ -479,7 +476,7 @@ def star(x: float, y: float, r: float) -> list[tuple[float, float]]:
 def lone_window(ink: Ink) -> str:
     """A small dark house alone on a bare dark rise, one window lit."""
     light = ink.shine("#ffd257")
-    rise, wall, roof = ink.grade("#3a3c48"), ink.grade("#23242f"), ink.grade("#15161f")
+    rise, wall, roof = (ink.grade(c) for c in ("#3a3c48", "#23242f", "#15161f"))
     return "".join(
         (
             path("M62 62Q74 50 84 50.5Q95 50.5 104 60V62Z", rise),
