@@ -100,7 +100,12 @@ def jitter(ink: Ink, name: str) -> random.Random:
 
     `ink.rng` itself is left as it was: what a drawing of the setting draws must not move or recolour the content.
     """
-    return random.Random(f"{name} {ink.rng.getstate()[1][1:5]}")
+    copy = random.Random()
+    copy.setstate(ink.rng.getstate())
+    # a fresh Mersenne twister makes its block of 624 words at the first draw; from then on the words stay
+    if copy.getstate()[1][-1] == 624:
+        copy.random()
+    return random.Random(f"{name} {copy.getstate()[1][1:5]}")
 
 
 def scattered(

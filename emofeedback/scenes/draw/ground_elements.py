@@ -357,7 +357,7 @@ def empty_swing(ink: Ink) -> str:
 def wilted_flowers(ink: Ink) -> str:
     """Two big withered sunflowers at each side, stalks bent over, heads hanging, petals fallen on dry earth."""
     left = ellipse(14, 97, 14, 3, ink("#6b5540"))
-    left += wilted_flower(22, 64, 1.2, "#b08a2e", True, ink) + wilted_flower(19, 82, 0.72, "#9a5b4a", False, ink)
+    left += wilted_flower(21, 68, 1.12, "#b08a2e", True, ink) + wilted_flower(20, 80, 0.7, "#9a5b4a", False, ink)
     left += "".join(
         ellipse(x, y, 2.4, 1.1, ink(own))
         for x, y, own in ((4, 96.6, "#b08a2e"), (13, 98, "#9a5b4a"), (24, 96.8, "#b08a2e"))
@@ -368,17 +368,17 @@ def wilted_flowers(ink: Ink) -> str:
 def wilted_flower(x: float, y: float, scale: float, petal: str, flip: bool, ink: Ink) -> str:
     """A stalk that rises to (x, y), bends over (to the left if `flip`) and lets its dry head hang."""
     stalk = mix(ink("#6f6a35"), silhouette(ink, "#6f6a35"), 0.6)
-    drop = "M0 0Q-3.4 4 -2 10Q1.6 6.4 1.8 0Z"
+    drop = "M0 0Q-5 6 -2.4 15Q2.4 9 2.6 0Z"
     head = "".join(
-        f'<g transform="translate({dx} 8) rotate({turn})">{path(drop, ink.shade(petal, tone))}</g>'
-        for dx, turn, tone in ((6.6, 34, 0.8), (13.4, -34, 0.8), (8.2, 14, 1.0), (11.8, -16, 1.0), (10, 0, 1.15))
+        f'<g transform="translate({dx} 9) rotate({turn})">{path(drop, ink.shade(petal, tone))}</g>'
+        for dx, turn, tone in ((5.6, 40, 0.78), (14.4, -38, 0.78), (7.4, 18, 1.0), (12.6, -18, 1.0), (10, 0, 1.2))
     )
     leaf = ink("#8f8148")
     shapes = (
-        line(f"M-1 {(96 - y) / scale:.1f}Q-3 14 -1 5Q2 -4 7.4 -1.6Q10 0 10 5", stalk, 2.2),
-        path("M-2 16Q-9 14 -11 24Q-6 20 -1.6 21Z", leaf),
+        line(f"M-2 {(96 - y) / scale:.1f}Q-4 14 -1 6Q2 -2 6.4 0.4Q9.4 2 10 6", stalk, 2.2),
+        path("M-2.6 17Q-11 12 -13 26Q-7 21 -2.4 22ZM-2.6 21Q4 19 6 29Q2 25 -2.4 26Z", leaf),
         head,
-        path("M5 9.4Q5 3.4 10 3.2Q15 3.4 15 9.4Q10 12.4 5 9.4Z", ink("#5a3d26")),
+        path("M3.4 11.4Q3.4 4.4 10 4.2Q16.6 4.4 16.6 11.4Q10 15.4 3.4 11.4Z", ink("#5a3d26")),
     )
     return group("".join(shapes), x, y, scale, flip)
 

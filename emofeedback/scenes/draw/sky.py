@@ -88,15 +88,17 @@ def scene_ink(scene: Scene, rng: random.Random) -> Ink:
     grey = _grey(scene, turn)
     saturation, tint, tint_share = _PALETTES[scene.palette]
     level = _exposure(scene)
+    dark = scene.time in ("dusk", "night")
     return Ink(
-        ambient=mix(light, grey, 0.4 * how_far),
+        ambient=mix(light, grey, (0.22 if dark else 0.4) * how_far),
         ambient_share=share,
         haze=brightness(mix(low, grey, how_far), level),
-        gain=gain * exposure * level,
+        # night, rain and dim light at once would leave nothing to see
+        gain=gain * (max(0.82, exposure * level) if dark else exposure * level),
         saturation=saturation * colourful * _LIGHTS[scene.light][2],
         tint=brightness(tint, min(1.0, 0.35 + 0.65 * _DAYLIGHT[scene.time]) * min(1.0, level)),
         # an orange cast on a night blue is brown
-        tint_share=tint_share * (0.55 if scene.palette == "warm" and scene.time in ("dusk", "night") else 1.0),
+        tint_share=tint_share * (0.55 if scene.palette == "warm" and dark else 1.0),
         lit=scene.time in ("dusk", "night") or (scene.light == "dim" and scene.weather != "clear"),
         season=scene.season,
         rng=rng,
@@ -354,7 +356,7 @@ def _palette_over(scene: Scene) -> str:
 def _light_over(scene: Scene) -> str:
     if scene.light == "dim":
         return (
-            blend("#5d6580", "multiply", 0.26)
+            blend("#5d6580", "multiply", 0.14 if scene.time in ("dusk", "night") else 0.26)
             + halo("dim", 0.5, 0.62, 0.78, "#03040a", 0.0, 0.6, 0.34)
             + blend("url(#dim)", "normal")
         )

@@ -14,7 +14,6 @@ from emofeedback.scenes.draw.canvas import (
     ellipse,
     fade,
     glow,
-    group,
     jitter,
     line,
     mix,
@@ -22,6 +21,7 @@ from emofeedback.scenes.draw.canvas import (
     polygon,
     rect,
     scattered,
+    silhouette,
     sparkle,
 )
 
@@ -137,7 +137,7 @@ def moon(ink: Ink) -> str:
 
 def tornado(ink: Ink) -> str:
     """A dark funnel that hangs from a black cloud and whirls up dust at the horizon, right."""
-    dark, mid, pale = ink("#2f323c"), ink("#4b4f5b"), ink("#a4a9b8" if ink.lit else "#7b808e")
+    dark, mid, pale = silhouette(ink, "#2a2d37"), silhouette(ink, "#454955"), silhouette(ink, "#7b808e")
     bands = "M62 17Q79 23 97 16M66 25Q80 30 93 24M70 33Q80 38 89 32M73 41Q80 45 86 40"
     return "".join(
         (
@@ -154,14 +154,14 @@ def tornado(ink: Ink) -> str:
 def crows(ink: Ink) -> str:
     """Five bold black birds that fly to the left with raised wings."""
     black = ink.grade("#15151d")
-    bird = path(
+    wings = (
         "M-13 2.6L-8.6 0Q-6.6 -2.4 -4 -0.6L-1.6 -1Q-3 -8 -8 -13Q2 -11 4.4 -2.2L5.4 -2Q8 -8 15 -11.5Q12 -3 8.4 0.4"
-        "L15 3.4L13 5.4L8 4.4Q0 7.4 -6 3Q-8.4 1.6 -13 2.6Z",
-        black,
+        "L15 3.4L13 5.4L8 4.4Q0 7.4 -6 3Q-8.4 1.6 -13 2.6Z"
     )
-    if ink.lit:
-        # a pale rim from above, or black wings are lost on a night sky
-        bird = group(bird.replace(black, ink.grade("#8b95bb")), 0.4, -1.2) + bird
+    bird = path(wings, black)
+    if silhouette(ink, "#15151d") != black:
+        # a pale outline, or black wings are lost on a night sky
+        bird = line(wings, ink.grade("#a9b2d6"), 2.2) + bird
     flock = ((17, 17, 0.66, 6), (46, 11, 0.5, -8), (79, 16, 0.72, 4), (29, 37, 0.5, -6), (85, 38, 0.56, 8))
     return "".join(
         f'<g transform="translate({x} {y}) rotate({turn}) scale({scale})">{bird}</g>' for x, y, scale, turn in flock
