@@ -126,7 +126,7 @@ def silhouette(ink: Ink, colour: str) -> str:
     """The colour of a dark thing (bark, smoke, iron): paler before a dark sky, or it is lost on it."""
     r, g, b = rgb(ink.haze)
     dark = 0.299 * r + 0.587 * g + 0.114 * b < 0.33
-    return ink.grade(mix(colour, "#8a90aa", 0.42 if dark else 0.0))
+    return ink.grade(mix(colour, "#9aa1ba", 0.5 if dark else 0.0))
 
 
 def lively(colour: str, ink: Ink) -> str:

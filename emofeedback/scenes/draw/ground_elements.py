@@ -131,7 +131,7 @@ def lanterns(ink: Ink) -> str:
     parts.append(line(strings, wood, 0.8))
     for x, y, own in hung:
         parts += [
-            glow(x, y, 16, light, 1.0),
+            glow(x, y, 16, light, 1.0 if ink.lit else 0.45),
             glow(x, y, 9, light, 1.0),
             ellipse(x, y, 4.6, 5.4, ink.shine(own)),
             ellipse(x, y, 2.3, 4.6, ink.shine("#ffe9a3")),
@@ -357,7 +357,7 @@ def empty_swing(ink: Ink) -> str:
 def wilted_flowers(ink: Ink) -> str:
     """Two big withered sunflowers at each side, stalks bent over, heads hanging, petals fallen on dry earth."""
     left = ellipse(14, 97, 14, 3, ink("#6b5540"))
-    left += wilted_flower(21, 68, 1.12, "#b08a2e", True, ink) + wilted_flower(20, 80, 0.7, "#9a5b4a", False, ink)
+    left += wilted_flower(21, 68, 1.12, "#b08a2e", True, ink) + wilted_flower(22.5, 83, 0.62, "#9a5b4a", False, ink)
     left += "".join(
         ellipse(x, y, 2.4, 1.1, ink(own))
         for x, y, own in ((4, 96.6, "#b08a2e"), (13, 98, "#9a5b4a"), (24, 96.8, "#b08a2e"))

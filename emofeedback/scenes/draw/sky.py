@@ -54,7 +54,7 @@ _PALETTES = {
     "vivid": (1.5, "#ffffff", 0.0),
     "muted": (0.16, "#7c8084", 0.18),
     "warm": (1.14, "#ff9a2a", 0.2),
-    "cold": (0.78, "#2f74ff", 0.26),
+    "cold": (0.84, "#2f74ff", 0.25),
 }
 # sky of the warm palette, top, middle and horizon
 _GOLD = ("#f9a04e", "#ffc874", "#fff0c0")
@@ -98,7 +98,7 @@ def scene_ink(scene: Scene, rng: random.Random) -> Ink:
         saturation=saturation * colourful * _LIGHTS[scene.light][2],
         tint=brightness(tint, min(1.0, 0.35 + 0.65 * _DAYLIGHT[scene.time]) * min(1.0, level)),
         # an orange cast on a night blue is brown
-        tint_share=tint_share * (0.55 if scene.palette == "warm" and dark else 1.0),
+        tint_share=tint_share * (0.4 if scene.palette == "warm" and dark else 1.0),
         lit=scene.time in ("dusk", "night") or (scene.light == "dim" and scene.weather != "clear"),
         season=scene.season,
         rng=rng,
@@ -114,7 +114,7 @@ def sky(scene: Scene, ink: Ink) -> str:
 
     if scene.palette == "warm":
         # an orange tint alone turns a blue sky grey: the sky itself goes golden
-        shares = (0.1, 0.28, 0.6) if scene.time in ("dusk", "night") else (0.2, 0.8, 0.7)
+        shares = (0.0, 0.14, 0.66) if scene.time in ("dusk", "night") else (0.2, 0.8, 0.7)
         top, middle, low = (
             mix(own, brightness(gold, _DAYLIGHT[scene.time]), share)
             for own, gold, share in zip((top, middle, low), _GOLD, shares, strict=True)
@@ -338,14 +338,18 @@ def light_in_front(scene: Scene) -> str:
 
 def _palette_over(scene: Scene) -> str:
     daylight = _DAYLIGHT[scene.time]
+    if scene.palette == "warm" and scene.time in ("dusk", "night"):
+        # light as of a hearth on the ground, under a sky that keeps its night
+        return halo("warm", 0.5, 0.8, 0.62, "#ff8f2a", 0.38, 0.0) + blend("url(#warm)", "screen")
     if scene.palette == "warm":
+        share = (0.14 if scene.weather == "snow" else 0.32) * daylight
         return (
             blend("#ffb03a", "soft-light", 0.1 + 0.32 * daylight)
-            + halo("warm", 0.22, 0.2, 1.0, "#ff9c30", (0.14 if scene.weather == "snow" else 0.32) * daylight, 0.03)
+            + halo("warm", 0.22, 0.2, 1.0, "#ff9c30", share, 0.03)
             + blend("url(#warm)", "screen")
         )
     if scene.palette == "cold":
-        return blend("#2f6fe0", "soft-light", 0.5)
+        return blend("#3f7ae0", "soft-light", 0.26)
     if scene.palette == "vivid":
         return halo("vivid", 0.5, 0.45, 0.8, "#fff6dd", 0.42, 0.0) + blend("url(#vivid)", "soft-light")
     if scene.palette == "muted":
@@ -361,10 +365,9 @@ def _light_over(scene: Scene) -> str:
             + blend("url(#dim)", "normal")
         )
     if scene.light == "bright":
-        # silver in the dark, cream by day; the muted palette keeps its chill
+        # silver in the dark, cream by day, but never against the palette
         colour = {"night": "#a9c3ff", "dusk": "#ffd6ee"}.get(scene.time, "#fff1c6")
-        if scene.palette == "muted":
-            colour = "#d9dcdf"
+        colour = {"muted": "#d9dcdf", "warm": mix(colour, "#ffd08c", 0.4), "cold": "#cfe2ff"}.get(scene.palette, colour)
         share = 0.24 if scene.palette == "warm" or scene.weather == "snow" else 0.4
         return halo("bright", 0.3, 0.05, 1.15, colour, share, 0.05) + blend("url(#bright)", "screen")
     return ""

@@ -76,6 +76,8 @@ def balloons(ink: Ink) -> str:
                 "#121a33",
                 0.22,
             ),
+            # the burner lights the cloth from below
+            glow(x, y + r * 0.75, r * 0.95, ink.shine("#ffe08a"), 0.85) if ink.lit else "",
             rect(x - r * 0.24, y + r * 1.5, r * 0.48, r * 0.36, basket, radius=0.6),
         ]
     return "".join(parts)
@@ -158,7 +160,7 @@ def crows(ink: Ink) -> str:
         "M-13 2.6L-8.6 0Q-6.6 -2.4 -4 -0.6L-1.6 -1Q-3 -8 -8 -13Q2 -11 4.4 -2.2L5.4 -2Q8 -8 15 -11.5Q12 -3 8.4 0.4"
         "L15 3.4L13 5.4L8 4.4Q0 7.4 -6 3Q-8.4 1.6 -13 2.6Z"
     )
-    bird = path(wings, black)
+    bird = path(wings, mix(black, "#000000", 0.5))
     if silhouette(ink, "#15151d") != black:
         # a pale outline, or black wings are lost on a night sky
         bird = line(wings, ink.grade("#a9b2d6"), 2.2) + bird
