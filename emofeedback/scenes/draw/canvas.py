@@ -95,6 +95,69 @@ class Ink:
         return "#ffd873" if self.lit else self("#4d6475")
 
 
+def jitter(ink: Ink, name: str) -> random.Random:
+    """Random numbers for one drawing, fixed by the scene's layout and the drawing's name.
+
+    `ink.rng` itself is left as it was: what a drawing of the setting draws must not move or recolour the content.
+    """
+    copy = random.Random()
+    copy.setstate(ink.rng.getstate())
+    # a fresh Mersenne twister makes its block of 624 words at the first draw; from then on the words stay
+    if copy.getstate()[1][-1] == 624:
+        copy.random()
+    return random.Random(f"{name} {copy.getstate()[1][1:5]}")
+
+
+def scattered(
+    rng: random.Random, count: int, box: tuple[float, float, float, float], tries: int = 8
+) -> list[tuple[float, float]]:
+    """`count` places in box = (left, top, right, bottom), random yet without clumps (Mitchell's best candidate)."""
+    left, top, right, bottom = box
+    placed: list[tuple[float, float]] = []
+    for _ in range(count):
+        candidates = [(rng.uniform(left, right), rng.uniform(top, bottom)) for _ in range(tries)]
+        placed.append(
+            max(candidates, key=lambda c: min(((c[0] - x) ** 2 + (c[1] - y) ** 2 for x, y in placed), default=0))
+        )
+    return placed
+
+
+def silhouette(ink: Ink, colour: str) -> str:
+    """The colour of a dark thing (bark, smoke, iron): paler before a dark sky, or it is lost on it."""
+    r, g, b = rgb(ink.haze)
+    dark = 0.299 * r + 0.587 * g + 0.114 * b < 0.33
+    return ink.grade(mix(colour, "#9aa1ba", 0.5 if dark else 0.0))
+
+
+def lively(colour: str, ink: Ink) -> str:
+    """The lit colour of a gay thing (cloth, petals): in the dark it keeps half of its own, or gladness turns to mud."""
+    return mix(ink(colour), ink.shine(colour), 0.5) if ink.lit else ink(colour)
+
+
+def blend(fill: str, mode: str, opacity: float = 1.0) -> str:
+    """The whole picture covered with a fill that is mixed in by a CSS blend mode ("screen", "soft-light", ...)."""
+    return f'<rect width="100" height="100" fill="{fill}" fill-opacity="{opacity:.2f}" style="mix-blend-mode:{mode}"/>'
+
+
+def halo(key: str, x: float, y: float, r: float, colour: str, centre: float, rim: float, clear: float = 0.0) -> str:
+    """A radial gradient over the whole picture: opacity `centre` out to the share `clear`, then on to `rim`.
+
+    x, y and r are shares of the picture, `clear` is one of r.
+    """
+    return (
+        f'<defs><radialGradient id="{key}" cx="{x}" cy="{y}" r="{r}"><stop offset="{clear}" stop-color="{colour}" '
+        f'stop-opacity="{centre:.2f}"/><stop offset="1" stop-color="{colour}" stop-opacity="{rim:.2f}"/>'
+        "</radialGradient></defs>"
+    )
+
+
+def sparkle(x: float, y: float, r: float, fill: str, opacity: float = 1.0) -> str:
+    """A star with four points."""
+    k = 0.2 * r
+    d = f"M{x:.2f} {y - r:.2f}L{x + k:.2f} {y - k:.2f}L{x + r:.2f} {y:.2f}L{x + k:.2f} {y + k:.2f}L{x:.2f} {y + r:.2f}"
+    return path(d + f"L{x - k:.2f} {y + k:.2f}L{x - r:.2f} {y:.2f}L{x - k:.2f} {y - k:.2f}Z", fill, opacity)
+
+
 def path(d: str, fill: str, opacity: float = 1.0, extra: str = "") -> str:
     """A filled path."""
     alpha = f' fill-opacity="{opacity:.2f}"' if opacity < 1 else ""

@@ -1,11 +1,28 @@
 """Secondary elements in front, at both sides of the subject, in picture coordinates (100 x 100, y down).
 
-They stand between y = 80 and y = 96 at x 2..28 and 72..98; only the pond lies across the bottom.
+They stand between y = 80 and y = 96 at x 2..28 and 72..98; pond, still water, surf and the sunlit path lie across
+the bottom.
 """
 
 from collections.abc import Callable
 
-from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, glow, group, line, mix, path, polygon, rect
+from emofeedback.scenes.draw.canvas import (
+    Ink,
+    brightness,
+    circle,
+    ellipse,
+    fade,
+    glow,
+    group,
+    jitter,
+    line,
+    lively,
+    mix,
+    path,
+    polygon,
+    rect,
+    silhouette,
+)
 
 
 def flame(x: float, y: float, scale: float, ink: Ink) -> str:
@@ -24,7 +41,7 @@ def flame(x: float, y: float, scale: float, ink: Ink) -> str:
 def fire(ink: Ink) -> str:
     """High flames on both sides over charred ground, with a red glow."""
     red = ink.shine("#ff6a1a")
-    parts = [glow(15, 78, 27, red, 0.9), glow(86, 78, 27, red, 0.9)]
+    parts = [glow(x, 80, r, red, 0.9) for x in (15, 86) for r in (40, 24)]
     parts += [ellipse(15, 92, 15, 3, ink.grade("#2a1512")), ellipse(86, 92, 15, 3, ink.grade("#2a1512"))]
     for x, y, s in ((8, 91, 0.85), (23, 92, 0.8), (15, 94, 1.25), (93, 91, 0.85), (78, 92, 0.8), (86, 94, 1.25)):
         parts.append(flame(x, y, s, ink))
@@ -34,7 +51,7 @@ def fire(ink: Ink) -> str:
 def gravestone(x: float, y: float, scale: float, ink: Ink) -> str:
     """A grey stone with a round top and an engraved cross, earth heaped at its foot."""
     shapes = (
-        path("M-6 0V-13A6 6 0 0 1 6 -13V0Z", ink("#a3a6ad")),
+        path("M-6 0V-13A6 6 0 0 1 6 -13V0Z", lively("#a3a6ad", ink)),
         path("M2.6 0V-18.4A6 6 0 0 1 6 -13V0Z", ink("#6c7079")),
         line("M-0.8 -14.5V-5.5M-4 -11.3H2.4", ink("#4d515a"), 1.7),
         ellipse(0, 0.2, 9, 2.2, ink("#57452f")),
@@ -44,8 +61,9 @@ def gravestone(x: float, y: float, scale: float, ink: Ink) -> str:
 
 def graves(ink: Ink) -> str:
     """Three gravestones and a tall dark cross."""
-    cross = polygon([(-1.8, 0), (-1.8, -24), (1.8, -24), (1.8, 0)], ink("#3a3336"))
-    cross += rect(-7, -19, 14, 3.6, ink("#3a3336")) + ellipse(0, 0.2, 8, 2.2, ink("#57452f"))
+    wood = silhouette(ink, "#352e32")
+    cross = polygon([(-1.8, 0), (-1.8, -24), (1.8, -24), (1.8, 0)], wood)
+    cross += rect(-7, -19, 14, 3.6, wood) + ellipse(0, 0.2, 8, 2.2, ink("#57452f"))
     return "".join(
         (
             gravestone(8, 87, 0.95, ink),
@@ -58,7 +76,7 @@ def graves(ink: Ink) -> str:
 
 def dead_tree(x: float, y: float, scale: float, flip: bool, ink: Ink) -> str:
     """A leafless dark tree with crooked limbs, 45 units high at scale 1."""
-    bark = ink.grade("#221b20")
+    bark = silhouette(ink, "#221b20")
     shapes = (
         path("M-5.5 0Q-2.5 -5 -2.6 -14L-1.6 -26L1.4 -26Q2.4 -8 6 0Q0 -2.6 -5.5 0Z", bark),
         line("M0 -24L2.5 -35M-1 -17L-8 -25L-14 -27M1.5 -20L9 -29L10 -36", bark, 2.5),
@@ -75,7 +93,7 @@ def bare_trees(ink: Ink) -> str:
 def wreck(ink: Ink) -> str:
     """A rusty car lying tilted on the left, wheel off, with a column of black smoke."""
     rust, black, glass = "#a4562c", ink.grade("#201c1e"), ink("#2c2a30")
-    smoke = ink("#3c383c")
+    smoke = silhouette(ink, "#3a363a")
     car = "".join(
         (
             path("M-14 -3V-9Q-13 -12 -8 -12L-4 -18H6L10 -11.5L13 -11L14 -3Z", ink(rust)),
@@ -113,7 +131,8 @@ def lanterns(ink: Ink) -> str:
     parts.append(line(strings, wood, 0.8))
     for x, y, own in hung:
         parts += [
-            glow(x, y, 12, light, 0.9),
+            glow(x, y, 16, light, 1.0 if ink.lit else 0.45),
+            glow(x, y, 9, light, 1.0),
             ellipse(x, y, 4.6, 5.4, ink.shine(own)),
             ellipse(x, y, 2.3, 4.6, ink.shine("#ffe9a3")),
             line(f"M{x - 2} {y - 5.4}H{x + 2}M{x - 2} {y + 5.4}H{x + 2}", wood, 1.3),
@@ -137,12 +156,12 @@ def flowers(ink: Ink) -> str:
                 path(
                     f"M{x - 4} {y - 6}L{x - 1.8} {y - 3}L{x} {y - 7}L{x + 1.8} {y - 3}L{x + 4} {y - 6}"
                     f"Q{x + 5} {y + 4} {x} {y + 4}Q{x - 5} {y + 4} {x - 4} {y - 6}Z",
-                    ink("#e62e3f"),
+                    lively("#e62e3f", ink),
                 )
             )
         else:
             petal, heart = ("#ffc21f", "#6b3a1a") if kind == "sun" else ("#f06aa6", "#ffe06a")
-            parts += [line(petals(x, y), ink(petal), 4.0), circle(x, y, 2.5, ink(heart))]
+            parts += [line(petals(x, y), lively(petal, ink), 4.0), circle(x, y, 2.5, lively(heart, ink))]
     return "".join(parts)
 
 
@@ -177,6 +196,269 @@ def pond(ink: Ink) -> str:
     return "".join(parts)
 
 
+def still_water(ink: Ink) -> str:
+    """A mirror of water across the bottom with the sky in it, a pile of round stones and its reflection."""
+    far = ink.grade(mix(ink.haze, "#ffffff", 0.1))
+    near = mix(
+        ink.grade(mix(ink.haze, brightness(ink.ambient, 0.5), 0.3)),
+        ink("#2f86c4"),
+        0.62 if ink.lit or ink.ambient_share < 0.1 else 0.2,
+    )
+    shore = "M0 85.5Q14 84.5 26 87.6Q50 91 74 87.6Q86 84.5 100 85.5V100H0Z"
+    pale = mix(far, "#ffffff", 0.55)
+    parts = [
+        path("M0 83.8Q14 82.8 26 86.2Q50 89.8 74 86.2Q86 82.8 100 83.8V90H0Z", ink("#b9a67c")),
+        fade("mirror", far, near),
+        path(shore, "url(#mirror)"),
+        path("M30 93.6Q50 91.8 70 93.6Q50 94.8 30 93.6ZM56 97.4Q74 96 92 97.4Q74 98.6 56 97.4Z", pale, 0.8),
+        path("M2 97.8Q16 96.4 30 97.8Q16 99 2 97.8Z", pale, 0.8),
+    ]
+    stones = ((15, 88.6, 9, 3.6, "#6f7684"), (14.4, 82.8, 6.6, 3.1, "#8e95a3"), (15.4, 78, 4.4, 2.4, "#b3bac6"))
+    for x, y, rx, ry, own in stones:
+        parts.append(ellipse(x, 184.6 - y, rx, ry * 0.8, ink(own), 0.32))
+    parts.append(f'<ellipse cx="15" cy="92" rx="12.5" ry="2.2" fill="none" stroke="{pale}" stroke-width=".7"/>')
+    for x, y, rx, ry, own in stones:
+        parts += [ellipse(x, y, rx, ry, ink.shade(own, 0.8)), ellipse(x - 0.4, y - 0.5, rx * 0.9, ry * 0.74, ink(own))]
+    for x, y in ((80, 91.5), (90, 95)):
+        parts += [ellipse(x, y + 1, 6.4, 1.9, ink("#3f9a5c")), lily(x, y, 1.35, ink)]
+    return "".join(parts)
+
+
+def lily(x: float, y: float, scale: float, ink: Ink) -> str:
+    """A pink water lily of five petals, 6 units high at scale 1, that sits at (x, y)."""
+    petals_back = path("M-4.6 -1.6Q-5 1.4 0 1.4Q5 1.4 4.6 -1.6L0 0Z", ink("#e873a8"))
+    petals_front = path("M0 1.4Q-3.4 -1.4 -2.4 -4Q-0.8 -2.4 0 -5.4Q0.8 -2.4 2.4 -4Q3.4 -1.4 0 1.4Z", ink("#ffb3d2"))
+    return group(petals_back + petals_front, x, y, scale)
+
+
+def hammock(ink: Ink) -> str:
+    """A striped hammock with a cushion between two small palms at the right."""
+    trunk, leaf, dark = lively("#8a5f38", ink), lively("#3fa05a", ink), ink.shade("#3fa05a", 0.72)
+    parts = [ellipse(84, 96.6, 15, 1.8, ink.grade("#14201c"), 0.25)]
+    for x, lean in ((72.5, -2.0), (96.0, 2.0)):
+        top = x + lean
+        parts.append(line(f"M{x} 96.5Q{x - lean * 0.4} 78 {top} 58", trunk, 2.7))
+        for tip, drop, colour in ((-10.5, 7, dark), (10.5, 7, dark), (-8, -3, leaf), (8, -3, leaf), (-3, -7.5, leaf)):
+            bend = -4.5 if drop > 0 else -5.5
+            parts.append(
+                path(
+                    f"M{top} 58Q{top + tip * 0.55} {58 + bend} {top + tip} {58 + drop}"
+                    f"Q{top + tip * 0.45} {58 + bend + 4.5} {top} 58Z",
+                    colour,
+                )
+            )
+    parts += [
+        line("M72 74L74.4 78.6M96.6 74L94.6 78.6", lively("#efe3c8", ink), 0.9),
+        path("M72.4 77Q84 99 96.4 77Q84 84 72.4 77Z", lively("#e4493f", ink)),
+        path("M75.2 81.2Q76 83.6 78.8 86.2L79.4 81.1L77 79.7ZM82.4 87.9H86.6L86.4 80.5H82.6Z", lively("#fff0d2", ink)),
+        path("M93.6 81.2Q93 83.6 90 86.2L89.4 81.1L91.9 79.7Z", lively("#fff0d2", ink)),
+        ellipse(91, 78.6, 3.6, 2.1, lively("#ffd35c", ink)),
+    ]
+    return "".join(parts)
+
+
+def sleeping_cat(ink: Ink) -> str:
+    """A ginger cat curled up asleep on a red cushion at the left, with three Z above it."""
+    fur, stripe, pale = lively("#f0963a", ink), lively("#b95f1c", ink), lively("#ffe6c4", ink)
+    line_colour = lively("#4a2614", ink)
+    parts = [
+        ellipse(16, 96.4, 15, 2.2, ink.grade("#1c1614"), 0.3),
+        path("M1.5 93Q1 89 6 88.6H26Q31 89 30.5 93Q31 97.4 26 97.4H6Q1 97.4 1.5 93Z", lively("#c23a4c", ink)),
+        path("M2.6 91Q4 88.8 7 88.7H25Q28.4 88.8 29.6 91Q16 93.6 2.6 91Z", lively("#e2596a", ink)),
+        # body, haunch, tail round the front
+        path("M4 90Q2.4 77 15 75.6Q28.8 75.4 29 87Q29 92 22 92H9Q4.6 92 4 90Z", fur),
+        line("M14.5 77.2Q15.6 79.6 15.2 81.8M19.6 77.2Q20.6 79.6 20 82M24.2 79.2Q24.6 81.4 23.4 83.4", stripe, 1.5),
+        line("M27.4 86.4Q28 91 21 90.8H14.6", stripe, 3.6),
+        line("M27.4 86.2Q28 90.6 21 90.5H15.4", fur, 2.6),
+        circle(14.6, 90.5, 1.8, pale),
+        # head with ears
+        polygon([(3.4, 85), (2.8, 77.4), (8.2, 80.6)], fur),
+        polygon([(10.4, 80.6), (15.6, 77.8), (15.4, 85)], fur),
+        polygon([(4.3, 82.4), (4.0, 79.2), (6.6, 80.9)], pale),
+        polygon([(12.2, 81), (14.6, 79.6), (14.5, 82.6)], pale),
+        ellipse(9.4, 85.6, 6.9, 5.4, fur),
+        ellipse(9.4, 88.2, 3.9, 2.5, pale),
+        line("M4.8 85.2Q6.3 87 7.8 85.2M11 85.2Q12.5 87 14 85.2", line_colour, 0.95),
+        polygon([(8.5, 87), (10.3, 87), (9.4, 88.2)], lively("#e0647a", ink)),
+    ]
+    for x, y, k in ((20, 72, 0.8), (24.5, 66, 1.1), (29, 58.5, 1.45)):
+        letter = f"M{x - 1.6 * k:.1f} {y - 2 * k:.1f}h{3.2 * k:.1f}l{-3.2 * k:.1f} {4 * k:.1f}h{3.2 * k:.1f}"
+        parts += [line(letter, ink.grade("#1c2438"), 1.9, 0.5), line(letter, "#ffffff", 1.0)]
+    return "".join(parts)
+
+
+def sunlit_path(ink: Ink) -> str:
+    """A golden path that winds from the bottom edge to the right, with warm light around it and bright spots on it."""
+    gold, hot = mix(ink("#ffcf5c"), ink.shine("#ffcf5c"), 0.6), ink.shine("#fff3b8")
+    rng = jitter(ink, "sunlit path")
+    way = "M85 64Q93 68 87 72Q72 77 71 82.5Q70 88 46 91Q18 94.5 6 100H88Q98 93 94 88Q90 84 95 79Q102 71 88.5 64Z"
+    parts = [
+        fade("shaft", hot, hot, 0.0, 0.34),
+        path("M-4 24H6L34 100H4ZM22 14H30L64 100H46ZM66 20H75L104 82V100H94Z", "url(#shaft)"),
+        glow(72, 92, 60, ink.shine("#ffc540"), 0.8),
+        line(way, ink("#b5762a"), 2.4),
+        path(way, gold),
+    ]
+    spots = ((87.5, 70, 2), (83, 77.5, 4), (82, 84.5, 5), (66, 91.5, 6), (84, 92.5, 5), (44, 95.4, 7), (66, 97, 7))
+    for x, y, rx in (*spots, (25, 98, 6)):
+        parts.append(ellipse(x + rng.uniform(-1.5, 1.5), y, rx, rx * 0.26, hot, 0.9))
+    for x, y in ((5, 91), (14, 87), (25, 90), (64, 83)):
+        parts += [line(petals(x, y), lively("#fffaf0", ink), 2.6), circle(x, y, 1.9, ink.shine("#ffb629"))]
+    return "".join(parts)
+
+
+def candles(ink: Ink) -> str:
+    """Three thick lit candles of different heights on a dish at each side."""
+    wax = mix(ink("#f7ead0"), ink.shine("#ffc98a"), 0.6) if ink.lit else ink("#f7ead0")
+    flame_out, flame_in = ink.shine("#ff9d2e"), ink.shine("#fff2b0")
+    parts = []
+    for left in (0.0, 70.0):
+        parts.append(glow(left + 15, 78, 25, ink.shine("#ffb03a"), 0.85))
+        parts.append(ellipse(left + 15, 95.4, 14, 2.8, ink("#6a4630")))
+        parts.append(ellipse(left + 15, 94.6, 14, 2.4, ink("#94653f")))
+        heights = ((7, 80, 3.2), (23, 84, 3.2), (15, 72, 3.8))
+        for dx, top, w in heights if left == 0.0 else tuple((30 - dx, top, w) for dx, top, w in heights):
+            x = left + dx
+            bottom = 95.6 if top == 72 else 94.4
+            parts += [
+                rect(x - w, top, 2 * w, bottom - top, wax, radius=1.0),
+                rect(x + 0.3 * w, top + 0.8, 0.7 * w, bottom - top - 1, brightness(wax, 0.8)),
+                ellipse(x, top + 0.6, w, 1.1, ink.shine("#ffdc8a")),
+                line(f"M{x} {top}V{top - 2}", ink("#3a2a20"), 0.8),
+                glow(x, top - 4, 8, flame_out, 0.9),
+                path(
+                    f"M{x} {top - 10.5}Q{x + 4.4} {top - 4.4} {x} {top - 1.4}Q{x - 4.4} {top - 4.4} {x} {top - 10.5}Z",
+                    flame_out,
+                ),
+                path(
+                    f"M{x} {top - 7.4}Q{x + 2.2} {top - 3.8} {x} {top - 2}Q{x - 2.2} {top - 3.8} {x} {top - 7.4}Z",
+                    flame_in,
+                ),
+            ]
+    return "".join(parts)
+
+
+def empty_swing(ink: Ink) -> str:
+    """A lone swing, hanging askew from the one branch of a bare trunk at the right."""
+    bark, rope = silhouette(ink, "#40343a"), lively("#d8c9a6", ink)
+    return "".join(
+        (
+            ellipse(83, 97, 13, 1.8, ink.grade("#17151a"), 0.35),
+            path("M91 97Q94.4 88 94 72Q93.6 60 95 46H99Q98.4 70 101 97Z", bark),
+            path("M95 57Q86 50.4 68.4 52.6Q67 50.2 69 49.8Q86 47.4 97 54Z", bark),
+            line("M96 48Q95 41 90 36M97.6 48Q99 40 98 33M78 50.4Q74 45 69 44.4M93.4 41L93.6 34", bark, 1.9),
+            line("M74.5 52L72.6 88M85.4 52.4L84.6 85.2", rope, 1.1),
+            polygon([(70, 87.4), (86.6, 83.6), (87.3, 86.4), (70.7, 90.2)], ink("#8c6442")),
+            polygon([(70.4, 89), (87, 85.2), (87.3, 86.4), (70.7, 90.2)], ink("#59402c")),
+        )
+    )
+
+
+def wilted_flowers(ink: Ink) -> str:
+    """Two big withered sunflowers at each side, stalks bent over, heads hanging, petals fallen on dry earth."""
+    left = ellipse(14, 97, 14, 3, ink("#6b5540"))
+    left += wilted_flower(21, 68, 1.12, "#b08a2e", True, ink) + wilted_flower(22.5, 83, 0.62, "#9a5b4a", False, ink)
+    left += "".join(
+        ellipse(x, y, 2.4, 1.1, ink(own))
+        for x, y, own in ((4, 96.6, "#b08a2e"), (13, 98, "#9a5b4a"), (24, 96.8, "#b08a2e"))
+    )
+    return left + mirror([left])
+
+
+def wilted_flower(x: float, y: float, scale: float, petal: str, flip: bool, ink: Ink) -> str:
+    """A stalk that rises to (x, y), bends over (to the left if `flip`) and lets its dry head hang."""
+    stalk = mix(ink("#6f6a35"), silhouette(ink, "#6f6a35"), 0.6)
+    drop = "M0 0Q-5 6 -2.4 15Q2.4 9 2.6 0Z"
+    head = "".join(
+        f'<g transform="translate({dx} 9) rotate({turn})">{path(drop, ink.shade(petal, tone))}</g>'
+        for dx, turn, tone in ((5.6, 40, 0.78), (14.4, -38, 0.78), (7.4, 18, 1.0), (12.6, -18, 1.0), (10, 0, 1.2))
+    )
+    leaf = ink("#8f8148")
+    shapes = (
+        line(f"M-2 {(96 - y) / scale:.1f}Q-4 14 -1 6Q2 -2 6.4 0.4Q9.4 2 10 6", stalk, 2.2),
+        path("M-2.6 17Q-11 12 -13 26Q-7 21 -2.4 22ZM-2.6 21Q4 19 6 29Q2 25 -2.4 26Z", leaf),
+        head,
+        path("M3.4 11.4Q3.4 4.4 10 4.2Q16.6 4.4 16.6 11.4Q10 15.4 3.4 11.4Z", ink("#5a3d26")),
+    )
+    return group("".join(shapes), x, y, scale, flip)
+
+
+def mirror(shapes: list[str]) -> str:
+    """The shapes of the left side once more at the right side."""
+    return f'<g transform="translate(100 0) scale(-1 1)">{"".join(shapes)}</g>'
+
+
+def surf(ink: Ink) -> str:
+    """Two rows of breaking waves across the bottom, curling high at both sides, with foam and spray."""
+    deep, blue, foam = ink("#12609a"), ink("#2391c8"), mix(ink("#ffffff"), "#ffffff", 0.35)
+    rng = jitter(ink, "surf")
+    back = (
+        "M0 100V76Q8 66 20 68Q31 70 30 79Q27 75 22.6 77.6Q28 88 50 88.6"
+        "Q72 88 77.4 77.6Q73 75 70 79Q69 70 80 68Q92 66 100 76V100Z"
+    )
+    crest = "M-1 79Q8 65 20 66.4Q33 69 31.4 80.4Q27.6 74.6 22 76.6Q20.6 71.6 13 73.6Q5 75.6 -1 84Z"
+    front = "M0 100V92Q12 84.6 25 89.6Q37 95.4 50 92Q63 88 75 92Q88 95.6 100 88V100Z"
+    lip = (
+        "M0 94.4V90Q12 83 25.6 88.4Q37 94 50 90.4Q63 86.4 75.4 90.4Q88 94 100 86.4"
+        "V90.4Q88 97.6 75 94Q63 90.4 50 94.4Q37 97.4 25 91.8Q12 87.4 0 94.4Z"
+    )
+    parts = [
+        path(back, deep),
+        path("M6 100Q4 84 15 76Q10 88 22 100ZM94 100Q96 84 85 76Q90 88 78 100Z", blue),
+        path(crest, foam),
+        mirror([path(crest, foam)]),
+        path("M22 77Q28 88.6 50 89.4Q72 88.6 78 77Q75 86 70 89Q60 92.6 50 92.4Q40 92.6 30 89Q25 86 22 77Z", foam),
+        path(front, blue),
+        path(lip, foam),
+    ]
+    for side in (0, 1):
+        for x, y, r in ((7, 66, 1.7), (14, 61, 1.3), (22, 62.5, 1.9), (29, 66.5, 1.4), (33.4, 73, 1.6), (26, 57, 1.1)):
+            x = 100 - x if side else x
+            parts.append(circle(x + rng.uniform(-1.5, 1.5), y + rng.uniform(-1.5, 1.5), r, foam))
+    return "".join(parts)
+
+
+def jumping_children(ink: Ink) -> str:
+    """Two laughing children in mid-leap with arms and legs flung out, one at each side."""
+    left = leaping_child(ink, "#ffc928", "#2f6fd6", "#f2bd94", "#6b3a1c", skirt=False)
+    right = leaping_child(ink, "#ff4f8a", "#ff4f8a", "#b9794f", "#2b1c18", skirt=True)
+    shadow = ink.grade("#14201c")
+    return "".join(
+        (
+            ellipse(14, 97, 8.5, 1.6, shadow, 0.35),
+            ellipse(86, 97, 8.5, 1.6, shadow, 0.35),
+            group(left, 14, 91, 1.0),
+            group(right, 86, 91, 1.0, flip=True),
+        )
+    )
+
+
+def leaping_child(ink: Ink, shirt: str, trousers: str, skin: str, hair: str, skirt: bool) -> str:
+    """A child 36 units high in mid-leap; the origin is below its feet."""
+    flesh, top, legs = lively(skin, ink), lively(shirt, ink), lively(trousers, ink)
+    limbs = flesh if skirt else legs
+    parts = [
+        line("M-2 -11L-8 -7L-11.4 -10M2 -11L7.6 -8L8.4 -2.4", limbs, 3.4),
+        line("M-12.6 -8.6L-11 -11.6M7 -2H10", lively("#e8383a", ink), 3.0),
+        line("M-3.6 -18.5L-10.6 -27M3.6 -18.5L10.8 -27", top, 3.2),
+        circle(-11.2, -28, 2.0, flesh),
+        circle(11.4, -28, 2.0, flesh),
+    ]
+    if skirt:
+        parts.append(path("M-3.4 -20.6Q0 -22 3.4 -20.6L8.4 -9.4Q0 -6.6 -8.4 -9.4Z", top))
+        parts += [circle(-6.6, -32.4, 2.4, lively(hair, ink)), circle(6.6, -32.4, 2.4, lively(hair, ink))]
+    else:
+        parts.append(rect(-4.4, -21.4, 8.8, 10, top, radius=2.6) + rect(-4.4, -13, 8.8, 4, legs, radius=1.6))
+    parts += [
+        circle(0, -28.4, 6.2, lively(hair, ink)),
+        ellipse(0, -27.2, 5.5, 5.2, flesh),
+        line("M-3.4 -28.4Q-2.3 -30 -1.2 -28.4M1.2 -28.4Q2.3 -30 3.4 -28.4", ink("#2b1c18"), 0.8),
+        path("M-3 -26.4H3Q2.6 -22.8 0 -22.8Q-2.6 -22.8 -3 -26.4Z", ink("#8a1f2a")),
+        rect(-2.5, -26.4, 5.0, 1.1, "#ffffff"),
+    ]
+    return "".join(parts)
+
+
 GROUND_DRAWINGS: dict[str, Callable[[Ink], str]] = {
     "fire": fire,
     "graves": graves,
@@ -185,4 +467,13 @@ GROUND_DRAWINGS: dict[str, Callable[[Ink], str]] = {
     "lanterns": lanterns,
     "flowers": flowers,
     "pond": pond,
+    "still water": still_water,
+    "hammock": hammock,
+    "sleeping cat": sleeping_cat,
+    "sunlit path": sunlit_path,
+    "candles": candles,
+    "empty swing": empty_swing,
+    "wilted flowers": wilted_flowers,
+    "surf": surf,
+    "jumping children": jumping_children,
 }

@@ -1,10 +1,26 @@
 """Light of the hour, the sky, and the weather that falls between the scene and the eye."""
 
-import math
 import random
 
-from emofeedback.scenes.draw.canvas import Ink, brightness, circle, ellipse, fade, glow, line, mix, path, polygon, rect
-from emofeedback.scenes.grammar import Scene
+from emofeedback.scenes.draw.canvas import (
+    Ink,
+    blend,
+    brightness,
+    circle,
+    ellipse,
+    fade,
+    glow,
+    halo,
+    jitter,
+    line,
+    mix,
+    path,
+    polygon,
+    rect,
+    scattered,
+    sparkle,
+)
+from emofeedback.scenes.grammar import INDOOR_PLACES, Scene
 
 HORIZON = 56.0
 
@@ -14,9 +30,9 @@ _HOURS = {
     "day": ("#3487d6", "#86c3ee", "#dff1f6", "#ffffff", 0.00, 1.04),
     "sunset": ("#54408a", "#e8615a", "#ffc763", "#ffa868", 0.45, 0.98),
     "dusk": ("#232c66", "#65509a", "#d793a6", "#9c90d8", 0.55, 0.78),
-    "night": ("#081029", "#15244f", "#31477c", "#7c93d6", 0.66, 0.70),
+    "night": ("#050b24", "#10204d", "#2c4683", "#7089d2", 0.70, 0.64),
 }
-_DAYLIGHT = {"dawn": 0.88, "day": 1.0, "sunset": 0.82, "dusk": 0.56, "night": 0.36}
+_DAYLIGHT = {"dawn": 0.88, "day": 1.0, "sunset": 0.82, "dusk": 0.56, "night": 0.34}
 # what the hour lends to grey clouds, fog and rain
 _CAST = {"dawn": "#f7c6bd", "day": "#ffffff", "sunset": "#f08a5c", "dusk": "#8576d6", "night": "#3f63c4"}
 _CAST_SHARE = {"dawn": 0.24, "day": 0.0, "sunset": 0.34, "dusk": 0.36, "night": 0.42}
@@ -25,27 +41,44 @@ _CAST_SHARE = {"dawn": 0.24, "day": 0.0, "sunset": 0.34, "dusk": 0.36, "night": 
 _WEATHER = {
     "clear": ("#ffffff", 0.0, 1.0, 1.0),
     "cloudy": ("#ffffff", 0.05, 1.0, 1.0),
-    "overcast": ("#a9b1b8", 0.82, 0.9, 0.68),
-    "rain": ("#7d8b99", 0.80, 0.84, 0.66),
-    "thunderstorm": ("#474d5f", 0.90, 0.68, 0.62),
+    "overcast": ("#a3abb2", 0.84, 0.88, 0.64),
+    "rain": ("#74828f", 0.84, 0.8, 0.58),
+    "thunderstorm": ("#3d5148", 0.94, 0.64, 0.66),
     "snow": ("#c9d3df", 0.72, 1.0, 0.74),
-    "fog": ("#d3d8da", 0.66, 0.97, 0.58),
+    "fog": ("#cfd4d6", 0.7, 0.96, 0.52),
     "wind": ("#dfeaf2", 0.12, 1.0, 0.95),
 }
+# palette -> saturation, tint, its share
 _PALETTES = {
     "natural": (1.0, "#ffffff", 0.0),
-    "vivid": (1.55, "#ffffff", 0.0),
-    "muted": (0.22, "#8d8d8d", 0.10),
-    "warm": (1.08, "#ff9326", 0.20),
-    "cold": (0.85, "#2f74ff", 0.22),
+    "vivid": (1.5, "#ffffff", 0.0),
+    "muted": (0.16, "#7c8084", 0.18),
+    "warm": (1.14, "#ff9a2a", 0.2),
+    "cold": (0.84, "#2f74ff", 0.25),
 }
-_LIGHTS = {"even": 1.0, "bright": 1.2, "dim": 0.7}
+# sky of the warm palette, top, middle and horizon
+_GOLD = ("#f9a04e", "#ffc874", "#fff0c0")
+# light -> exposure, exposure in the dark, saturation
+_LIGHTS = {"even": (1.0, 1.0, 1.0), "bright": (1.14, 1.4, 1.18), "dim": (0.76, 0.78, 0.85)}
+
+
+def _exposure(scene: Scene) -> float:
+    by_day, in_the_dark, _ = _LIGHTS[scene.light]
+    if scene.time in ("dusk", "night"):
+        return in_the_dark
+    # sunlit snow is white already
+    return min(by_day, 1.03) if scene.weather == "snow" else by_day
 
 
 def _grey(scene: Scene, colour: str) -> str:
     """A cloud's own grey under the hour: darker at night, tinged by the low sun."""
     dark = brightness(colour, _DAYLIGHT[scene.time])
-    return mix(dark, brightness(_CAST[scene.time], 0.75 * _DAYLIGHT[scene.time] + 0.15), _CAST_SHARE[scene.time])
+    return mix(dark, brightness(_CAST[scene.time], 0.75 * _DAYLIGHT[scene.time] + 0.15), _cast_share(scene))
+
+
+def _cast_share(scene: Scene) -> float:
+    """How much of the low sun's colour a cloud takes on; a thundercloud lets hardly any through."""
+    return _CAST_SHARE[scene.time] * (0.4 if scene.weather == "thunderstorm" else 1.0)
 
 
 def scene_ink(scene: Scene, rng: random.Random) -> Ink:
@@ -54,15 +87,18 @@ def scene_ink(scene: Scene, rng: random.Random) -> Ink:
     turn, how_far, exposure, colourful = _WEATHER[scene.weather]
     grey = _grey(scene, turn)
     saturation, tint, tint_share = _PALETTES[scene.palette]
-    level = _LIGHTS[scene.light]
+    level = _exposure(scene)
+    dark = scene.time in ("dusk", "night")
     return Ink(
-        ambient=mix(light, grey, 0.4 * how_far),
+        ambient=mix(light, grey, (0.22 if dark else 0.4) * how_far),
         ambient_share=share,
         haze=brightness(mix(low, grey, how_far), level),
-        gain=gain * exposure * level,
-        saturation=saturation * colourful,
+        # night, rain and dim light at once would leave nothing to see
+        gain=gain * (max(0.82, exposure * level) if dark else exposure * level),
+        saturation=saturation * colourful * _LIGHTS[scene.light][2],
         tint=brightness(tint, min(1.0, 0.35 + 0.65 * _DAYLIGHT[scene.time]) * min(1.0, level)),
-        tint_share=tint_share,
+        # an orange cast on a night blue is brown
+        tint_share=tint_share * (0.4 if scene.palette == "warm" and dark else 1.0),
         lit=scene.time in ("dusk", "night") or (scene.light == "dim" and scene.weather != "clear"),
         season=scene.season,
         rng=rng,
@@ -74,12 +110,23 @@ def sky(scene: Scene, ink: Ink) -> str:
     top, middle, low, *_ = _HOURS[scene.time]
     turn, how_far, _, _ = _WEATHER[scene.weather]
     grey = _grey(scene, turn)
-    level = _LIGHTS[scene.light]
+    level = _exposure(scene)
+
+    if scene.palette == "warm":
+        # an orange tint alone turns a blue sky grey: the sky itself goes golden
+        shares = (0.0, 0.14, 0.66) if scene.time in ("dusk", "night") else (0.2, 0.8, 0.7)
+        top, middle, low = (
+            mix(own, brightness(gold, _DAYLIGHT[scene.time]), share)
+            for own, gold, share in zip((top, middle, low), _GOLD, shares, strict=True)
+        )
 
     def tone(colour: str, share: float) -> str:
         return ink.grade(brightness(mix(colour, grey, share), level))
 
     stops = (tone(brightness(top, 0.94), how_far), tone(middle, how_far), tone(low, 0.92 * how_far))
+    if scene.weather == "thunderstorm":
+        # the sickly strip of light under a thundercloud
+        stops = (stops[0], stops[1], ink.grade(brightness(mix("#8d9a63", grey, 0.35), level * _DAYLIGHT[scene.time])))
     out = (
         '<defs><linearGradient id="sky" x1="0" y1="0" x2="0" y2="1">'
         f'<stop offset="0" stop-color="{stops[0]}"/><stop offset=".55" stop-color="{stops[1]}"/>'
@@ -93,20 +140,35 @@ def sky(scene: Scene, ink: Ink) -> str:
 
 def _sun_or_stars(scene: Scene, ink: Ink) -> str:
     veil = 0.5 if scene.weather == "snow" else 1.0
-    if scene.time == "night" or scene.time == "dusk":
-        count = 14 if scene.time == "night" else 6
+    rng = jitter(ink, "sun or stars")
+    if scene.time in ("dusk", "night"):
+        count = rng.randint(15, 20) if scene.time == "night" else rng.randint(6, 8)
         out = ""
-        for i in range(count):
-            x, y = 20.0 * (i % 5) + (4.0 if (i // 5) % 2 else 14.0) + i % 3, 15.0 * (i // 5) + 6 + 3 * (i % 2)
-            r = 0.75 if i % 3 else 1.15
-            out += circle(x, y, r, "#f6f1d6", 0.9 * veil)
+        for i, (x, y) in enumerate(scattered(rng, count, (3, 3, 97, 48 if scene.time == "night" else 32))):
+            if i < 3:
+                out += sparkle(x, y, rng.uniform(2.0, 2.9), "#fff8dc", 0.95 * veil)
+            else:
+                out += circle(x, y, rng.choice((0.55, 0.75, 1.1)), "#f6f1d6", 0.9 * veil)
         return out
     if "sunbeams" in scene.elements:
         return ""
+    x = rng.uniform(15, 27)
     if scene.time == "day":
-        return glow(21, 15, 17, ink.grade("#fff3c4"), 0.8 * veil) + circle(21, 15, 6.2, ink.grade("#fff0b0"), veil)
+        y = rng.uniform(12, 17)
+        bright = 1.25 if scene.light == "bright" else 1.0
+        disc = ink.grade("#fff0b0")
+        return (
+            glow(x, y, 26 * bright, ink.grade("#fff3c4"), 0.75 * veil)
+            + glow(x, y, 13, disc, 0.8 * veil)
+            + circle(x, y, 6.4 * bright, disc, veil)
+        )
     colour, y, r = ("#ffedb8", 47.0, 7.5) if scene.time == "dawn" else ("#ffd45e", 48.5, 11.0)
-    return glow(30, y, 30, ink.grade(colour), 0.85 * veil) + circle(30, y, r, ink.grade(colour), veil)
+    x += 8
+    return (
+        glow(x, y, 46, ink.grade(colour), 0.6 * veil)
+        + glow(x, y, 24, ink.grade(colour), 0.7 * veil)
+        + circle(x, y, r, ink.grade(colour), veil)
+    )
 
 
 def _puff(x: float, y: float, size: float, top: str, base: str, opacity: float) -> str:
@@ -117,8 +179,19 @@ def _puff(x: float, y: float, size: float, top: str, base: str, opacity: float) 
     return body + rect(x - 1.4 * size, y + 0.12 * size, 2.85 * size, 0.5 * size, base, opacity, 0.25 * size)
 
 
+def _cloud_bank(rng: random.Random, y: float, size: float, fill: str) -> str:
+    """A bank of cloud from the top edge down to about y, its lower edge of uneven bulges."""
+    x, out = rng.uniform(-6, 0), rect(0, -2, 100, y + 2, fill)
+    while x < 104:
+        r = size * rng.uniform(0.7, 1.25)
+        out += ellipse(x + r * 0.8, y, r, 0.62 * r, fill)
+        x += 1.45 * r
+    return out
+
+
 def _clouds(scene: Scene, ink: Ink, level: float) -> str:
     daylight = _DAYLIGHT[scene.time]
+    rng = jitter(ink, "clouds")
     _, middle, low, *_ = _HOURS[scene.time]
     if scene.weather in ("cloudy", "wind"):
         top = ink.grade(
@@ -126,69 +199,121 @@ def _clouds(scene: Scene, ink: Ink, level: float) -> str:
         )
         base = mix(top, ink.grade(middle), 0.35)
         spots = (
-            ((20, 24, 8.0), (56, 14, 9.0), (84, 30, 7.0))
+            ((18, 25, 8.5), (55, 14, 9.5), (86, 29, 7.5))
             if scene.weather == "cloudy"
-            else ((16, 20, 5.0), (70, 12, 6.0))
+            else ((16, 20, 5.5), (70, 12, 6.5))
         )
-        return "".join(_puff(x + ink.rng.uniform(-4, 4), y, s, top, base, 0.95) for x, y, s in spots)
+        return "".join(
+            _puff(x + rng.uniform(-7, 7), y + rng.uniform(-4, 4), s * rng.uniform(0.8, 1.2), top, base, 0.95)
+            for x, y, s in spots
+        )
     if scene.weather in ("overcast", "rain", "thunderstorm", "snow"):
         turn = brightness(_grey(scene, _WEATHER[scene.weather][0]), level)
-        strength = {"overcast": 0.9, "rain": 0.82, "thunderstorm": 0.62, "snow": 0.95}[scene.weather]
-        out = ""
-        for row, (y, factor) in enumerate(((25, 1.06), (15, 0.98), (5, strength))):
-            colour = ink.grade(brightness(turn, factor))
-            bumps = "".join(f" q 8.5 {11 - row} 17 0" for _ in range(8))
-            out += path(f"M -{12 + 6 * row} -2 V {y} {bumps} V -2 Z", colour)
-        return out
+        tones = {
+            "overcast": (1.1, 0.98, 0.86),
+            "rain": (1.1, 0.94, 0.76),
+            "thunderstorm": (1.12, 0.8, 0.5),
+            "snow": (1.05, 1.0, 0.95),
+        }[scene.weather]
+        heavy = scene.weather == "thunderstorm"
+        rows = ((27, 12), (17, 13), (6, 12)) if heavy else ((26, 9), (16, 10), (5, 9))
+        return "".join(
+            _cloud_bank(rng, y, size, ink.grade(brightness(turn, factor)))
+            for (y, size), factor in zip(rows, tones, strict=True)
+        )
     return ""
 
 
 def weather_in_front(scene: Scene, ink: Ink) -> str:
-    """Rain, snow, fog, leaves and the lightning bolt: few, broad and regular."""
-    light = 0.45 + 0.55 * _DAYLIGHT[scene.time]
-    if scene.weather in ("rain", "thunderstorm"):
-        colour = brightness("#dcecff", light)
-        out = ""
-        if scene.weather == "thunderstorm":
-            bolt = [(26, 12), (17, 34), (23.5, 33), (15, 57), (33, 28), (26, 29.5), (33, 12)]
-            out += glow(24, 32, 34, "#fff7c2", 0.55) + polygon([(x, y) for x, y in bolt], "#fff8cf")
-        for i in range(28):
-            row, column = divmod(i, 4)
-            x, y = 26.0 * column + (13.0 if row % 2 else 2.0) + 3, 14.0 * row + 2
-            out += line(f"M {x:.1f} {y:.1f} l -3.2 9.5", colour, 0.85, 0.62)
-        return out
-    if scene.weather == "snow":
-        colour = brightness("#ffffff", 0.55 + 0.45 * light)
-        return "".join(
-            circle(
-                17.0 * (i % 6) + (13.0 if (i // 6) % 2 else 4.5),
-                14.5 * (i // 6) + 5,
-                1.6 if i % 3 else 1.15,
-                colour,
-                0.92,
-            )
-            for i in range(42)
-        )
-    if scene.weather == "fog":
-        veil = _fog_colour(scene, ink)
-        return (
-            rect(0, 0, 100, 100, veil, 0.14) + ellipse(30, 92, 70, 7, veil, 0.5) + ellipse(84, 78, 40, 4.5, veil, 0.3)
-        )
-    if scene.weather == "wind":
-        out = ""
-        for y, x in ((20, 6), (40, 50), (66, 4), (30, 66)):
-            out += line(f"M {x} {y} q 12 -5 22 0 t 14 -2 q 4 -4 0 -6", brightness("#ffffff", light), 1.1, 0.7)
-        leaf = ink({"spring": "#f0b4cc", "summer": "#7fb04a", "autumn": "#e0762a", "winter": "#8a6a4a"}[scene.season])
-        for i in range(9):
-            x, y = 33.0 * (i % 3) + (12.0 if (i // 3) % 2 else 24.0), 26.0 * (i // 3) + 22 + 4 * (i % 2)
-            a = math.sin(i * 1.7) * 30
-            out += f'<ellipse cx="{x}" cy="{y}" rx="2" ry="1" fill="{leaf}" transform="rotate({a:.0f} {x} {y})"/>'
-        return out
-    return ""
+    """Rain, snow, fog, leaves and streaks of wind; in a room they are seen through the window, lightning as well."""
+    drawings = {"rain": _rain, "thunderstorm": _storm, "snow": _snow, "fog": _mist, "wind": _gusts}
+    draw = drawings.get(scene.weather)
+    return "" if draw is None else draw(scene, ink, jitter(ink, "weather"))
+
+
+def _rain(scene: Scene, ink: Ink, rng: random.Random, slant: float = -0.32, drops: int = 34) -> str:
+    colour = brightness("#dcecff", 0.45 + 0.55 * _DAYLIGHT[scene.time])
+    out = ""
+    for x, y in scattered(rng, drops, (-2, -6, 104, 98)):
+        length = rng.uniform(5, 12)
+        out += line(f"M {x:.1f} {y:.1f} l {slant * length:.1f} {length:.1f}", colour, rng.choice((0.7, 0.95)), 0.6)
+    return out
+
+
+def _storm(scene: Scene, ink: Ink, rng: random.Random) -> str:
+    return _rain(scene, ink, rng, -0.5, 38) + (_lightning(scene) if scene.place in INDOOR_PLACES else "")
+
+
+def _lightning(scene: Scene) -> str:
+    """One bolt with a branch at either side of the subject, and its flash."""
+    rng = random.Random(f"lightning {scene.layout}")
+    x, k = (rng.uniform(12, 24), 1.0) if rng.random() < 0.5 else (rng.uniform(76, 88), -1.0)
+    bolt = (
+        (3, 4),
+        (-7, 29),
+        (0, 28),
+        (-8, 45),
+        (-4, 44.5),
+        (-12, 64),
+        (9, 37),
+        (1.5, 38.5),
+        (10, 23),
+        (3, 24),
+        (11, 4),
+    )
+    branch = ((1, 36), (8, 45), (6, 45), (13, 55), (3, 47), (5, 46.5))
+    light = "#fffbe0"
+    return (
+        glow(x, 30, 95, "#cfe0c4", 0.34)
+        + glow(x, 26, 36, "#f3f6c8", 0.6)
+        + polygon([(x + k * px, py) for px, py in branch], light)
+        + polygon([(x + k * px, py) for px, py in bolt], light)
+    )
+
+
+def _snow(scene: Scene, ink: Ink, rng: random.Random) -> str:
+    colour = brightness("#ffffff", 0.8 + 0.2 * _DAYLIGHT[scene.time])
+    sizes = (0.8, 1.1, 1.1, 1.5, 1.5, 2.0, 2.7)
+    return "".join(
+        circle(x, y, rng.choice(sizes) * rng.uniform(0.9, 1.1), colour, 0.94)
+        for x, y in scattered(rng, 40, (0, 0, 100, 100))
+    )
+
+
+def _mist(scene: Scene, ink: Ink, rng: random.Random) -> str:
+    veil = _fog_colour(scene, ink)
+    out = rect(0, 0, 100, 100, veil, 0.14)
+    for y, height, opacity in ((93, 7, 0.5), (79, 4.5, 0.32)):
+        out += ellipse(rng.uniform(15, 85), y + rng.uniform(-2, 2), rng.uniform(45, 70), height, veil, opacity)
+    return out
+
+
+def _gusts(scene: Scene, ink: Ink, rng: random.Random) -> str:
+    """Curling streaks and leaves, all blown to the right."""
+    air = brightness("#ffffff", 0.45 + 0.55 * _DAYLIGHT[scene.time])
+    leaf = ink({"spring": "#f0b4cc", "summer": "#7fb04a", "autumn": "#e0762a", "winter": "#8a6a4a"}[scene.season])
+    out = ""
+    for y in (14, 32, 50, 68, 86):
+        x, length = rng.uniform(-8, 60), rng.uniform(16, 32)
+        y += rng.uniform(-6, 6)
+        curl = rng.uniform(2.6, 4.2)
+        d = f"M {x:.1f} {y:.1f} q {length * 0.5:.1f} {-curl * 1.5:.1f} {length:.1f} 0"
+        d += f" t {length * 0.55:.1f} {-curl:.1f}"
+        d += f" a {curl * 0.8:.1f} {curl * 0.8:.1f} 0 1 0 {-curl * 1.3:.1f} {-curl * 0.5:.1f}"
+        out += line(d, air, 1.2, 0.75)
+    for x, y in scattered(rng, 10, (4, 8, 96, 94)):
+        out += leaf_shape(x, y, rng.uniform(2.2, 3.4), rng.uniform(-40, 30), leaf)
+    return out
+
+
+def leaf_shape(x: float, y: float, size: float, turn: float, fill: str) -> str:
+    """A pointed leaf, 2 * size long, turned by `turn` degrees."""
+    d = f"M{-size:.2f} 0Q0 {-0.95 * size:.2f} {size:.2f} 0Q0 {0.75 * size:.2f} {-size:.2f} 0Z"
+    return f'<g transform="translate({x:.2f} {y:.2f}) rotate({turn:.0f})">{path(d, fill)}</g>'
 
 
 def _fog_colour(scene: Scene, ink: Ink) -> str:
-    return ink.grade(brightness(_grey(scene, "#dde2e4"), _LIGHTS[scene.light]))
+    return ink.grade(brightness(_grey(scene, "#dde2e4"), _exposure(scene)))
 
 
 def fog_behind(scene: Scene, ink: Ink) -> str:
@@ -196,24 +321,53 @@ def fog_behind(scene: Scene, ink: Ink) -> str:
     if scene.weather != "fog":
         return ""
     veil = _fog_colour(scene, ink)
+    rng = jitter(ink, "fog")
     out = fade("fogveil", veil, veil, 0.25, 0.5) + '<rect width="100" height="100" fill="url(#fogveil)"/>'
     for y, h, o in ((44, 12, 0.62), (60, 9, 0.55), (74, 10, 0.5)):
-        out += ellipse(38, y, 66, h / 2, veil, o) + ellipse(78, y + 5, 52, h / 2.6, veil, o * 0.8)
+        x = rng.uniform(25, 75)
+        out += ellipse(x, y, 66, h / 2, veil, o) + ellipse(100 - x, y + 5, 52, h / 2.6, veil, o * 0.8)
     return out
 
 
 def light_in_front(scene: Scene) -> str:
-    """The veil of the light: a dark frame when dim, a warm bloom from above when bright."""
+    """What palette and light lay over the whole picture: glow, cast, bloom, shadow; lightning outshines them all."""
+    outdoors = scene.place not in INDOOR_PLACES
+    flash = _lightning(scene) if outdoors and scene.weather == "thunderstorm" else ""
+    return _palette_over(scene) + _light_over(scene) + flash
+
+
+def _palette_over(scene: Scene) -> str:
+    daylight = _DAYLIGHT[scene.time]
+    if scene.palette == "warm" and scene.time in ("dusk", "night"):
+        # light as of a hearth on the ground, under a sky that keeps its night
+        return halo("warm", 0.5, 0.8, 0.62, "#ff8f2a", 0.38, 0.0) + blend("url(#warm)", "screen")
+    if scene.palette == "warm":
+        share = (0.14 if scene.weather == "snow" else 0.32) * daylight
+        return (
+            blend("#ffb03a", "soft-light", 0.1 + 0.32 * daylight)
+            + halo("warm", 0.22, 0.2, 1.0, "#ff9c30", share, 0.03)
+            + blend("url(#warm)", "screen")
+        )
+    if scene.palette == "cold":
+        return blend("#3f7ae0", "soft-light", 0.26)
+    if scene.palette == "vivid":
+        return halo("vivid", 0.5, 0.45, 0.8, "#fff6dd", 0.42, 0.0) + blend("url(#vivid)", "soft-light")
+    if scene.palette == "muted":
+        return halo("muted", 0.5, 0.5, 0.8, "#4c5054", 0.06, 0.28, 0.3) + blend("url(#muted)", "normal")
+    return ""
+
+
+def _light_over(scene: Scene) -> str:
     if scene.light == "dim":
         return (
-            '<defs><radialGradient id="dim" cx=".5" cy=".55" r=".75"><stop offset=".35" stop-color="#05060c" '
-            'stop-opacity="0"/><stop offset="1" stop-color="#05060c" stop-opacity=".62"/></radialGradient></defs>'
-            '<rect width="100" height="100" fill="url(#dim)"/>'
+            blend("#5d6580", "multiply", 0.14 if scene.time in ("dusk", "night") else 0.26)
+            + halo("dim", 0.5, 0.62, 0.78, "#03040a", 0.0, 0.6, 0.34)
+            + blend("url(#dim)", "normal")
         )
     if scene.light == "bright":
-        return (
-            '<defs><radialGradient id="bright" cx=".5" cy=".1" r=".9"><stop offset="0" stop-color="#fff8dc" '
-            'stop-opacity=".42"/><stop offset="1" stop-color="#fff8dc" stop-opacity="0"/></radialGradient></defs>'
-            '<rect width="100" height="100" fill="url(#bright)"/>'
-        )
+        # silver in the dark, cream by day, but never against the palette
+        colour = {"night": "#a9c3ff", "dusk": "#ffd6ee"}.get(scene.time, "#fff1c6")
+        colour = {"muted": "#d9dcdf", "warm": mix(colour, "#ffd08c", 0.4), "cold": "#cfe2ff"}.get(scene.palette, colour)
+        share = 0.24 if scene.palette == "warm" or scene.weather == "snow" else 0.4
+        return halo("bright", 0.3, 0.05, 1.15, colour, share, 0.05) + blend("url(#bright)", "screen")
     return ""

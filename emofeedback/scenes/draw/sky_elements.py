@@ -7,25 +7,50 @@ elements stand on the horizon at the right. Both leave x 32..68 to the subject w
 import math
 from collections.abc import Callable
 
-from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, glow, line, mix, path, polygon, rect
+from emofeedback.scenes.draw.canvas import (
+    Ink,
+    brightness,
+    circle,
+    ellipse,
+    fade,
+    glow,
+    jitter,
+    line,
+    mix,
+    path,
+    polygon,
+    rect,
+    scattered,
+    silhouette,
+    sparkle,
+)
 
 FAR = 0.12
 """Depth at which far elements take on haze."""
 
 
 def fireworks(ink: Ink) -> str:
-    """Three large round bursts of rays: gold, pink and blue-green."""
+    """Three large round bursts of two rings of rays, with a wide glow and rising trails."""
     parts = []
-    for x, y, r, own in ((20, 21, 18, "#ffc93c"), (80, 18, 17, "#ff5d8f"), (50, 14, 13, "#5be3ff")):
+    for x, y, r, own in ((20, 21, 18, "#ffc93c"), (80, 18, 17, "#ff4f88"), (50, 14, 13, "#4fe0ff")):
         colour = ink.shine(own)
         angles = [math.tau * k / 12 for k in range(12)]
-        rays = "".join(
-            f"M{x + c * r * 0.28:.2f} {y + s * r * 0.28:.2f}L{x + c * r * 0.82:.2f} {y + s * r * 0.82:.2f}"
-            for c, s in ((math.cos(a), math.sin(a)) for a in angles)
-        )
+
+        def ring(low: float, high: float, turn: float, x: float = x, y: float = y, r: float = r, angles=angles) -> str:
+            ends = [(math.cos(a + turn) * r, math.sin(a + turn) * r) for a in angles]
+            return "".join(
+                f"M{x + c * low:.2f} {y + s * low:.2f}L{x + c * high:.2f} {y + s * high:.2f}" for c, s in ends
+            )
+
         tips = "".join(f"M{x + math.cos(a) * r:.2f} {y + math.sin(a) * r:.2f}h.01" for a in angles)
-        parts += [glow(x, y, r * 1.3, colour, 0.75), line(rays, colour, 1.3), line(tips, ink.shine("#fff6d8"), 2.0)]
-        parts.append(circle(x, y, r * 0.13, "#fffdf0"))
+        parts += [
+            glow(x, y, r * 1.75, colour, 0.85),
+            line(f"M{x} {y + r}Q{x + 1} {y + r + 8} {x - 1} 56", ink.shine("#ffd98a"), 0.9, 0.6),
+            line(ring(0.3, 0.84, 0.0), colour, 1.5),
+            line(ring(0.22, 0.52, 0.26), ink.shine("#fff6d8"), 1.0),
+            line(tips, ink.shine("#fff6d8"), 2.3),
+            circle(x, y, r * 0.15, "#fffdf0"),
+        ]
     return "".join(parts)
 
 
@@ -41,7 +66,7 @@ def balloons(ink: Ink) -> str:
         parts += [
             line(f"M{x - r * 0.4} {y + r * 0.9}L{x - r * 0.16} {y + r * 1.6}", basket, 0.5),
             line(f"M{x + r * 0.4} {y + r * 0.9}L{x + r * 0.16} {y + r * 1.6}", basket, 0.5),
-            glow(x, y, r * 1.7, ink.shine("#ffcf6b"), 0.7 if ink.lit else 0.0),
+            glow(x, y + 2, r * 2.0, ink.shine("#ffcf6b"), 0.85) if ink.lit else "",
             path(balloon_outline(x, y, r, 1.0), lantern_like(own, ink)),
             path(balloon_outline(x, y, r, 0.66), lantern_like(band, ink)),
             path(balloon_outline(x, y, r, 0.28), lantern_like(own, ink)),
@@ -51,6 +76,8 @@ def balloons(ink: Ink) -> str:
                 "#121a33",
                 0.22,
             ),
+            # the burner lights the cloth from below
+            glow(x, y + r * 0.75, r * 0.95, ink.shine("#ffe08a"), 0.85) if ink.lit else "",
             rect(x - r * 0.24, y + r * 1.5, r * 0.48, r * 0.36, basket, radius=0.6),
         ]
     return "".join(parts)
@@ -112,7 +139,7 @@ def moon(ink: Ink) -> str:
 
 def tornado(ink: Ink) -> str:
     """A dark funnel that hangs from a black cloud and whirls up dust at the horizon, right."""
-    dark, mid, pale = ink("#2f323c"), ink("#4b4f5b"), ink("#707582")
+    dark, mid, pale = silhouette(ink, "#2a2d37"), silhouette(ink, "#454955"), silhouette(ink, "#7b808e")
     bands = "M62 17Q79 23 97 16M66 25Q80 30 93 24M70 33Q80 38 89 32M73 41Q80 45 86 40"
     return "".join(
         (
@@ -129,11 +156,14 @@ def tornado(ink: Ink) -> str:
 def crows(ink: Ink) -> str:
     """Five bold black birds that fly to the left with raised wings."""
     black = ink.grade("#15151d")
-    bird = path(
+    wings = (
         "M-13 2.6L-8.6 0Q-6.6 -2.4 -4 -0.6L-1.6 -1Q-3 -8 -8 -13Q2 -11 4.4 -2.2L5.4 -2Q8 -8 15 -11.5Q12 -3 8.4 0.4"
-        "L15 3.4L13 5.4L8 4.4Q0 7.4 -6 3Q-8.4 1.6 -13 2.6Z",
-        black,
+        "L15 3.4L13 5.4L8 4.4Q0 7.4 -6 3Q-8.4 1.6 -13 2.6Z"
     )
+    bird = path(wings, mix(black, "#000000", 0.5))
+    if silhouette(ink, "#15151d") != black:
+        # a pale outline, or black wings are lost on a night sky
+        bird = line(wings, ink.grade("#a9b2d6"), 2.2) + bird
     flock = ((17, 17, 0.66, 6), (46, 11, 0.5, -8), (79, 16, 0.72, 4), (29, 37, 0.5, -6), (85, 38, 0.56, 8))
     return "".join(
         f'<g transform="translate({x} {y}) rotate({turn}) scale({scale})">{bird}</g>' for x, y, scale, turn in flock
@@ -249,6 +279,218 @@ def cottage(ink: Ink) -> str:
     return "".join(parts)
 
 
+def starry_sky(ink: Ink) -> str:
+    """A luminous milky way from the left horizon to the upper right among many large stars."""
+    rng = jitter(ink, "starry sky")
+    blue, rose, white = ink.shine("#5f86ff"), ink.shine("#c58cff"), ink.shine("#e6ecff")
+    band = (
+        "<defs>"
+        f'<linearGradient id="milkyway" x1="0" y1="0" x2="0" y2="1"><stop offset="0" stop-color="{blue}" '
+        f'stop-opacity="0"/><stop offset=".34" stop-color="{blue}" stop-opacity=".5"/><stop offset=".5" '
+        f'stop-color="{white}" stop-opacity=".5"/><stop offset=".66" stop-color="{rose}" stop-opacity=".5"/>'
+        f'<stop offset="1" stop-color="{rose}" stop-opacity="0"/></linearGradient></defs>'
+        '<g transform="translate(52 26) rotate(-31)"><rect x="-90" y="-19" width="180" height="38" '
+        'fill="url(#milkyway)"/></g>'
+    )
+    out = rect(0, 0, 100, 64, ink.shine("#1c2f86"), 0.4) + glow(50, 64, 60, ink.shine("#4a78e8"), 0.55) + band
+    # clouds of light along the band keep it from looking like a beam
+    for k, (colour, r) in enumerate(
+        ((white, 13), (rose, 18), (white, 17), (blue, 20), (white, 15), (rose, 17), (white, 13))
+    ):
+        along, across = -48 + 16 * k, rng.uniform(-6, 6)
+        out += glow(52 + 0.857 * along - 0.515 * across, 26 - 0.515 * along - 0.857 * across, r, colour, 0.75)
+    for i, (x, y) in enumerate(scattered(rng, 46, (2, 2, 98, 54))):
+        if i < 8:
+            out += glow(x, y, 6, white, 0.7) + sparkle(x, y, rng.uniform(3.0, 4.4), "#ffffff")
+        else:
+            out += circle(x, y, rng.choice((0.5, 0.7, 1.0, 1.3)), "#fffbe8", 0.95)
+    return out
+
+
+def confetti(ink: Ink) -> str:
+    """Large coloured scraps and a few curled streamers that fall all over the sky."""
+    rng = jitter(ink, "confetti")
+    tones = [
+        lantern_like(c, ink) for c in ("#ff3b4e", "#ffcf26", "#29b36a", "#2f8bff", "#ff6fc0", "#9a4be0", "#ff8a1f")
+    ]
+    out = ""
+    for k, x in enumerate((9, 33, 66, 90)):
+        x += rng.uniform(-4, 4)
+        y = rng.uniform(9, 15)
+        curls = "".join(f"q{3.4 if i % 2 else -3.4} 2.6 0 5.2" for i in range(rng.randint(3, 4)))
+        out += line(f"M{x:.1f} {y - 10:.1f}{curls}", tones[(2 * k + 1) % 7], 2.0)
+    for i, (x, y) in enumerate(scattered(rng, 34, (2, 2, 98, 54))):
+        w, h = rng.uniform(2.8, 3.6), rng.uniform(4.2, 5.6)
+        piece = circle(0, 0, 2.1, tones[i % 7]) if i % 5 == 0 else rect(-w / 2, -h / 2, w, h, tones[i % 7])
+        out += f'<g transform="translate({x:.1f} {y:.1f}) rotate({rng.uniform(0, 180):.0f})">{piece}</g>'
+    return out
+
+
+def sparks(ink: Ink) -> str:
+    """Glowing sparks that whirl up from a blaze behind the horizon."""
+    rng = jitter(ink, "sparks")
+    red, orange, hot = ink.shine("#ff3d12"), ink.shine("#ff8a1c"), ink.shine("#ffe08a")
+    out = glow(50, 62, 62, red, 0.85) + glow(50, 60, 40, orange, 0.8)
+    for i, (x, y) in enumerate(scattered(rng, 44, (3, 2, 97, 56))):
+        size, away = rng.choice((0.7, 1.0, 1.4)), math.hypot(x - 50, y - 70)
+        dx, dy = (x - 50) / away, (y - 70) / away
+        length = rng.uniform(4, 8) * size + 1
+        streak = [(x + dx * length, y + dy * length), (x - dy * size, y + dx * size), (x + dy * size, y - dx * size)]
+        out += polygon(streak, (orange, hot, red)[i % 3]) + (glow(x, y, 5.5, orange, 0.8) if size > 0.8 else "")
+        out += circle(x, y, size, hot)
+    return out
+
+
+def racing_clouds(ink: Ink) -> str:
+    """Long torn clouds that sweep across the sky from left to right, dark ones over pale ones."""
+    rng = jitter(ink, "racing clouds")
+    pale, dark = ink.grade(mix(ink.haze, "#ffffff", 0.45)), ink.grade(mix(ink.haze, "#1b2238", 0.5))
+    out = ""
+    rows = ((9, 62, pale), (21, 74, dark), (32, 58, pale), (43, 66, dark), (15, 40, dark), (37, 34, pale))
+    for y, length, colour in rows:
+        x, k = rng.uniform(36, 100), rng.uniform(0.85, 1.15)
+        y += rng.uniform(-2, 2)
+        # a round head at the right, three torn tails at the left
+        d = (
+            f"M0 0Q2 -5 -7 -5.4Q-14 -8 -22 -5.4L{-length} -6.2L{-0.62 * length:.1f} -2.8L{-1.15 * length:.1f} -1"
+            f"L{-0.55 * length:.1f} 0.6L{-0.9 * length:.1f} 3.4L-18 2.6Q-4 4.6 0 0Z"
+        )
+        cloud = path(d, colour) + "".join(
+            circle(dx, dy, r, colour)
+            for dx, dy, r in ((-5, -2.4, 4.2), (-13, -4.6, 5.6), (-22, -3.6, 4.4), (-30, -3.4, 2.8))
+        )
+        out += f'<g transform="translate({x:.1f} {y:.1f}) rotate(-7) scale({k:.2f})" opacity=".94">{cloud}</g>'
+    return out
+
+
+def drifting_leaves(ink: Ink) -> str:
+    """Six large leaves that sail down, each on a soft wavy trace."""
+    rng = jitter(ink, "drifting leaves")
+    tones = {
+        "spring": ("#8fd06a", "#f7a8c4", "#b9e07a"),
+        "summer": ("#57b04e", "#e8c43a", "#8cc63f"),
+        "autumn": ("#e8702a", "#f2b632", "#c9402c"),
+        "winter": ("#b08a5a", "#b08a5a", "#b08a5a"),
+    }[ink.season]
+    air = mix(ink.grade(ink.haze), "#ffffff", 0.6)
+    out = ""
+    for i, (x, y) in enumerate(((12, 16), (33, 34), (50, 10), (68, 26), (88, 12), (91, 42))):
+        x += rng.uniform(-5, 5)
+        y += rng.uniform(-4, 4)
+        size, turn = rng.uniform(5.4, 7.2), rng.choice((-1, 1)) * rng.uniform(15, 45)
+        own = tones[i % 3]
+        lower = f"Q{-0.2 * size:.1f} {0.95 * size:.1f} {-size:.1f} 0Z"
+        d = f"M{-size:.1f} 0Q{-0.2 * size:.1f} {-0.95 * size:.1f} {size:.1f} 0{lower}"
+        half = f"M{-size:.1f} 0H{size:.1f}{lower}"
+        leaf = (
+            path(d, lantern_like(own, ink))
+            + path(half, lantern_like(brightness(own, 0.78), ink))
+            + line(f"M{-1.5 * size:.1f} 0H{0.7 * size:.1f}", lantern_like("#6b4a24", ink), 0.7)
+        )
+        out += line(f"M{x - 11:.1f} {y - 9:.1f}q6 -1 6 4t5 5", air, 0.9, 0.45)
+        out += f'<g transform="translate({x:.1f} {y:.1f}) rotate({turn:.0f})">{leaf}</g>'
+    return out
+
+
+def dancing_crowd(ink: Ink) -> str:
+    """Two groups of dark dancers with their arms up, under coloured beams."""
+    dark = ink.grade("#24123a")
+    parts = []
+    for left, colours in ((0, ("#ff3fa4", "#ffd23f", "#35d6ff")), (68, ("#35d6ff", "#ff3fa4", "#ffd23f"))):
+        parts.append(glow(left + 16, 52, 26, ink.shine("#ff5fb8"), 0.95))
+        for k, own in enumerate(colours):
+            x = left + 5 + 11 * k
+            tilt = (-9, 2, 10)[k]
+            beam = [(x - 1.4, 58), (x + 1.4, 58), (x + tilt + 6.5, 12), (x + tilt - 6.5, 12)]
+            key = f"beam{left}{k}"
+            parts.append(fade(key, ink.shine(own), ink.shine(own), 0.0, 0.85) + polygon(beam, f"url(#{key})"))
+            parts.append(circle(x, 40, 1.9, ink.shine(own)))
+        for k in range(6):
+            x, base = left + 2.5 + 5.6 * k, 61.0 - (k % 2) * 1.4
+            sway = (-1.4, 1.2, 0.4)[k % 3]
+            arms = (
+                f"M{x - 1.8} {base - 9}L{x - 3.4 + sway} {base - 16.5}M{x + 1.8} {base - 9}L{x + 3 + sway} {base - 17}"
+            )
+            trunk = f"M{x - 2.6} {base}L{x - 2.4} {base - 9.6}Q{x} {base - 11} {x + 2.4} {base - 9.6}L{x + 2.6} {base}Z"
+            parts += [line(arms, dark, 1.5), circle(x + 0.3 * sway, base - 12.6, 2.1, dark), path(trunk, dark)]
+    return "".join(parts)
+
+
+def parade(ink: Ink) -> str:
+    """A marching band in red at the right, a float with a golden star at the left, flags above."""
+    red, white, gold = (lantern_like(c, ink) for c in ("#e02a35", "#fff6e6", "#ffc629"))
+    navy, skin, blue = lantern_like("#22367a", ink), lantern_like("#e9b48c", ink), lantern_like("#2f86ea", ink)
+    pink, green = lantern_like("#ff6fb5", ink), lantern_like("#2fb56a", ink)
+    parts = (
+        [glow(15, 48, 24, ink.shine("#ffd45e"), 0.7), glow(84, 48, 24, ink.shine("#ffd45e"), 0.7)] if ink.lit else []
+    )
+    # flags on poles
+    for x, top, colour in ((2.5, 32, blue), (29.5, 32, green), (71, 33, pink), (98, 33, blue)):
+        wave = f"M{x} {top}q2.5 -2.6 5 0t4.4 -0.4v6q-2 2 -4.4 0.4t-5 0Z"
+        parts += [
+            line(f"M{x} 61V{top - 1}", white, 0.9),
+            path(
+                wave
+                if x < 90
+                else wave.replace("q2.5", "q-2.5")
+                .replace("q-2 2", "q2 2")
+                .replace("5 0t4.4", "-5 0t-4.4")
+                .replace("-4.4 0.4t-5", "4.4 0.4t5"),
+                colour,
+            ),
+        ]
+    # the float: tiers, bunting and a star
+    parts += [
+        rect(4, 53, 24, 6.6, pink, radius=1.2),
+        "".join(circle(6.4 + 4.8 * k, 53.2, 2.4, white) for k in range(5)),
+        rect(8.5, 45.4, 15, 6, gold, radius=1),
+        rect(12, 41, 8, 5, blue, radius=1),
+        polygon(star(16, 34.5, 7.4), gold),
+        circle(9, 60.4, 2.2, navy),
+        circle(23, 60.4, 2.2, navy),
+    ]
+    # the band
+    for k, x in enumerate((76.5, 84.5, 92.5)):
+        parts += [
+            line(f"M{x - 1} 55L{x - 2.6} 61.6M{x + 1} 55L{x + 2.4} 61", white, 2.1),
+            rect(x - 2.7, 46.6, 5.4, 9, red, radius=1.3),
+            circle(x, 43.6, 2.4, skin),
+            rect(x - 2.3, 36.4, 4.6, 6, red, radius=0.6),
+            rect(x - 2.6, 41, 5.2, 1.3, gold),
+            circle(x, 35.4, 1.5, white),
+        ]
+        if k == 1:
+            parts += [circle(x - 0.6, 52.4, 4.6, gold), circle(x - 0.6, 52.4, 3.7, white)]
+        else:
+            horn = f"M{x - 1} 46L{x - 4} 45.4L{x - 7} 42.8V49.2L{x - 4} 46.8L{x - 1} 47Z"
+            parts.append(path(horn, gold))
+    return "".join(parts)
+
+
+def star(x: float, y: float, r: float) -> list[tuple[float, float]]:
+    """Corners of a five-pointed star, one point up."""
+    radii = (r, 0.42 * r)
+    return [
+        (x + radii[k % 2] * math.sin(math.pi * k / 5), y - radii[k % 2] * math.cos(math.pi * k / 5)) for k in range(10)
+    ]
+
+
+def lone_window(ink: Ink) -> str:
+    """A small dark house alone on a bare dark rise, one window lit."""
+    light = ink.shine("#ffd257")
+    rise, wall, roof = (ink.grade(c) for c in ("#3a3c48", "#23242f", "#15161f"))
+    return "".join(
+        (
+            path("M62 62Q74 50 84 50.5Q95 50.5 104 60V62Z", rise),
+            rect(88.6, 37.5, 2.2, 6, roof),
+            rect(78.5, 43.5, 13, 8.6, wall),
+            polygon([(76.6, 44.2), (85, 35.5), (93.4, 44.2)], roof),
+            glow(82.6, 47.2, 9, light, 0.75),
+            rect(80.9, 45.3, 3.4, 4, light),
+        )
+    )
+
+
 SKY_DRAWINGS: dict[str, Callable[[Ink], str]] = {
     "fireworks": fireworks,
     "balloons": balloons,
@@ -258,10 +500,18 @@ SKY_DRAWINGS: dict[str, Callable[[Ink], str]] = {
     "tornado": tornado,
     "crows": crows,
     "kites": kites,
+    "starry sky": starry_sky,
+    "confetti": confetti,
+    "sparks": sparks,
+    "racing clouds": racing_clouds,
+    "drifting leaves": drifting_leaves,
 }
 FAR_DRAWINGS: dict[str, Callable[[Ink], str]] = {
     "carnival": carnival,
     "eruption": eruption,
     "ruins": ruins,
     "cottage": cottage,
+    "dancing crowd": dancing_crowd,
+    "parade": parade,
+    "lone window": lone_window,
 }
