@@ -399,7 +399,7 @@ def draw_baby(ink: Ink) -> str:
 
 def draw_statue(ink: Ink) -> str:
     """A robed figure of pale stone, one arm raised, on a stepped plinth."""
-    stone = "#dcdccf"
+    stone = ink.own("#dcdccf")
     dark = ink.shade(stone, 0.66)
     return (
         rect(-28, -7, 56, 7, ink.shade(stone, 0.9))
