@@ -53,7 +53,7 @@ PAIRS = (
 PARTS = 6
 """Length of `item_sums`: valence, arousal (before tanh), p, n, q, m."""
 
-SAFE = 0.08
+SAFE = 0.1
 """Probability of a mixed message up to which a scene counts as free of contradiction."""
 SAFE_LOGIT = math.log(SAFE / (1 - SAFE))
 

@@ -120,7 +120,7 @@ def _element_possible() -> NDArray[np.bool_]:
 
 
 @cache
-def _set_members() -> NDArray[np.intp]:
+def set_members() -> NDArray[np.intp]:
     """(S, 3) index in ELEMENTS of each slot of the element sets; len(ELEMENTS) where it is empty."""
     index: dict[str | None, int] = {e: n for n, e in enumerate(ELEMENTS)}
     index[None] = len(ELEMENTS)
@@ -130,7 +130,7 @@ def _set_members() -> NDArray[np.intp]:
 @cache
 def _sets_possible() -> NDArray[np.bool_]:
     """(T, W, S, sets): every rule of the grammar is about one element, so a set is possible where each of its is."""
-    return _element_possible()[..., _set_members()].all(axis=-1)
+    return _element_possible()[..., set_members()].all(axis=-1)
 
 
 @cache
@@ -204,7 +204,7 @@ def _space(scene: Scene, fixed: Named) -> Space:
     now = np.array([OPTIONS[aspect].index(getattr(scene, aspect)) for aspect in SETTING], np.int8)
     differs = table.bases != now
     slots = np.array(_slot_numbers(element_slots(scene)))
-    slot_differs = _set_members() != slots
+    slot_differs = set_members() != slots
     held = [SETTING.index(aspect) for aspect, _ in fixed if aspect in SETTING]
     bases = ~differs[:, held].any(axis=1)
     named = {concept for aspect, concept in fixed if aspect in ("element", "elements") and concept in ELEMENTS}
@@ -213,7 +213,7 @@ def _space(scene: Scene, fixed: Named) -> Space:
         own = [ELEMENTS.index(e) for e in group if e in named]
         if own:  # what was named stays, or is at last drawn, and nothing else takes its part of the picture
             stays = [slots[k]] if slots[k] in own else [slots[k], *own]
-            allowed &= np.isin(_set_members()[:, k], stays)
+            allowed &= np.isin(set_members()[:, k], stays)
     most = max(MAX_ELEMENTS, len(named | set(scene.elements)))
     allowed &= np.array([len(named | set(_present(chosen))) <= most for chosen in sets]) if named else True
     return Space(
@@ -245,7 +245,7 @@ def _beside(scene: Scene, fixed: Named, named: Collection[str]) -> NDArray[np.bo
             possible = np.broadcast_to(only, possible.shape)
     own = [ELEMENTS.index(e) for e in named]
     now = tuple(OPTIONS[aspect].index(getattr(scene, aspect)) for aspect in PREFIX)
-    members = _set_members()
+    members = set_members()
     # what contradicts the words as they stand is not for this search to mend
     contradicted = ~possible[now]
     fine = possible | contradicted
@@ -292,7 +292,7 @@ def plans(
         sets.append(block_sets[best % len(block_sets)])
     cost, row, chosen = (np.concatenate(found) for found in (costs, rows, sets))
     order = np.lexsort((chosen, row, cost))[:count]
-    return [_scene_of(scene, table, row[n], chosen[n]) for n in order if np.isfinite(cost[n])]
+    return [in_setting(scene, row[n], chosen[n]) for n in order if np.isfinite(cost[n])]
 
 
 def _blocks(
@@ -366,7 +366,26 @@ def _scored(
     return valence, arousal, logit
 
 
-def _scene_of(scene: Scene, table: SettingTable, row: int, chosen: int) -> Scene:
+def tried(scene: Scene, rows: NDArray[np.intp], target: Affect, near: float) -> Array:
+    """(R, S) cost, the changes apart, of bases with all element sets; infinite where they do not go together.
+
+    Args:
+        rows: (R,) of the setting table, those of one weather beside each other.
+    """
+    table, every = setting_table(scene), np.arange(len(element_sets()))
+    cost = np.empty((len(rows), len(every)), np.float32)
+    weathers = table.bases[rows, 1]
+    for weather in np.unique(weathers):
+        cost[weathers == weather] = _costs(table, scene, target, near, rows[weathers == weather], every)
+    time, weather, season = table.bases[rows, :3].astype(int).T
+    possible = _sets_possible()[time, weather, season] & _place_sets(scene.place)
+    cost[~possible] = np.inf
+    return cost
+
+
+def in_setting(scene: Scene, row: int, chosen: int) -> Scene:
+    """The scene in the setting of a row of the table and of an element set."""
+    table = setting_table(scene)
     setting = {aspect: OPTIONS[aspect][n] for aspect, n in zip(SETTING, table.bases[row], strict=True)}
     return replace(scene, **setting, elements=_present(element_sets()[chosen]))
 
