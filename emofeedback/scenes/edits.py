@@ -66,8 +66,9 @@ CONTENT = ("place", "subject", "companion", "colour", "size", "count")
 GROUPS = (SKY_ELEMENTS, FAR_ELEMENTS, GROUND_ELEMENTS)
 NEAR = 0.06  # distances below this count as reached
 CHANGE_COST = 0.004  # squared distance per changed attribute: of two equals, the one that changes less
-MIXED_COST = 0.03  # squared distance per unit of contradiction: parts that agree go before small gains of distance
+MIXED_COST = 0.04  # squared distance per unit of contradiction: parts that agree go before small gains of distance
 MIN_STEP = 0.05  # distance that a plan must gain per change
+TRIED = 8  # plans that are looked at until one is worth its changes, or changes a word
 PREFIX = ("time", "weather", "season")  # what decides which elements are possible
 
 Named = Collection[Item]
@@ -393,9 +394,7 @@ def in_setting(scene: Scene, row: int, chosen: int) -> Scene:
 def setting_affects(scene: Scene) -> tuple[Array, Array, Array]:
     """Valence, arousal (the viewer's scale) and contradiction of a scene's content in all possible settings, (N,)."""
     table, space = setting_table(scene), _space(scene, ())
-    found = [
-        np.stack(_scored(table, scene, rows, sets)).reshape(3, -1) for rows, sets in _blocks(table, space, None)
-    ]
+    found = [np.stack(_scored(table, scene, rows, sets)).reshape(3, -1) for rows, sets in _blocks(table, space, None)]
     valence, arousal, contradiction = np.concatenate(found, axis=1)
     return valence, arousal, contradiction
 
@@ -433,7 +432,7 @@ def steps_towards(scene: Scene, target: Affect, max_changes: int, close: float, 
     """The changes of the best plan, in an order in which each single one leads to a possible scene.
 
     Of those that can come next the one that ends nearest comes first, so that whoever follows only the first change
-    gains the most by it. Nothing is changed where the plan gains less than MIN_STEP per change.
+    gains the most by it. Nothing is changed where no plan gains MIN_STEP per change.
 
     Args:
         target: the wanted point, the viewer's scale.
@@ -444,8 +443,16 @@ def steps_towards(scene: Scene, target: Affect, max_changes: int, close: float, 
     away = scene_affect(scene).affect().distance(target)
     if away < close:
         return []
-    best = plans(scene, target, fixed, max_changes, count=1, near=min(close, NEAR))[0]
-    return ordered_changes(scene, best, target) if worth_it(scene, best, target) else []
+    for after in worthy_plans(scene, target, fixed, max_changes):
+        return ordered_changes(scene, after, target)
+    return []
+
+
+def worthy_plans(scene: Scene, target: Affect, fixed: Named = (), max_changes: int | None = None) -> Iterator[Scene]:
+    """Of the TRIED best plans those that are worth their changes, the best first."""
+    for after in plans(scene, target, fixed, max_changes, TRIED):
+        if worth_it(scene, after, target):
+            yield after
 
 
 def worth_it(scene: Scene, after: Scene, target: Affect) -> bool:
