@@ -4,7 +4,7 @@ A viewer's memory says what an emotion is about and which concepts come to mind 
 emotion lies for them and which kinds of concepts they turn to; taste adds and takes away a little. Among the concepts
 that agree with the prompt's own scene, a search finds the few that bring it to the felt emotion:
 
-    cost = max(distance - NEAR, 0)^2 + MIXED_COST * dispersion - LIKING * sum of preferences
+    cost = max(distance - NEAR, 0)^2 + MIXED_COST * contradiction - LIKING * sum of preferences
 
 The seed chooses the memory and adds the viewer's own small whims to the preferences. A prompt that the scene world
 does not know gets the memory's drawable details too, as phrases at its end.
@@ -36,7 +36,7 @@ from emofeedback.rewriting.concepts import (
 )
 from emofeedback.rewriting.feeling import added, caption_sums
 from emofeedback.rewriting.viewers import Memory, Viewer
-from emofeedback.scenes.affect_model import CENTRE, WEIGHTS, Array, dispersion, raw_affect, stretch
+from emofeedback.scenes.affect_model import Array, contradiction, raw_affect
 from emofeedback.scenes.captions import ASPECTS
 from emofeedback.scenes.grammar import ELEMENTS
 from emofeedback.scenes.lexicon import SETTING_PHRASES
@@ -49,8 +49,6 @@ MIXED_COST = 0.02  # of two equals, the one whose parts agree
 LIKING = 0.06  # squared distance that a preference of 1 may cost
 REMEMBERED, LIKED, CARRIED = 1.2, 0.25, 0.25
 WHIM = 0.1  # scale of the Gumbel noise of a viewer without any steadiness
-_STRANGE_WEIGHT = WEIGHTS["place"] + WEIGHTS["subject"]
-STRANGE = _STRANGE_WEIGHT * np.array([1.0, *CENTRE, 0.0, 0.0, 0.0])  # sums of content without a norm
 NEARBY = 0.25  # distance on the plane over which another emotion's memory fades
 
 
@@ -168,8 +166,6 @@ def reach(content: Content, felt: Affect, wanted: Mapping[Key, float], known: Co
     parts, together = all_parts[rows], all_together[np.ix_(rows, rows)]
     liking = np.array([wanted[every[row].key()] for row in rows])
     start = caption_sums(content.mentions)
-    if content.strange:  # something is there that the norms do not know: it counts, and pulls nowhere
-        start = start + STRANGE
     taken, best, least = np.zeros((1, len(rows)), bool), np.zeros(len(rows), bool), math.inf
     sums, liked = start[None], np.zeros(1)
     for size in range(1, MOST + 1):
@@ -217,8 +213,8 @@ def _cost(sums: Array, felt: Affect) -> Array:
     """[...] for sums [..., 6]."""
     columns = np.moveaxis(sums, -1, 0)
     valence, arousal = raw_affect(columns)
-    away = np.hypot(stretch(valence, 0) - felt.valence, stretch(arousal, 1) - felt.arousal)
-    return np.maximum(away - NEAR, 0.0) ** 2 + MIXED_COST * dispersion(columns)
+    away = np.hypot(np.tanh(valence) - felt.valence, np.tanh(arousal) - felt.arousal)
+    return np.maximum(away - NEAR, 0.0) ** 2 + MIXED_COST * contradiction(columns)
 
 
 def _together(first: Key, second: Key) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from emofeedback.affect import Affect
 from emofeedback.rewriting.concepts import Key
-from emofeedback.scenes.affect_model import Array, item_sums, raw_affect, stretch
+from emofeedback.scenes.affect_model import PARTS, Array, item_sums, raw_affect
 from emofeedback.scenes.captions import Mentions
 from emofeedback.scenes.grammar import SEASONS, TIMES, WEATHERS
 
@@ -33,7 +33,7 @@ def added(key: Key) -> Array:
 
 def caption_sums(said: Mentions) -> Array:
     """(6,) the affect model's sums of what a text names."""
-    total = sum((unsaid(aspect) for aspect in ALWAYS), np.zeros(6))
+    total = sum((unsaid(aspect) for aspect in ALWAYS), np.zeros(PARTS))
     for role, subject in zip(("subject", "companion"), said.subjects, strict=False):
         total = total + item_sums((role, subject))
     if said.place is not None:
@@ -46,9 +46,8 @@ def caption_sums(said: Mentions) -> Array:
 
 
 def affect_of(sums: Array) -> Affect:
-    """The point on the scene scale of sums (6,)."""
-    valence, arousal = raw_affect(sums)
-    return Affect.clamped(float(stretch(valence, 0)), float(stretch(arousal, 1)))
+    """The point on the viewer's scale of sums (6,)."""
+    return Affect.clamped(*(float(np.tanh(raw)) for raw in raw_affect(sums)))
 
 
 def caption_affect(said: Mentions) -> Affect:

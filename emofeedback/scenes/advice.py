@@ -2,6 +2,8 @@
 
 Advice is computed from the affect model, so it exists only where the scene behind a picture is known; the judge
 learns from it to advise on pixels. The wording is canonical and short, for a small model must learn to write it.
+
+Each fault has carriers of its own: what is named as the cause of "too tense" pulls towards excitement, by the model.
 """
 
 import json
@@ -10,9 +12,10 @@ from collections.abc import Sequence
 
 from emofeedback.affect import Affect
 from emofeedback.records import Critique, Edit
+from emofeedback.revision import apply_edits
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import Mentions, parse
-from emofeedback.scenes.edits import Change, carriers, steps_towards
+from emofeedback.scenes.edits import Change, Named, carriers, ordered_changes, worthy_plans
 from emofeedback.scenes.grammar import Scene
 from emofeedback.scenes.lexicon import CARRIER_NOUNS, canonical_phrase
 
@@ -21,7 +24,8 @@ __all__ = ["CLOSE", "MAX_EDITS", "advise", "canonical_phrase", "carrier_noun", "
 CLOSE = 0.15  # Euclidean distance on the plane below which nothing is changed
 OFF = 0.12  # difference on one axis from which it is called a fault
 MAX_EDITS = 3
-MIN_PULL = 0.05  # share of a carrier (stretch units) along the fault, from which it is named
+MIN_PULL = 0.05  # share of a carrier (artanh scale) along the fault, from which it is named
+MAX_CARRIERS = 2
 PLURAL_WORDS = frozenset(
     {
         "colours",
@@ -36,29 +40,60 @@ PLURAL_WORDS = frozenset(
         "lanterns",
         "flowers",
         "mountains",
+        "sparks",
+        "clouds",
+        "leaves",
+        "candles",
+        "children",
+        "arms",
+        "eyes",
     }
 )
-BARE = frozenset({"spring", "summer", "autumn", "winter", "dawn", "daylight", "dusk"})
-TEMPLATES = ("{carriers} {make} it {fault}.", "It is {fault} because of {carriers}.")
+BARE = frozenset({"spring", "summer", "autumn", "winter", "dawn", "daylight", "dusk", "confetti", "surf"})
+TEMPLATES = ("{carriers} {make} it {fault}", "it is {fault} because of {carriers}")
+FAULTS = {  # axis -> what is said where the picture lies above the target, and where it lies below
+    "valence": ("too pleasant", "too unpleasant"),
+    "arousal": ("too tense", "too calm"),
+}
 
 
-def advise(scene: Scene, prompt: str, target: Affect, rng: random.Random) -> Critique:
+def named_by(original: str | None) -> Named:
+    """What a prompt names, as the search wants to have it: (aspect, concept) of each; nothing where there is none."""
+    return () if original is None else tuple(parse(original).phrases)
+
+
+def advise(scene: Scene, prompt: str, target: Affect, rng: random.Random, *, original: str | None = None) -> Critique:
     """Advice that moves a scene to a target: one sentence, what carries the emotion, at most MAX_EDITS prompt edits.
 
     Args:
         scene: what the picture shows.
         prompt: the words that drew it; where they name what has to change, the edits replace those very words.
-        target: the wanted point, scene scale.
+        target: the wanted point, the viewer's scale.
         rng: chooses the sentence's template, nothing else.
+        original: the user's own words, whose setting is not changed; None = all words may change.
     """
     now = scene_affect(scene).affect()
     if now.distance(target) < CLOSE:
-        kept = _pulling(scene, target.valence, target.arousal)
-        return Critique("It is close to the target.", tuple(kept), ())
-    gap = (now.valence - target.valence, now.arousal - target.arousal)
-    named = _pulling(scene, *gap)
-    wanted = steps_towards(scene, target, MAX_EDITS, CLOSE)
-    return Critique(_analysis(named, *gap, rng), tuple(named), edits_for(prompt, wanted))
+        kept = [noun for axis in FAULTS for noun in _pulling(scene, axis, getattr(target, axis))[:1]]
+        return Critique("It is close to the target.", tuple(dict.fromkeys(kept)), ())
+    gaps = {axis: getattr(now, axis) - getattr(target, axis) for axis in FAULTS}
+    most = max(gaps, key=lambda axis: abs(gaps[axis]))
+    faults = sorted((a for a in gaps if a == most or abs(gaps[a]) >= OFF), key=lambda axis: -abs(gaps[axis]))
+    causes = {axis: _pulling(scene, axis, gaps[axis])[: MAX_CARRIERS if len(faults) == 1 else 1] for axis in faults}
+    named = tuple(dict.fromkeys(noun for nouns in causes.values() for noun in nouns))
+    return Critique(_analysis(causes, gaps, rng), named, planned_edits(scene, prompt, target, named_by(original)))
+
+
+def planned_edits(scene: Scene, prompt: str, target: Affect, fixed: Named = ()) -> tuple[Edit, ...]:
+    """The edits of the best plan that changes a word of the prompt; none where no plan is worth it.
+
+    A plan may change no word: where the picture does not show what its words ask for already.
+    """
+    for after in worthy_plans(scene, target, fixed, MAX_EDITS):
+        edits = edits_for(prompt, ordered_changes(scene, after, target))
+        if apply_edits(prompt, edits) != prompt:
+            return edits
+    return ()
 
 
 def edits_for(prompt: str, wanted: Sequence[Change]) -> tuple[Edit, ...]:
@@ -93,27 +128,37 @@ def carrier_noun(aspect: str, concept: str) -> str:
     return CARRIER_NOUNS.get(("elements" if aspect == "element" else aspect, concept), concept)
 
 
-def _pulling(scene: Scene, valence: float, arousal: float) -> list[str]:
-    """The nouns of the one or two carriers that pull the most along a direction of the plane."""
-    length = max(1e-6, (valence**2 + arousal**2) ** 0.5)
-    pulls = [((dv * valence + da * arousal) / length, carrier_noun(a, c)) for a, c, dv, da in carriers(scene)]
-    best = sorted((pull for pull in pulls if pull[0] > MIN_PULL), key=lambda pull: -pull[0])[:2]
-    return [noun for pull, noun in best if pull > best[0][0] / 3]
+def _pulling(scene: Scene, axis: str, direction: float) -> list[str]:
+    """The nouns of the carriers that pull the most along an axis, towards the sign of `direction`.
+
+    Those with less than a third of the strongest pull are not among them.
+    """
+    sign = 1.0 if direction > 0 else -1.0
+    pulls: dict[str, float] = {}
+    for aspect, concept, valence, arousal in carriers(scene):
+        noun = carrier_noun(aspect, concept)
+        pulls[noun] = pulls.get(noun, 0.0) + sign * (valence if axis == "valence" else arousal)
+    best = sorted((noun for noun in pulls if pulls[noun] > MIN_PULL), key=lambda noun: -pulls[noun])
+    return [noun for noun in best if pulls[noun] > pulls[best[0]] / 3]
 
 
-def _analysis(named: Sequence[str], valence_gap: float, arousal_gap: float, rng: random.Random) -> str:
-    faults = []
-    if abs(arousal_gap) >= OFF or abs(arousal_gap) > abs(valence_gap):
-        faults.append((abs(arousal_gap), "too tense" if arousal_gap > 0 else "too calm"))
-    if abs(valence_gap) >= OFF or abs(valence_gap) >= abs(arousal_gap):
-        faults.append((abs(valence_gap), "too pleasant" if valence_gap > 0 else "too unpleasant"))
-    fault = " and ".join(words for _, words in sorted(faults, reverse=True))
-    if not named:
-        return f"It is {fault}."
-    nouns = " and ".join(noun if noun in BARE else f"the {noun}" for noun in named)
-    plural = len(named) > 1 or named[0].split()[-1] in PLURAL_WORDS
-    text = rng.choice(TEMPLATES).format(carriers=nouns, make="make" if plural else "makes", fault=fault)
-    return text[0].upper() + text[1:]
+def _analysis(causes: dict[str, list[str]], gaps: dict[str, float], rng: random.Random) -> str:
+    """The sentence: each fault with its own cause; those that share one, or have none, together."""
+    template = rng.choice(TEMPLATES)
+    by_cause: dict[tuple[str, ...], list[str]] = {}
+    for axis, nouns in causes.items():
+        by_cause.setdefault(tuple(nouns), []).append(FAULTS[axis][0 if gaps[axis] > 0 else 1])
+    clauses = []
+    for nouns, faults in by_cause.items():
+        fault = " and ".join(faults)
+        if not nouns:
+            clauses.append(f"it is {fault}")
+            continue
+        words = " and ".join(noun if noun in BARE else f"the {noun}" for noun in nouns)
+        plural = len(nouns) > 1 or nouns[0].split()[-1] in PLURAL_WORDS
+        clauses.append(template.format(carriers=words, make="make" if plural else "makes", fault=fault))
+    text = ", and ".join(clauses)
+    return text[0].upper() + text[1:] + "."
 
 
 def critique_to_json(critique: Critique) -> str:

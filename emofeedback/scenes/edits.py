@@ -1,12 +1,15 @@
 """Which change of setting moves a scene to a target emotion, content kept: the search behind all advice.
 
-Every possible setting (about 585,000) is scored at once; the affect model's sums are additive, so the table of
-settings is made once per process and a scene only adds its content's sums.
+    cost = max(distance - near, 0)^2 + MIXED_COST * contradiction + CHANGE_COST * changed attributes
+
+The minimum over all possible settings (14,400 of time, weather, season, palette, light and pose times 433 sets of at
+most two elements) is exact. The affect model's sums are additive but for pairs, and all pairs lie within the sums of a
+base (time .. pose), within an element set, or between an element and the weather: so one table of bases and one of
+element sets per weather hold everything (7 MB), and blocks of their outer sums are scored at a time.
 """
 
 import itertools
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -16,15 +19,18 @@ from numpy.typing import NDArray
 
 from emofeedback.affect import Affect
 from emofeedback.scenes.affect_model import (
+    PAIRS,
+    SAFE_LOGIT,
     Array,
+    Item,
     carriers,
     content_items,
-    dispersion,
-    item_sums,
-    raw_affect,
+    kind_items,
+    load_effects,
+    look_items,
+    pair_sums,
+    pairs_of,
     scene_affect,
-    setting_items,
-    stretch,
     sums,
 )
 from emofeedback.scenes.grammar import (
@@ -32,27 +38,42 @@ from emofeedback.scenes.grammar import (
     FAR_ELEMENTS,
     GROUND_ELEMENTS,
     LIGHTS,
+    MAX_ELEMENTS,
     PALETTES,
+    POSES,
     SEASONS,
     SKY_ELEMENTS,
     TIMES,
     WEATHERS,
     Scene,
+    elements_possible,
+    poseable,
     setting_possible,
 )
-from emofeedback.scenes.norms import load_norms
 
-__all__ = ["Change", "apply_changes", "best_setting", "carriers", "changes", "steps_towards"]
+__all__ = ["Change", "apply_changes", "best_setting", "carriers", "changes", "plans", "steps_towards"]
 
-SETTING = ("time", "weather", "season", "palette", "light")
-CONTENT = ("place", "subject", "companion")
+SETTING = ("time", "weather", "season", "palette", "light", "pose")
+OPTIONS = {
+    "time": TIMES,
+    "weather": WEATHERS,
+    "season": SEASONS,
+    "palette": PALETTES,
+    "light": LIGHTS,
+    "pose": POSES,
+}
+CONTENT = ("place", "subject", "companion", "colour", "size", "count")
 GROUPS = (SKY_ELEMENTS, FAR_ELEMENTS, GROUND_ELEMENTS)
 NEAR = 0.06  # distances below this count as reached
-CHANGE_COST = 0.003  # squared distance per changed attribute: of two equals, the one that changes less
-# squared distance per unit of dispersion: of two equals, the one whose parts agree (no carnival beside ruins)
-MIXED_COST = 0.008
-MIN_STEP = 0.05  # distance that a single step must gain
-BLOCK = 32768  # settings scored at a time, so that the work stays in the processor's cache
+CHANGE_COST = 0.004  # squared distance per changed attribute: of two equals, the one that changes less
+MIXED_COST = 0.04  # squared distance per unit of contradiction: parts that agree go before small gains of distance
+MIN_STEP = 0.05  # distance that a plan must gain per change
+TRIED = 8  # plans that are looked at until one is worth its changes, or changes a word
+PREFIX = ("time", "weather", "season")  # what decides which elements are possible
+
+Named = Collection[Item]
+"""(aspect, concept) of what a user's own words name, as `parse(...).phrases` has them; the aspect of an element is
+"element" or "elements", and aspects of the content are ignored, for it never changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +81,23 @@ class Change:
     """One changed attribute. `aspect` is a field of Scene, "element" for elements; None = nothing there."""
 
     aspect: str
-    old: str | None
-    new: str | None
+    old: Any
+    new: Any
 
 
 @dataclass(frozen=True)
 class SettingTable:
-    """All possible settings. `parts` (6, N) are the affect model's sums; row n combines bases[base[n]] with
-    element_sets[chosen[n]], where an element set names one element or None per group."""
+    """The settings of one kind of content.
 
-    parts: Array
-    bases: list[tuple[str, ...]]
-    element_sets: list[tuple[str | None, ...]]
-    base: NDArray[np.intp]
-    chosen: NDArray[np.intp]
+    Attributes:
+        bases: (B, 6) index of each base's concept in `OPTIONS`, in the order of `SETTING`.
+        base_parts: (6, B) the affect model's sums of the bases, with the pairs within them.
+        element_parts: (W, 6, S) those of the element sets under each weather.
+    """
+
+    bases: NDArray[np.int8]
+    base_parts: Array
+    element_parts: Array
 
 
 def _present(element_set: Sequence[str | None]) -> tuple[str, ...]:
@@ -81,29 +105,79 @@ def _present(element_set: Sequence[str | None]) -> tuple[str, ...]:
 
 
 @cache
-def setting_table() -> SettingTable:
-    """The table of all possible settings; made at the first call (about 0.2 s, 20 MB)."""
-    norms = load_norms()
-    bases: list[tuple[str, ...]] = list(itertools.product(TIMES, WEATHERS, SEASONS, PALETTES, LIGHTS))
-    element_sets: list[tuple[str | None, ...]] = list(itertools.product(*[(None, *group) for group in GROUPS]))
-    possible = {
-        where: [setting_possible(*where, _present(chosen)) for chosen in element_sets]
-        for where in itertools.product(TIMES, WEATHERS, SEASONS)
-    }
-    base, chosen = np.nonzero(np.array([possible[time, weather, season] for time, weather, season, *_ in bases]))
-    base_parts = np.stack([sums(zip(SETTING, b, strict=True), norms) for b in bases], axis=1)
-    element_parts = np.stack([sums([("element", e) for e in _present(s)], norms) for s in element_sets], axis=1)
-    parts = base_parts.astype(np.float32)[:, base] + element_parts.astype(np.float32)[:, chosen]
-    return SettingTable(parts, bases, element_sets, base, chosen)
+def element_sets() -> list[tuple[str | None, ...]]:
+    """All sets of at most MAX_ELEMENTS elements: one element or None per group."""
+    every = itertools.product(*[(None, *group) for group in GROUPS])
+    return [chosen for chosen in every if sum(e is not None for e in chosen) <= MAX_ELEMENTS]
 
 
-def _change_counts(table: SettingTable, scene: Scene) -> NDArray[np.int8]:
-    """(N,) attributes that differ between the scene's setting and each setting of the table."""
-    now = [getattr(scene, aspect) for aspect in SETTING]
-    in_base = [sum(a != b for a, b in zip(now, base, strict=True)) for base in table.bases]
-    held = element_slots(scene)
-    in_elements = [sum(a != b for a, b in zip(held, chosen, strict=True)) for chosen in table.element_sets]
-    return np.array(in_base, np.int8)[table.base] + np.array(in_elements, np.int8)[table.chosen]
+@cache
+def _element_possible() -> NDArray[np.bool_]:
+    """(T, W, S, E + 1) whether an hour, weather and season allow each element; last, nothing at all."""
+    single = [(e,) for e in ELEMENTS] + [()]
+    shape = (len(TIMES), len(WEATHERS), len(SEASONS), len(single))
+    where = itertools.product(TIMES, WEATHERS, SEASONS)
+    return np.array([[setting_possible(*w, e) for e in single] for w in where]).reshape(shape)
+
+
+@cache
+def set_members() -> NDArray[np.intp]:
+    """(S, 3) index in ELEMENTS of each slot of the element sets; len(ELEMENTS) where it is empty."""
+    index: dict[str | None, int] = {e: n for n, e in enumerate(ELEMENTS)}
+    index[None] = len(ELEMENTS)
+    return np.array([[index[e] for e in chosen] for chosen in element_sets()])
+
+
+@cache
+def _sets_possible() -> NDArray[np.bool_]:
+    """(T, W, S, sets): every rule of the grammar is about one element, so a set is possible where each of its is."""
+    return _element_possible()[..., set_members()].all(axis=-1)
+
+
+@cache
+def _place_sets(place: str) -> NDArray[np.bool_]:
+    """(sets,) whether a place has room for each element set."""
+    return np.array([elements_possible(place, _present(chosen)) for chosen in element_sets()])
+
+
+def setting_table(scene: Scene) -> SettingTable:
+    """The settings of content of this kind; made at the first call for a kind (0.3 s) and kept."""
+    kinds = kind_items(scene.place, scene.subject, scene.companion)
+    return _setting_table(tuple(kinds), poseable(scene.subject, scene.companion))
+
+
+@cache
+def _setting_table(kinds: tuple[Item, ...], living: bool) -> SettingTable:
+    poses = POSES if living else POSES[:1]
+    sizes = [len(values) for values in OPTIONS.values()][:-1] + [len(poses)]
+    bases = np.array(list(itertools.product(*map(range, sizes))), np.int8)
+    parts = np.zeros((6, len(bases)))
+    index = {aspect: bases[:, n].astype(int) for n, aspect in enumerate(SETTING)}
+    for aspect, values in OPTIONS.items():
+        effects = [sums([(aspect, value)]) if value != "plain" else np.zeros(6) for value in values]
+        parts += np.stack(effects, axis=1)[:, index[aspect]]
+    for first, second in PAIRS:
+        if first in OPTIONS and second in OPTIONS:
+            grid = np.array([[pair_sums([((first, a), (second, b))]) for b in OPTIONS[second]] for a in OPTIONS[first]])
+            parts += grid[index[first], index[second]].T
+    for aspect, values in OPTIONS.items():
+        effects = [pair_sums(pairs_of([(aspect, value), *kinds])) for value in values]
+        parts += np.stack(effects, axis=1)[:, index[aspect]]
+    by_weather = []
+    for weather in WEATHERS:
+        rows = []
+        for chosen in element_sets():
+            elements: list[Item] = [("element", e) for e in _present(chosen)]
+            weather_pairs = pairs_of([*elements, ("weather", weather), *kinds])
+            # the room's own pair with the weather is in the base
+            rows.append(sums(elements) + pair_sums(p for p in weather_pairs if any(i[0] == "element" for i in p)))
+        by_weather.append(np.stack(rows, axis=1))
+    return SettingTable(bases, parts.astype(np.float32), np.stack(by_weather).astype(np.float32))
+
+
+def content_sums(scene: Scene) -> Array:
+    """(6, 1) float32 sums of what no change of setting touches."""
+    return sums(content_items(scene) + look_items(scene)).astype(np.float32)[:, None]
 
 
 def element_slots(scene: Scene) -> tuple[str | None, ...]:
@@ -111,101 +185,298 @@ def element_slots(scene: Scene) -> tuple[str | None, ...]:
     return tuple(next((e for e in scene.elements if e in group), None) for group in GROUPS)
 
 
-def setting_affects(scene: Scene, rows: NDArray[np.intp] | None = None) -> tuple[Array, Array, Array]:
-    """Valence, arousal (scene scale) and dispersion of a scene's content in every setting of the table, each (N,).
+# ---------------------------------------------------------------- what may change
 
-    `rows` limits it to some settings.
+
+@dataclass(frozen=True)
+class Space:
+    """Which settings a search may choose for a scene: `bases` (B,) and `sets` (S,) say which rows of the tables,
+    `possible` (T, W, S', sets) which go together; the counts say how many attributes differ from the scene's."""
+
+    bases: NDArray[np.bool_]
+    sets: NDArray[np.bool_]
+    possible: NDArray[np.bool_]
+    base_changes: NDArray[np.int8]
+    set_changes: NDArray[np.int8]
+
+
+def _space(scene: Scene, fixed: Named) -> Space:
+    table, sets = setting_table(scene), element_sets()
+    now = np.array([OPTIONS[aspect].index(getattr(scene, aspect)) for aspect in SETTING], np.int8)
+    differs = table.bases != now
+    slots = np.array(_slot_numbers(element_slots(scene)))
+    slot_differs = set_members() != slots
+    held = [SETTING.index(aspect) for aspect, _ in fixed if aspect in SETTING]
+    bases = ~differs[:, held].any(axis=1)
+    named = {concept for aspect, concept in fixed if aspect in ("element", "elements") and concept in ELEMENTS}
+    allowed = _place_sets(scene.place).copy()
+    for k, group in enumerate(GROUPS):
+        own = [ELEMENTS.index(e) for e in group if e in named]
+        if own:  # what was named stays, or is at last drawn, and nothing else takes its part of the picture
+            stays = [slots[k]] if slots[k] in own else [slots[k], *own]
+            allowed &= np.isin(set_members()[:, k], stays)
+    most = max(MAX_ELEMENTS, len(named | set(scene.elements)))
+    allowed &= np.array([len(named | set(_present(chosen))) <= most for chosen in sets]) if named else True
+    return Space(
+        bases,
+        allowed,
+        _sets_possible() & _beside(scene, fixed, named),
+        differs.sum(axis=1).astype(np.int8),
+        slot_differs.sum(axis=1).astype(np.int8),
+    )
+
+
+def _slot_numbers(slots: Sequence[str | None]) -> list[int]:
+    return [len(ELEMENTS) if e is None else ELEMENTS.index(e) for e in slots]
+
+
+def _beside(scene: Scene, fixed: Named, named: Collection[str]) -> NDArray[np.bool_] | bool:
+    """(T, W, S, sets) whether the words of a setting could stand beside those of the user; True where all can.
+
+    A picture need not show what its words ask for: whoever wrote "at night" is not advised to add sunbeams, though the
+    picture shows day. Words that contradict themselves already bar nothing.
     """
-    parts = setting_table().parts
-    parts = parts if rows is None else parts[:, rows]
-    content = sums(content_items(scene), load_norms()).astype(np.float32)[:, None]
-    scored = np.empty((3, parts.shape[1]), np.float32)
-    for start in range(0, parts.shape[1], BLOCK):
-        block = parts[:, start : start + BLOCK] + content
-        valence, arousal = raw_affect(block)
-        scored[:, start : start + BLOCK] = stretch(valence, 0), stretch(arousal, 1), dispersion(block)
-    return scored[0], scored[1], scored[2]
+    said = {aspect: concept for aspect, concept in fixed if aspect in PREFIX}
+    if not said and not named:
+        return True
+    possible = _element_possible()
+    for n, aspect in enumerate(PREFIX):
+        if aspect in said:
+            only = np.take(possible, [OPTIONS[aspect].index(said[aspect])], axis=n)
+            possible = np.broadcast_to(only, possible.shape)
+    own = [ELEMENTS.index(e) for e in named]
+    now = tuple(OPTIONS[aspect].index(getattr(scene, aspect)) for aspect in PREFIX)
+    members = set_members()
+    # what contradicts the words as they stand is not for this search to mend
+    contradicted = ~possible[now]
+    fine = possible | contradicted
+    beside = fine[..., members].all(axis=-1)
+    return beside & fine[..., own].all(axis=-1)[..., None] if own else beside
 
 
-def best_setting(scene: Scene, target: Affect, max_changes: int | None = None) -> Scene:
-    """The scene with the same content and layout whose setting comes closest to the target on the scene scale.
+# ---------------------------------------------------------------- the search
 
-    Minimises squared distance + CHANGE_COST per changed attribute + MIXED_COST per unit of dispersion over all
-    possible settings, exactly.
+
+def plans(
+    scene: Scene,
+    target: Affect,
+    fixed: Named = (),
+    max_changes: int | None = None,
+    count: int = 3,
+    near: float = NEAR,
+) -> list[Scene]:
+    """The `count` best scenes with the same content, the best first, each in another setting; see the module's cost.
 
     Args:
-        target: the wanted point, scene scale.
+        target: the wanted point, the viewer's scale.
+        fixed: what the user's own words name: it must not change, and nothing that contradicts it is added.
         max_changes: at most so many attributes may change (an element added, removed or swapped is one); None: any.
+        count: at least 1; fewer come back where there are fewer.
+        near: distance that counts as reached.
 
     Raises:
         ValueError: max_changes is negative.
     """
     if max_changes is not None and max_changes < 0:
         raise ValueError(f"max_changes must be 0 or more, not {max_changes}")
-    table = setting_table()
-    counts = _change_counts(table, scene)
-    rows = None if max_changes is None else np.nonzero(counts <= max_changes)[0]
-    valence, arousal, mixed = setting_affects(scene, rows)
-    kept = counts if rows is None else counts[rows]
-    away = np.hypot(valence - np.float32(target.valence), arousal - np.float32(target.arousal))
-    cost = np.maximum(away - np.float32(NEAR), 0.0) ** 2
-    cost += np.float32(MIXED_COST) * mixed + np.float32(CHANGE_COST) * kept
-    best = int(np.argmin(cost))
-    row = best if rows is None else int(rows[best])
-    setting = dict(zip(SETTING, table.bases[table.base[row]], strict=True))
-    return replace(scene, **setting, elements=_present(table.element_sets[table.chosen[row]]))
+    table, space = setting_table(scene), _space(scene, fixed)
+    costs, rows, sets = [], [], []
+    for block_rows, block_sets in _blocks(table, space, max_changes):
+        cost = _costs(table, scene, target, near, block_rows, block_sets)
+        cost += np.float32(CHANGE_COST) * (space.base_changes[block_rows, None] + space.set_changes[block_sets])
+        time, weather, season = table.bases[block_rows, :3].astype(int).T
+        cost[~space.possible[time[:, None], weather[:, None], season[:, None], block_sets]] = np.inf
+        flat = cost.ravel()
+        best = np.argpartition(flat, count)[:count] if len(flat) > count else np.arange(len(flat))
+        costs.append(flat[best])
+        rows.append(block_rows[best // len(block_sets)])
+        sets.append(block_sets[best % len(block_sets)])
+    cost, row, chosen = (np.concatenate(found) for found in (costs, rows, sets))
+    order = np.lexsort((chosen, row, cost))[:count]
+    return [in_setting(scene, row[n], chosen[n]) for n in order if np.isfinite(cost[n])]
+
+
+def _blocks(
+    table: SettingTable, space: Space, max_changes: int | None
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Rows of bases with one weather and the element sets to try with them."""
+    every = np.nonzero(space.sets)[0]
+    if max_changes is None:
+        rows = np.nonzero(space.bases)[0]
+        where = table.bases[rows, 0].astype(int) * 100 + table.bases[rows, 1] * 10 + table.bases[rows, 2]
+        for place in np.unique(where):
+            time, weather, season = place // 100, place // 10 % 10, place % 10
+            sets = every[space.possible[time, weather, season, every]]
+            if len(sets):
+                yield rows[where == place], sets
+        return
+    for changed in range(max_changes + 1):
+        rows = np.nonzero(space.bases & (space.base_changes == changed))[0]
+        sets = every[space.set_changes[every] <= max_changes - changed]
+        for weather in np.unique(table.bases[rows, 1]):
+            if len(sets):
+                yield rows[table.bases[rows, 1] == weather], sets
+
+
+def _costs(
+    table: SettingTable,
+    scene: Scene,
+    target: Affect,
+    near: float,
+    rows: NDArray[np.intp],
+    sets: NDArray[np.intp],
+) -> Array:
+    """(R, S) float32 cost of bases (all of one weather) with element sets, the changes apart."""
+    valence, arousal, contradiction = _scored(table, scene, rows, sets)
+    valence -= np.float32(target.valence)
+    arousal -= np.float32(target.arousal)
+    valence *= valence
+    arousal *= arousal
+    valence += arousal
+    np.sqrt(valence, out=valence)
+    valence -= np.float32(near)
+    np.maximum(valence, 0, out=valence)
+    valence *= valence
+    contradiction *= np.float32(MIXED_COST)
+    valence += contradiction
+    return valence
+
+
+def _scored(
+    table: SettingTable, scene: Scene, rows: NDArray[np.intp], sets: NDArray[np.intp]
+) -> tuple[Array, Array, Array]:
+    """Valence, arousal and contradiction, each (R, S) float32, of bases (all of one weather) with element sets."""
+    effects = load_effects()
+    base = table.base_parts[:, rows] + content_sums(scene)
+    base[:2] += effects.intercept.astype(np.float32)[:, None]
+    chosen = table.element_parts[table.bases[rows[0], 1]][:, sets]
+    valence = base[0][:, None] + chosen[0]
+    np.tanh(valence, out=valence)
+    arousal = base[1][:, None] + chosen[1]
+    np.tanh(arousal, out=arousal)
+    # as in `affect_model.contradiction`, written out because this is where all the time goes
+    mixed = effects.mixed.astype(np.float32)
+    logit = np.minimum(base[2][:, None] + chosen[2], base[3][:, None] + chosen[3])
+    logit *= mixed[1]
+    calm = np.minimum(base[4][:, None] + chosen[4], base[5][:, None] + chosen[5])
+    calm *= mixed[2]
+    logit += calm
+    logit += mixed[0] - np.float32(SAFE_LOGIT)
+    np.maximum(logit, 0, out=logit)
+    logit *= logit
+    return valence, arousal, logit
+
+
+def tried(scene: Scene, rows: NDArray[np.intp], target: Affect, near: float) -> Array:
+    """(R, S) cost, the changes apart, of bases with all element sets; infinite where they do not go together.
+
+    Args:
+        rows: (R,) of the setting table, those of one weather beside each other.
+    """
+    table, every = setting_table(scene), np.arange(len(element_sets()))
+    cost = np.empty((len(rows), len(every)), np.float32)
+    weathers = table.bases[rows, 1]
+    for weather in np.unique(weathers):
+        cost[weathers == weather] = _costs(table, scene, target, near, rows[weathers == weather], every)
+    time, weather, season = table.bases[rows, :3].astype(int).T
+    possible = _sets_possible()[time, weather, season] & _place_sets(scene.place)
+    cost[~possible] = np.inf
+    return cost
+
+
+def in_setting(scene: Scene, row: int, chosen: int) -> Scene:
+    """The scene in the setting of a row of the table and of an element set."""
+    table = setting_table(scene)
+    setting = {aspect: OPTIONS[aspect][n] for aspect, n in zip(SETTING, table.bases[row], strict=True)}
+    return replace(scene, **setting, elements=_present(element_sets()[chosen]))
+
+
+def setting_affects(scene: Scene) -> tuple[Array, Array, Array]:
+    """Valence, arousal (the viewer's scale) and contradiction of a scene's content in all possible settings, (N,)."""
+    table, space = setting_table(scene), _space(scene, ())
+    found = [np.stack(_scored(table, scene, rows, sets)).reshape(3, -1) for rows, sets in _blocks(table, space, None)]
+    valence, arousal, contradiction = np.concatenate(found, axis=1)
+    return valence, arousal, contradiction
+
+
+def best_setting(scene: Scene, target: Affect, max_changes: int | None = None, fixed: Named = ()) -> Scene:
+    """The scene with the same content and layout in the setting of least cost: the first of `plans`.
+
+    Raises:
+        ValueError: max_changes is negative.
+    """
+    return plans(scene, target, fixed, max_changes, count=1)[0]
 
 
 def neighbours(scene: Scene) -> Iterator[Scene]:
-    """Every possible scene that differs from this one in one attribute of its setting; about forty."""
-    options = {"time": TIMES, "weather": WEATHERS, "season": SEASONS, "palette": PALETTES, "light": LIGHTS}
-    for aspect, values in options.items():
+    """Every possible scene that differs from this one in one attribute of its setting; about sixty."""
+    for aspect, values in OPTIONS.items():
         for value in values:
-            fields: dict[str, Any] = {aspect: value}
-            where = {name: fields.get(name, getattr(scene, name)) for name in ("time", "weather", "season")}
-            if value != getattr(scene, aspect) and setting_possible(**where, elements=scene.elements):
-                yield replace(scene, **fields)
+            if value != getattr(scene, aspect) and (aspect != "pose" or poseable(scene.subject, scene.companion)):
+                fields: dict[str, Any] = {aspect: value}
+                where = {name: fields.get(name, getattr(scene, name)) for name in PREFIX}
+                if setting_possible(**where, elements=scene.elements):
+                    yield replace(scene, **fields)
     for k, group in enumerate(GROUPS):
         for element in (None, *group):
             slots = list(element_slots(scene))
             if element != slots[k]:
                 slots[k] = element
                 elements = _present(slots)
-                if setting_possible(scene.time, scene.weather, scene.season, elements):
+                fits = len(elements) <= MAX_ELEMENTS and elements_possible(scene.place, elements)
+                if fits and setting_possible(scene.time, scene.weather, scene.season, elements):
                     yield replace(scene, elements=elements)
 
 
-def steps_towards(scene: Scene, target: Affect, max_changes: int, close: float) -> list[Change]:
-    """Single changes towards a target, each the best at its turn, the most effective first.
+def steps_towards(scene: Scene, target: Affect, max_changes: int, close: float, fixed: Named = ()) -> list[Change]:
+    """The changes of the best plan, in an order in which each single one leads to a possible scene.
 
-    A few steps of steepest descent instead of the exact optimum: what to change first then depends on the direction
-    alone, which a reader of pictures can learn, and whoever follows only the first change gains the most by it.
+    Of those that can come next the one that ends nearest comes first, so that whoever follows only the first change
+    gains the most by it. Nothing is changed where no plan gains MIN_STEP per change.
 
     Args:
-        target: the wanted point, scene scale.
+        target: the wanted point, the viewer's scale.
         max_changes: at most so many.
-        close: distance at which no more is changed; a change that gains less than MIN_STEP is not made either.
+        close: distance at which nothing is changed.
+        fixed: what the user's own words name: it must not change, and nothing that contradicts it is added.
     """
-    made: list[Change] = []
-    now, away = scene, scene_affect(scene).affect().distance(target)
-    while away >= close and len(made) < max_changes:
-        fresh = (other for other in neighbours(now) if len(changes(scene, other)) > len(made))  # no attribute twice
-        scored = [(*_scored(other, target), other) for other in fresh]
-        _, reached, best = min(scored, key=lambda row: row[:2])
-        if reached > away - MIN_STEP:
-            break
-        (change,) = changes(now, best)
-        made.append(change)
-        now, away = best, reached
+    away = scene_affect(scene).affect().distance(target)
+    if away < close:
+        return []
+    for after in worthy_plans(scene, target, fixed, max_changes):
+        return ordered_changes(scene, after, target)
+    return []
+
+
+def worthy_plans(scene: Scene, target: Affect, fixed: Named = (), max_changes: int | None = None) -> Iterator[Scene]:
+    """Of the TRIED best plans those that are worth their changes, the best first."""
+    for after in plans(scene, target, fixed, max_changes, TRIED):
+        if worth_it(scene, after, target):
+            yield after
+
+
+def worth_it(scene: Scene, after: Scene, target: Affect) -> bool:
+    """Whether a plan comes nearer to the target by MIN_STEP per change."""
+    gain = scene_affect(scene).affect().distance(target) - scene_affect(after).affect().distance(target)
+    return gain >= MIN_STEP * len(changes(scene, after)) > 0
+
+
+def ordered_changes(before: Scene, after: Scene, target: Affect) -> list[Change]:
+    """The changes from one scene to another, each step a possible scene, the one that ends nearest first."""
+    left, made, now = changes(before, after), [], before
+    while left:
+        options = []
+        for change in left:
+            try:
+                step = apply_changes(now, [change])
+            except ValueError:
+                continue
+            options.append((scene_affect(step).affect().distance(target), left.index(change), step))
+        if not options:  # only together: two elements where one more would be too many
+            return made + left
+        _, n, now = min(options, key=lambda option: option[:2])
+        made.append(left.pop(n))
     return made
-
-
-def _scored(scene: Scene, target: Affect) -> tuple[float, float]:
-    """The cost of a scene as in `best_setting`, and its distance to the target."""
-    parts = np.sum([item_sums(item) for item in content_items(scene) + setting_items(scene)], axis=0)
-    valence, arousal = raw_affect(parts)
-    away = math.hypot(float(stretch(valence, 0)) - target.valence, float(stretch(arousal, 1)) - target.arousal)
-    return max(away - NEAR, 0.0) ** 2 + MIXED_COST * float(dispersion(parts)), away
 
 
 def changes(before: Scene, after: Scene) -> list[Change]:
@@ -229,4 +500,4 @@ def apply_changes(scene: Scene, changed: Sequence[Change]) -> Scene:
     elements -= {c.old for c in changed if c.aspect == "element" and c.old is not None}
     elements |= {c.new for c in changed if c.aspect == "element" and c.new is not None}
     fields = {c.aspect: c.new for c in changed if c.aspect != "element"}
-    return replace(scene, **fields, elements=_present(tuple(elements)))  # type: ignore[arg-type]
+    return replace(scene, **fields, elements=_present(tuple(elements)))

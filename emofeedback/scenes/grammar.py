@@ -290,6 +290,73 @@ def split_of(place: str, subject: str | None) -> Split:
     return "held-out" if digest[0] % 8 == 0 else "train"
 
 
+OUTDOORS = ("meadow", "forest", "lake", "mountains", "park", "river", "garden", "island", "waterfall", "farm")
+BUILT_UP = ("village", "city", "road", "street", "harbour")
+USUAL_PLACES: dict[str, tuple[str, ...]] = {
+    "horse": ("meadow", "forest", "lake", "mountains", "village", "park", "river", "road", "farm", "desert", "seaside"),
+    "deer": ("meadow", "forest", "lake", "mountains", "park", "river", "waterfall", "road"),
+    "wolf": ("meadow", "forest", "lake", "mountains", "river", "waterfall", "road", "farm"),
+    "butterfly": (*OUTDOORS, "village", "road", "seaside"),
+    "owl": (*OUTDOORS, "village", "road", "city"),
+    "rabbit": (*OUTDOORS, "village", "bedroom"),
+    "cow": ("meadow", "mountains", "village", "river", "road", "farm", "lake"),
+    "sheep": ("meadow", "mountains", "village", "river", "road", "farm", "island"),
+    "fox": ("meadow", "forest", "mountains", "village", "park", "river", "garden", "road", "waterfall", "farm"),
+    "bear": ("meadow", "forest", "lake", "mountains", "river", "road", "waterfall"),
+    "elephant": ("meadow", "forest", "lake", "river", "desert", "road", "waterfall"),
+    "fish": (*WATER_PLACES, "waterfall"),
+    "duck": ("lake", "river", "park", "garden", "farm", "meadow", "harbour", "waterfall"),
+    "swan": ("lake", "river", "park", "garden", "harbour", "waterfall"),
+    "car": (*BUILT_UP, "desert", "mountains", "seaside", "farm", "park", "forest"),
+    "bicycle": (*BUILT_UP, "meadow", "forest", "lake", "seaside", "park", "river", "garden", "farm"),
+    "statue": ("village", "city", "park", "garden", "street", "harbour", "island", "desert"),
+    "tent": ("meadow", "forest", "lake", "seaside", "mountains", "park", "desert", "river", "island", "waterfall"),
+    "bench": (*OUTDOORS, "seaside", "village", "city", "street", "harbour", "road"),
+    "flower": (*OUTDOORS, "village", "desert", "bedroom", "kitchen", "cafe"),
+    "campfire": ("meadow", "forest", "lake", "seaside", "mountains", "desert", "river", "island", "waterfall", "farm"),
+    "fountain": ("village", "city", "park", "garden", "street"),
+    "market stall": ("village", "city", "park", "street", "harbour", "seaside", "road", "farm"),
+    "umbrella": ("seaside", "village", "city", "park", "garden", "road", "street", "harbour", "island", "cafe"),
+    "house": (*OUTDOORS, *BUILT_UP, "seaside"),
+    "lighthouse": ("lake", "seaside", "island", "harbour"),
+    "windmill": ("meadow", "lake", "seaside", "mountains", "village", "river", "road", "farm", "island"),
+    "church": (*OUTDOORS, *BUILT_UP, "seaside", "desert"),
+    "castle": ("meadow", "forest", "lake", "seaside", "mountains", "village", "river", "garden", "island", "waterfall"),
+    "tree": (*OUTDOORS, *BUILT_UP, "seaside", "desert"),
+    "train": ("meadow", "forest", "lake", "seaside", "mountains", "village", "city", "desert", "river", "farm"),
+    "boat": WATER_PLACES,
+    "palm": (
+        "seaside",
+        "desert",
+        "island",
+        "harbour",
+        "garden",
+        "park",
+        "lake",
+        "river",
+        "street",
+        "city",
+        "waterfall",
+    ),
+    "bridge": ("river", "lake", "park", "city", "mountains", "waterfall", "forest", "harbour", "road", "village"),
+    "tower": ("village", "city", "mountains", "seaside", "island", "harbour", "forest", "street", "meadow", "desert"),
+    "skyscraper": ("city", "street", "harbour"),
+    "ship": ("seaside", "island", "harbour", "lake", "river"),
+    "bus": ("village", "city", "road", "street", "harbour", "seaside", "mountains", "desert"),
+    "truck": ("village", "city", "road", "street", "harbour", "desert", "farm", "mountains"),
+    "airplane": ("meadow", "seaside", "mountains", "city", "desert", "road", "island", "farm", "street", "lake"),
+    "hot-air balloon": (*OUTDOORS, "seaside", "village", "desert", "road", "city"),
+}
+"""Where a subject is met; those without an entry everywhere, rooms included."""
+RARE = 0.04
+"""Weight of a subject where it is not met: an elephant in a kitchen is possible, but seldom sampled."""
+
+
+def plausibility(place: str, subject: str) -> float:
+    """Weight of a subject in a place when contents are sampled: 1, or RARE where one does not expect it."""
+    return 1.0 if place in USUAL_PLACES.get(subject, PLACES) else RARE
+
+
 def sample_elements(rng: random.Random, place: str, time: str, weather: str, season: str) -> tuple[str, ...]:
     """Zero to two elements that the setting and the place allow."""
     count = rng.choices((0, 1, 2), weights=(0.22, 0.44, 0.34))[0]
@@ -302,13 +369,18 @@ def sample_elements(rng: random.Random, place: str, time: str, weather: str, sea
 
 
 def sample_scene(rng: random.Random, split: Split | None = "train") -> Scene:
-    """A random scene of a split (None: of either). The same state of `rng` gives the same scene."""
+    """A random scene of a split (None: of either), its content as `plausibility` weighs it, its setting at random.
+
+    The same state of `rng` gives the same scene.
+    """
     while True:
         place = rng.choice(PLACES)
-        subject = rng.choice(SUBJECTS) if rng.random() < 0.92 else None
+        likely = [plausibility(place, s) for s in SUBJECTS]
+        subject = rng.choices(SUBJECTS, weights=likely)[0] if rng.random() < 0.92 else None
         companion = None
         if subject in FIGURES and rng.random() < 0.3:
-            companion = rng.choice([s for s in SUBJECTS if s != subject])
+            likely[SUBJECTS.index(subject)] = 0.0
+            companion = rng.choices(SUBJECTS, weights=likely)[0]
         pairs = [split_of(place, s) for s in (subject, companion)]
         if split == "train" and "held-out" in pairs:
             continue

@@ -4,13 +4,14 @@ Words: the Glasgow Norms (Scott, Keitel, Becirspahic, Yao & Sereno 2019, doi 10.
 Pictures: mean of the OASIS pictures of a theme (Kurdi, Lozano & Banaji 2017, doi 10.3758/s13428-016-0715-3), 1-7,
 and for "bare trees" a BASS silhouette (mean of the US sample, 1-9).
 
-OASIS means are brought to the Glasgow scale by matching mean and spread (population sd) over the 20 concepts that
-have both a word and a theme of two pictures or more:
+OASIS means are brought to the Glasgow scale by matching mean and spread (population sd) over 20 concepts that have both
+a word and a theme of two pictures or more (those of the first, smaller world):
 
     glasgow = glasgow_mean + (oasis - oasis_mean) * glasgow_sd / oasis_sd      (figures in OASIS_TO_GLASGOW)
 
 and then averaged with the word's figure, because a picture can differ from its word: pictures of snow are calm.
-A theme with a single picture is shown in the table but not used. A concept without any norm is marked "set".
+A theme with a single picture is shown in the table but not used. A concept without any norm is marked "set", and the
+note says near what. The affect model of the scenes takes from this table where an item lies before it has been rated.
 """
 
 import csv
@@ -40,7 +41,7 @@ class Norm:
 
 
 Norms = Mapping[tuple[str, str], Norm]
-"""(aspect, concept) -> norm; the aspects are place, subject, time, weather, season, palette, light, element."""
+"""(aspect, concept) -> norm; the aspects are place, subject, time, weather, season, palette, light, pose, element."""
 
 
 def oasis_to_glasgow(axis: str, value: float) -> float:

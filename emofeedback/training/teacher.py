@@ -12,7 +12,7 @@ from emofeedback.affect import Affect
 from emofeedback.scenes.advice import advise, critique_to_json
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import describe, random_aspects
-from emofeedback.scenes.grammar import Scene, sample_scene
+from emofeedback.scenes.grammar import Scene, poseable, sample_setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,7 @@ class Example:
 
 def other_setting(scene: Scene, rng: random.Random) -> Scene:
     """The same content in a random setting."""
-    other = sample_scene(rng, None)
-    setting = {name: getattr(other, name) for name in ("time", "weather", "season", "palette", "light", "elements")}
-    return replace(scene, **setting)
+    return replace(scene, **sample_setting(rng, scene.place, poseable(scene.subject, scene.companion)))
 
 
 def example_for(number: int, index: int, scene: Scene, seed: int) -> Example:
