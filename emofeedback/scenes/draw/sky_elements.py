@@ -31,8 +31,14 @@ FAR = 0.12
 
 def fireworks(ink: Ink) -> str:
     """Three large round bursts of two rings of rays, with a wide glow and rising trails."""
+    rng = jitter(ink, "fireworks")
     parts = []
     for x, y, r, own in ((20, 21, 18, "#ffc93c"), (80, 18, 17, "#ff4f88"), (50, 14, 13, "#4fe0ff")):
+        x, y, r = (
+            round(x + rng.uniform(-4, 4), 1),
+            round(y + rng.uniform(-2, 4), 1),
+            round(r * rng.uniform(0.85, 1.1), 1),
+        )
         colour = ink.shine(own)
         angles = [math.tau * k / 12 for k in range(12)]
 
@@ -57,12 +63,14 @@ def fireworks(ink: Ink) -> str:
 def balloons(ink: Ink) -> str:
     """Three big hot-air balloons with broad vertical gores and a basket."""
     basket = ink("#6b4226")
+    rng = jitter(ink, "balloons")
     parts = []
     for x, y, r, own, band in (
         (19, 18, 12.5, "#e23b32", "#ffd34d"),
         (83, 15, 11, "#2f86d6", "#fdf3dc"),
         (53, 10.5, 8, "#8a3fb0", "#ff9a3c"),
     ):
+        x, y = round(x + rng.uniform(-4, 4), 1), round(y + rng.uniform(-1, 5), 1)
         parts += [
             line(f"M{x - r * 0.4} {y + r * 0.9}L{x - r * 0.16} {y + r * 1.6}", basket, 0.5),
             line(f"M{x + r * 0.4} {y + r * 0.9}L{x + r * 0.16} {y + r * 1.6}", basket, 0.5),
@@ -165,13 +173,17 @@ def crows(ink: Ink) -> str:
         # a pale outline, or black wings are lost on a night sky
         bird = line(wings, ink.grade("#a9b2d6"), 2.2) + bird
     flock = ((17, 17, 0.66, 6), (46, 11, 0.5, -8), (79, 16, 0.72, 4), (29, 37, 0.5, -6), (85, 38, 0.56, 8))
+    rng = jitter(ink, "crows")
     return "".join(
-        f'<g transform="translate({x} {y}) rotate({turn}) scale({scale})">{bird}</g>' for x, y, scale, turn in flock
+        f'<g transform="translate({x + rng.uniform(-5, 5):.1f} {y + rng.uniform(-4, 4):.1f}) '
+        f'rotate({turn + rng.uniform(-8, 8):.0f}) scale({scale})">{bird}</g>'
+        for x, y, scale, turn in flock
     )
 
 
 def kites(ink: Ink) -> str:
     """Three big diamond kites with long ribbon tails."""
+    rng = jitter(ink, "kites")
     parts = []
     for x, y, size, turn, a, b in (
         (20, 15, 1.0, 24, "#e8352e", "#ffd23f"),
@@ -189,7 +201,8 @@ def kites(ink: Ink) -> str:
                 polygon([(0, -1), (9, -1), (0, 14)], ink.shade(a, 0.85)),
             )
         )
-        parts.append(f'<g transform="translate({x} {y}) rotate({turn}) scale({size})">{kite}</g>')
+        x, y, turn = x + rng.uniform(-4, 4), y + rng.uniform(-1, 5), turn + rng.uniform(-10, 10)
+        parts.append(f'<g transform="translate({x:.1f} {y:.1f}) rotate({turn:.0f}) scale({size})">{kite}</g>')
     return "".join(parts)
 
 
