@@ -130,7 +130,7 @@ def silhouette(ink: Ink, colour: str) -> str:
 
 
 def lively(colour: str, ink: Ink) -> str:
-    """The lit colour of a gay thing (cloth, petals): in the dark it keeps half of its own, or gladness turns to mud."""
+    """The lit colour of bright cloth, fur or petals: half of their own colour stays in the dark, or it turns to mud."""
     return mix(ink(colour), ink.shine(colour), 0.5) if ink.lit else ink(colour)
 
 

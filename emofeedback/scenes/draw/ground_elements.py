@@ -355,30 +355,31 @@ def empty_swing(ink: Ink) -> str:
 
 
 def wilted_flowers(ink: Ink) -> str:
-    """Two big withered sunflowers at each side, stalks bent over, heads hanging, petals fallen on dry earth."""
+    """Two withered flowers at each side: limp stalks bent over, faded heads hanging, petals fallen on dry earth."""
     left = ellipse(14, 97, 14, 3, ink("#6b5540"))
-    left += wilted_flower(21, 68, 1.12, "#b08a2e", True, ink) + wilted_flower(22.5, 83, 0.62, "#9a5b4a", False, ink)
+    left += wilted_flower(5, 66, 1.05, "#a87f38", False, ink)
+    left += wilted_flower(17, 77, 0.95, "#9c6258", False, ink)
     left += "".join(
         ellipse(x, y, 2.4, 1.1, ink(own))
-        for x, y, own in ((4, 96.6, "#b08a2e"), (13, 98, "#9a5b4a"), (24, 96.8, "#b08a2e"))
+        for x, y, own in ((4, 96.6, "#a87f38"), (12, 98, "#9c6258"), (24, 97.4, "#9c6258"))
     )
     return left + mirror([left])
 
 
 def wilted_flower(x: float, y: float, scale: float, petal: str, flip: bool, ink: Ink) -> str:
-    """A stalk that rises to (x, y), bends over (to the left if `flip`) and lets its dry head hang."""
+    """A stalk that rises to (x, y), bends over (to the left if `flip`) and lets its faded head hang."""
     stalk = mix(ink("#6f6a35"), silhouette(ink, "#6f6a35"), 0.6)
-    drop = "M0 0Q-5 6 -2.4 15Q2.4 9 2.6 0Z"
+    drop = "M0 -1Q-4 3 -2.6 9Q0 11.4 2.6 9Q4 3 0 -1Z"
+    # two petals are gone; the rest hang
     head = "".join(
-        f'<g transform="translate({dx} 9) rotate({turn})">{path(drop, ink.shade(petal, tone))}</g>'
-        for dx, turn, tone in ((5.6, 40, 0.78), (14.4, -38, 0.78), (7.4, 18, 1.0), (12.6, -18, 1.0), (10, 0, 1.2))
+        f'<g transform="translate(9 9) rotate({turn})">{path(drop, ink.shade(petal, tone))}</g>'
+        for turn, tone in ((78, 0.72), (-64, 0.72), (40, 0.86), (-26, 1.0), (8, 1.16))
     )
-    leaf = ink("#8f8148")
     shapes = (
-        line(f"M-2 {(96 - y) / scale:.1f}Q-4 14 -1 6Q2 -2 6.4 0.4Q9.4 2 10 6", stalk, 2.2),
-        path("M-2.6 17Q-11 12 -13 26Q-7 21 -2.4 22ZM-2.6 21Q4 19 6 29Q2 25 -2.4 26Z", leaf),
+        line(f"M0 {(96 - y) / scale:.1f}Q-3 14 -1 6Q1 -1 5 0.6Q8 2 8.6 7", stalk, 1.9),
+        path("M-1.6 15Q-9 12 -11 24Q-6 19 -1.4 20Z", ink("#8f8148")),
         head,
-        path("M3.4 11.4Q3.4 4.4 10 4.2Q16.6 4.4 16.6 11.4Q10 15.4 3.4 11.4Z", ink("#5a3d26")),
+        circle(9, 8.6, 3.3, ink("#4f3524")),
     )
     return group("".join(shapes), x, y, scale, flip)
 

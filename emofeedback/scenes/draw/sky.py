@@ -293,7 +293,7 @@ def _gusts(scene: Scene, ink: Ink, rng: random.Random) -> str:
     air = brightness("#ffffff", 0.45 + 0.55 * _DAYLIGHT[scene.time])
     leaf = ink({"spring": "#f0b4cc", "summer": "#7fb04a", "autumn": "#e0762a", "winter": "#8a6a4a"}[scene.season])
     out = ""
-    for y in (14, 32, 50, 68, 86):
+    for y in (14.0, 32.0, 50.0, 68.0, 86.0):
         x, length = rng.uniform(-8, 60), rng.uniform(16, 32)
         y += rng.uniform(-6, 6)
         curl = rng.uniform(2.6, 4.2)

@@ -14,6 +14,7 @@ from emofeedback.scenes.draw.canvas import (
     ellipse,
     fade,
     glow,
+    group,
     jitter,
     line,
     mix,
@@ -31,38 +32,40 @@ FAR = 0.12
 
 def fireworks(ink: Ink) -> str:
     """Three large round bursts of two rings of rays, with a wide glow and rising trails."""
+    rng = jitter(ink, "fireworks")
+    white = ink.shine("#fff6d8")
     parts = []
-    for x, y, r, own in ((20, 21, 18, "#ffc93c"), (80, 18, 17, "#ff4f88"), (50, 14, 13, "#4fe0ff")):
+    for x0, y0, r0, own in ((20, 21, 18, "#ffc93c"), (80, 18, 17, "#ff4f88"), (50, 14, 13, "#4fe0ff")):
+        x, y, r = x0 + rng.uniform(-4, 4), y0 + rng.uniform(-2, 4), r0 * rng.uniform(0.85, 1.1)
         colour = ink.shine(own)
-        angles = [math.tau * k / 12 for k in range(12)]
-
-        def ring(low: float, high: float, turn: float, x: float = x, y: float = y, r: float = r, angles=angles) -> str:
-            ends = [(math.cos(a + turn) * r, math.sin(a + turn) * r) for a in angles]
-            return "".join(
-                f"M{x + c * low:.2f} {y + s * low:.2f}L{x + c * high:.2f} {y + s * high:.2f}" for c, s in ends
-            )
-
-        tips = "".join(f"M{x + math.cos(a) * r:.2f} {y + math.sin(a) * r:.2f}h.01" for a in angles)
         parts += [
             glow(x, y, r * 1.75, colour, 0.85),
-            line(f"M{x} {y + r}Q{x + 1} {y + r + 8} {x - 1} 56", ink.shine("#ffd98a"), 0.9, 0.6),
-            line(ring(0.3, 0.84, 0.0), colour, 1.5),
-            line(ring(0.22, 0.52, 0.26), ink.shine("#fff6d8"), 1.0),
-            line(tips, ink.shine("#fff6d8"), 2.3),
+            line(f"M{x:.1f} {y + r:.1f}Q{x + 1:.1f} {y + r + 8:.1f} {x - 1:.1f} 56", ink.shine("#ffd98a"), 0.9, 0.6),
+            line(rays(x, y, 0.3 * r, 0.84 * r, 0.0), colour, 1.5),
+            line(rays(x, y, 0.22 * r, 0.52 * r, 0.26), white, 1.0),
+            line(rays(x, y, r, r + 0.01, 0.0), white, 2.3),
             circle(x, y, r * 0.15, "#fffdf0"),
         ]
     return "".join(parts)
 
 
+def rays(x: float, y: float, low: float, high: float, turn: float) -> str:
+    """Path of twelve rays around (x, y), from radius low to high, turned by `turn` radians."""
+    ends = [(math.cos(math.tau * k / 12 + turn), math.sin(math.tau * k / 12 + turn)) for k in range(12)]
+    return "".join(f"M{x + c * low:.2f} {y + s * low:.2f}L{x + c * high:.2f} {y + s * high:.2f}" for c, s in ends)
+
+
 def balloons(ink: Ink) -> str:
     """Three big hot-air balloons with broad vertical gores and a basket."""
     basket = ink("#6b4226")
+    rng = jitter(ink, "balloons")
     parts = []
     for x, y, r, own, band in (
-        (19, 18, 12.5, "#e23b32", "#ffd34d"),
-        (83, 15, 11, "#2f86d6", "#fdf3dc"),
-        (53, 10.5, 8, "#8a3fb0", "#ff9a3c"),
+        (19.0, 18.0, 12.5, "#e23b32", "#ffd34d"),
+        (83.0, 15.0, 11, "#2f86d6", "#fdf3dc"),
+        (53.0, 10.5, 8, "#8a3fb0", "#ff9a3c"),
     ):
+        x, y = round(x + rng.uniform(-4, 4), 1), round(y + rng.uniform(-1, 5), 1)
         parts += [
             line(f"M{x - r * 0.4} {y + r * 0.9}L{x - r * 0.16} {y + r * 1.6}", basket, 0.5),
             line(f"M{x + r * 0.4} {y + r * 0.9}L{x + r * 0.16} {y + r * 1.6}", basket, 0.5),
@@ -165,18 +168,22 @@ def crows(ink: Ink) -> str:
         # a pale outline, or black wings are lost on a night sky
         bird = line(wings, ink.grade("#a9b2d6"), 2.2) + bird
     flock = ((17, 17, 0.66, 6), (46, 11, 0.5, -8), (79, 16, 0.72, 4), (29, 37, 0.5, -6), (85, 38, 0.56, 8))
+    rng = jitter(ink, "crows")
     return "".join(
-        f'<g transform="translate({x} {y}) rotate({turn}) scale({scale})">{bird}</g>' for x, y, scale, turn in flock
+        f'<g transform="translate({x + rng.uniform(-5, 5):.1f} {y + rng.uniform(-4, 4):.1f}) '
+        f'rotate({turn + rng.uniform(-8, 8):.0f}) scale({scale})">{bird}</g>'
+        for x, y, scale, turn in flock
     )
 
 
 def kites(ink: Ink) -> str:
     """Three big diamond kites with long ribbon tails."""
+    rng = jitter(ink, "kites")
     parts = []
     for x, y, size, turn, a, b in (
-        (20, 15, 1.0, 24, "#e8352e", "#ffd23f"),
-        (82, 14, 0.95, -22, "#2f7fe0", "#ff8a2b"),
-        (51, 11, 0.66, 12, "#a03cc4", "#45c46a"),
+        (20.0, 15.0, 1.0, 24.0, "#e8352e", "#ffd23f"),
+        (82.0, 14.0, 0.95, -22.0, "#2f7fe0", "#ff8a2b"),
+        (51.0, 11.0, 0.66, 12.0, "#a03cc4", "#45c46a"),
     ):
         kite = "".join(
             (
@@ -189,7 +196,8 @@ def kites(ink: Ink) -> str:
                 polygon([(0, -1), (9, -1), (0, 14)], ink.shade(a, 0.85)),
             )
         )
-        parts.append(f'<g transform="translate({x} {y}) rotate({turn}) scale({size})">{kite}</g>')
+        x, y, turn = x + rng.uniform(-4, 4), y + rng.uniform(-1, 5), turn + rng.uniform(-10, 10)
+        parts.append(f'<g transform="translate({x:.1f} {y:.1f}) rotate({turn:.0f}) scale({size})">{kite}</g>')
     return "".join(parts)
 
 
@@ -314,7 +322,7 @@ def confetti(ink: Ink) -> str:
         lantern_like(c, ink) for c in ("#ff3b4e", "#ffcf26", "#29b36a", "#2f8bff", "#ff6fc0", "#9a4be0", "#ff8a1f")
     ]
     out = ""
-    for k, x in enumerate((9, 33, 66, 90)):
+    for k, x in enumerate((9.0, 33.0, 66.0, 90.0)):
         x += rng.uniform(-4, 4)
         y = rng.uniform(9, 15)
         curls = "".join(f"q{3.4 if i % 2 else -3.4} 2.6 0 5.2" for i in range(rng.randint(3, 4)))
@@ -346,7 +354,7 @@ def racing_clouds(ink: Ink) -> str:
     rng = jitter(ink, "racing clouds")
     pale, dark = ink.grade(mix(ink.haze, "#ffffff", 0.45)), ink.grade(mix(ink.haze, "#1b2238", 0.5))
     out = ""
-    rows = ((9, 62, pale), (21, 74, dark), (32, 58, pale), (43, 66, dark), (15, 40, dark), (37, 34, pale))
+    rows = ((9.0, 62, pale), (21.0, 74, dark), (32.0, 58, pale), (43.0, 66, dark), (15.0, 40, dark), (37.0, 34, pale))
     for y, length, colour in rows:
         x, k = rng.uniform(36, 100), rng.uniform(0.85, 1.15)
         y += rng.uniform(-2, 2)
@@ -374,7 +382,7 @@ def drifting_leaves(ink: Ink) -> str:
     }[ink.season]
     air = mix(ink.grade(ink.haze), "#ffffff", 0.6)
     out = ""
-    for i, (x, y) in enumerate(((12, 16), (33, 34), (50, 10), (68, 26), (88, 12), (91, 42))):
+    for i, (x, y) in enumerate(((12.0, 16.0), (33.0, 34.0), (50.0, 10.0), (68.0, 26.0), (88.0, 12.0), (91.0, 42.0))):
         x += rng.uniform(-5, 5)
         y += rng.uniform(-4, 4)
         size, turn = rng.uniform(5.4, 7.2), rng.choice((-1, 1)) * rng.uniform(15, 45)
@@ -396,13 +404,13 @@ def dancing_crowd(ink: Ink) -> str:
     """Two groups of dark dancers with their arms up, under coloured beams."""
     dark = ink.grade("#24123a")
     parts = []
-    for left, colours in ((0, ("#ff3fa4", "#ffd23f", "#35d6ff")), (68, ("#35d6ff", "#ff3fa4", "#ffd23f"))):
+    for left, colours in ((0.0, ("#ff3fa4", "#ffd23f", "#35d6ff")), (68.0, ("#35d6ff", "#ff3fa4", "#ffd23f"))):
         parts.append(glow(left + 16, 52, 26, ink.shine("#ff5fb8"), 0.95))
         for k, own in enumerate(colours):
             x = left + 5 + 11 * k
             tilt = (-9, 2, 10)[k]
-            beam = [(x - 1.4, 58), (x + 1.4, 58), (x + tilt + 6.5, 12), (x + tilt - 6.5, 12)]
-            key = f"beam{left}{k}"
+            beam = [(x - 1.4, 58.0), (x + 1.4, 58.0), (x + tilt + 6.5, 12.0), (x + tilt - 6.5, 12.0)]
+            key = f"beam{left:.0f}{k}"
             parts.append(fade(key, ink.shine(own), ink.shine(own), 0.0, 0.85) + polygon(beam, f"url(#{key})"))
             parts.append(circle(x, 40, 1.9, ink.shine(own)))
         for k in range(6):
@@ -425,20 +433,9 @@ def parade(ink: Ink) -> str:
         [glow(15, 48, 24, ink.shine("#ffd45e"), 0.7), glow(84, 48, 24, ink.shine("#ffd45e"), 0.7)] if ink.lit else []
     )
     # flags on poles
+    flag = "M0 0q2.5 -2.6 5 0t4.4 -0.4v6q-2 2 -4.4 0.4t-5 0Z"
     for x, top, colour in ((2.5, 32, blue), (29.5, 32, green), (71, 33, pink), (98, 33, blue)):
-        wave = f"M{x} {top}q2.5 -2.6 5 0t4.4 -0.4v6q-2 2 -4.4 0.4t-5 0Z"
-        parts += [
-            line(f"M{x} 61V{top - 1}", white, 0.9),
-            path(
-                wave
-                if x < 90
-                else wave.replace("q2.5", "q-2.5")
-                .replace("q-2 2", "q2 2")
-                .replace("5 0t4.4", "-5 0t-4.4")
-                .replace("-4.4 0.4t-5", "4.4 0.4t5"),
-                colour,
-            ),
-        ]
+        parts += [line(f"M{x} 61V{top - 1}", white, 0.9), group(path(flag, colour), x, top, 1.0, flip=x > 90)]
     # the float: tiers, bunting and a star
     parts += [
         rect(4, 53, 24, 6.6, pink, radius=1.2),
