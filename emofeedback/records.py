@@ -7,6 +7,10 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 
+MAX_CANDIDATES = 64
+MAX_SEED = 2**53
+"""Seeds stay exact in JSON and in a browser."""
+
 
 @dataclass(frozen=True, slots=True)
 class VisualPrompt:

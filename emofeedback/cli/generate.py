@@ -8,13 +8,13 @@ from pathlib import Path
 from emofeedback.affect import MIKELS, Affect, emotion
 from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, signed, usage
 from emofeedback.errors import UserError
-from emofeedback.loop import Advised, Event, Finished, Progress, ReadDone, RoundDone, RoundStarted, run_loop
-from emofeedback.pictures import open_picture
+from emofeedback.files.open_picture import open_picture
+from emofeedback.files.run_json import candidate_name, run_json
+from emofeedback.files.storage import RUN_FILE, png_bytes, results_folder, write_json, write_whole
+from emofeedback.loop.run import Advised, Event, Finished, Progress, ReadDone, RoundDone, RoundStarted, run_loop
 from emofeedback.records import Edit, Rewrites, Round, Run, VisualPrompt
 from emofeedback.rewriting.director import turn_of
 from emofeedback.rewriting.written import rewrites_json
-from emofeedback.serialize import candidate_name, run_json
-from emofeedback.storage import RUN_FILE, png_bytes, results_folder, write_json, write_whole
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:

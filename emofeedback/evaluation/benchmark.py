@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from emofeedback.affect import Affect
-from emofeedback.drawing import Drawing
 from emofeedback.evaluation.metrics import bootstrap
 from emofeedback.evaluation.report import Measure
-from emofeedback.loop import draw_round
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.run import draw_round
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import PictureRequest
 

@@ -9,16 +9,16 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from emofeedback.affect import Affect
-from emofeedback.candidates import read_candidates
-from emofeedback.drawing import CancelFlag, Drawing, Progress, draw_pictures
+from emofeedback.loop.candidates import read_candidates
+from emofeedback.loop.drawing import CancelFlag, Drawing, Progress, draw_pictures
+from emofeedback.loop.prompt_edits import apply_edits
+from emofeedback.loop.rounds import Turn
 from emofeedback.protocols import Generator, Judge, Rewriter
 from emofeedback.records import Edit, Rewrite
-from emofeedback.revision import apply_edits
 from emofeedback.rewriting.concepts import Content, Key, check, concept_of
 from emofeedback.rewriting.embedded import MOST
 from emofeedback.rewriting.feeling import caption_affect
 from emofeedback.scenes.captions import parse
-from emofeedback.steering import Turn
 
 RELEVANCE = 0.6
 """Share of closeness against difference; 1 orders by closeness alone."""

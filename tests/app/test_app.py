@@ -14,20 +14,21 @@ from gradio_client.exceptions import AppError
 from emofeedback import build
 from emofeedback.affect import PRESETS, Affect
 from emofeedback.errors import Cancelled
-from emofeedback.loop import Finished, run_loop
+from emofeedback.files.run_json import candidate_name, run_json
+from emofeedback.files.storage import png_bytes, write_json, write_whole
+from emofeedback.loop.prompt_edits import Choice, untouched
+from emofeedback.loop.rounds import TOLERANCE, Past
+from emofeedback.loop.run import Finished, run_loop
 from emofeedback.records import Critique, Edit, Reading, Run
-from emofeedback.revision import Choice, untouched
-from emofeedback.serialize import candidate_name, run_json
 from emofeedback.settings import Settings, checkpoint_folder
-from emofeedback.steering import TOLERANCE, Past
-from emofeedback.storage import png_bytes, write_json, write_whole
-from emofeedback.sweep import SweepProgress, plan, run_sweep
-from emofeedback.ui import cards, html, studio
-from emofeedback.ui.bench import Bench
-from emofeedback.ui.cards import Face
-from emofeedback.ui.circumplex import SIZE, mood_colour, place, plane
-from emofeedback.ui.desk import Models, Visits
-from emofeedback.ui.example import load_example
+from emofeedback.sweep.run_sweep import SweepProgress, plan, run_sweep
+from emofeedback.ui import app as studio
+from emofeedback.ui.create.example import load_example
+from emofeedback.ui.create.visit import Bench
+from emofeedback.ui.parts import cards, html
+from emofeedback.ui.parts.cards import Face
+from emofeedback.ui.parts.circumplex import SIZE, mood_colour, place, plane
+from emofeedback.ui.session import Models, Visits
 
 MOOD = {"valence": 0.6, "arousal": -0.4, "strength": 1, "seed": 5}
 

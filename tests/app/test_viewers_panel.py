@@ -11,15 +11,15 @@ import pytest
 from fakes_ui import FakeGenerator, FakeJudge
 
 from emofeedback.affect import Affect, emotion
-from emofeedback.drawing import Drawing
+from emofeedback.loop.drawing import Drawing
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
 from emofeedback.rewriting.viewers import MAX_VIEWERS, load_viewers
-from emofeedback.ui import studio
-from emofeedback.ui.create_layout import controls
-from emofeedback.ui.desk import Models, Visits
-from emofeedback.ui.order import Order
-from emofeedback.ui.viewers_panel import ViewersPanel
+from emofeedback.ui import app as studio
+from emofeedback.ui.create.create_layout import controls
+from emofeedback.ui.create.create_order import Order
+from emofeedback.ui.create.viewers_panel import ViewersPanel
+from emofeedback.ui.session import Models, Visits
 
 PROMPT, FEAR = "a lighthouse by the sea", emotion("fear")
 MEMORIES = "fear: fog over the graves\n\nawe: a moon"
@@ -173,10 +173,17 @@ def test_ones_own_viewer_is_a_file_for_the_folder_of_viewers(panel: ViewersPanel
 
 @pytest.mark.parametrize(
     ("at", "value", "sentence"),
-    [(0, "", "name"), (0, "<b>", "name"), (1, None, "who this is"), (2, " ", "temperament"),
-     (5, "fog", "Begin each memory"), (5, "boredom: fog", "Begin each memory"), (5, "fear: ", "memories"),
-     (6, "x" * 200, "likes")],
-)  # fmt: skip
+    [
+        (0, "", "name"),
+        (0, "<b>", "name"),
+        (1, None, "who this is"),
+        (2, " ", "temperament"),
+        (5, "fog", "Begin each memory"),
+        (5, "boredom: fog", "Begin each memory"),
+        (5, "fear: ", "memories"),
+        (6, "x" * 200, "likes"),
+    ],
+)
 def test_a_form_filled_in_wrongly_is_told(panel: ViewersPanel, at: int, value: Any, sentence: str) -> None:
     fields = [*NEW]
     fields[at] = value

@@ -16,14 +16,14 @@ import pytest
 from fakes import ColourJudge, PaintGenerator
 from PIL import Image
 
-from emofeedback import history_index
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.history import History
-from emofeedback.loop import Finished, run_loop
-from emofeedback.png_settings import read_settings
+from emofeedback.files.png_settings import read_settings
+from emofeedback.history import index as history_index
+from emofeedback.history.store import History
+from emofeedback.loop.run import Finished, run_loop
 from emofeedback.records import Run
-from emofeedback.sweep import Sweep, plan, run_sweep
+from emofeedback.sweep.run_sweep import Sweep, plan, run_sweep
 
 ANN, BEN = "visitor:ann", "visitor:ben"
 HERE = Path(__file__).resolve().parent
@@ -199,7 +199,7 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_history import ANN, History, run
-from emofeedback.history_index import Index
+from emofeedback.history.index import Index
 Index.insert = staticmethod(lambda *_: os._exit(9))
 History(Path({folder!r})).add(run(), ANN)
 """

@@ -15,15 +15,15 @@ from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_stri
 from emofeedback.affect import Affect
 from emofeedback.build import build_judge
 from emofeedback.errors import UserError
-from emofeedback.hub import is_repo, split_revision
-from emofeedback.judges import vision_language
-from emofeedback.judges.loading import fetch, fingerprint
-from emofeedback.judges.processing import ModelInputs
-from emofeedback.judges.prompting import advice_question, fill, rating_questions
+from emofeedback.files.run_json import reading_json
+from emofeedback.judges.local import vision_language
+from emofeedback.judges.local.processing import ModelInputs
+from emofeedback.judges.local.vision_language import VisionLanguageJudge
+from emofeedback.judges.questions import advice_question, fill, rating_questions
 from emofeedback.judges.replies import critique_schema
-from emofeedback.judges.vision_language import VisionLanguageJudge
+from emofeedback.judges.sources import fetch, fingerprint
 from emofeedback.records import Attempt, Critique, Edit, Picture, PictureRequest, Reading, Seen
-from emofeedback.serialize import reading_json
+from emofeedback.servers.hub import is_repo, split_revision
 from emofeedback.settings import Settings
 
 IMAGES = [

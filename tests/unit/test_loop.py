@@ -11,7 +11,8 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.loop import (
+from emofeedback.loop.rounds import Past, Turn, choose, next_turn, prompt_after, stop_reason
+from emofeedback.loop.run import (
     Advised,
     Chosen,
     Drawing,
@@ -27,7 +28,6 @@ from emofeedback.loop import (
 )
 from emofeedback.protocols import OnStep
 from emofeedback.records import Attempt, Candidate, Cost, Critique, Edit, Picture, PictureRequest, Reading, Round, Run
-from emofeedback.steering import Past, Turn, choose, next_turn, prompt_after, stop_reason
 
 TARGET = Affect(0.8, 0.0)
 

@@ -12,12 +12,12 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.loop import Finished, run_loop
-from emofeedback.pictures import MAX_SIDE, open_picture, square
+from emofeedback.files.open_picture import MAX_SIDE, open_picture, square
+from emofeedback.files.run_json import run_json
+from emofeedback.files.storage import png_bytes, results_folder, write_json, write_rows, write_whole
+from emofeedback.loop.run import Finished, run_loop
 from emofeedback.records import Picture, PictureRequest, Reading
-from emofeedback.serialize import run_json
 from emofeedback.settings import Settings
-from emofeedback.storage import png_bytes, results_folder, write_json, write_rows, write_whole
 
 PICTURE = Picture(
     Image.new("RGB", (8, 8), "red"), PictureRequest("a dog, 雪 🎆", Affect(0.5, -0.25), 7, 1.5, 12, 3.5), "m", 0.1
@@ -109,8 +109,14 @@ def test_the_fields_that_callers_rely_on() -> None:
     assert {"prompt", "candidates", "critique", "seconds"} <= one.keys()
     assert {"image", "seed", "reading", "distance", "chosen"} == one["candidates"][0].keys()
     assert one["candidates"][0]["reading"].keys() == {
-        "valence", "arousal", "valence_sd", "arousal_sd", "mass", "seen", "content_kept",
-    }  # fmt: skip
+        "valence",
+        "arousal",
+        "valence_sd",
+        "arousal_sd",
+        "mass",
+        "seen",
+        "content_kept",
+    }
     assert {"analysis", "edits"} <= one["critique"].keys()
     assert sum(c["chosen"] for c in one["candidates"]) == 1
     assert data["best"]["image"] == "round-02-candidate-01.png"

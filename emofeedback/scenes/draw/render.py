@@ -16,10 +16,31 @@ from emofeedback.scenes.grammar import FAR_ELEMENTS, FIGURES, GROUND_ELEMENTS, S
 
 # height of the 100-unit drawing box in picture units when the subject stands alone
 _SIZES = {
-    "person": 50, "couple": 50, "child": 50, "dog": 50, "cat": 50, "horse": 54, "bird": 46, "deer": 54, "wolf": 52,
-    "butterfly": 46, "owl": 48, "car": 52, "bicycle": 52, "statue": 56, "tent": 54, "bench": 52,
-    "house": 54, "lighthouse": 64, "windmill": 60, "church": 60, "castle": 58, "tree": 60, "train": 66, "boat": 54,
-}  # fmt: skip
+    "person": 50,
+    "couple": 50,
+    "child": 50,
+    "dog": 50,
+    "cat": 50,
+    "horse": 54,
+    "bird": 46,
+    "deer": 54,
+    "wolf": 52,
+    "butterfly": 46,
+    "owl": 48,
+    "car": 52,
+    "bicycle": 52,
+    "statue": 56,
+    "tent": 54,
+    "bench": 52,
+    "house": 54,
+    "lighthouse": 64,
+    "windmill": 60,
+    "church": 60,
+    "castle": 58,
+    "tree": 60,
+    "train": 66,
+    "boat": 54,
+}
 
 
 def to_svg(scene: Scene) -> str:
