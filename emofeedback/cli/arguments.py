@@ -132,7 +132,11 @@ def _generate(command: argparse.ArgumentParser) -> None:
         "--tolerance", type=number(0, 3), default=0.12, metavar="X", help="stop this close (default .12)"
     )
     command.add_argument(
-        "--patience", type=whole(1, 50), default=1, metavar="N", help="rounds without gain (default 1)"
+        "--patience",
+        type=whole(1, 50),
+        default=None,
+        metavar="N",
+        help="stop after N rounds without gain",
     )
     command.add_argument("--image", type=Path, metavar="FILE", help="start from this picture")
     command.add_argument("--image-strength", type=number(0.01, 1), default=0.6, metavar="X", help="how much is redrawn")

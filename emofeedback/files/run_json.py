@@ -98,6 +98,7 @@ def run_json(run: Run, folder: Path | None = None) -> dict[str, object]:
         "rounds": rounds,
         "best": best_json,
         "stopped": run.stopped,
+        **({} if run.failure is None else {"failure": run.failure}),
         "generator": run.generator,
         "judge": run.judge,
         "settings": run.settings,

@@ -24,19 +24,23 @@ def average(parts: Sequence[AxisRating]) -> AxisRating:
     return AxisRating(mean, math.sqrt(variance), min(part.mass for part in parts))
 
 
-def names_subject(prompt: str, reading: Reading) -> bool | None:
-    """True when a seen subject stands in the prompt, singular or plural; else None.
+FUNCTION_WORD = re.compile(
+    "a|an|the|this|that|some|of|in|on|at|by|near|beside|behind|above|below|over|under|between|among|next|to|with|"
+    "without|and|or|from|into|through|across|along|around|during|after|before|as|while|is|are|was|were|be|being|it|"
+    "its|his|her|their|my|our|your|one|two|three"
+)
+"""Words of a prompt that name nothing to be seen."""
 
-    A judge of open vocabulary may call a thing by another name, so that a missing word proves nothing.
+
+def names_everything(prompt: str, reading: Reading) -> bool | None:
+    """True when each content word of the prompt, singular or plural, is among what was seen; else None.
+
+    A judge of open vocabulary may call a thing by another name, so that a missing word proves nothing: whoever needs
+    to know has to ask. One thing that was seen says nothing about the others ("a lighthouse by the sea, a child").
     """
-    asked = {_singular(word) for word in re.findall(r"[^\W\d_]+", prompt.lower())}
-    for seen in reading.seen:
-        if seen.aspect != "subject":
-            continue
-        words = re.findall(r"[^\W\d_]+", seen.word.lower())
-        if words and _singular(words[-1]) in asked and len(words[-1]) > 2:
-            return True
-    return None
+    asked = {_singular(w) for w in re.findall(r"[^\W\d_]+", prompt.lower()) if not FUNCTION_WORD.fullmatch(w)}
+    seen = {_singular(w) for item in reading.seen for w in re.findall(r"[^\W\d_]+", item.word.lower())}
+    return True if asked and asked <= seen else None
 
 
 def _singular(word: str) -> str:

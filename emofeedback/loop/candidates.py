@@ -6,9 +6,8 @@ from dataclasses import replace
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.loop.rounds import rank
 from emofeedback.protocols import Judge, ShowsPrompt
-from emofeedback.records import Candidate, Picture
+from emofeedback.records import Candidate, Picture, rank
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +21,8 @@ def read_candidates(
     """Read pictures and set each beside the target and its prompt's content.
 
     Args:
-        content: what a judge that can be asked is asked for; None = each picture's own prompt.
+        content: the words whose content shall be seen, the user's own where edits made others of them; None = each
+            picture's own prompt.
     """
     candidates = []
     for picture, reading in zip(pictures, judge.read(pictures), strict=True):
@@ -30,7 +30,8 @@ def read_candidates(
             candidates.append(Candidate(picture, None, None, None))
             continue
         distance = reading.affect.distance(target)
-        candidates.append(Candidate(picture, reading, distance, judge.content_kept(picture.request.prompt, reading)))
+        words = picture.request.prompt if content is None else content
+        candidates.append(Candidate(picture, reading, distance, judge.content_kept(words, reading)))
     return asked_for_content(judge, candidates, content) if isinstance(judge, ShowsPrompt) else tuple(candidates)
 
 

@@ -57,13 +57,19 @@ class Drawing:
         check_number("start_strength", self.start_strength, 0.01, 1.0)
         check_visual(self.visual)
 
-    def requests(self, prompt: str, target: Affect, default_steps: int) -> list[PictureRequest]:
-        """One request per candidate, alike but for the seed."""
+    def draws(self, prompt: str) -> list[tuple[str, int]]:
+        """(prompt, seed) of each candidate where all have the same words."""
+        return [(prompt, self.seed + i) for i in range(self.candidates)]
+
+    def requests(
+        self, draws: Sequence[tuple[str, int]], target: Affect | None, default_steps: int
+    ) -> list[PictureRequest]:
+        """One request for each (prompt, seed), alike in all else."""
         return [
             PictureRequest(
                 prompt=prompt,
                 affect=target,
-                seed=self.seed + i,
+                seed=seed,
                 strength=self.strength,
                 steps=default_steps if self.steps is None else self.steps,
                 guidance=self.guidance,
@@ -71,7 +77,7 @@ class Drawing:
                 start_strength=self.start_strength,
                 visual=self.visual,
             )
-            for i in range(self.candidates)
+            for prompt, seed in draws
         ]
 
 

@@ -1,16 +1,50 @@
 """What follows from the rounds so far: which candidate counts, what the next round draws, and when a run stops."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, count, islice
+from typing import Literal
 
 from emofeedback.affect import Affect
-from emofeedback.loop.drawing import CancelFlag
+from emofeedback.errors import UserError
+from emofeedback.loop.drawing import CancelFlag, check_number, check_whole
 from emofeedback.loop.prompt_edits import apply_edits
-from emofeedback.records import Attempt, Candidate, Critique, Edit, Round, StopReason
+from emofeedback.records import Attempt, Candidate, Critique, Edit, Round, StopReason, rank
 
 TOLERANCE = 0.12
 """Distance to the target at which a run stops: about the second rater's own error on a render."""
+MAX_ROUNDS = 50
+
+Continuation = Literal["same_seed", "image"]
+"""What later rounds start from: the same noise and other words, or also the last chosen picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How long a run goes on, and what its later rounds start from.
+
+    Attributes:
+        rounds: at most so many, 1 to MAX_ROUNDS; earlier ones of a branch count.
+        tolerance: distance to the target, 0 to 3, within which a picture that shows its content ends the run.
+        patience: rounds in a row without a gain that end the run; None = all rounds are drawn.
+        continuation: with "image", later rounds start from the best picture so far.
+
+    Raises:
+        UserError: a value is out of range; the message names it.
+    """
+
+    rounds: int = 3
+    tolerance: float = TOLERANCE
+    patience: int | None = None
+    continuation: Continuation = "same_seed"
+
+    def __post_init__(self) -> None:
+        check_whole("rounds", self.rounds, 1, MAX_ROUNDS)
+        check_number("tolerance", self.tolerance, 0.0, 3.0)
+        if self.patience is not None:
+            check_whole("patience", self.patience, 1, MAX_ROUNDS)
+        if self.continuation not in ("same_seed", "image"):
+            raise UserError(f"Unknown continuation {self.continuation!r}; known are same_seed, image.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +90,34 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a round draws: the prompt, or the prompts its candidates share out with the edits that led to each."""
+    """What a round draws: the prompt, or the prompts its candidates share out with the edits that led to each.
+
+    Words are compared on equal noise: each seed draws every prompt of `trials` before the next seed's turn comes, so
+    that the choice among prompts says nothing about seeds.
+    """
 
     prompt: str
     trials: Mapping[str, tuple[Edit, ...]] = field(default_factory=dict)
     base: Round | None = None  # the round it goes on from
-    seed: int = 0  # of the first candidate
+    seeds: tuple[int, ...] = ()  # in their order; () = the order's own; more follow upwards from the last
+
+    def draws(self, candidates: int, seed: int, past: Past = Past()) -> list[tuple[str, int]]:
+        """(prompt, seed) of each candidate; pairs that the past drew already give way to further seeds.
+
+        Args:
+            candidates: how many.
+            seed: the first one where the turn names none.
+        """
+        drawn = {(c.picture.request.prompt, c.picture.request.seed) for done in past.rounds for c in done.candidates}
+        named = self.seeds or (seed,)
+        prompts = tuple(self.trials) or (self.prompt,)
+        pairs = ((prompt, s) for s in chain(named, count(max(named) + 1)) for prompt in prompts)
+        return list(islice((pair for pair in pairs if pair not in drawn), candidates))
 
 
 def choose(candidates: Sequence[Candidate]) -> int:
-    """The index of the candidate closest to the target among those that keep the content.
-
-    Where none keeps it, the closest of all; where none could be read, the first.
-    """
+    """The index of the best candidate (see `records.rank`), the first of equals."""
     return min(range(len(candidates)), key=lambda i: rank(candidates[i]))
-
-
-def rank(candidate: Candidate) -> tuple[bool, bool, float]:
-    """Sorts candidates, best first: readable, content kept, distance to the target."""
-    unread = candidate.distance is None
-    return unread, candidate.content_kept is False, math.inf if candidate.distance is None else candidate.distance
 
 
 def reached(candidate: Candidate, tolerance: float) -> bool:
@@ -118,8 +160,8 @@ def attempt_of(done: Round, edits: Sequence[Edit] = ()) -> Attempt:
 def next_turn(past: Past) -> Turn:
     """The round after these: on from the best so far, with the words that the last advice asked for.
 
-    The seeds are those of the round it goes on from, so that a picture changes only where the words do; where they
-    drew all these words before (the advice was missing, or repeats itself) it takes the seeds that follow.
+    The seeds are those of the round it goes on from, the chosen picture's first, so that a picture changes only where
+    the words do; where the words were drawn with them before (no advice, or one that changes nothing) others follow.
 
     Raises:
         ValueError: there is no round yet.
@@ -129,47 +171,35 @@ def next_turn(past: Past) -> Turn:
         raise ValueError("there is no round to go on from")
     advice = past.rounds[-1].critique
     trials = trials_of(base.prompt, advice.edits) if advice is not None and advice.edits else {base.prompt: ()}
-    prompt = next(iter(trials))
-    return Turn(prompt, trials, base, fresh_seed(past, base, tuple(trials)))
+    return Turn(next(iter(trials)), trials, base, seeds_of(base))
 
 
-def fresh_seed(past: Past, base: Round, prompts: Sequence[str]) -> int:
-    """The first candidate's seed with which the prompts were not all drawn yet, from the base's own on."""
-    drawn = {
-        (c.picture.request.prompt, done.candidates[0].picture.request.seed)
-        for done in past.rounds
-        for c in done.candidates
-    }
-    seed = base.candidates[0].picture.request.seed
-    while all((prompt, seed) in drawn for prompt in prompts):
-        seed += len(base.candidates)
-    return seed
+def seeds_of(base: Round) -> tuple[int, ...]:
+    """The seeds of a round's candidates, the chosen one's first, each once."""
+    seeds = [base.best().picture.request.seed, *(c.picture.request.seed for c in base.candidates)]
+    return tuple(dict.fromkeys(seeds))
 
 
-def stop_reason(
-    done: Sequence[Round], rounds: int, tolerance: float, cancel: CancelFlag | None = None, patience: int = 1
-) -> StopReason | None:
+def stop_reason(done: Sequence[Round], rules: Rules, cancel: CancelFlag | None = None) -> StopReason | None:
     """Why a run stops after its last round so far; None to go on.
 
     Advice that could not be read once is made up for by new seeds; twice in a row ends the run.
     """
-    last = done[-1]
-    best = last.best()
+    best = done[-1].best()
     if cancel is not None and cancel.is_set():
         return "cancelled"
     if best.distance is None:
         return "unreadable"
-    if reached(best, tolerance):
+    if reached(best, rules.tolerance):
         return "tolerance"
     if len(done) > 1 and all(advice_missing(r) for r in done[-2:]):
         return "advice_unreadable"
-    if len(done) > patience:
+    patience = rules.patience
+    if patience is not None and len(done) > patience:
         before, lately = done[:-patience], done[-patience:]
         if min(rank(r.best()) for r in lately) >= min(rank(r.best()) for r in before):
             return "no_gain"
-    if len(done) >= rounds:
-        return "rounds"
-    return "no_edits" if last.critique is not None and last.next_prompt is None else None
+    return "rounds" if len(done) >= rules.rounds else None
 
 
 def advice_missing(done: Round) -> bool:

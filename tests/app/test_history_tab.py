@@ -13,8 +13,9 @@ from gradio_client import Client
 
 from emofeedback.affect import Affect
 from emofeedback.history.store import History
-from emofeedback.loop.rounds import Past
-from emofeedback.loop.run import run_loop
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Past, Rules
+from emofeedback.loop.run import RunOrder, run_loop
 from emofeedback.records import Run
 from emofeedback.sweep.run_sweep import Sweep, plan, run_sweep
 from emofeedback.ui import app as studio
@@ -38,7 +39,7 @@ def request(cookie: str | None = ANN, session: str = "tab", username: str | None
 
 
 def run(prompt: str = "a boat", rounds: int = 2, target: Affect = Affect(0.7, 0.1)) -> Run:  # noqa: B008
-    *_, last = run_loop(FakeGenerator(), FakeJudge(), prompt, target, rounds=rounds, candidates=2, seed=5)
+    *_, last = run_loop(FakeGenerator(), FakeJudge(), RunOrder(prompt, target, Drawing(2, 5), Rules(rounds)))
     return last.run  # type: ignore[union-attr]
 
 

@@ -14,7 +14,9 @@ from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.files.png_settings import read_settings
 from emofeedback.history.store import History
-from emofeedback.loop.run import run_loop
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Rules
+from emofeedback.loop.run import RunOrder, run_loop
 from emofeedback.ui import app as studio
 from emofeedback.ui.create.create_tab import CreateTab
 from emofeedback.ui.create.restore import Restore
@@ -69,7 +71,7 @@ def refused(call: Callable[[], Any]) -> str:
 
 @pytest.mark.parametrize("key", TRICKS)
 def test_keys_of_history_are_only_looked_up(desk: Desk, key: str) -> None:
-    *_, last = run_loop(FakeGenerator(), FakeJudge(), "a boat", Affect(0.7, 0.1), rounds=1, candidates=1)
+    *_, last = run_loop(FakeGenerator(), FakeJudge(), RunOrder("a boat", Affect(0.7, 0.1), Drawing(1), Rules(1)))
     desk.keeper("visitor:somebody", last.run)  # type: ignore[union-attr]
     desk.keeper.settle()
     h, before = desk.history, sorted(desk.folder.rglob("*.png"))

@@ -18,9 +18,10 @@ from emofeedback.errors import UserError
 from emofeedback.files.png_settings import read_settings
 from emofeedback.files.storage import png_bytes
 from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Rules
 from emofeedback.records import PictureRequest, VisualPrompt
 from emofeedback.ui.create.create_layout import controls
-from emofeedback.ui.create.create_order import Order
+from emofeedback.ui.create.create_order import CreateOrder
 from emofeedback.ui.create.references_panel import ELSEWHERE, FOUND, NEAREST, NOTHING, Pin, ReferencesPanel
 from emofeedback.ui.create.restore import CREATE, VISUAL, Restore
 from emofeedback.ui.session import Models, Visits
@@ -53,8 +54,8 @@ def panel(tmp_path: Path) -> ReferencesPanel:
     return panel_of(tmp_path)
 
 
-def order() -> Order:
-    return Order(PROMPT, FEAR, 2, 1.0, Drawing(2, 3), "same_seed", 0.1, 1)
+def order() -> CreateOrder:
+    return CreateOrder(PROMPT, FEAR, Drawing(2, 3), Rules(2, 0.1, 1))
 
 
 def knobs(

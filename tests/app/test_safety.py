@@ -10,7 +10,9 @@ from gradio_client.exceptions import AppError
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.loop.run import Finished, run_loop
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Rules
+from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.protocols import SafetyChecked
 from emofeedback.records import Picture, PictureRequest
 from emofeedback.ui import app as studio
@@ -39,7 +41,7 @@ def test_flagged_pictures_are_blank_unread_and_not_chosen() -> None:
     assert flagged.image.getcolors() == [(flagged.image.width * flagged.image.height, BLANK)]
     first, second = judge.read([flagged, fine])
     assert first is None and second is not None
-    *_, last = run_loop(generator, judge, "a boat", Affect(0.7, 0.1), rounds=2, candidates=3, seed=1)
+    *_, last = run_loop(generator, judge, RunOrder("a boat", Affect(0.7, 0.1), Drawing(3, 1), Rules(2)))
     assert isinstance(last, Finished)
     for done in last.run.rounds:
         assert not done.best().picture.withheld

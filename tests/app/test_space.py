@@ -23,8 +23,9 @@ from emofeedback.cli import main
 from emofeedback.deploy.space import MAX_BYTES, ROOT, requirements, write_space
 from emofeedback.deploy.zero_gpu import on_zero_gpu
 from emofeedback.errors import Cancelled, UserError
-from emofeedback.loop.drawing import Progress, draw_pictures
-from emofeedback.loop.run import Finished, run_loop
+from emofeedback.loop.drawing import Drawing, Progress, draw_pictures
+from emofeedback.loop.rounds import Rules
+from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.records import PictureRequest
 from emofeedback.settings import Settings, checkpoint_folder
 
@@ -219,7 +220,7 @@ def test_a_run_goes_through_the_fork_and_comes_back_whole() -> None:
 
 
 def _run(generator: Any, judge: Any) -> Any:
-    events = run_loop(generator, judge, "a boat", Affect(0.7, 0.1), rounds=2, candidates=2)
+    events = run_loop(generator, judge, RunOrder("a boat", Affect(0.7, 0.1), Drawing(2), Rules(2)))
     return next(event.run for event in events if isinstance(event, Finished))
 
 

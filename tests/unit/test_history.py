@@ -21,7 +21,9 @@ from emofeedback.errors import UserError
 from emofeedback.files.png_settings import read_settings
 from emofeedback.history import index as history_index
 from emofeedback.history.store import History
-from emofeedback.loop.run import Finished, run_loop
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Rules
+from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.records import Run
 from emofeedback.sweep.run_sweep import Sweep, plan, run_sweep
 
@@ -30,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def run(prompt: str = "a boat", target: Affect = Affect(0.8, 0.2), rounds: int = 2, candidates: int = 2) -> Run:  # noqa: B008
-    events = run_loop(PaintGenerator(), ColourJudge(), prompt, target, rounds=rounds, candidates=candidates, seed=3)
+    events = run_loop(PaintGenerator(), ColourJudge(), RunOrder(prompt, target, Drawing(candidates, 3), Rules(rounds)))
     return next(event.run for event in events if isinstance(event, Finished))
 
 

@@ -15,7 +15,8 @@ from emofeedback.errors import UserError
 from emofeedback.evaluation.protocols.rewriting_variety import distinct, evaluate_rewriting
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.prompt_edits import apply_edits
-from emofeedback.loop.run import Finished, RoundDone, run_loop
+from emofeedback.loop.rounds import Rules
+from emofeedback.loop.run import Finished, RoundDone, RunOrder, run_loop
 from emofeedback.records import Rewrite
 from emofeedback.rewriting.chain import STEPS, Task, distance, rerun, rewrite_of, walk
 from emofeedback.rewriting.company import Company
@@ -229,8 +230,8 @@ def test_the_director_merges_what_agrees() -> None:
 def test_round_one_shares_out_the_rewrites_and_the_judge_picks() -> None:
     generator, judge = PaintGenerator(), ColourJudge()
     turn = opening_turn(COMPANY, PROMPT, FEAR, 5, 3)
-    assert len(turn.trials) == 3 and turn.seed == 5 and turn.prompt in turn.trials
-    events = run_loop(generator, judge, PROMPT, FEAR, rounds=2, candidates=3, seed=5, tolerance=0.0, first=turn)
+    assert len(turn.trials) == 3 and turn.seeds == (5,) and turn.prompt in turn.trials
+    events = run_loop(generator, judge, RunOrder(PROMPT, FEAR, Drawing(3, 5), Rules(2, 0.0)), first=turn)
     rounds = [event for event in events if isinstance(event, RoundDone | Finished)]
     drawn = [candidate.picture.request.prompt for candidate in rounds[0].round.candidates]  # type: ignore[union-attr]
     assert drawn == list(turn.trials)

@@ -15,7 +15,9 @@ from emofeedback.errors import UserError
 from emofeedback.files.open_picture import MAX_SIDE, open_picture, square
 from emofeedback.files.run_json import run_json
 from emofeedback.files.storage import png_bytes, results_folder, write_json, write_rows, write_whole
-from emofeedback.loop.run import Finished, run_loop
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Rules
+from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.records import Picture, PictureRequest, Reading
 from emofeedback.settings import Settings
 
@@ -101,7 +103,7 @@ def test_rows(tmp_path: Path) -> None:
 
 
 def test_the_fields_that_callers_rely_on() -> None:
-    *_, last = run_loop(PaintGenerator(), ColourJudge(), "a dog", Affect(0.8, 0), rounds=2, candidates=2, tolerance=0.0)
+    *_, last = run_loop(PaintGenerator(), ColourJudge(), RunOrder("a dog", Affect(0.8, 0), Drawing(2), Rules(2, 0.0)))
     assert isinstance(last, Finished)
     data = json.loads(json.dumps(run_json(last.run), allow_nan=False))
     assert data["target"] == {"valence": 0.8, "arousal": 0.0} and len(data["rounds"]) == 2

@@ -19,7 +19,9 @@ from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
 from emofeedback.evaluation.protocols.feedback_gain import SEED_STRIDE, check_size
 from emofeedback.evaluation.protocols.generator_and_judge import Progress, Reader, held_out_prompts
 from emofeedback.evaluation.report import Measure
-from emofeedback.loop.run import Finished, run_loop
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Rules
+from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.protocols import Generator, Judge, Rewriter
 from emofeedback.records import Picture, VisualPrompt
 from emofeedback.rewriting.director import opening_turn
@@ -119,20 +121,9 @@ def _run(
     """The picture that one arm ends with, and how many it drew; without edits all are drawn in one round."""
     share = candidates if arm.edits else rounds * candidates
     first = opening_turn(rewriter, prompt, target, seed, candidates) if arm.rewriter else None
-    events = run_loop(
-        generator,
-        judge,
-        prompt,
-        target,
-        rounds=rounds if arm.edits else 1,
-        candidates=share,
-        seed=seed,
-        strength=strength,
-        tolerance=0.0,
-        patience=rounds,
-        first=first,
-        visual=visual if arm.visual else None,
-    )
+    drawing = Drawing(share, seed, strength, visual=visual if arm.visual else None)
+    order = RunOrder(prompt, target, drawing, Rules(rounds if arm.edits else 1, tolerance=0.0))
+    events = run_loop(generator, judge, order, first=first)
     run = next(event.run for event in events if isinstance(event, Finished))
     best = run.best()
     if best is None or best.distance is None:

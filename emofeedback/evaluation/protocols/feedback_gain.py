@@ -23,7 +23,8 @@ from emofeedback.evaluation.protocols.generator_and_judge import (
 from emofeedback.evaluation.report import Measure
 from emofeedback.loop.candidates import read_candidates
 from emofeedback.loop.drawing import Drawing, draw_pictures
-from emofeedback.loop.run import Finished, choose, run_loop
+from emofeedback.loop.rounds import Rules, choose
+from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import MAX_CANDIDATES, Candidate, Run
 from emofeedback.sweep.plane import EXTENT
@@ -115,9 +116,8 @@ def compare(
     """One pair; None where a picture could not be read."""
     begun = clock()
     run: Run | None = None
-    for event in run_loop(
-        generator, judge, prompt, target, rounds=rounds, candidates=candidates, seed=seed, tolerance=0.0, clock=clock
-    ):
+    order = RunOrder(prompt, target, Drawing(candidates, seed), Rules(rounds, tolerance=0.0))
+    for event in run_loop(generator, judge, order, clock=clock):
         if isinstance(event, Finished):
             run = event.run
     looped = clock()
@@ -164,7 +164,8 @@ def further_pictures(count: int, feedback_seconds: float, best_of_seconds: float
 def _drawn(
     generator: Generator, judge: Judge, prompt: str, target: Affect, count: int, seed: int
 ) -> tuple[Candidate, ...]:
-    requests = Drawing(candidates=count, seed=seed).requests(prompt, target, generator.default_steps)
+    drawing = Drawing(candidates=count, seed=seed)
+    requests = drawing.requests(drawing.draws(prompt), target, generator.default_steps)
     *_, pictures = draw_pictures(generator, requests)
     assert isinstance(pictures, tuple)
     return read_candidates(judge, pictures, target)

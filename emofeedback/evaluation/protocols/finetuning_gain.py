@@ -19,7 +19,7 @@ from emofeedback.evaluation.metrics import bootstrap
 from emofeedback.evaluation.protocols.generator_and_judge import Progress, Reader, held_out_prompts
 from emofeedback.evaluation.report import Measure
 from emofeedback.loop.candidates import read_candidates
-from emofeedback.loop.run import choose
+from emofeedback.loop.rounds import choose
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import Picture, PictureRequest
 

@@ -21,7 +21,7 @@ from emofeedback.judges.local.processing import AnswerLabels, ModelInputs, load_
 from emofeedback.judges.local.writing import Writer
 from emofeedback.judges.questions import advice_question, describe_question, rating_questions, shows_question
 from emofeedback.judges.ratings import MIN_MASS, expected_value
-from emofeedback.judges.readings import AxisRating, average, names_subject
+from emofeedback.judges.readings import AxisRating, average, names_everything
 from emofeedback.judges.replies import content_schema, critique_among, critique_schema, seen_in
 from emofeedback.records import Attempt, Critique, Picture, Reading, Seen
 
@@ -202,7 +202,7 @@ class VisionLanguageJudge:
 
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
         """True when a subject that was seen stands in the prompt; else None: other words prove nothing."""
-        return names_subject(prompt, reading)
+        return names_everything(prompt, reading)
 
 
 def default_dtype(device: str) -> torch.dtype:

@@ -24,7 +24,7 @@ from emofeedback.judges.questions import (
     shows_question,
 )
 from emofeedback.judges.ratings import MIN_MASS
-from emofeedback.judges.readings import AxisRating, names_subject
+from emofeedback.judges.readings import AxisRating, names_everything
 from emofeedback.judges.remote.answers import Sampled, both_axes, top_rating, top_yes
 from emofeedback.judges.replies import (
     Piece,
@@ -266,4 +266,4 @@ class RemoteJudge:
 
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
         """True when a subject that was seen stands in the prompt; else None: other words prove nothing."""
-        return names_subject(prompt, reading)
+        return names_everything(prompt, reading)

@@ -16,7 +16,8 @@ from emofeedback.files.open_picture import open_picture
 from emofeedback.files.run_json import candidate_name, reading_json, run_json
 from emofeedback.files.storage import write_whole
 from emofeedback.loop.drawing import Drawing, draw_pictures
-from emofeedback.loop.run import Continuation, Finished, Progress, RoundStarted, run_loop
+from emofeedback.loop.rounds import Continuation, Rules
+from emofeedback.loop.run import Finished, Progress, RoundStarted, RunOrder, run_loop
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.director import opening_turn
 from emofeedback.ui.api.endpoint_jobs import Jobs, check_drawn_by, visual_of
@@ -154,7 +155,7 @@ class Endpoints:
         with self.models.lock, visit.work() as cancel:
             if company is not None:
                 words = opening_turn(company, words, target, drawing.seed, 1).prompt
-            asked = drawing.requests(words, target, generator.default_steps)
+            asked = drawing.requests(drawing.draws(words), target, generator.default_steps)
             for message in draw_pictures(generator, asked, cancel):
                 if isinstance(message, Progress):
                     yield None, status("drawing", message.step / max(1, message.steps))
@@ -273,20 +274,8 @@ class Endpoints:
         visit = self.visits.of(request)
         with self.models.lock, visit.work() as cancel:
             number = 1
-            for event in run_loop(
-                generator,
-                judge,
-                words,
-                target,
-                rounds=rounds,
-                candidates=drawing.candidates,
-                seed=drawing.seed,
-                strength=drawing.strength,
-                continuation=continuation,
-                start=drawing.start,
-                start_strength=drawing.start_strength,
-                cancel=cancel,
-            ):
+            order = RunOrder(words, target, drawing, Rules(rounds, continuation=continuation))
+            for event in run_loop(generator, judge, order, cancel=cancel):
                 match event:
                     case RoundStarted():
                         number = event.number

@@ -11,7 +11,7 @@ from emofeedback.loop.rounds import Past, Turn, next_turn
 from emofeedback.loop.run import Event, draw_round, run_loop
 from emofeedback.ui.create import create_layout as layout
 from emofeedback.ui.create.browse import BUSY, Browse
-from emofeedback.ui.create.create_order import Contributor, Order, read_order
+from emofeedback.ui.create.create_order import Contributor, CreateOrder, read_order
 from emofeedback.ui.create.example import Example
 from emofeedback.ui.create.preview import Preview
 from emofeedback.ui.create.run_view import RunView, Updates, scene
@@ -125,13 +125,13 @@ class CreateTab:
         said = "You left the line; nothing was drawn." if waited else "Stopped. Finished rounds are kept."
         return shown | self.view.idle(said)
 
-    def _ordered(self, order: Order, visit: Visit) -> Order:
+    def _ordered(self, order: CreateOrder, visit: Visit) -> CreateOrder:
         """The order with what panels add to every round."""
         for contribute in self.always:
             order = contribute(visit, order)
         return order
 
-    def _contributed(self, order: Order, visit: Visit) -> Order:
+    def _contributed(self, order: CreateOrder, visit: Visit) -> CreateOrder:
         """The order of a new run with what the panels add."""
         for contribute in self.contributors:
             order = contribute(visit, order)
@@ -159,31 +159,12 @@ class CreateTab:
         except Exception:
             yield self.view.idle("This did not start; the notice says why.")
             raise
-        rounds = max(order.rounds, len(past.rounds) + 1) if goes_on else order.rounds
+        rounds = max(order.rules.rounds, len(past.rounds) + 1) if goes_on else order.rules.rounds
 
         def events(run: Sheaf, cancel: Any) -> Iterator[Event]:
             generator, judge = self.models.get()
-            d = order.drawing
-            return run_loop(
-                generator,
-                judge,
-                order.prompt,
-                order.target,
-                rounds=rounds,
-                candidates=d.candidates,
-                seed=d.seed,
-                strength=d.strength,
-                steps=d.steps,
-                tolerance=order.tolerance,
-                patience=order.patience,
-                continuation=order.continuation,
-                start=d.start,
-                start_strength=d.start_strength,
-                past=past,
-                first=first,
-                visual=d.visual,
-                cancel=cancel,
-            )
+            going = replace(order, rules=replace(order.rules, rounds=rounds))
+            return run_loop(generator, judge, going, past=past, first=first, cancel=cancel)
 
         yield from self._play(visit, order, run if goes_on else None, past, rounds, events)
 
@@ -210,27 +191,14 @@ class CreateTab:
                     run, past = bench.branch(bench.picked, visit.files()), past.up_to(bench.picked)
             else:
                 order, run = self._contributed(order, visit), None
-                turn = order.first or Turn(order.prompt, seed=order.drawing.seed)
+                turn = order.first or Turn(order.prompt)
         except Exception:
             yield self.view.idle("This did not start; the notice says why.")
             raise
 
         def events(run: Sheaf, cancel: Any) -> Iterator[Event]:
             generator, judge = self.models.get()
-            start = turn.base.best().picture.image if turn.base and order.continuation == "image" else None
-            drawing = replace(order.drawing, seed=turn.seed, start=start or order.drawing.start)
-            return draw_round(
-                generator,
-                judge,
-                turn.prompt,
-                order.target,
-                drawing,
-                past=past,
-                trials=turn.trials,
-                tolerance=order.tolerance,
-                content=order.prompt,
-                cancel=cancel,
-            )
+            return draw_round(generator, judge, order, turn, past=past, cancel=cancel)
 
         yield from self._play(visit, order, run, past, 1, events)
         yield self.view.idle(self._told(bench))
@@ -244,7 +212,7 @@ class CreateTab:
         return f"Round {bench.shown} is done. {what}"
 
     @staticmethod
-    def _turn(bench: Bench, run: Sheaf, order: Order, words: str | None, share_out: bool) -> tuple[Past, Turn]:
+    def _turn(bench: Bench, run: Sheaf, order: CreateOrder, words: str | None, share_out: bool) -> tuple[Past, Turn]:
         """The run's past as the new target sees it, and the next turn as the person left it."""
         past = run.past if order.target == run.target else run.past.aimed_at(order.target)
         if not (words or "").strip() and bench.base() is None:
@@ -254,7 +222,7 @@ class CreateTab:
     def _play(
         self,
         visit: Visit,
-        order: Order,
+        order: CreateOrder,
         run: Sheaf | None,
         past: Past,
         rounds: int,

@@ -12,7 +12,7 @@ from emofeedback.loop.drawing import Progress, draw_pictures
 from emofeedback.records import PictureRequest
 from emofeedback.ui.create import create_layout as layout
 from emofeedback.ui.create.browse import Browse
-from emofeedback.ui.create.create_order import Contributor, Order, read_order
+from emofeedback.ui.create.create_order import Contributor, CreateOrder, read_order
 from emofeedback.ui.create.run_view import RunView, Updates
 from emofeedback.ui.parts import html
 from emofeedback.ui.parts.circumplex import marks
@@ -129,13 +129,11 @@ class Preview:
             finally:
                 bench.previewing = False
 
-    def _draw(self, order: Order, visit: Visit, cancel: Any) -> Iterator[Updates]:
+    def _draw(self, order: CreateOrder, visit: Visit, cancel: Any) -> Iterator[Updates]:
         generator, judge = self.models.get()
         s = self.stage
         d = order.drawing
-        asked = PictureRequest(
-            order.prompt, order.target, d.seed, order.strength, generator.preview_steps, visual=d.visual
-        )
+        asked = PictureRequest(order.prompt, order.target, d.seed, d.strength, generator.preview_steps, visual=d.visual)
         picture = [m for m in draw_pictures(generator, [asked], cancel) if not isinstance(m, Progress)][0][0]
         visit.runs += 1
         sketch, path = visit.files() / "drawn-preview.png", visit.files() / "preview.png"

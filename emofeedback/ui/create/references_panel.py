@@ -17,7 +17,7 @@ from emofeedback.files.open_picture import open_picture
 from emofeedback.generators.visual.bank import Hit, VisualBank
 from emofeedback.records import VisualPrompt
 from emofeedback.ui.create.create_layout import Controls
-from emofeedback.ui.create.create_order import Order
+from emofeedback.ui.create.create_order import CreateOrder
 from emofeedback.ui.parts import html
 from emofeedback.ui.session import Models, Visit, Visits, friendly
 
@@ -165,7 +165,7 @@ class ReferencesPanel:
         """A visitor's shelf."""
         return self._shelves.setdefault(visit, Shelf())
 
-    def contribute(self, visit: Visit, order: Order) -> Order:
+    def contribute(self, visit: Visit, order: CreateOrder) -> CreateOrder:
         """The order with the visual prompt in every picture, where it is switched on.
 
         Raises:

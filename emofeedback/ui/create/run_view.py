@@ -27,6 +27,7 @@ STOPPED = {
     "unreadable": "the judge could not read the pictures",
     "advice_unreadable": "the judge's advice could not be read",
     "cancelled": "stopped by you",
+    "failed": "a model failed",
 }
 
 
@@ -105,6 +106,8 @@ class RunView:
                 best = run.best_number()
                 seconds = sum(r.cost.seconds for r in event.run.rounds)
                 sentence = f"Done in {seconds:.1f} s: {STOPPED[event.run.stopped]}."
+                if event.run.failure is not None:
+                    sentence = f"Ended after round {len(event.run.rounds)}: {event.run.failure}"
                 if best and best != bench.shown:
                     bench.shown = best
                     sentence += f" Shown: the best, of round {best}."

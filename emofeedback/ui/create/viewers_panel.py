@@ -17,7 +17,7 @@ from emofeedback.rewriting.director import in_order, read_distances, turn_of
 from emofeedback.rewriting.viewers import Viewer, choose_viewers
 from emofeedback.ui.create import viewers_cards, viewers_form
 from emofeedback.ui.create.create_layout import Controls
-from emofeedback.ui.create.create_order import Order
+from emofeedback.ui.create.create_order import CreateOrder
 from emofeedback.ui.create.viewers_kept import browser_kept, joined, kept_json, kept_viewers, written
 from emofeedback.ui.parts import html
 from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
@@ -122,7 +122,7 @@ class ViewersPanel:
             self._boards[visit] = Board(self.company.viewers, names)
         return self._boards[visit]
 
-    def contribute(self, visit: Visit, order: Order) -> Order:
+    def contribute(self, visit: Visit, order: CreateOrder) -> CreateOrder:
         """Round 1 in the viewers' words, where they are switched on: those that were taken, else fresh ones.
 
         Raises:

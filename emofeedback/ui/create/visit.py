@@ -6,7 +6,7 @@ from pathlib import Path
 
 from emofeedback.affect import Affect
 from emofeedback.loop.prompt_edits import Choice, apply_edits, chosen_edits, untouched
-from emofeedback.loop.rounds import Past, Turn, fresh_seed, trials_of
+from emofeedback.loop.rounds import Past, Turn, seeds_of, trials_of
 from emofeedback.records import Critique, Edit, Round, Run
 from emofeedback.ui.parts.cards import Face
 
@@ -148,4 +148,4 @@ class Bench:
             return Turn(prompt)
         whole = share_out and bool(accepted) and prompt == apply_edits(base.prompt, accepted)
         trials = trials_of(base.prompt, accepted) if whole else {prompt: accepted}
-        return Turn(prompt, trials, base, fresh_seed(past, base, tuple(trials)))
+        return Turn(prompt, trials, base, seeds_of(base))

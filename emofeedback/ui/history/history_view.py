@@ -24,6 +24,7 @@ STOPPED = {
     "unreadable": "the judge could not read the pictures",
     "advice_unreadable": "the advice could not be read",
     "cancelled": "it was stopped",
+    "failed": "a model failed",
 }
 
 

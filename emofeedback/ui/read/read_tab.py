@@ -13,8 +13,9 @@ from emofeedback.files.open_picture import open_picture
 from emofeedback.files.run_json import candidate_name
 from emofeedback.files.storage import write_whole
 from emofeedback.judges.occlusion import Region, regions, sentences
-from emofeedback.loop.drawing import Progress
-from emofeedback.loop.run import Finished, RoundDone, RoundStarted, run_loop
+from emofeedback.loop.drawing import Drawing, Progress
+from emofeedback.loop.rounds import Rules
+from emofeedback.loop.run import Finished, RoundDone, RoundStarted, RunOrder, run_loop
 from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading, Round
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.parts import cards, html
@@ -155,18 +156,9 @@ class ReadTab:
         with self.models.lock, visit.work() as cancel:
             visit.runs += 1
             self._redrawn[visit] = []
-            for event in run_loop(
-                generator,
-                judge,
-                words,
-                target,
-                rounds=2,
-                candidates=4,
-                seed=int(seed or 0),
-                start=start,
-                start_strength=float(much),
-                cancel=cancel,
-            ):
+            drawing = Drawing(4, int(seed or 0), start=start, start_strength=float(much))
+            order = RunOrder(words, target, drawing, Rules(rounds=2))
+            for event in run_loop(generator, judge, order, cancel=cancel):
                 match event:
                     case RoundStarted():
                         number = event.number
