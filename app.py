@@ -10,26 +10,26 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # before anything touches CUDA
 
-from emofeedback.checksums import CHECKSUMS, sha256
+from emofeedback.deploy.models import Kind, ModelShelf
 from emofeedback.errors import UserError
-from emofeedback.history import History
-from emofeedback.models import Kind, ModelShelf
+from emofeedback.files.checksums import CHECKSUMS, sha256
+from emofeedback.finetuning.order import FinetuneOrder
+from emofeedback.history.store import History
+from emofeedback.machine.quiet import quiet_libraries
 from emofeedback.protocols import Generator, Judge
-from emofeedback.quiet import quiet_libraries
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
 from emofeedback.rewriting.viewers import load_viewers
 from emofeedback.settings import Settings, checkpoint_folder, data_folder
-from emofeedback.training.finetune_order import FinetuneOrder
-from emofeedback.ui import studio
-from emofeedback.ui.history_keep import Keeper
-from emofeedback.ui.hosting import Hosting
+from emofeedback.ui import app as studio
+from emofeedback.ui.history.keeper import Keeper
+from emofeedback.ui.limits import Hosting
 from emofeedback.ui.safety import guarded
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from emofeedback.training.finetune_job import FinetuneJob
+    from emofeedback.finetuning.job import FinetuneJob
 
 ZERO_GPU = bool(os.environ.get("SPACES_ZERO_GPU"))
 
@@ -116,7 +116,7 @@ def _revision(settings: Settings, part: str) -> str | None:
 
 def zero_gpu_pair(settings: Settings) -> tuple[Generator, Judge]:
     """The models on the GPU that ZeroGPU lends; they are loaded at once, because its workers are forks of this one."""
-    from emofeedback.zero_gpu import on_zero_gpu
+    from emofeedback.deploy.zero_gpu import on_zero_gpu
 
     pair = load(settings)  # the safety checker of its family works in those workers too
     return on_zero_gpu(guarded(pair) if settings.public else pair, spaces.GPU(duration=60))

@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from emofeedback.chat_server import ChatServer, only_model
+from emofeedback.deploy.models import Kind, entry_of
 from emofeedback.errors import UserError
-from emofeedback.evaluation.grading import GradingRater, is_scene_rater, same_model, same_name
-from emofeedback.evaluation.protocol import Reader
-from emofeedback.evaluation.rater import SceneRater
-from emofeedback.generators.diffusion import SceneDiffusionGenerator
+from emofeedback.evaluation.protocols.generator_and_judge import Reader
+from emofeedback.evaluation.raters.grading import GradingRater, is_scene_rater, same_model, same_name
+from emofeedback.evaluation.raters.scene_rater import SceneRater
+from emofeedback.generators.emotion.text_adapter import TextEmotionAdapter
 from emofeedback.generators.hosted import HostedGenerator
-from emofeedback.generators.options import PipelineOptions
-from emofeedback.generators.pipeline_files import fetch_pipeline, is_scene_generator
-from emofeedback.generators.pipelines import PipelineGenerator
-from emofeedback.generators.text_adapter import TextEmotionAdapter
-from emofeedback.generators.visual_loading import take_visual
-from emofeedback.hub import HOSTED, OnDownload, hosted_key, hosted_parts, is_repo
+from emofeedback.generators.pipelines.options import PipelineOptions
+from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
+from emofeedback.generators.pipelines.repository_files import fetch_pipeline, is_scene_generator
+from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
+from emofeedback.generators.visual.visual_loading import take_visual
 from emofeedback.judges.calibration import CalibratedJudge, load_calibration
-from emofeedback.judges.loading import fetch, is_url
 from emofeedback.judges.opening import identity_at, is_remote, open_judge
-from emofeedback.models import Kind, entry_of
+from emofeedback.judges.sources import fetch, is_url
 from emofeedback.protocols import Generator, Judge
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
 from emofeedback.rewriting.viewers import choose_viewers, load_viewers
+from emofeedback.servers.chat import ChatServer, only_model
+from emofeedback.servers.hub import HOSTED, OnDownload, hosted_key, hosted_parts, is_repo
 from emofeedback.settings import Settings, checkpoint_folder
 
 if TYPE_CHECKING:
-    from emofeedback.training.finetune_job import FinetuneJob
-    from emofeedback.training.finetune_order import FinetuneOrder
+    from emofeedback.finetuning.job import FinetuneJob
+    from emofeedback.finetuning.order import FinetuneOrder
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +87,14 @@ def _pipeline_generator(
     if settings.emotion_adapter is not None:
         emotion = TextEmotionAdapter.from_pretrained(settings.emotion_adapter, folder)
     return PipelineGenerator(
-        folder, name=name, device=device, options=PipelineOptions.of(settings), emotion=emotion, revision=revision,
+        folder,
+        name=name,
+        device=device,
+        options=PipelineOptions.of(settings),
+        emotion=emotion,
+        revision=revision,
         recipe=None if entry is None else entry.recipe,
-    )  # fmt: skip
+    )
 
 
 def _hosted_generator(settings: Settings, name: str) -> HostedGenerator:
@@ -208,8 +213,8 @@ def build_finetune_job(settings: Settings, order: "FinetuneOrder", judge: Judge,
     Raises:
         UserError: the order contradicts itself, or a model that the job needs is not there.
     """
-    from emofeedback.training.finetune_build import build_finetuner  # training is not needed to draw and to read
-    from emofeedback.training.finetune_job import FinetuneJob, job_settings, job_tasks
+    from emofeedback.finetuning.build_finetuner import build_finetuner  # training is not needed to draw and to read
+    from emofeedback.finetuning.job import FinetuneJob, job_settings, job_tasks
 
     job, tasks = job_settings(order, judge), job_tasks(order)
     if settings.adapter is not None:

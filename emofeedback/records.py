@@ -1,11 +1,16 @@
 """What travels between the parts: frozen records of requests, pictures, readings, advice and runs."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
 from PIL import Image
 
 from emofeedback.affect import Affect
+
+MAX_CANDIDATES = 64
+MAX_SEED = 2**53
+"""Seeds stay exact in JSON and in a browser."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,16 @@ class Round:
         return next(c for c in self.candidates if c.chosen)
 
 
-StopReason = Literal["tolerance", "no_gain", "rounds", "no_edits", "unreadable", "advice_unreadable", "cancelled"]
+def rank(candidate: Candidate) -> tuple[bool, bool, float]:
+    """What decides the best candidate. Sorts the best first: readable, content kept, distance to the target."""
+    unread = candidate.distance is None
+    return unread, candidate.content_kept is False, math.inf if candidate.distance is None else candidate.distance
+
+
+StopReason = Literal[
+    "tolerance", "no_gain", "rounds", "no_edits", "unreadable", "advice_unreadable", "cancelled", "failed"
+]
+"""Why a run ended. "no_edits" stands in runs that were kept by earlier versions only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +193,12 @@ class Run:
     generator: str
     judge: str
     settings: dict[str, object] = field(default_factory=dict)
+    failure: str | None = None  # what went wrong after the last of `rounds`, where that ended the run
 
     def best(self) -> Candidate | None:
-        """The chosen candidate closest to the target over all rounds; None without a readable round."""
+        """The best of the chosen candidates (see `rank`), the earliest of equals; None without rounds."""
         chosen = [r.best() for r in self.rounds if r.candidates]
-        read = [c for c in chosen if c.distance is not None]
-        if not read:
-            return chosen[-1] if chosen else None
-        keeping = [c for c in read if c.content_kept is not False] or read
-        return min(keeping, key=lambda c: c.distance if c.distance is not None else float("inf"))
+        return min(chosen, key=rank) if chosen else None
 
 
 StepName = Literal["emotion", "about", "concepts", "check", "prompt"]

@@ -58,9 +58,14 @@ class Settings:
         if self.threads is not None and not 1 <= self.threads <= 1024:
             raise UserError(f"threads must be a whole number from 1 to 1024, not {self.threads}.")
         for name, low, high in (
-            ("jobs_per_user", 1, 1000), ("minutes_per_hour", 0.1, 60), ("finetune_minutes", 0, 100_000),
-            ("queue_size", 1, 100_000), ("max_upload_mb", 1, 1024), ("size", 16, 4096), ("idle_minutes", 0.1, 100_000),
-        ):  # fmt: skip
+            ("jobs_per_user", 1, 1000),
+            ("minutes_per_hour", 0.1, 60),
+            ("finetune_minutes", 0, 100_000),
+            ("queue_size", 1, 100_000),
+            ("max_upload_mb", 1, 1024),
+            ("size", 16, 4096),
+            ("idle_minutes", 0.1, 100_000),
+        ):
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise UserError(f"{PREFIX}{name.upper()} must lie between {low:g} and {high:g}, but is {value:g}.")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from emofeedback.cli.arguments import command_module, parser
 from emofeedback.cli.console import Console, Outcome, UsageError
 from emofeedback.errors import Cancelled, UserError
-from emofeedback.quiet import quiet_libraries
+from emofeedback.machine.quiet import quiet_libraries
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 

@@ -132,7 +132,11 @@ def _generate(command: argparse.ArgumentParser) -> None:
         "--tolerance", type=number(0, 3), default=0.12, metavar="X", help="stop this close (default .12)"
     )
     command.add_argument(
-        "--patience", type=whole(1, 50), default=1, metavar="N", help="rounds without gain (default 1)"
+        "--patience",
+        type=whole(1, 50),
+        default=None,
+        metavar="N",
+        help="stop after N rounds without gain",
     )
     command.add_argument("--image", type=Path, metavar="FILE", help="start from this picture")
     command.add_argument("--image-strength", type=number(0.01, 1), default=0.6, metavar="X", help="how much is redrawn")
@@ -202,9 +206,13 @@ def _train(command: argparse.ArgumentParser) -> None:
     few.add_argument("--teacher", type=Path, metavar="DIR", help="the generator's folder (default: the bundled one)")
     few.add_argument("--trajectories", type=whole(64, 10_000_000), default=10_000, metavar="N", help="to learn from")
     few.add_argument(
-        "--install", nargs="?", choices=("preview", "default"), const="preview", metavar="USE",
+        "--install",
+        nargs="?",
+        choices=("preview", "default"),
+        const="preview",
+        metavar="USE",
         help="put the result into the teacher's folder: for previews, or as the default way to draw",
-    )  # fmt: skip
+    )
 
 
 def _finetune(command: argparse.ArgumentParser) -> None:
@@ -222,10 +230,20 @@ def _finetune(command: argparse.ArgumentParser) -> None:
         "--visual", action="store_true", default=None, help="dpo: pairs that differ in their visual prompt alone"
     )
     expert = command.add_argument_group("expert settings")
-    for name, limits in (("prompts-per-update", (1, 4096)), ("group", (1, 1024)), ("learned", (2, 1024)),
-                         ("steps", (1, 200)), ("passes", (1, 100)), ("micro-batch", (1, 4096)), ("rank", (1, 256)),
-                         ("window", (0, 200)), ("through", (0, 200)), ("audit-every", (1, 10_000)),
-                         ("audit-pictures", (2, 1024)), ("audit-patience", (1, 1000))):  # fmt: skip
+    for name, limits in (
+        ("prompts-per-update", (1, 4096)),
+        ("group", (1, 1024)),
+        ("learned", (2, 1024)),
+        ("steps", (1, 200)),
+        ("passes", (1, 100)),
+        ("micro-batch", (1, 4096)),
+        ("rank", (1, 256)),
+        ("window", (0, 200)),
+        ("through", (0, 200)),
+        ("audit-every", (1, 10_000)),
+        ("audit-pictures", (2, 1024)),
+        ("audit-patience", (1, 1000)),
+    ):
         expert.add_argument(f"--{name}", type=whole(*limits), metavar="N")
     expert.add_argument("--checkpointing", action="store_true", default=None, help="less memory, more time")
     expert.add_argument("--guidance", type=number(0, 50), metavar="X", help="of rollouts; 1 = none")

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from emofeedback.cli.console import Console, Outcome, UsageError, settings_from, usage
 from emofeedback.evaluation.benchmark import help_seconds, load_measure, measure_speed, memory_measure
 from emofeedback.evaluation.report import Measure, report
+from emofeedback.files.storage import results_folder, write_json
 from emofeedback.settings import Settings
-from emofeedback.storage import results_folder, write_json
 
 MINUTES = 2.0  # of each objective, where no budget is given
 Measured = tuple[list[Measure], dict[str, str], str]  # measures, models and the command
@@ -22,8 +22,10 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
     settings = settings_from(arguments)
     console.progress("loading the models")
     parts: dict[str, Callable[[argparse.Namespace, Settings, Console], Measured]] = {
-        "speed": _speed, "finetune": _finetune, "shapes": _shapes,
-    }  # fmt: skip
+        "speed": _speed,
+        "finetune": _finetune,
+        "shapes": _shapes,
+    }
     measures, models, command = parts[arguments.part](arguments, settings, console)
     kind = "benchmark" if arguments.part == "speed" else f"benchmark {arguments.part}"
     data = report(kind, command, settings.seed, models, measures)
@@ -51,13 +53,13 @@ def _speed(arguments: argparse.Namespace, settings: Settings, console: Console) 
 def _finetune(arguments: argparse.Namespace, settings: Settings, console: Console) -> Measured:
     """Every objective on a fresh generator, each for the same budget; nothing is kept."""
     from emofeedback.build import build_generator, build_judge, build_rater
-    from emofeedback.training.finetune_benchmark import measure_learning
-    from emofeedback.training.finetune_build import build_finetuner
-    from emofeedback.training.finetune_job import job_tasks
-    from emofeedback.training.finetune_order import FinetuneOrder
-    from emofeedback.training.finetune_settings import FinetuneSettings, read_list
-    from emofeedback.training.objectives import OBJECTIVES, objective
-    from emofeedback.training.reward_judge import objective_for, suits
+    from emofeedback.finetuning.benchmark_finetuning import measure_learning
+    from emofeedback.finetuning.build_finetuner import build_finetuner
+    from emofeedback.finetuning.job import job_tasks
+    from emofeedback.finetuning.job_settings import FinetuneSettings, read_list
+    from emofeedback.finetuning.objectives.losses import OBJECTIVES, objective
+    from emofeedback.finetuning.order import FinetuneOrder
+    from emofeedback.finetuning.reward_judge import objective_for, suits
 
     with usage():
         for name in read_list(arguments.objectives or ""):
@@ -96,13 +98,17 @@ def _shapes(arguments: argparse.Namespace, settings: Settings, console: Console)
     if size is not None and scale == "tiny":
         raise UsageError("Tiny shapes have a size of their own; leave out --size.")
     from emofeedback.build import prepare_device
-    from emofeedback.training.shape_benchmark import NO_GPU, SCALES, measure_shapes
+    from emofeedback.evaluation.shapes.shape_benchmark import NO_GPU, SCALES, measure_shapes
 
     shapes = SCALES[scale]
     measures = measure_shapes(
-        shapes, prepare_device(settings), size=size, repeats=arguments.repeats, seed=settings.seed,
+        shapes,
+        prepare_device(settings),
+        size=size,
+        repeats=arguments.repeats,
+        seed=settings.seed,
         progress=lambda text: console.progress(text),
-    )  # fmt: skip
+    )
     if not any(measure.n for measure in measures):
         why = "the memory of the GPU does not suffice for any of these models"
         if any(measure.note == NO_GPU for measure in measures):

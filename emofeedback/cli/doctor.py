@@ -4,7 +4,7 @@ import argparse
 from dataclasses import asdict
 
 from emofeedback.cli.console import Console, Outcome, settings_from
-from emofeedback.doctor import examine
+from emofeedback.deploy.doctor import examine
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:

@@ -8,11 +8,11 @@ from pathlib import Path
 from emofeedback.affect import nearest_emotion
 from emofeedback.cli.console import Console, Outcome, settings_from, signed
 from emofeedback.errors import UserError
-from emofeedback.pictures import open_picture
+from emofeedback.files.open_picture import open_picture
+from emofeedback.files.run_json import reading_json
+from emofeedback.machine.processes import Team
 from emofeedback.records import Picture, PictureRequest
-from emofeedback.serialize import reading_json
 from emofeedback.settings import Settings
-from emofeedback.spread import Team
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 

@@ -8,20 +8,26 @@ from emofeedback.cli.console import Console, Outcome, settings_from
 from emofeedback.cli.evaluate_finetune import command_of, measure_finetune
 from emofeedback.cli.evaluate_ratings import rate_against_people
 from emofeedback.cli.generate import names_of
-from emofeedback.evaluation.protocol import RATED, evaluate_generator, evaluate_judge
-from emofeedback.evaluation.protocol_ablation import evaluate_ablation
-from emofeedback.evaluation.protocol_advice import evaluate_advice, evaluate_agreement
-from emofeedback.evaluation.protocol_loop import evaluate_loop
-from emofeedback.evaluation.protocol_rewriting import evaluate_rewriting
-from emofeedback.evaluation.protocol_visual import arms, evaluate_visual
+from emofeedback.evaluation.protocols.ablation import evaluate_ablation
+from emofeedback.evaluation.protocols.advice_gain import evaluate_advice, evaluate_agreement
+from emofeedback.evaluation.protocols.feedback_gain import evaluate_loop
+from emofeedback.evaluation.protocols.generator_and_judge import RATED, evaluate_generator, evaluate_judge
+from emofeedback.evaluation.protocols.rewriting_variety import evaluate_rewriting
+from emofeedback.evaluation.protocols.visual_effect import arms, evaluate_visual
 from emofeedback.evaluation.report import Measure, report
+from emofeedback.files.storage import results_folder, write_json
 from emofeedback.settings import Settings
-from emofeedback.storage import results_folder, write_json
 
 COUNTS = {
-    "generator": 25, "judge": 500, "rater": 500, "advice": 200, "loop": 100, "finetune": 40, "rewriting": 24,
+    "generator": 25,
+    "judge": 500,
+    "rater": 500,
+    "advice": 200,
+    "loop": 100,
+    "finetune": 40,
+    "rewriting": 24,
     "visual": 24,
-}  # fmt: skip
+}
 ABLATION = 24
 """Prompts, each with eight emotions."""
 
@@ -112,8 +118,14 @@ def _measure(
                 company = build_rewriter(replace(settings, rewriter=rewriter_of(settings)), names_of(arguments))
                 assert company is not None
                 measures = evaluate_ablation(
-                    generator, judge, rater, company, **sizes, seed=settings.seed, strength=arguments.strength,
+                    generator,
+                    judge,
+                    rater,
+                    company,
+                    **sizes,
+                    seed=settings.seed,
+                    strength=arguments.strength,
                     progress=progress,
-                )  # fmt: skip
+                )
                 return measures, {**models, "rewriter": company.name}
             return evaluate_loop(generator, judge, rater, **sizes, seed=settings.seed, progress=progress), models

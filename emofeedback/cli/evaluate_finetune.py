@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from emofeedback.cli.console import Console, usage
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_unit
-from emofeedback.evaluation.protocol import Reader
-from emofeedback.evaluation.protocol_finetune import (
+from emofeedback.evaluation.protocols.finetuning_gain import (
     DRAWS,
     Curve,
     Grades,
@@ -24,12 +23,13 @@ from emofeedback.evaluation.protocol_finetune import (
     grade,
     speed_measure,
 )
+from emofeedback.evaluation.protocols.generator_and_judge import Reader
 from emofeedback.evaluation.report import Measure
 from emofeedback.protocols import Judge
 from emofeedback.settings import Settings
 
 if TYPE_CHECKING:
-    from emofeedback.training.finetune_settings import FinetuneSettings
+    from emofeedback.finetuning.job_settings import FinetuneSettings
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +56,8 @@ def measure_finetune(
     grade are drawn from other prompts.
     """
     from emofeedback.build import build_generator, build_judge, build_rater
-    from emofeedback.training.finetune_job import job_tasks
-    from emofeedback.training.finetune_order import FinetuneOrder
+    from emofeedback.finetuning.job import job_tasks
+    from emofeedback.finetuning.order import FinetuneOrder
 
     with usage():
         _plans(arguments, settings, None)  # what is wrong with every judge is refused before one is loaded
@@ -110,8 +110,8 @@ def _plans(
     arguments: argparse.Namespace, settings: Settings, judge: Judge | None
 ) -> "dict[str, list[FinetuneSettings]]":
     """For each objective one job a learning rate, all with the first seed; without a judge, of objectives as named."""
-    from emofeedback.training.finetune_settings import FinetuneSettings, read_list
-    from emofeedback.training.reward_judge import BY_GRADIENT, objective_for
+    from emofeedback.finetuning.job_settings import FinetuneSettings, read_list
+    from emofeedback.finetuning.reward_judge import BY_GRADIENT, objective_for
 
     rates: list[dict[str, float]] = [{}]
     if arguments.learning_rates:
@@ -135,14 +135,18 @@ def _plans(
 
 
 def _trial(
-    job: "FinetuneSettings", settings: Settings, readers: tuple[Judge, Reader], tasks: list[Task], folder: Path,
+    job: "FinetuneSettings",
+    settings: Settings,
+    readers: tuple[Judge, Reader],
+    tasks: list[Task],
+    folder: Path,
     console: Console,
-) -> Trial:  # fmt: skip
+) -> Trial:
     """One job on a fresh generator in a folder of its own, then the tasks drawn with its adapter."""
     from emofeedback.build import build_generator
-    from emofeedback.training.finetune_build import build_finetuner
-    from emofeedback.training.finetune_job import FinetuneJob, job_tasks
-    from emofeedback.training.finetune_order import FinetuneOrder
+    from emofeedback.finetuning.build_finetuner import build_finetuner
+    from emofeedback.finetuning.job import FinetuneJob, job_tasks
+    from emofeedback.finetuning.order import FinetuneOrder
 
     name = f"{job.objective}-{job.learning_rate:g}-seed{job.seed}"
     generator, (judge, rater) = build_generator(settings), readers

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from emofeedback.cli.console import Console, Outcome, UsageError, settings_from, usage
 from emofeedback.evaluation.report import report
-from emofeedback.storage import results_folder, write_json
+from emofeedback.files.storage import results_folder, write_json
 
 
 def rate_against_people(arguments: argparse.Namespace, console: Console) -> Outcome:
@@ -16,7 +16,7 @@ def rate_against_people(arguments: argparse.Namespace, console: Console) -> Outc
     if arguments.images is None:
         raise UsageError("--ratings needs the folder of the rated pictures; give it with --images.")
     from emofeedback.build import build_judge
-    from emofeedback.evaluation.protocol_ratings import evaluate_ratings, load_ratings, parse_scale
+    from emofeedback.evaluation.protocols.human_ratings import evaluate_ratings, load_ratings, parse_scale
 
     columns = None if arguments.columns is None else [name.strip() for name in arguments.columns.split(",")]
     with usage():
@@ -28,9 +28,12 @@ def rate_against_people(arguments: argparse.Namespace, console: Console) -> Outc
         if hasattr(judge, "describe"):
             judge.describe = False  # only numbers are compared: no content need be named
         measures, calibration = evaluate_ratings(
-            judge, ratings, arguments.method, seed=settings.seed,
+            judge,
+            ratings,
+            arguments.method,
+            seed=settings.seed,
             progress=lambda done, total: console.bar("reading rated pictures", done, total),
-        )  # fmt: skip
+        )
         saved = arguments.save or folder / "calibration.json"
         write_json(saved, calibration.as_json())
         command = (

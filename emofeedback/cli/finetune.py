@@ -10,23 +10,41 @@ from typing import TYPE_CHECKING, Any
 from emofeedback.affect import Affect
 from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, usage
 from emofeedback.errors import UserError
+from emofeedback.finetuning.job_store import JobRecord, read_record
+from emofeedback.finetuning.order import Region
 from emofeedback.protocols import Judge
 from emofeedback.settings import Settings
-from emofeedback.training.finetune_order import Region
-from emofeedback.training.finetune_shelf import JobRecord, read_record
 
 if TYPE_CHECKING:
-    from emofeedback.training.finetune import FinetuneResult
-    from emofeedback.training.finetune_job import FinetuneJob
-    from emofeedback.training.finetune_settings import FinetuneSettings, Tasks
+    from emofeedback.finetuning.job import FinetuneJob
+    from emofeedback.finetuning.job_settings import FinetuneSettings, Tasks
+    from emofeedback.finetuning.trainer import FinetuneResult
 
 DEFAULT_OUT = Path("emofeedback-out") / "finetune"
 PROMPTS, HELD_OUT = 64, 16
 OPTIONS = (
-    "objective", "minutes", "updates", "prompts_per_update", "group", "learned", "steps", "guidance", "passes",
-    "micro_batch", "checkpointing", "rank", "learning_rate", "beta", "window", "through", "variety",
-    "audit_every", "audit_pictures", "audit_patience", "visual",
-)  # fmt: skip
+    "objective",
+    "minutes",
+    "updates",
+    "prompts_per_update",
+    "group",
+    "learned",
+    "steps",
+    "guidance",
+    "passes",
+    "micro_batch",
+    "checkpointing",
+    "rank",
+    "learning_rate",
+    "beta",
+    "window",
+    "through",
+    "variety",
+    "audit_every",
+    "audit_pictures",
+    "audit_patience",
+    "visual",
+)
 BUDGET = ("minutes", "updates")
 
 
@@ -43,9 +61,9 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
         _check(given)
     console.progress("loading the models")
     from emofeedback.build import build_generator, build_judge, build_rater
-    from emofeedback.training.finetune_build import build_finetuner
-    from emofeedback.training.finetune_job import FinetuneJob
-    from emofeedback.training.finetune_processes import own_device
+    from emofeedback.finetuning.build_finetuner import build_finetuner
+    from emofeedback.finetuning.job import FinetuneJob
+    from emofeedback.finetuning.processes import own_device
 
     settings = replace(settings, adapter=None, device=own_device(settings.device, os.environ))
     judge = build_judge(settings)
@@ -65,8 +83,8 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
 
 def _check(given: Mapping[str, Any]) -> None:
     """Refuse, before a model is loaded, what contradicts itself with every judge."""
-    from emofeedback.training.finetune_settings import FinetuneSettings
-    from emofeedback.training.reward_judge import BY_GRADIENT, BY_SCORES
+    from emofeedback.finetuning.job_settings import FinetuneSettings
+    from emofeedback.finetuning.reward_judge import BY_GRADIENT, BY_SCORES
 
     try:
         FinetuneSettings(**{"objective": BY_GRADIENT, **given})
@@ -83,8 +101,8 @@ def _settled(given: Mapping[str, Any], judge: Judge, console: Console) -> "Finet
     Raises:
         UsageError: they contradict each other, or the objective needs another judge.
     """
-    from emofeedback.training.finetune_settings import FinetuneSettings
-    from emofeedback.training.reward_judge import BY_GRADIENT, objective_for
+    from emofeedback.finetuning.job_settings import FinetuneSettings
+    from emofeedback.finetuning.reward_judge import BY_GRADIENT, objective_for
 
     with usage():
         name = objective_for(judge, given.get("objective"))
@@ -95,8 +113,8 @@ def _settled(given: Mapping[str, Any], judge: Judge, console: Console) -> "Finet
 
 
 def _train(work: "FinetuneJob", console: Console) -> Outcome:
-    from emofeedback.training.budget import StopSignal
-    from emofeedback.training.finetune_export import PAGE
+    from emofeedback.finetuning.adapter_export import PAGE
+    from emofeedback.training.common.budget import StopSignal
 
     def show(entry: dict[str, Any]) -> None:
         if entry["kind"] == "audit":
@@ -112,8 +130,14 @@ def _train(work: "FinetuneJob", console: Console) -> Outcome:
     if not processes.main:
         raise SystemExit(0)  # one process speaks for all: one JSON object on stdout
     page = ending.adapter / PAGE
-    data = {**asdict(ending.result), "adapter": str(ending.adapter), "metrics": str(out / "metrics.jsonl"),
-            "sheet": str(page) if page.is_file() else None, "out": str(out), "processes": processes.count}  # fmt: skip
+    data = {
+        **asdict(ending.result),
+        "adapter": str(ending.adapter),
+        "metrics": str(out / "metrics.jsonl"),
+        "sheet": str(page) if page.is_file() else None,
+        "out": str(out),
+        "processes": processes.count,
+    }
     return Outcome(data, _text(ending.result, ending.adapter), done=ending.result.stopped != "cancelled")
 
 
@@ -130,9 +154,10 @@ def _dry_run(work: "FinetuneJob") -> Outcome:
     """One update and one audit, measured and thrown away."""
     estimate, trainer = work.estimate(), work.trainer
     data = {
-        **asdict(estimate), "trainable_parameters": sum(p.numel() for p in trainer.policy.parameters()),
+        **asdict(estimate),
+        "trainable_parameters": sum(p.numel() for p in trainer.policy.parameters()),
         "settings": trainer.settings.as_json(),
-    }  # fmt: skip
+    }
     memory = "" if estimate.memory_mb is None else f", {estimate.memory_mb:.0f} MB of memory"
     each = f"{estimate.seconds_per_update:.1f} s an update, {estimate.seconds_per_audit:.1f} s an audit"
     total = f"{estimate.updates} updates ({estimate.pictures} pictures) in {estimate.minutes:.1f} minutes"
@@ -153,7 +178,7 @@ def _resumed(arguments: argparse.Namespace, record: JobRecord) -> "tuple[dict[st
     Raises:
         UserError: the command line asks for another job than the recorded one.
     """
-    from emofeedback.training.finetune_settings import FinetuneSettings, Tasks
+    from emofeedback.finetuning.job_settings import FinetuneSettings, Tasks
 
     for name in ("prompts", "held_out", "target", "region", "adapter"):
         if getattr(arguments, name) is not None:
@@ -182,7 +207,7 @@ def _job(arguments: argparse.Namespace, settings: Settings) -> "tuple[dict[str, 
     Raises:
         UserError: they contradict each other, or a file cannot be read.
     """
-    from emofeedback.training.finetune_settings import Targets, Tasks, scene_prompts
+    from emofeedback.finetuning.job_settings import Targets, Tasks, scene_prompts
 
     given = {_field(name): value for name in OPTIONS if (value := getattr(arguments, name)) is not None}
     if "minutes" not in given and "updates" not in given:

@@ -8,13 +8,25 @@ from pathlib import Path
 from emofeedback.affect import MIKELS, Affect, emotion
 from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, signed, usage
 from emofeedback.errors import UserError
-from emofeedback.loop import Advised, Event, Finished, Progress, ReadDone, RoundDone, RoundStarted, run_loop
-from emofeedback.pictures import open_picture
+from emofeedback.files.open_picture import open_picture
+from emofeedback.files.run_json import candidate_name, run_json
+from emofeedback.files.storage import RUN_FILE, png_bytes, results_folder, write_json, write_whole
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Rules
+from emofeedback.loop.run import (
+    Advised,
+    Event,
+    Finished,
+    Progress,
+    ReadDone,
+    RoundDone,
+    RoundStarted,
+    RunOrder,
+    run_loop,
+)
 from emofeedback.records import Edit, Rewrites, Round, Run, VisualPrompt
 from emofeedback.rewriting.director import turn_of
 from emofeedback.rewriting.written import rewrites_json
-from emofeedback.serialize import candidate_name, run_json
-from emofeedback.storage import RUN_FILE, png_bytes, results_folder, write_json, write_whole
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:
@@ -35,25 +47,19 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
         unknown = generator.unknown_words(prompt)
         if unknown:
             console.note(f"{generator.name} does not know: {', '.join(unknown[:12])}{' ...' if unknown[12:] else ''}")
-        events = run_loop(
-            generator,
-            judge,
-            prompt,
-            target,
-            rounds=arguments.rounds,
-            candidates=arguments.candidates,
-            seed=settings.seed,
-            strength=arguments.strength,
-            steps=arguments.steps,
-            guidance=arguments.guidance,
-            tolerance=arguments.tolerance,
-            patience=arguments.patience,
-            continuation=arguments.continuation,
-            start=start,
-            start_strength=arguments.image_strength,
-            visual=visual_from(arguments),
-            first=turn_of(rewrites.rewrites, prompt, settings.seed, arguments.candidates) if rewrites else None,
+        drawing = Drawing(
+            arguments.candidates,
+            settings.seed,
+            arguments.strength,
+            arguments.steps,
+            arguments.guidance,
+            start,
+            arguments.image_strength,
+            visual_from(arguments),
         )
+        rules = Rules(arguments.rounds, arguments.tolerance, arguments.patience, arguments.continuation)
+        first = turn_of(rewrites.rewrites, prompt, settings.seed, arguments.candidates) if rewrites else None
+        events = run_loop(generator, judge, RunOrder(prompt, target, drawing, rules), first=first)
         said = {"rewrites": rewrites_json(rewrites)} if rewrites is not None else {}
         empty = Run(prompt, target, (), "cancelled", generator.name, judge.name)
         result = _follow(events, folder, console, empty, said)
@@ -129,6 +135,8 @@ def _follow(events: Iterator[Event], folder: Path, console: Console, empty: Run,
                     write_json(folder / RUN_FILE, {**run_json(kept), **said})
             raise
     write_json(folder / RUN_FILE, {**run_json(result), **said})
+    if result.failure is not None:
+        raise UserError(result.failure)
     return result
 
 
@@ -182,6 +190,7 @@ def _text(run: Run, folder: Path) -> str:
         "unreadable": "no picture could be read",
         "advice_unreadable": "the judge's advice could not be read",
         "cancelled": "you asked to stop",
+        "failed": "a model failed",
     }[run.stopped]
     lines += ["", f"Stopped because {why}."]
     best_run = run.best()

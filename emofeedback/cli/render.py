@@ -6,11 +6,11 @@ import random
 from dataclasses import asdict
 
 from emofeedback.cli.console import Console, Outcome, settings_from
+from emofeedback.files.storage import image_bytes, results_folder, write_whole
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import describe, random_aspects
 from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.grammar import sample_scene
-from emofeedback.storage import image_bytes, results_folder, write_whole
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:

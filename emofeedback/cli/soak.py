@@ -11,22 +11,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from emofeedback.cli.console import Console, Outcome
+from emofeedback.deploy.space import ROOT
 from emofeedback.errors import UserError
-from emofeedback.space import ROOT
-from emofeedback.storage import results_folder, write_json
+from emofeedback.files.storage import results_folder, write_json
 
 START_SECONDS = 300.0
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:
     """Soak a studio that runs, or one that is started here and stopped again."""
-    from emofeedback.soak import Tally, memory_of, soak
+    from emofeedback.deploy.soak import Tally, memory_of, soak
 
     def work(url: str, pid: int | None) -> Tally:
         return soak(
-            url, arguments.users, 60 * arguments.minutes, memory=lambda: None if pid is None else memory_of(pid),
+            url,
+            arguments.users,
+            60 * arguments.minutes,
+            memory=lambda: None if pid is None else memory_of(pid),
             progress=lambda calls: console.progress(f"{arguments.users} users, {calls} calls"),
-        )  # fmt: skip
+        )
 
     if arguments.url:
         tally = work(arguments.url, arguments.pid)

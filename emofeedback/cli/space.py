@@ -3,7 +3,7 @@
 import argparse
 
 from emofeedback.cli.console import Console, Outcome, UsageError, usage
-from emofeedback.space import HARDWARE, write_space
+from emofeedback.deploy.space import HARDWARE, write_space
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:

@@ -6,15 +6,15 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from emofeedback.animation import format_of
 from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, usage
-from emofeedback.continuum import Continuity
 from emofeedback.errors import UserError
+from emofeedback.files.storage import results_folder
+from emofeedback.machine.processes import Team
 from emofeedback.records import VisualPrompt
 from emofeedback.settings import Settings
-from emofeedback.spread import Team
-from emofeedback.storage import results_folder
-from emofeedback.sweep import Rows, Sweep, plan, run_sweep, sweep_json, write_sweep
+from emofeedback.sweep.animation import format_of
+from emofeedback.sweep.plane import Continuity
+from emofeedback.sweep.run_sweep import Rows, Sweep, plan, run_sweep, sweep_json, write_sweep
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:
@@ -56,9 +56,16 @@ def _drawn(
     generator, judge = build_generator(settings), build_judge(settings)
     visual = None if arguments.visual is None else VisualPrompt(arguments.visual)
     for event in run_sweep(
-        generator, judge, prompt, rows,
-        seed=settings.seed, strength=arguments.strength, steps=arguments.steps, visual=visual, team=team,
-    ):  # fmt: skip
+        generator,
+        judge,
+        prompt,
+        rows,
+        seed=settings.seed,
+        strength=arguments.strength,
+        steps=arguments.steps,
+        visual=visual,
+        team=team,
+    ):
         if isinstance(event, Sweep):
             return event
         console.bar("drawing", round(event.done), event.total)

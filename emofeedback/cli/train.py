@@ -60,17 +60,24 @@ def _folders(work: Path, out: Path) -> None:
 def _few_step(arguments: argparse.Namespace, settings: Settings, out: Path) -> Outcome:
     """Distil a generator; its folder is written to only where --install is given."""
     from emofeedback.build import prepare_device
-    from emofeedback.training.distill import train_few_step
-    from emofeedback.training.distill_export import install_few_step
+    from emofeedback.training.few_step.distillation import train_few_step
+    from emofeedback.training.few_step.student_export import install_few_step
 
     teacher: Path = arguments.teacher or checkpoint_folder(settings, "scene-generator")
     count, use, minutes = arguments.trajectories, arguments.install, arguments.minutes
     command = f"python -m emofeedback train few-step --minutes {minutes:g} --trajectories {count}"
     student = train_few_step(
-        teacher, out, minutes, count, arguments.work / f"trajectories-{settings.seed}",
-        arguments.resume and (out / STATE).is_file(), settings.threads or 2, settings.seed, prepare_device(settings),
+        teacher,
+        out,
+        minutes,
+        count,
+        arguments.work / f"trajectories-{settings.seed}",
+        arguments.resume and (out / STATE).is_file(),
+        settings.threads or 2,
+        settings.seed,
+        prepare_device(settings),
         command=command,
-    )  # fmt: skip
+    )
     if use is not None:
         install_few_step(student, teacher, use == "default")
     data = {"part": "few-step", "out": str(student), "minutes": minutes, "trajectories": count, "installed": use}
@@ -80,8 +87,8 @@ def _few_step(arguments: argparse.Namespace, settings: Settings, out: Path) -> O
 
 def _train(arguments: argparse.Namespace, out: Path, threads: int, seed: int) -> int:
     """Render what is missing, train, and return the number of scenes."""
-    from emofeedback.training.autoencoder import train_autoencoder
-    from emofeedback.training.scene_data import render_cache
+    from emofeedback.training.common.scene_data import render_cache
+    from emofeedback.training.generator.autoencoder import train_autoencoder
 
     work, minutes = arguments.work, arguments.minutes
     folder = work / f"scenes-{arguments.size}-{arguments.scenes}-{seed}"
@@ -91,7 +98,7 @@ def _train(arguments: argparse.Namespace, out: Path, threads: int, seed: int) ->
         case "autoencoder":
             train_autoencoder(cache, out, minutes, resume, threads, seed)
         case "generator":
-            from emofeedback.training.generator import train_generator
+            from emofeedback.training.generator.generator_recipe import train_generator
 
             autoencoder = _autoencoder(work)
             if autoencoder is None:
@@ -99,15 +106,21 @@ def _train(arguments: argparse.Namespace, out: Path, threads: int, seed: int) ->
                 begun = (autoencoder / STATE).is_file()
                 train_autoencoder(cache, autoencoder, minutes * AUTOENCODER_SHARE, begun, threads, seed)
             train_generator(
-                cache, autoencoder, out, minutes * (1 - AUTOENCODER_SHARE), resume, threads, seed,
+                cache,
+                autoencoder,
+                out,
+                minutes * (1 - AUTOENCODER_SHARE),
+                resume,
+                threads,
+                seed,
                 judge=arguments.align_with,
-            )  # fmt: skip
+            )
         case "judge":
-            from emofeedback.training.judge import train_judge
+            from emofeedback.training.judge.judge_recipe import train_judge
 
             train_judge(cache, out, minutes, resume, threads, seed, vae_dir=_autoencoder(work))
         case _:
-            from emofeedback.training.rater import train_rater
+            from emofeedback.training.rater.rater_recipe import train_rater
 
             train_rater(cache, out, minutes, resume, threads, seed, vae_dir=_autoencoder(work))
     return len(cache)

@@ -12,8 +12,8 @@ STATE = Path("training") / "state.safetensors"
 def train_bank(arguments: argparse.Namespace, settings: Settings, out: Path) -> Outcome:
     """Build the bank with the encoders that are asked for; from scenes, train the adapter that draws from it too."""
     from emofeedback.build import build_generator, build_judge, prepare_device
-    from emofeedback.generators.diffusion import SceneDiffusionGenerator
-    from emofeedback.generators.visual_encoders import (
+    from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
+    from emofeedback.generators.visual.encoders import (
         NamedTexts,
         PictureEncoder,
         TextEncoder,
@@ -21,9 +21,9 @@ def train_bank(arguments: argparse.Namespace, settings: Settings, out: Path) -> 
         TransformersPictures,
         TransformersTexts,
     )
-    from emofeedback.judges.lvlm import SceneJudge
-    from emofeedback.training.scene_data import render_cache
-    from emofeedback.training.visual_build import bank_of_folder, train_visual_prompts
+    from emofeedback.judges.scene.scene_judge import SceneJudge
+    from emofeedback.training.common.scene_data import render_cache
+    from emofeedback.training.visual_prompts.visual_prompts_recipe import bank_of_folder, train_visual_prompts
 
     scale, device = _scale(arguments.scale), prepare_device(settings)
     own = arguments.text_encoder == "bundled", arguments.picture_encoder == "bundled"

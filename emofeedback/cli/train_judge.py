@@ -12,9 +12,9 @@ BASE_SIDE = 256  # pixels of the renders that a base learns from, unless --size 
 def train_on_base(arguments: argparse.Namespace, settings: Settings, out: Path, console: Console) -> Outcome:
     """A vision-language model becomes a judge: LoRA, supervised and GRPO."""
     from emofeedback.build import prepare_device
-    from emofeedback.hub import is_repo
-    from emofeedback.judges.loading import fetch, is_scene_judge
-    from emofeedback.training.judge_base import train_judge_base
+    from emofeedback.judges.sources import fetch, is_scene_judge
+    from emofeedback.servers.hub import is_repo
+    from emofeedback.training.judge.base_model_stages import train_judge_base
 
     base: str = arguments.base
     folder = Path(base)
@@ -30,9 +30,17 @@ def train_on_base(arguments: argparse.Namespace, settings: Settings, out: Path, 
     stage = arguments.stage or "all"
     shown = _rated(arguments, settings) if arguments.ratings is not None else _rendered(arguments, settings)
     train_judge_base(
-        folder, shown, out, arguments.minutes, stage, arguments.resume, settings.threads or 2, settings.seed,
-        prepare_device(settings), base_name=base.partition("@")[0] if is_repo(base) else None,
-    )  # fmt: skip
+        folder,
+        shown,
+        out,
+        arguments.minutes,
+        stage,
+        arguments.resume,
+        settings.threads or 2,
+        settings.seed,
+        prepare_device(settings),
+        base_name=base.partition("@")[0] if is_repo(base) else None,
+    )
     data = {"part": "judge", "base": base, "stage": stage, "out": str(out), "minutes": arguments.minutes}
     return Outcome(data, f"The judge is in {out}; use it with --judge {out}.")
 
@@ -40,10 +48,10 @@ def train_on_base(arguments: argparse.Namespace, settings: Settings, out: Path, 
 def train_advice(arguments: argparse.Namespace, settings: Settings, out: Path, base: Path | None = None) -> Outcome:
     """The bundled judge's second stage, from its supervised checkpoint."""
     from emofeedback.build import prepare_device
-    from emofeedback.judges.lvlm import SceneJudge
-    from emofeedback.training.judge_comparison import finish_grpo
-    from emofeedback.training.judge_grpo import train_judge_grpo
-    from emofeedback.training.scene_data import render_cache
+    from emofeedback.judges.scene.scene_judge import SceneJudge
+    from emofeedback.training.common.scene_data import render_cache
+    from emofeedback.training.judge.judge_comparison import finish_grpo
+    from emofeedback.training.judge.judge_grpo import train_judge_grpo
 
     base = base or checkpoint_folder(settings, "scene-judge")
     device, threads, seed = prepare_device(settings), settings.threads or 2, settings.seed
@@ -62,9 +70,9 @@ def train_advice(arguments: argparse.Namespace, settings: Settings, out: Path, b
 def train_text_emotion(arguments: argparse.Namespace, settings: Settings, out: Path, console: Console) -> Outcome:
     """An emotion adapter on the text encoders of a generator."""
     from emofeedback.build import prepare_device
-    from emofeedback.hub import is_repo
-    from emofeedback.training.text_adapter import train_text_adapter
-    from emofeedback.training.text_embeddings import fetch_text_encoders
+    from emofeedback.servers.hub import is_repo
+    from emofeedback.training.emotion_adapter.text_adapter_recipe import train_text_adapter
+    from emofeedback.training.emotion_adapter.text_embeddings import fetch_text_encoders
 
     base: str | None = arguments.base
     folder = checkpoint_folder(settings, "scene-generator") if base is None else Path(base)
@@ -76,17 +84,24 @@ def train_text_emotion(arguments: argparse.Namespace, settings: Settings, out: P
     command = f"python -m emofeedback train adapter --minutes {arguments.minutes:g}"
     command += f" --base {base}" if base else ""
     metrics = train_text_adapter(
-        folder, out, arguments.minutes, arguments.pairs, arguments.resume, settings.threads or 2, settings.seed,
-        prepare_device(settings), command=command,
-    )  # fmt: skip
+        folder,
+        out,
+        arguments.minutes,
+        arguments.pairs,
+        arguments.resume,
+        settings.threads or 2,
+        settings.seed,
+        prepare_device(settings),
+        command=command,
+    )
     data = {"part": "adapter", "base": base or "bundled", "out": str(out), "errors": metrics}
     return Outcome(data, f"The emotion adapter is in {out}; set EMOFEEDBACK_EMOTION_ADAPTER to it.")
 
 
 def _rated(arguments: argparse.Namespace, settings: Settings) -> list:
-    from emofeedback.evaluation.protocol_ratings import load_ratings, parse_scale
-    from emofeedback.pictures import open_picture
-    from emofeedback.training.judge_lessons import Shown
+    from emofeedback.evaluation.protocols.human_ratings import load_ratings, parse_scale
+    from emofeedback.files.open_picture import open_picture
+    from emofeedback.training.judge.lessons import Shown
 
     if arguments.images is None:
         raise UsageError("--ratings needs the folder of the rated pictures; give it with --images.")
@@ -96,8 +111,8 @@ def _rated(arguments: argparse.Namespace, settings: Settings) -> list:
 
 
 def _rendered(arguments: argparse.Namespace, settings: Settings) -> list:
-    from emofeedback.training.judge_lessons import shown_scenes
-    from emofeedback.training.scene_data import render_cache
+    from emofeedback.training.common.scene_data import render_cache
+    from emofeedback.training.judge.lessons import shown_scenes
 
     size, count, seed = max(arguments.size, BASE_SIDE), min(arguments.scenes, 4000), settings.seed
     cache = render_cache(

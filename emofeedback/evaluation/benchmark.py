@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from emofeedback.affect import Affect
-from emofeedback.drawing import Drawing
 from emofeedback.evaluation.metrics import bootstrap
 from emofeedback.evaluation.report import Measure
-from emofeedback.loop import draw_round
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Rules, Turn
+from emofeedback.loop.run import RunOrder, draw_round
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import PictureRequest
 
@@ -46,7 +47,8 @@ def measure_speed(
         list(generator.generate([PictureRequest(PROMPT, TARGET, seed, steps=steps)]))
 
     def round_of_eight() -> None:
-        for _ in draw_round(generator, judge, PROMPT, TARGET, Drawing(candidates=ROUND, seed=seed)):
+        order = RunOrder(PROMPT, TARGET, Drawing(ROUND, seed), Rules(rounds=1, tolerance=0.0))
+        for _ in draw_round(generator, judge, order, Turn(PROMPT)):
             pass
 
     jobs: list[tuple[str, Callable[[], None], float]] = [

@@ -11,7 +11,7 @@ from typing import Any
 
 from emofeedback import __version__
 from emofeedback.evaluation.metrics import Interval
-from emofeedback.generators.memory import gpu_gigabytes
+from emofeedback.generators.pipelines.memory import gpu_gigabytes
 
 
 @dataclass(frozen=True, slots=True)

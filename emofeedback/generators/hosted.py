@@ -13,11 +13,11 @@ from huggingface_hub import InferenceClient
 from PIL import Image
 
 from emofeedback.errors import UserError
-from emofeedback.generators.emotion_words import with_emotion_words
-from emofeedback.generators.families import Recipe
+from emofeedback.generators.emotion.emotion_words import with_emotion_words
+from emofeedback.generators.pipelines.families import Recipe
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
-from emofeedback.serving import Patience, Refused, ServerFailed, check_status, host_of
+from emofeedback.servers.patience import Patience, Refused, ServerFailed, check_status, host_of
 
 logger = logging.getLogger(__name__)
 

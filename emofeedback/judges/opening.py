@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from emofeedback.chat_server import ChatServer, only_model
-from emofeedback.checksums import verify_folder
-from emofeedback.hub import HOSTED, hosted_key, hosted_parts, is_repo, split_revision
-from emofeedback.judges.loading import fetch, fingerprint, is_scene_judge, is_url
-from emofeedback.judges.lvlm import SceneJudge
-from emofeedback.judges.remote import RemoteJudge
-from emofeedback.judges.vision_language import VisionLanguageJudge
+from emofeedback.files.checksums import verify_folder
+from emofeedback.judges.local.vision_language import VisionLanguageJudge
+from emofeedback.judges.remote.remote_judge import RemoteJudge
+from emofeedback.judges.scene.scene_judge import SceneJudge
+from emofeedback.judges.sources import fetch, fingerprint, is_scene_judge, is_url
+from emofeedback.servers.chat import ChatServer, only_model
+from emofeedback.servers.hub import HOSTED, hosted_key, hosted_parts, is_repo, split_revision
 
 OpenJudge = SceneJudge | VisionLanguageJudge | RemoteJudge
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from emofeedback.json_reply import THINKING, Piece, json_object, loose_schema
 from emofeedback.records import Critique, Edit, Seen
+from emofeedback.servers.json_reply import THINKING, Piece, json_object, loose_schema
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Analysis = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]

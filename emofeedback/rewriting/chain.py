@@ -11,8 +11,8 @@ from typing import Protocol, get_args
 
 from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
+from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.records import Chain, ChainStep, Edit, Rewrite, StepName
-from emofeedback.revision import apply_edits
 from emofeedback.rewriting.concepts import Content, concept_of
 from emofeedback.rewriting.feeling import caption_affect
 from emofeedback.rewriting.viewers import Viewer

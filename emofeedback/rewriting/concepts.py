@@ -30,9 +30,15 @@ Key = tuple[str, str]
 """(aspect, concept) of the scene world; ("", words) of anything else."""
 
 KIND_OF: dict[str, Kind] = {
-    "place": "place", "time": "time", "season": "season", "weather": "weather", "light": "light",
-    "palette": "colour", "elements": "object", "subject": "object",
-}  # fmt: skip
+    "place": "place",
+    "time": "time",
+    "season": "season",
+    "weather": "weather",
+    "light": "light",
+    "palette": "colour",
+    "elements": "object",
+    "subject": "object",
+}
 GROUPS = (SKY_ELEMENTS, FAR_ELEMENTS, GROUND_ELEMENTS)
 _MORE_FEELINGS = """
     sad angry amused amusing awesome content contented exciting fearful scary scared frightening disgusting disgusted
@@ -199,8 +205,11 @@ def check(
 def content_kept(prompt: str, rewritten: str) -> bool:
     """Whether a rewritten prompt still says all that the prompt said: place, subjects, setting and strange words."""
     before, after = Content.of(prompt), parse(rewritten)
-    if any(getattr(before.mentions, aspect) != getattr(after, aspect) for aspect in ("place", *ASPECTS[:5])
-           if getattr(before.mentions, aspect) is not None):  # fmt: skip
+    if any(
+        getattr(before.mentions, aspect) != getattr(after, aspect)
+        for aspect in ("place", *ASPECTS[:5])
+        if getattr(before.mentions, aspect) is not None
+    ):
         return False
     if not set(before.mentions.subjects) <= set(after.subjects) or not set(before.mentions.elements) <= set(
         after.elements

@@ -9,16 +9,16 @@ from dataclasses import replace
 from itertools import zip_longest
 
 from emofeedback.affect import Affect
-from emofeedback.candidates import read_candidates
-from emofeedback.drawing import CancelFlag, Drawing, Progress, draw_pictures
+from emofeedback.loop.candidates import read_candidates
+from emofeedback.loop.drawing import CancelFlag, Drawing, Progress, draw_pictures
+from emofeedback.loop.prompt_edits import apply_edits
+from emofeedback.loop.rounds import Turn
 from emofeedback.protocols import Generator, Judge, Rewriter
 from emofeedback.records import Edit, Rewrite
-from emofeedback.revision import apply_edits
 from emofeedback.rewriting.concepts import Content, Key, check, concept_of
 from emofeedback.rewriting.embedded import MOST
 from emofeedback.rewriting.feeling import caption_affect
 from emofeedback.scenes.captions import parse
-from emofeedback.steering import Turn
 
 RELEVANCE = 0.6
 """Share of closeness against difference; 1 orders by closeness alone."""
@@ -93,7 +93,7 @@ def read_distances(
     Raises:
         Cancelled: `cancel` was set.
     """
-    [request] = replace(drawing, candidates=1).requests("", target, generator.preview_steps)
+    [request] = drawing.requests([("", drawing.seed)], target, generator.preview_steps)
     requests = [replace(request, prompt=rewrite.prompt) for rewrite in rewrites]
     pictures = [m for m in draw_pictures(generator, requests, cancel) if not isinstance(m, Progress)][0]
     read = read_candidates(judge, pictures, target)
@@ -103,7 +103,7 @@ def read_distances(
 def turn_of(rewrites: Sequence[Rewrite], prompt: str, seed: int, candidates: int) -> Turn:
     """Round 1 of the loop: its candidates share out the rewrites; the judge's reading then picks among them."""
     trials = {rewrite.prompt: rewrite.edits for rewrite in rewrites[: max(1, candidates)]}
-    return Turn(next(iter(trials), prompt), trials, seed=seed)
+    return Turn(next(iter(trials), prompt), trials, seeds=(seed,))
 
 
 def opening_turn(rewriter: Rewriter, prompt: str, target: Affect, seed: int, candidates: int) -> Turn:

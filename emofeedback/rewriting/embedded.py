@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofeedback.affect import EMOTIONS, Affect, emotion
+from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.records import ChainStep, Edit, StepName
-from emofeedback.revision import apply_edits
 from emofeedback.rewriting.chain import Task, felt_point, point_line
 from emofeedback.rewriting.concepts import (
     Concept,

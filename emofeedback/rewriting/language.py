@@ -11,12 +11,12 @@ from typing import Annotated, Any, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from emofeedback.errors import UserError
-from emofeedback.json_reply import json_object, loose_schema
 from emofeedback.records import ChainStep, StepName
 from emofeedback.rewriting.chain import Task, ViewerMissing, point_line
 from emofeedback.rewriting.concepts import Content, check, concept_of, content_kept
 from emofeedback.rewriting.viewers import KINDS, Kind, Viewer
-from emofeedback.templates import fill, plain, point_text
+from emofeedback.servers.json_reply import json_object, loose_schema
+from emofeedback.servers.question_files import fill, plain, point_text
 
 logger = logging.getLogger(__name__)
 
@@ -113,9 +113,13 @@ class LanguageThinker:
 
     def _emotion(self, viewer: Viewer, task: Task) -> ChainStep:
         question = fill(
-            PACKAGE, "emotion", viewer=said(viewer.who), temperament=said(viewer.temperament.words),
-            emotion=task.emotion(), target=point_text(task.target),
-        )  # fmt: skip
+            PACKAGE,
+            "emotion",
+            viewer=said(viewer.who),
+            temperament=said(viewer.temperament.words),
+            emotion=task.emotion(),
+            target=point_text(task.target),
+        )
         lines = (task.emotion(), point_line(task.target))
         return self._ask(viewer, task.seed, question, _Feels, lambda r: ChainStep("emotion", (*lines, line(r.feels))))
 
@@ -123,18 +127,28 @@ class LanguageThinker:
         near = [memory for memory in viewer.memories if memory.emotion == felt.lines[0].lower()]
         texts = "\n".join(f"- {said(m.about)}" for m in near or viewer.memories) or "- nothing"
         question = fill(
-            PACKAGE, "about", viewer=said(viewer.who), memories=texts, emotion=said(felt.lines[0]),
+            PACKAGE,
+            "about",
+            viewer=said(viewer.who),
+            memories=texts,
+            emotion=said(felt.lines[0]),
             feels=said(felt.lines[-1]),
-        )  # fmt: skip
+        )
         return self._ask(viewer, task.seed, question, _About, lambda r: ChainStep("about", (line(r.about),)))
 
     def _concepts(self, viewer: Viewer, task: Task, before: Sequence[ChainStep]) -> ChainStep:
         question = fill(
-            PACKAGE, "concepts", viewer=said(viewer.who), likes=said(", ".join(viewer.taste.likes) or "anything"),
-            dislikes=said(", ".join(viewer.taste.dislikes) or "nothing"), emotion=said(before[0].lines[0]),
-            target=point_text(task.target), about=said(" ".join(before[1].lines)),
-            prompt=said(task.prompt) or "anything: pure mood", kinds=", ".join(KINDS),
-        )  # fmt: skip
+            PACKAGE,
+            "concepts",
+            viewer=said(viewer.who),
+            likes=said(", ".join(viewer.taste.likes) or "anything"),
+            dislikes=said(", ".join(viewer.taste.dislikes) or "nothing"),
+            emotion=said(before[0].lines[0]),
+            target=point_text(task.target),
+            about=said(" ".join(before[1].lines)),
+            prompt=said(task.prompt) or "anything: pure mood",
+            kinds=", ".join(KINDS),
+        )
 
         def written(reply: _Concepts) -> ChainStep:
             lines = [concept_of(f"{item.kind}: {line(item.words)}").line() for item in reply.concepts]
@@ -146,7 +160,7 @@ class LanguageThinker:
         content = Content.of(task.prompt)
         question = fill(
             PACKAGE, "check", prompt=said(task.prompt) or "anything: pure mood", concepts=numbered(concepts.lines)
-        )  # fmt: skip
+        )
 
         def written(reply: _Check) -> ChainStep:
             dropped = {item.number - 1: line(item.why) for item in reply.drop}
@@ -163,9 +177,7 @@ class LanguageThinker:
         words = [concept_of(text).words for text in checked.lines if text]
         if not words:
             return ChainStep("prompt", (task.prompt or "a scene",), ("nothing was left to draw into it",))
-        question = fill(
-            PACKAGE, "prompt", prompt=said(task.prompt) or "anything: pure mood", concepts=numbered(words)
-        )  # fmt: skip
+        question = fill(PACKAGE, "prompt", prompt=said(task.prompt) or "anything: pure mood", concepts=numbered(words))
 
         def written(reply: _Prompt) -> ChainStep:
             prompt = line(reply.prompt)

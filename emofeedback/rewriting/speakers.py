@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from emofeedback.chat_server import ChatServer, Refused, ServerFailed
 from emofeedback.errors import UserError
 from emofeedback.rewriting.language import MAX_TOKENS, SpeakerFailed
+from emofeedback.servers.chat import ChatServer, Refused, ServerFailed
 
 TEMPERATURE = 0.8
 
@@ -31,9 +31,14 @@ class ServerSpeaker:
         for held in (True, False) if self._schema else (False,):
             try:
                 return self.server.ask(
-                    None, question, system=system, max_tokens=MAX_TOKENS,
-                    temperature=TEMPERATURE, seed=seed, schema=schema if held else None,
-                )[0].text  # fmt: skip
+                    None,
+                    question,
+                    system=system,
+                    max_tokens=MAX_TOKENS,
+                    temperature=TEMPERATURE,
+                    seed=seed,
+                    schema=schema if held else None,
+                )[0].text
             except Refused as refused:
                 if not held:
                     raise SpeakerFailed(str(refused)) from None

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.records import Edit
-from emofeedback.revision import apply_edits
 from emofeedback.scenes.captions import Mentions, parse
 from emofeedback.scenes.edits import GROUPS
 from emofeedback.scenes.grammar import ELEMENTS, Scene

@@ -1,1 +1,1 @@
-"""Training recipes of the bundled models and reward fine-tuning."""
+"""Recipes of the shipped models."""

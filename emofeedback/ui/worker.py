@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from emofeedback.errors import Cancelled
-from emofeedback.ui.desk import Models, Visit
+from emofeedback.ui.session import Models, Visit
 
 Post = Callable[[object], None]
 TICK = 1.0

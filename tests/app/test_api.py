@@ -18,10 +18,10 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from emofeedback.errors import UserError
+from emofeedback.finetuning.order import FinetuneOrder
 from emofeedback.settings import Settings
-from emofeedback.training.finetune_order import FinetuneOrder
-from emofeedback.ui import studio
-from emofeedback.ui.hosting import Hosting, Meter, Turnstile, _joins
+from emofeedback.ui import app as studio
+from emofeedback.ui.limits import Hosting, Meter, Turnstile, _joins
 
 NAMES = {"/generate", "/preview", "/estimate", "/sweep", "/feedback_run", "/redraw", "/fine_tune"}
 MOOD = {"valence": 0.6, "arousal": -0.4, "strength": 1, "seed": 5}
@@ -57,9 +57,13 @@ class Server:
     def __init__(self, folder: Path, hosting: Hosting | None = None) -> None:
         self.generator, self.jobs = FakeGenerator(), []
         self.page, self.address = studio.launch(
-            lambda: (self.generator, FakeJudge()), block=False, example=folder / "none", files=folder,
-            open_job=self.open_job, hosting=hosting,
-        )  # fmt: skip
+            lambda: (self.generator, FakeJudge()),
+            block=False,
+            example=folder / "none",
+            files=folder,
+            open_job=self.open_job,
+            hosting=hosting,
+        )
 
     def open_job(self, order: FinetuneOrder, judge: object, out: Path) -> Any:
         self.jobs.append(FakeJob(order, out))

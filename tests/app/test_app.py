@@ -14,20 +14,22 @@ from gradio_client.exceptions import AppError
 from emofeedback import build
 from emofeedback.affect import PRESETS, Affect
 from emofeedback.errors import Cancelled
-from emofeedback.loop import Finished, run_loop
+from emofeedback.files.run_json import candidate_name, run_json
+from emofeedback.files.storage import png_bytes, write_json, write_whole
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.prompt_edits import Choice, untouched
+from emofeedback.loop.rounds import TOLERANCE, Past, Rules
+from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.records import Critique, Edit, Reading, Run
-from emofeedback.revision import Choice, untouched
-from emofeedback.serialize import candidate_name, run_json
 from emofeedback.settings import Settings, checkpoint_folder
-from emofeedback.steering import TOLERANCE, Past
-from emofeedback.storage import png_bytes, write_json, write_whole
-from emofeedback.sweep import SweepProgress, plan, run_sweep
-from emofeedback.ui import cards, html, studio
-from emofeedback.ui.bench import Bench
-from emofeedback.ui.cards import Face
-from emofeedback.ui.circumplex import SIZE, mood_colour, place, plane
-from emofeedback.ui.desk import Models, Visits
-from emofeedback.ui.example import load_example
+from emofeedback.sweep.run_sweep import SweepProgress, plan, run_sweep
+from emofeedback.ui import app as studio
+from emofeedback.ui.create.example import load_example
+from emofeedback.ui.create.visit import Bench
+from emofeedback.ui.parts import cards, html
+from emofeedback.ui.parts.cards import Face
+from emofeedback.ui.parts.circumplex import SIZE, mood_colour, place, plane
+from emofeedback.ui.session import Models, Visits
 
 MOOD = {"valence": 0.6, "arousal": -0.4, "strength": 1, "seed": 5}
 
@@ -104,7 +106,7 @@ def test_the_plane_is_drawn_the_right_way_up() -> None:
 
 
 def _finished_run(prompt: str = "a boat") -> Run:
-    events = run_loop(FakeGenerator(), FakeJudge(), prompt, Affect(0.7, 0.1), rounds=2, candidates=2)
+    events = run_loop(FakeGenerator(), FakeJudge(), RunOrder(prompt, Affect(0.7, 0.1), Drawing(2), Rules(2)))
     return next(event.run for event in events if isinstance(event, Finished))
 
 
@@ -172,7 +174,7 @@ def test_a_branch_keeps_the_run_it_comes_from(tmp_path: Path) -> None:
     assert [run.title for run in bench.runs] == ["Run 1", "Run 2 · from round 1 of run 1"]
     assert bench.branch(9, tmp_path) is None and len(bench.runs) == 2
     turn = bench.turn(bench.next_prompt(), branch.past, share_out=True)
-    assert turn.base is rounds[0] and turn.prompt == rounds[1].prompt and turn.seed == 0
+    assert turn.base is rounds[0] and turn.prompt == rounds[1].prompt and turn.seeds[0] == 0
 
 
 def test_what_is_done_to_an_edit_makes_the_next_prompt_and_stays_with_its_round(tmp_path: Path) -> None:

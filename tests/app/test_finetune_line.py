@@ -7,9 +7,9 @@ import pytest
 from fakes_ui import FakeGenerator, FakeJudge
 
 from emofeedback.errors import UserError
-from emofeedback.ui.desk import Models, Visit
-from emofeedback.ui.finetune_bench import Line, Place, work
-from emofeedback.ui.hosting import Meter
+from emofeedback.ui.finetune.queue import Line, Place, work
+from emofeedback.ui.limits import Meter
+from emofeedback.ui.session import Models, Visit
 
 
 @pytest.fixture

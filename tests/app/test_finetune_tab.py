@@ -22,24 +22,35 @@ from tiny_finetune import HELD_OUT, PROMPTS, tiny_generator
 from emofeedback import build
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
+from emofeedback.finetuning.audit import Auditor
+from emofeedback.finetuning.job import FinetuneJob, job_settings, job_tasks
+from emofeedback.finetuning.job_store import read_record
+from emofeedback.finetuning.order import FinetuneOrder, lines
+from emofeedback.finetuning.policy.scene_policy import ScenePolicy
+from emofeedback.finetuning.rewards import AffectReward, CachedReader, ContentReward
+from emofeedback.finetuning.trainer import Finetuner
 from emofeedback.protocols import Judge
 from emofeedback.records import Picture, Reading
 from emofeedback.settings import Settings
-from emofeedback.training.audit import Auditor
-from emofeedback.training.finetune import Finetuner
-from emofeedback.training.finetune_job import FinetuneJob, job_settings, job_tasks
-from emofeedback.training.finetune_order import FinetuneOrder, lines
-from emofeedback.training.finetune_shelf import read_record
-from emofeedback.training.policy import ScenePolicy
-from emofeedback.training.rewards import AffectReward, CachedReader, ContentReward
-from emofeedback.ui import studio
-from emofeedback.ui.finetune_view import chart, pairs
+from emofeedback.ui import app as studio
+from emofeedback.ui.finetune.finetune_view import chart, pairs
 
 ORDER: dict[str, Any] = {
-    "source": "own", "prompts": "\n".join(PROMPTS), "region": "point", "valence": 0.7, "arousal": -0.7,
-    "objective": "awm", "minutes": 0, "updates": 2, "group": 4, "steps": 2, "learning_rate": 0.02, "seed": 0,
-    "held_out": "\n".join(HELD_OUT), "begin": None,
-}  # fmt: skip
+    "source": "own",
+    "prompts": "\n".join(PROMPTS),
+    "region": "point",
+    "valence": 0.7,
+    "arousal": -0.7,
+    "objective": "awm",
+    "minutes": 0,
+    "updates": 2,
+    "group": 4,
+    "steps": 2,
+    "learning_rate": 0.02,
+    "seed": 0,
+    "held_out": "\n".join(HELD_OUT),
+    "begin": None,
+}
 STATUS, CHARTS, PAIRS = 0, 1, 2
 KEPT: list[Path] = []  # where the page of these tests keeps jobs
 MOOD = ("a cat", 0.6, -0.4, 1, 5, 2)
@@ -60,9 +71,14 @@ def open_tiny(order: FinetuneOrder, judge: Judge, out: Path) -> FinetuneJob:
     """As build.build_finetune_job, with everything small and the colour as the reward."""
     torch.set_num_threads(1)
     settings = replace(
-        job_settings(order, judge), prompts=2, rank=4, audit_every=1, audit_pictures=2, audit_steps=2,
+        job_settings(order, judge),
+        prompts=2,
+        rank=4,
+        audit_every=1,
+        audit_pictures=2,
+        audit_steps=2,
         weights={"affect": 1.0, "content": 0.3},
-    )  # fmt: skip
+    )
     tasks = job_tasks(order)
     reader = CachedReader(judge)
     rewards = {"affect": AffectReward(reader), "content": ContentReward(reader)}
@@ -79,9 +95,12 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         patch.setenv("EMOFEEDBACK_DATA", str(folder / "data"))
         KEPT.append(folder / "data")
         page, address = studio.launch(
-            lambda: (tiny_generator(), ColourJudge()), block=False, example=folder / "none", files=folder,
+            lambda: (tiny_generator(), ColourJudge()),
+            block=False,
+            example=folder / "none",
+            files=folder,
             open_job=open_tiny,
-        )  # fmt: skip
+        )
     yield Client(address, verbose=False, download_files=str(folder / "client"))
     page.close()
 

@@ -12,20 +12,21 @@ from fakes_ui import FakeGenerator, FakeJudge
 from gradio_client import Client
 
 from emofeedback.affect import Affect
-from emofeedback.history import History
-from emofeedback.loop import run_loop
+from emofeedback.history.store import History
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Past, Rules
+from emofeedback.loop.run import RunOrder, run_loop
 from emofeedback.records import Run
-from emofeedback.steering import Past
-from emofeedback.sweep import Sweep, plan, run_sweep
-from emofeedback.ui import restore as restoring
-from emofeedback.ui import studio
-from emofeedback.ui.bench import Sheaf
-from emofeedback.ui.desk import Visits
-from emofeedback.ui.history_keep import Keeper, kept
-from emofeedback.ui.history_owner import COOKIE, head, owner_of
-from emofeedback.ui.history_tab import HistoryTab
-from emofeedback.ui.history_view import moment
-from emofeedback.ui.restore import CREATE, Restore
+from emofeedback.sweep.run_sweep import Sweep, plan, run_sweep
+from emofeedback.ui import app as studio
+from emofeedback.ui.create import restore as restoring
+from emofeedback.ui.create.restore import CREATE, Restore
+from emofeedback.ui.create.visit import Sheaf
+from emofeedback.ui.history.history_owner import COOKIE, head, owner_of
+from emofeedback.ui.history.history_tab import HistoryTab
+from emofeedback.ui.history.history_view import moment
+from emofeedback.ui.history.keeper import Keeper, kept
+from emofeedback.ui.session import Visits
 
 ANN, BEN = "a" * 32, "b" * 32
 
@@ -38,7 +39,7 @@ def request(cookie: str | None = ANN, session: str = "tab", username: str | None
 
 
 def run(prompt: str = "a boat", rounds: int = 2, target: Affect = Affect(0.7, 0.1)) -> Run:  # noqa: B008
-    *_, last = run_loop(FakeGenerator(), FakeJudge(), prompt, target, rounds=rounds, candidates=2, seed=5)
+    *_, last = run_loop(FakeGenerator(), FakeJudge(), RunOrder(prompt, target, Drawing(2, 5), Rules(rounds)))
     return last.run  # type: ignore[union-attr]
 
 
@@ -55,10 +56,15 @@ class Desk:
             with gr.Tabs() as tabs:
                 with gr.Tab("Create", id="create"):
                     self.controls: dict[str, Any] = {
-                        "prompt": gr.Textbox(), "valence": gr.Slider(-1, 1), "arousal": gr.Slider(-1, 1),
-                        "strength": gr.Slider(0, 2), "seed": gr.Number(minimum=0, maximum=2**31 - 1),
-                        "steps": gr.Slider(0, 50), "candidates": gr.Slider(1, 8), "rounds": gr.Slider(1, 6),
-                    }  # fmt: skip
+                        "prompt": gr.Textbox(),
+                        "valence": gr.Slider(-1, 1),
+                        "arousal": gr.Slider(-1, 1),
+                        "strength": gr.Slider(0, 2),
+                        "seed": gr.Number(minimum=0, maximum=2**31 - 1),
+                        "steps": gr.Slider(0, 50),
+                        "candidates": gr.Slider(1, 8),
+                        "rounds": gr.Slider(1, 6),
+                    }
                     randomize = gr.Checkbox()
                 with gr.Tab("History", id="history") as tab:
                     self.tab = HistoryTab(self.visits, self.keeper, self.restore, tab)

@@ -17,9 +17,9 @@ from PIL import Image
 
 from emofeedback import build
 from emofeedback.errors import UserError
-from emofeedback.pictures import open_picture
-from emofeedback.ui import studio
-from emofeedback.ui.hosting import Hosting
+from emofeedback.files.open_picture import open_picture
+from emofeedback.ui import app as studio
+from emofeedback.ui.limits import Hosting
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 SECRET = "top secret"
@@ -33,9 +33,12 @@ class Target:
         self.data.mkdir()
         self.secret.write_text(SECRET)
         self.page, self.address = studio.launch(
-            lambda: (FakeGenerator(), FakeJudge()), block=False, example=folder / "none", files=self.data,
+            lambda: (FakeGenerator(), FakeJudge()),
+            block=False,
+            example=folder / "none",
+            files=self.data,
             hosting=Hosting(max_upload_mb=1),
-        )  # fmt: skip
+        )
         self.client = Client(self.address, verbose=False, download_files=str(folder / "client"))
 
     def call(self, name: str, data: list[Any]) -> tuple[bool, str]:

@@ -12,17 +12,19 @@ from fakes_ui import FakeGenerator, FakeJudge
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.history import History
-from emofeedback.loop import run_loop
-from emofeedback.png_settings import read_settings
-from emofeedback.ui import studio
-from emofeedback.ui.create_tab import CreateTab
-from emofeedback.ui.desk import Models, Visits
-from emofeedback.ui.history_keep import Keeper
-from emofeedback.ui.history_owner import COOKIE
-from emofeedback.ui.history_tab import HistoryTab
-from emofeedback.ui.restore import Restore
-from emofeedback.ui.sweep_tab import SweepTab
+from emofeedback.files.png_settings import read_settings
+from emofeedback.history.store import History
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Rules
+from emofeedback.loop.run import RunOrder, run_loop
+from emofeedback.ui import app as studio
+from emofeedback.ui.create.create_tab import CreateTab
+from emofeedback.ui.create.restore import Restore
+from emofeedback.ui.history.history_owner import COOKIE
+from emofeedback.ui.history.history_tab import HistoryTab
+from emofeedback.ui.history.keeper import Keeper
+from emofeedback.ui.session import Models, Visits
+from emofeedback.ui.sweep.sweep_tab import SweepTab
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 TRICKS = ["../../../etc/passwd", "/etc/passwd", "..%2f..%2fetc", "a\0b", "", "x" * 5000, SCRIPT, "' OR 1=1 --"]
@@ -69,7 +71,7 @@ def refused(call: Callable[[], Any]) -> str:
 
 @pytest.mark.parametrize("key", TRICKS)
 def test_keys_of_history_are_only_looked_up(desk: Desk, key: str) -> None:
-    *_, last = run_loop(FakeGenerator(), FakeJudge(), "a boat", Affect(0.7, 0.1), rounds=1, candidates=1)
+    *_, last = run_loop(FakeGenerator(), FakeJudge(), RunOrder("a boat", Affect(0.7, 0.1), Drawing(1), Rules(1)))
     desk.keeper("visitor:somebody", last.run)  # type: ignore[union-attr]
     desk.keeper.settle()
     h, before = desk.history, sorted(desk.folder.rglob("*.png"))
@@ -128,9 +130,13 @@ def test_a_path_and_a_mode_that_no_control_gives(desk: Desk) -> None:
     c = desk.sweep.controls
     base = {item: getattr(item, "value", None) for item in vars(c).values() if not isinstance(item, dict)}
     for changed in (
-        {c.mode: SCRIPT}, {c.grid: 10**9}, {c.prompt: "x" * 10**5}, {c.mode: "Path", c.path: "nan,nan inf,0"},
-        {c.mode: "Blend", c.first: "../../etc"}, {c.animation: "/etc/passwd"},
-    ):  # fmt: skip
+        {c.mode: SCRIPT},
+        {c.grid: 10**9},
+        {c.prompt: "x" * 10**5},
+        {c.mode: "Path", c.path: "nan,nan inf,0"},
+        {c.mode: "Blend", c.first: "../../etc"},
+        {c.animation: "/etc/passwd"},
+    ):
         assert refused(lambda changed=changed: list(desk.sweep.run(base | changed, desk.who)))
 
 
@@ -161,8 +167,14 @@ def test_listeners_of_the_page_are_no_endpoints(tmp_path: Path) -> None:
     try:
         named = httpx.get(f"{address}gradio_api/info").json()
         assert set(named["named_endpoints"]) <= {
-            "/generate", "/preview", "/estimate", "/sweep", "/feedback_run", "/redraw", "/fine_tune",
-        }  # fmt: skip
+            "/generate",
+            "/preview",
+            "/estimate",
+            "/sweep",
+            "/feedback_run",
+            "/redraw",
+            "/fine_tune",
+        }
         assert not named.get("unnamed_endpoints")
     finally:
         page.close()

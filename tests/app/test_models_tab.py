@@ -9,14 +9,14 @@ import gradio as gr
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
 
+from emofeedback.deploy.models import ModelShelf
 from emofeedback.errors import UserError
-from emofeedback.hub import Download, OnDownload
-from emofeedback.models import ModelShelf
-from emofeedback.ui import studio
-from emofeedback.ui.desk import Models, Visits
-from emofeedback.ui.hosting import Hosting
-from emofeedback.ui.models_tab import ModelsTab, card, choices, download_line
-from emofeedback.ui.wardrobe import Garment, Wardrobe
+from emofeedback.servers.hub import Download, OnDownload
+from emofeedback.ui import app as studio
+from emofeedback.ui.adapters import Garment, Wardrobe
+from emofeedback.ui.limits import Hosting
+from emofeedback.ui.models.models_tab import ModelsTab, card, choices, download_line
+from emofeedback.ui.session import Models, Visits
 
 QUIET: Callable[[str, OnDownload], None] = lambda name, progress: None  # noqa: E731
 

@@ -14,16 +14,17 @@ from fakes_ui import FakeGenerator, FakeJudge
 from PIL import Image
 
 from emofeedback.affect import emotion
-from emofeedback.drawing import Drawing
 from emofeedback.errors import UserError
-from emofeedback.png_settings import read_settings
+from emofeedback.files.png_settings import read_settings
+from emofeedback.files.storage import png_bytes
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Rules
 from emofeedback.records import PictureRequest, VisualPrompt
-from emofeedback.storage import png_bytes
-from emofeedback.ui.create_layout import controls
-from emofeedback.ui.desk import Models, Visits
-from emofeedback.ui.order import Order
-from emofeedback.ui.references_panel import ELSEWHERE, FOUND, NEAREST, NOTHING, Pin, ReferencesPanel
-from emofeedback.ui.restore import CREATE, VISUAL, Restore
+from emofeedback.ui.create.create_layout import controls
+from emofeedback.ui.create.create_order import CreateOrder
+from emofeedback.ui.create.references_panel import ELSEWHERE, FOUND, NEAREST, NOTHING, Pin, ReferencesPanel
+from emofeedback.ui.create.restore import CREATE, VISUAL, Restore
+from emofeedback.ui.session import Models, Visits
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from tiny_visual import WORDS, tiny_bank
@@ -53,14 +54,18 @@ def panel(tmp_path: Path) -> ReferencesPanel:
     return panel_of(tmp_path)
 
 
-def order() -> Order:
-    return Order(PROMPT, FEAR, 2, 1.0, Drawing(2, 3), "same_seed", 0.1, 1)
+def order() -> CreateOrder:
+    return CreateOrder(PROMPT, FEAR, Drawing(2, 3), Rules(2, 0.1, 1))
 
 
 def knobs(
-    on: bool = True, emotion: str = NEAREST, weights: tuple[float, ...] = (1, 1, 1), own: Any = None,
-    negative: str = NOTHING, pin: Pin = FOUND,
-) -> list[Any]:  # fmt: skip
+    on: bool = True,
+    emotion: str = NEAREST,
+    weights: tuple[float, ...] = (1, 1, 1),
+    own: Any = None,
+    negative: str = NOTHING,
+    pin: Pin = FOUND,
+) -> list[Any]:
     return [on, 1.2, emotion, negative, *weights, own, 1.0, pin]
 
 
@@ -148,9 +153,13 @@ def put_in(panel: ReferencesPanel, offer: dict[str, Any], now: list[Any]) -> tup
 
 @pytest.mark.parametrize(
     "visual",
-    [VisualPrompt(0.7), VisualPrompt(1.5, "awe", negative="disgust"), VisualPrompt(1.0, None, ((20, 0.5), (2, 0.5))),
-     VisualPrompt(0.4, "fear", ((1, 0.25),), negative="awe")],
-)  # fmt: skip
+    [
+        VisualPrompt(0.7),
+        VisualPrompt(1.5, "awe", negative="disgust"),
+        VisualPrompt(1.0, None, ((20, 0.5), (2, 0.5))),
+        VisualPrompt(0.4, "fear", ((1, 0.25),), negative="awe"),
+    ],
+)
 def test_a_pictures_visual_prompt_is_put_into_the_page(panel: ReferencesPanel, visual: VisualPrompt) -> None:
     question, then = put_in(panel, offer_of(visual), knobs(on=False, emotion="anger", weights=(0, 1, 1)))
     assert "Guide by pictures</th><td>off</td><td><b>on" in question and "Weight 1" in question

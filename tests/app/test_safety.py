@@ -10,11 +10,14 @@ from gradio_client.exceptions import AppError
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.loop import Finished, run_loop
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Rules
+from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.protocols import SafetyChecked
 from emofeedback.records import Picture, PictureRequest
-from emofeedback.ui import cards, studio
-from emofeedback.ui.hosting import Hosting
+from emofeedback.ui import app as studio
+from emofeedback.ui.limits import Hosting
+from emofeedback.ui.parts import cards
 from emofeedback.ui.safety import BLANK, guarded
 
 
@@ -38,7 +41,7 @@ def test_flagged_pictures_are_blank_unread_and_not_chosen() -> None:
     assert flagged.image.getcolors() == [(flagged.image.width * flagged.image.height, BLANK)]
     first, second = judge.read([flagged, fine])
     assert first is None and second is not None
-    *_, last = run_loop(generator, judge, "a boat", Affect(0.7, 0.1), rounds=2, candidates=3, seed=1)
+    *_, last = run_loop(generator, judge, RunOrder("a boat", Affect(0.7, 0.1), Drawing(3, 1), Rules(2)))
     assert isinstance(last, Finished)
     for done in last.run.rounds:
         assert not done.best().picture.withheld
@@ -71,9 +74,12 @@ def test_a_generator_without_a_checker_is_left_alone() -> None:
 @pytest.mark.parametrize("public", [True, False])
 def test_only_a_public_host_asks_the_checker(public: bool, tmp_path: Path) -> None:
     page, address = studio.launch(
-        lambda: (Checked(), FakeJudge()), block=False, example=tmp_path / "none", files=tmp_path,
+        lambda: (Checked(), FakeJudge()),
+        block=False,
+        example=tmp_path / "none",
+        files=tmp_path,
         hosting=Hosting(public=public),
-    )  # fmt: skip
+    )
     try:
         client = Client(address, verbose=False, download_files=str(tmp_path))
         client.predict("a boat", 0.5, 0.5, seed=2, api_name="/generate")

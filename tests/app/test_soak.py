@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
 
+from emofeedback.deploy.soak import Tally, memory_of, soak
 from emofeedback.errors import UserError
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
-from emofeedback.soak import Tally, memory_of, soak
-from emofeedback.ui import studio
+from emofeedback.ui import app as studio
 
 
 def test_twenty_users_at_once(tmp_path: Path) -> None:

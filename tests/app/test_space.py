@@ -20,13 +20,14 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.cli import main
-from emofeedback.drawing import Progress, draw_pictures
+from emofeedback.deploy.space import MAX_BYTES, ROOT, requirements, write_space
+from emofeedback.deploy.zero_gpu import on_zero_gpu
 from emofeedback.errors import Cancelled, UserError
-from emofeedback.loop import Finished, run_loop
+from emofeedback.loop.drawing import Drawing, Progress, draw_pictures
+from emofeedback.loop.rounds import Rules
+from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.records import PictureRequest
 from emofeedback.settings import Settings, checkpoint_folder
-from emofeedback.space import MAX_BYTES, ROOT, requirements, write_space
-from emofeedback.zero_gpu import on_zero_gpu
 
 BUNDLED = [checkpoint_folder(Settings(), name) for name in ("scene-generator", "scene-judge")]
 needs_models = pytest.mark.skipif(
@@ -62,9 +63,15 @@ def test_only_what_is_needed_is_there(checkout: Path, tmp_path: Path) -> None:
     write_space(tmp_path / "cpu", "cpu-basic", root=checkout)
     names = {p.relative_to(tmp_path / "cpu").as_posix() for p in (tmp_path / "cpu").rglob("*") if p.is_file()}
     assert names == {
-        "README.md", "app.py", "LICENSE", "NOTICE", "requirements.txt", "emofeedback/__init__.py",
-        "checkpoints/scene-generator/model.safetensors", "checkpoints/scene-judge/model.safetensors",
-    }  # fmt: skip
+        "README.md",
+        "app.py",
+        "LICENSE",
+        "NOTICE",
+        "requirements.txt",
+        "emofeedback/__init__.py",
+        "checkpoints/scene-generator/model.safetensors",
+        "checkpoints/scene-judge/model.safetensors",
+    }
     write_space(tmp_path / "gpu", "l4x1", root=checkout)
     assert (tmp_path / "gpu" / "checkpoints" / "scene-rater").is_dir()
     front = (tmp_path / "gpu" / "README.md").read_text().split("---")[1]
@@ -113,9 +120,13 @@ def test_the_app_starts_from_exactly_that_folder(tmp_path: Path) -> None:
         port = probe.getsockname()[1]
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("EMOFEEDBACK_", "GRADIO_"))}
     environ |= {
-        "PYTHONPATH": str(space.folder), "GRADIO_SERVER_PORT": str(port), "SPACE_ID": "me/it",
-        "GRADIO_TEMP_DIR": str(tmp_path / "gradio"), "EMOFEEDBACK_THREADS": "1", "HF_HUB_OFFLINE": "1",
-    }  # fmt: skip
+        "PYTHONPATH": str(space.folder),
+        "GRADIO_SERVER_PORT": str(port),
+        "SPACE_ID": "me/it",
+        "GRADIO_TEMP_DIR": str(tmp_path / "gradio"),
+        "EMOFEEDBACK_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
     with open(tmp_path / "log", "wb") as log:
         app = subprocess.Popen([sys.executable, "app.py"], cwd=space.folder, env=environ, stdout=log, stderr=log)
     try:
@@ -209,7 +220,7 @@ def test_a_run_goes_through_the_fork_and_comes_back_whole() -> None:
 
 
 def _run(generator: Any, judge: Any) -> Any:
-    events = run_loop(generator, judge, "a boat", Affect(0.7, 0.1), rounds=2, candidates=2)
+    events = run_loop(generator, judge, RunOrder("a boat", Affect(0.7, 0.1), Drawing(2), Rules(2)))
     return next(event.run for event in events if isinstance(event, Finished))
 
 

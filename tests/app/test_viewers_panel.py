@@ -11,15 +11,16 @@ import pytest
 from fakes_ui import FakeGenerator, FakeJudge
 
 from emofeedback.affect import Affect, emotion
-from emofeedback.drawing import Drawing
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Rules
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
 from emofeedback.rewriting.viewers import MAX_VIEWERS, load_viewers
-from emofeedback.ui import studio
-from emofeedback.ui.create_layout import controls
-from emofeedback.ui.desk import Models, Visits
-from emofeedback.ui.order import Order
-from emofeedback.ui.viewers_panel import ViewersPanel
+from emofeedback.ui import app as studio
+from emofeedback.ui.create.create_layout import controls
+from emofeedback.ui.create.create_order import CreateOrder
+from emofeedback.ui.create.viewers_panel import ViewersPanel
+from emofeedback.ui.session import Models, Visits
 
 PROMPT, FEAR = "a lighthouse by the sea", emotion("fear")
 MEMORIES = "fear: fog over the graves\n\nawe: a moon"
@@ -46,8 +47,8 @@ def ask(panel: ViewersPanel) -> Ask:
     return press
 
 
-def order(prompt: str = PROMPT, at: Affect = FEAR, candidates: int = 4) -> Order:
-    return Order(prompt, at, 2, 1.0, Drawing(candidates, 3), "same_seed", 0.1, 1)
+def order(prompt: str = PROMPT, at: Affect = FEAR, candidates: int = 4) -> CreateOrder:
+    return CreateOrder(prompt, at, Drawing(candidates, 3), Rules(2, 0.1, 1))
 
 
 def event(**data: Any) -> Any:
@@ -103,7 +104,7 @@ def test_what_is_taken_opens_round_one_until_the_words_change(panel: ViewersPane
     assert on is True and "2 rewrites" in told
     chosen = {panel.of(visit).chains[i].viewer for i in (0, 2)}
     first = panel.contribute(visit, order()).first
-    assert first is not None and len(first.trials) == 2 and first.seed == 3
+    assert first is not None and len(first.trials) == 2 and first.seeds == (3,)
     words = {rewrite.prompt for rewrite in panel.of(visit).used}
     assert set(first.trials) == words and {r.viewers[0] for r in panel.of(visit).used} == chosen
     other = panel.contribute(visit, order("a cat by a lake")).first
@@ -173,10 +174,17 @@ def test_ones_own_viewer_is_a_file_for_the_folder_of_viewers(panel: ViewersPanel
 
 @pytest.mark.parametrize(
     ("at", "value", "sentence"),
-    [(0, "", "name"), (0, "<b>", "name"), (1, None, "who this is"), (2, " ", "temperament"),
-     (5, "fog", "Begin each memory"), (5, "boredom: fog", "Begin each memory"), (5, "fear: ", "memories"),
-     (6, "x" * 200, "likes")],
-)  # fmt: skip
+    [
+        (0, "", "name"),
+        (0, "<b>", "name"),
+        (1, None, "who this is"),
+        (2, " ", "temperament"),
+        (5, "fog", "Begin each memory"),
+        (5, "boredom: fog", "Begin each memory"),
+        (5, "fear: ", "memories"),
+        (6, "x" * 200, "likes"),
+    ],
+)
 def test_a_form_filled_in_wrongly_is_told(panel: ViewersPanel, at: int, value: Any, sentence: str) -> None:
     fields = [*NEW]
     fields[at] = value

@@ -13,11 +13,11 @@ from fakes_ui import FakeGenerator, FakeJudge
 
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest, VisualPrompt
-from emofeedback.ui.create_tab import CreateTab
-from emofeedback.ui.desk import Models, Visits
-from emofeedback.ui.references_panel import FOUND, NEAREST, NOTHING, ReferencesPanel
-from emofeedback.ui.sweep_layout import SHEET
-from emofeedback.ui.sweep_tab import SweepTab
+from emofeedback.ui.create.create_tab import CreateTab
+from emofeedback.ui.create.references_panel import FOUND, NEAREST, NOTHING, ReferencesPanel
+from emofeedback.ui.session import Models, Visits
+from emofeedback.ui.sweep.sweep_layout import SHEET
+from emofeedback.ui.sweep.sweep_tab import SweepTab
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from tiny_visual import WORDS, tiny_bank
@@ -65,8 +65,11 @@ class Page:
 
     def draw_sheet(self, on: bool, strength: float = 0.7) -> list[Any]:
         c = self.sweep.controls
-        data = {control: getattr(control, "value", None) for control in vars(c).values()
-                if isinstance(control, gr.Component)}  # fmt: skip
+        data = {
+            control: getattr(control, "value", None)
+            for control in vars(c).values()
+            if isinstance(control, gr.Component)
+        }
         changed = {c.mode: SHEET, c.grid: 3, c.visual: on, c.visual_strength: strength, c.animation: ""}
         return list(self.sweep.run(data | changed, REQUEST))
 

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from emofeedback.history import History
+from emofeedback.history.store import History
 from emofeedback.protocols import Generator, Judge
-from emofeedback.ui import studio
-from emofeedback.ui.history_keep import Keeper
+from emofeedback.ui import app as studio
+from emofeedback.ui.history.keeper import Keeper
 
 
 @contextmanager

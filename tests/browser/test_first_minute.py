@@ -14,7 +14,7 @@ from steps import cards, says, wait_for
 
 from emofeedback.affect import Affect
 from emofeedback.records import Attempt, Critique, Edit
-from emofeedback.ui.studio import EXAMPLE
+from emofeedback.ui.app import EXAMPLE
 
 pytestmark = pytest.mark.browser
 FOLD = 900  # height of the page in pixels: what lies above is seen without scrolling

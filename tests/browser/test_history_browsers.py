@@ -8,7 +8,7 @@ from fakes_ui import FakeGenerator, FakeJudge
 from served import keeper_in
 from steps import run_rounds, says, wait_for
 
-from emofeedback.ui.studio import launch
+from emofeedback.ui.app import launch
 
 SHOWN = "document.querySelectorAll('#history-gallery img').length"
 

@@ -11,7 +11,7 @@ from steps import open_more, says, set_number, stands_at, wait_for
 
 from emofeedback import build
 from emofeedback.affect import emotion
-from emofeedback.png_settings import read_settings
+from emofeedback.files.png_settings import read_settings
 from emofeedback.settings import Settings
 
 pytestmark = pytest.mark.browser
@@ -36,8 +36,12 @@ def drawn(page: Any, name: str, folder: Path) -> Path:
     set_number(page, "Valence", at.valence)
     set_number(page, "Arousal", at.arousal)
     stands_at(page, at.valence, at.arousal)
-    wait_for(page, f"document.querySelectorAll('#reference-cards figure').length === 3 && "
-                   f"document.querySelector('#reference-cards').innerText.includes('{name}')", SLOW)  # fmt: skip
+    wait_for(
+        page,
+        f"document.querySelectorAll('#reference-cards figure').length === 3 && "
+        f"document.querySelector('#reference-cards').innerText.includes('{name}')",
+        SLOW,
+    )
     page.click("#ask-viewers")
     says(page, "8 chains", "#viewers-status", SLOW)
     page.click("#run")

@@ -8,7 +8,7 @@ from fakes_ui import FakeGenerator, FakeJudge
 from served import served
 from steps import cards, open_more, says, set_number
 
-from emofeedback.ui.hosting import Hosting
+from emofeedback.ui.limits import Hosting
 
 pytestmark = pytest.mark.browser
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from emofeedback.evaluation.shapes import NO_MEMORY
-from emofeedback.generators.memory import free_memory
-from emofeedback.training.shape_benchmark import SCALES, Shapes, all_parts, measure_shapes
+from emofeedback.evaluation.shapes.shape_benchmark import SCALES, Shapes, all_parts, measure_shapes
+from emofeedback.evaluation.shapes.speed import NO_MEMORY
+from emofeedback.generators.pipelines.memory import free_memory
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 LARGE = 30 * 2**30  # bytes that hold every shape at 512 pixels

@@ -6,7 +6,7 @@ import pytest
 from opened_pipelines import FLOW, generator_of
 from tiny_pipelines import FAMILIES
 
-from emofeedback.generators.pipelines import PipelineGenerator
+from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from tiny_finetune import job
 
-from emofeedback.training.finetune_processes import Processes
+from emofeedback.finetuning.processes import Processes
 
 
 def main(out: str, updates: str) -> None:

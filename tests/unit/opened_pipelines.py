@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from tiny_pipelines import SIZE, save
 
 from emofeedback.build import build_generator
-from emofeedback.generators.pipelines import PipelineGenerator
+from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 from emofeedback.records import PictureRequest
 from emofeedback.settings import Settings
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from emofeedback.errors import UserError
-from emofeedback.training.advantages import group_advantages
+from emofeedback.finetuning.advantages import group_advantages
 
 NAN = float("nan")
 

@@ -5,8 +5,8 @@ import random
 import re
 
 from emofeedback.affect import Affect
+from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.records import Critique, Edit
-from emofeedback.revision import apply_edits
 from emofeedback.scenes.advice import CLOSE, MAX_EDITS, advise, critique_to_json
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import ASPECTS, describe, parse, random_aspects, vocabulary
@@ -82,8 +82,9 @@ def test_a_prompt_that_names_another_value_is_replaced_not_doubled() -> None:
 
 
 def test_json_form() -> None:
-    critique = Critique("It is too calm.", ("fog",), (Edit("replace", "at night", "at dawn"), Edit("add", new="x"),
-                                                       Edit("remove", "y")))  # fmt: skip
+    critique = Critique(
+        "It is too calm.", ("fog",), (Edit("replace", "at night", "at dawn"), Edit("add", new="x"), Edit("remove", "y"))
+    )
     assert critique_to_json(critique) == (
         '{"analysis": "It is too calm.", "carries": ["fog"], "edits": '
         '[{"replace": "at night", "with": "at dawn"}, {"add": "x"}, {"remove": "y"}]}'

@@ -12,10 +12,10 @@ from transformers import AutoModelForImageTextToText
 
 from emofeedback.affect import Affect
 from emofeedback.build import build_generator, build_judge
-from emofeedback.checksums import CHECKSUMS, PICKLED
 from emofeedback.errors import UserError
-from emofeedback.generators.diffusion import SceneDiffusionGenerator
-from emofeedback.judges.lvlm import SceneJudge
+from emofeedback.files.checksums import CHECKSUMS, PICKLED
+from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
+from emofeedback.judges.scene.scene_judge import SceneJudge
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import Attempt, Picture, PictureRequest
 from emofeedback.scenes.draw.render import render

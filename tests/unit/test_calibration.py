@@ -16,7 +16,8 @@ from PIL import Image
 from emofeedback.affect import Affect, to_scale
 from emofeedback.cli import main
 from emofeedback.errors import UserError
-from emofeedback.evaluation.protocol_ratings import concordance, cross_validated, load_ratings, parse_scale
+from emofeedback.evaluation.protocols.human_ratings import concordance, cross_validated, load_ratings, parse_scale
+from emofeedback.files.run_json import reading_json
 from emofeedback.judges.calibration import (
     AxisMap,
     CalibratedJudge,
@@ -27,7 +28,6 @@ from emofeedback.judges.calibration import (
     load_calibration,
 )
 from emofeedback.records import Picture, PictureRequest, Reading
-from emofeedback.serialize import reading_json
 
 IDENTITY = AxisMap("affine", (-1.0, 1.0), (-1.0, 1.0))
 
@@ -126,9 +126,17 @@ def test_a_calibration_survives_its_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"format": 2}, {"judge": ""}, {"method": "cubic"}, {"valence": {"x": [0, 0], "y": [0, 1]}}, {"extra": 1},
-     {"valence": {"x": [0, 1], "y": [0]}}, {"arousal": {"x": [0, 1, 2], "y": [0, 1, 2]}}, {"valence": None}],
-)  # fmt: skip
+    [
+        {"format": 2},
+        {"judge": ""},
+        {"method": "cubic"},
+        {"valence": {"x": [0, 0], "y": [0, 1]}},
+        {"extra": 1},
+        {"valence": {"x": [0, 1], "y": [0]}},
+        {"arousal": {"x": [0, 1, 2], "y": [0, 1, 2]}},
+        {"valence": None},
+    ],
+)
 def test_a_damaged_calibration_is_refused(change: dict[str, object], tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text(json.dumps({**calibration().as_json(), **change}))
     with pytest.raises(UserError, match="not a calibration or is damaged"):

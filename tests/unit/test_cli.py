@@ -15,7 +15,7 @@ from PIL import Image
 
 from emofeedback.cli import main
 from emofeedback.errors import UserError
-from emofeedback.evaluation.protocol_ablation import ARMS
+from emofeedback.evaluation.protocols.ablation import ARMS
 from emofeedback.records import Picture, Reading, VisualPrompt
 
 ROOT = Path(__file__).resolve().parents[2]

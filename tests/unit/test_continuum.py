@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from emofeedback.affect import EMOTIONS, Affect
-from emofeedback.animation import FADE, animate, format_of, has_mp4, timeline
-from emofeedback.continuum import (
+from emofeedback.errors import Cancelled, UserError
+from emofeedback.judges.occlusion import regions, sentences
+from emofeedback.records import Picture, Reading
+from emofeedback.sweep.animation import FADE, animate, format_of, has_mp4, timeline
+from emofeedback.sweep.plane import (
     along,
     blend,
     continuity,
@@ -29,11 +32,8 @@ from emofeedback.continuum import (
     shares,
     sheet_continuity,
 )
-from emofeedback.errors import Cancelled, UserError
-from emofeedback.occlusion import regions, sentences
-from emofeedback.records import Picture, Reading
-from emofeedback.sheets import board_of, sheet
-from emofeedback.sweep import Sweep, SweepProgress, plan, run_sweep, write_sweep
+from emofeedback.sweep.run_sweep import Sweep, SweepProgress, plan, run_sweep, write_sweep
+from emofeedback.sweep.sheets import board_of, sheet
 
 GRAYS = [Image.new("RGB", (64, 64), (v, v, v)) for v in (0, 64, 128, 255)]
 
@@ -133,8 +133,9 @@ def test_every_press_on_a_strip_finds_its_picture(count: int) -> None:
 
 
 def test_a_press_beside_a_sheet_finds_nothing() -> None:
-    pictures = [[Picture(Image.new("RGB", (32, 32)), r, "m", 0.0) for r in requests_for("x", row, 3)]
-                for row in grid_affects(3)]  # fmt: skip
+    pictures = [
+        [Picture(Image.new("RGB", (32, 32)), r, "m", 0.0) for r in requests_for("x", row, 3)] for row in grid_affects(3)
+    ]
     board = board_of(pictures)
     assert board.index_at(10, 10) is None  # the labels at the left
     assert board.index_at(*(c + 1 for c in board.corner(5))) == 5

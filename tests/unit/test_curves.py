@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from emofeedback.training.curves import curve_svg, read_log, write_curve
+from emofeedback.training.common.curves import curve_svg, read_log, write_curve
 
 
 def test_a_falling_loss_is_drawn_from_high_left_to_low_right() -> None:

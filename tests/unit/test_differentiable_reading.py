@@ -4,10 +4,10 @@ import pytest
 import torch
 from test_judge_tiny import SIZE, judge  # noqa: F401 (a fixture)
 
-from emofeedback.judges.language import ASPECTS
-from emofeedback.judges.lvlm import SceneJudge, named_content
-from emofeedback.training.finetune_settings import scene_prompts
-from emofeedback.training.rewards import DifferentiableAffect, DifferentiableReading
+from emofeedback.finetuning.job_settings import scene_prompts
+from emofeedback.finetuning.rewards import DifferentiableAffect, DifferentiableReading
+from emofeedback.judges.scene.judge_language import ASPECTS
+from emofeedback.judges.scene.scene_judge import SceneJudge, named_content
 
 PROMPT = next(p for p in scene_prompts(20, 0, "train") if all(named_content(p)))
 SURE = 40.0  # a logit that makes an answer certain

@@ -18,24 +18,37 @@ from torch import Tensor
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
+from emofeedback.finetuning.policy.scene_policy import ScenePolicy
 from emofeedback.flow.schedule import sigmas
-from emofeedback.generators.diffusion import SceneDiffusionGenerator
-from emofeedback.generators.few_step import FACTS, FEW_STEP, FewStep, read_few_step
+from emofeedback.generators.scene.few_step import FACTS, FEW_STEP, FewStep, read_few_step
+from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.records import PictureRequest
-from emofeedback.training.distill import Distiller, DistillRecipe, train_few_step
-from emofeedback.training.distill_data import TrajectoryCache, TrajectoryPlan, make_trajectories, request_at
-from emofeedback.training.distill_export import export_few_step, install_few_step, with_section
-from emofeedback.training.distill_student import Student, chord_loss, chord_points
-from emofeedback.training.export import export_generator
-from emofeedback.training.policy import ScenePolicy
+from emofeedback.training.few_step.distillation import Distiller, DistillRecipe, train_few_step
+from emofeedback.training.few_step.student import Student, chord_loss, chord_points
+from emofeedback.training.few_step.student_export import export_few_step, install_few_step, with_section
+from emofeedback.training.few_step.trajectories import TrajectoryCache, TrajectoryPlan, make_trajectories, request_at
+from emofeedback.training.generator.generator_export import export_generator
 
 K = 2
 RECIPE = DistillRecipe(steps=K, rank=4, batch=4, rate=1e-2, log_steps=1)
 FACT_VALUES: dict[str, float | int | str] = {
-    "base": "x", "guidance": 3.0, "emotion_guidance": 3.0, "teacher_steps": 4, "trajectories": 8, "rank": 4,
-    "updates": 1, "batch": 4, "minutes": 0.1, "loss": 0.5, "distance": 0.1, "distance_guided": 0.2,
-    "distance_unguided": 0.3, "seed": 0, "threads": 1, "command": "train few-step",
-}  # fmt: skip
+    "base": "x",
+    "guidance": 3.0,
+    "emotion_guidance": 3.0,
+    "teacher_steps": 4,
+    "trajectories": 8,
+    "rank": 4,
+    "updates": 1,
+    "batch": 4,
+    "minutes": 0.1,
+    "loss": 0.5,
+    "distance": 0.1,
+    "distance_guided": 0.2,
+    "distance_unguided": 0.3,
+    "seed": 0,
+    "threads": 1,
+    "command": "train few-step",
+}
 AFFECT = Affect(0.5, -0.5)
 PREVIEWS = [PictureRequest(prompt, AFFECT, seed, steps=K) for seed, prompt in enumerate(("a cat", "a dog"))]
 OTHERS = [

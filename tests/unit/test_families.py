@@ -8,11 +8,11 @@ import pytest
 from emofeedback.affect import EMOTIONS, Affect
 from emofeedback.build import build_generator
 from emofeedback.errors import UserError
-from emofeedback.generators.emotion_words import emotion_phrases, load_roles, with_emotion_words
-from emofeedback.generators.families import FAMILIES, describe, describe_configs
-from emofeedback.generators.memory import Parts, fitting, needed_gigabytes
-from emofeedback.generators.options import PipelineOptions
-from emofeedback.generators.pipeline_files import needed_files, one_variant
+from emofeedback.generators.emotion.emotion_words import emotion_phrases, load_roles, with_emotion_words
+from emofeedback.generators.pipelines.families import FAMILIES, describe, describe_configs
+from emofeedback.generators.pipelines.memory import Parts, fitting, needed_gigabytes
+from emofeedback.generators.pipelines.options import PipelineOptions
+from emofeedback.generators.pipelines.repository_files import needed_files, one_variant
 from emofeedback.settings import Settings
 
 FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
@@ -26,11 +26,23 @@ CASES = [  # class, what else its index says, scheduler, family, distilled, pred
     ("StableDiffusionXLPipeline", {}, {"timestep_spacing": "trailing"}, "sdxl", True, "epsilon"),
     ("StableDiffusionXLPipeline", {}, {"_class_name": "LCMScheduler"}, "sdxl", True, "epsilon"),
     ("StableDiffusionPipeline", {}, {"prediction_type": "v_prediction"}, "sd", False, "v_prediction"),
-    ("StableDiffusionPipeline", {}, {"timestep_spacing": "trailing", "prediction_type": "v_prediction"}, "sd", False,
-     "v_prediction"),
-    ("StableDiffusionPipeline", {}, {"timestep_spacing": "trailing", "rescale_betas_zero_snr": True}, "sd", False,
-     "epsilon"),
-]  # fmt: skip
+    (
+        "StableDiffusionPipeline",
+        {},
+        {"timestep_spacing": "trailing", "prediction_type": "v_prediction"},
+        "sd",
+        False,
+        "v_prediction",
+    ),
+    (
+        "StableDiffusionPipeline",
+        {},
+        {"timestep_spacing": "trailing", "rescale_betas_zero_snr": True},
+        "sd",
+        False,
+        "epsilon",
+    ),
+]
 
 
 @pytest.mark.parametrize(("name", "more", "scheduler", "family", "distilled", "prediction"), CASES)
@@ -63,16 +75,27 @@ def test_only_one_copy_of_the_weights_is_fetched() -> None:
         "image_encoder": [None, None],
     }
     names = [
-        "model_index.json", "sd_xl_base_1.0.safetensors", "README.md", "unet/config.json", "unet/model.onnx",
-        "unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors",
-        "unet/diffusion_pytorch_model.bin", "tokenizer/merges.txt", "tokenizer/vocab.json", "image_encoder/config.json",
-    ]  # fmt: skip
+        "model_index.json",
+        "sd_xl_base_1.0.safetensors",
+        "README.md",
+        "unet/config.json",
+        "unet/model.onnx",
+        "unet/diffusion_pytorch_model.safetensors",
+        "unet/diffusion_pytorch_model.fp16.safetensors",
+        "unet/diffusion_pytorch_model.bin",
+        "tokenizer/merges.txt",
+        "tokenizer/vocab.json",
+        "image_encoder/config.json",
+    ]
     described = describe_configs(index, {})
     chosen = needed_files(names, described, True, "org/x")
     assert sorted(chosen) == [
-        "model_index.json", "tokenizer/merges.txt", "tokenizer/vocab.json", "unet/config.json",
+        "model_index.json",
+        "tokenizer/merges.txt",
+        "tokenizer/vocab.json",
+        "unet/config.json",
         "unet/diffusion_pytorch_model.fp16.safetensors",
-    ]  # fmt: skip
+    ]
     assert "unet/diffusion_pytorch_model.safetensors" in needed_files(names, described, False, "org/x")
     without = [name for name in names if not name.endswith("safetensors")]
     with pytest.raises(UserError, match="pickled weights only"):

@@ -13,17 +13,17 @@ from tiny_finetune import PatchyJudge, job, tiny_generator
 from emofeedback.affect import Affect
 from emofeedback.cli import main
 from emofeedback.errors import UserError
+from emofeedback.files.training_state import load_state
+from emofeedback.finetuning.adapter_export import export_adapter
+from emofeedback.finetuning.advantages import group_advantages
+from emofeedback.finetuning.audit import Guard
+from emofeedback.finetuning.collectors import Experience
+from emofeedback.finetuning.job_settings import FinetuneSettings, Targets, Tasks, scene_prompts
+from emofeedback.finetuning.job_store import read_record
+from emofeedback.finetuning.policy.rollout import Rollout, Sampling
+from emofeedback.finetuning.rewards import AffectReward, CachedReader
+from emofeedback.finetuning.trainer import STATE
 from emofeedback.records import Picture, PictureRequest, Reading
-from emofeedback.training.advantages import group_advantages
-from emofeedback.training.audit import Guard
-from emofeedback.training.checkpoint import load_state
-from emofeedback.training.collectors import Experience
-from emofeedback.training.finetune import STATE
-from emofeedback.training.finetune_export import export_adapter
-from emofeedback.training.finetune_settings import FinetuneSettings, Targets, Tasks, scene_prompts
-from emofeedback.training.finetune_shelf import read_record
-from emofeedback.training.rewards import AffectReward, CachedReader
-from emofeedback.training.rollout import Rollout, Sampling
 
 
 def base_weights(generator) -> dict[str, torch.Tensor]:  # type: ignore[no-untyped-def]
@@ -184,9 +184,19 @@ class TiredOfRed(ColourJudge):
 def test_a_policy_that_only_pleases_its_judge_is_caught_by_the_audit(tmp_path: Path) -> None:
     """The judge is paid in red; the rater, on other prompts, sees nothing but harm in it."""
     trainer = job(
-        tmp_path, rater=TiredOfRed(), learning_rate=3e-2, beta=0.3, prompts=3, group=16, passes=4, updates=40,
-        audit_every=2, audit_patience=2, audit_pictures=8, weights={"affect": 1.0, "content": 0.0},
-    )  # fmt: skip
+        tmp_path,
+        rater=TiredOfRed(),
+        learning_rate=3e-2,
+        beta=0.3,
+        prompts=3,
+        group=16,
+        passes=4,
+        updates=40,
+        audit_every=2,
+        audit_patience=2,
+        audit_pictures=8,
+        weights={"affect": 1.0, "content": 0.0},
+    )
     result = trainer.run()
     assert result.stopped == "hacked" and result.updates < 40
     rewards = [e["reward"] for e in trainer.log.read() if e["kind"] == "update"]
@@ -230,9 +240,14 @@ def test_only_the_extremes_of_a_group_are_learned_from_where_that_is_asked(tmp_p
     usable = torch.tensor([[True] * 4, [True, True, True, False]])
     rollout = Rollout(torch.zeros(8, 4, 4, 4))
     experience = Experience(
-        Sampling(2), rollout, trainer.policy.conditions(trainer.learner.requests(0)), torch.zeros(8, 2),
-        advantages.masked_fill(~usable, 0.0), usable, 0,
-    )  # fmt: skip
+        Sampling(2),
+        rollout,
+        trainer.policy.conditions(trainer.learner.requests(0)),
+        torch.zeros(8, 2),
+        advantages.masked_fill(~usable, 0.0),
+        usable,
+        0,
+    )
     assert trainer.learner.collector.items(experience).tolist() == [1, 2, 5, 6]
 
 
@@ -296,7 +311,7 @@ def test_the_command_trains_and_exports(
     out = tmp_path / "job"
     for name in ("generator", "judge", "rater"):
         monkeypatch.setattr(f"emofeedback.build.build_{name}", lambda *given: ColourJudge())
-    monkeypatch.setattr("emofeedback.training.finetune_build.build_finetuner", lambda *parts: job(out, updates=1))
+    monkeypatch.setattr("emofeedback.finetuning.build_finetuner.build_finetuner", lambda *parts: job(out, updates=1))
     assert main(["finetune", "--updates", "1", "--out", str(out), "--dry-run", "--json"]) == 0
     estimate = json.loads(capsys.readouterr().out)
     assert estimate["updates"] == 1

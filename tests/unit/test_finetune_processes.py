@@ -14,9 +14,9 @@ import torch
 from tiny_finetune import job
 
 from emofeedback.errors import UserError
-from emofeedback.training.checkpoint import load_state
-from emofeedback.training.finetune import STATE
-from emofeedback.training.finetune_processes import Processes, launched, own_device
+from emofeedback.files.training_state import load_state
+from emofeedback.finetuning.processes import Processes, launched, own_device
+from emofeedback.finetuning.trainer import STATE
 
 WORKER = Path(__file__).with_name("finetune_worker.py")
 ROOT = WORKER.parents[2]

@@ -10,7 +10,7 @@ from PIL import Image
 from tiny_finetune import job, tiny_generator
 
 from emofeedback.cli import main
-from emofeedback.evaluation.protocol_finetune import (
+from emofeedback.evaluation.protocols.finetuning_gain import (
     Grades,
     base_measures,
     best_of_each,
@@ -83,7 +83,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     def build(generator, judge, rater, chosen, tasks, out):  # type: ignore[no-untyped-def]
         return job(out, objective=chosen.objective, learning_rate=chosen.learning_rate, updates=2, seed=chosen.seed)
 
-    monkeypatch.setattr("emofeedback.training.finetune_build.build_finetuner", build)
+    monkeypatch.setattr("emofeedback.finetuning.build_finetuner.build_finetuner", build)
 
 
 def test_benchmark_finetune_measures_every_objective_that_is_asked_for(

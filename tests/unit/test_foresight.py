@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from emofeedback.affect import Affect
-from emofeedback.judges.foresight import (
+from emofeedback.judges.scene.foresight import (
     contradicts,
     foreseen_distance,
     kept_beside,
@@ -17,16 +17,16 @@ from emofeedback.judges.foresight import (
     planned,
     seen_scene,
 )
-from emofeedback.judges.language import UNREMARKABLE, answers_of
+from emofeedback.judges.scene.judge_language import UNREMARKABLE, answers_of
+from emofeedback.loop.prompt_edits import apply_edits
+from emofeedback.loop.rounds import trials_of
 from emofeedback.records import Critique, Edit, Reading, Seen
-from emofeedback.revision import apply_edits
 from emofeedback.scenes.advice import MAX_EDITS, edits_for
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import describe, parse, random_aspects
 from emofeedback.scenes.edits import apply_changes, steps_towards
 from emofeedback.scenes.grammar import Scene, sample_scene
 from emofeedback.scenes.outcomes import content_unchanged, edited_scene
-from emofeedback.steering import trials_of
 
 CALM = Scene("lake", "boat", None, "day", "clear", "summer", "natural", "even", ())
 PROMPT = "a boat on a lake"

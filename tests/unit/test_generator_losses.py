@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from emofeedback.errors import UserError
-from emofeedback.judges.language import build_tokenizer
-from emofeedback.training.alignment import BLOCK, Alignment
-from emofeedback.training.critic import PatchCritic, critic_loss, pulled_gradient
-from emofeedback.training.judge import build_judge
+from emofeedback.judges.scene.judge_language import build_tokenizer
+from emofeedback.training.generator.alignment import BLOCK, Alignment
+from emofeedback.training.generator.critic import PatchCritic, critic_loss, pulled_gradient
+from emofeedback.training.judge.judge_recipe import build_judge
 
 
 def test_hinge_loss_of_scores_beyond_the_margin_is_zero() -> None:

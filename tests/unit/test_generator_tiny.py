@@ -13,16 +13,16 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
-from emofeedback.generators.diffusion import SceneDiffusionGenerator
+from emofeedback.files.training_state import load_state, save_state
+from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.records import PictureRequest
 from emofeedback.scenes.captions import vocabulary
 from emofeedback.scenes.grammar import Scene
-from emofeedback.training.autoencoder import build_autoencoder, train_autoencoder
-from emofeedback.training.checkpoint import load_state, save_state
-from emofeedback.training.generator import GeneratorRecipe, GeneratorTrainer, train_generator
-from emofeedback.training.optim import orthogonalise, trapezoid
-from emofeedback.training.scene_data import SceneCache, batch_indices, render_cache, scene_at
-from emofeedback.training.scene_networks import (
+from emofeedback.training.common.optim import orthogonalise, trapezoid
+from emofeedback.training.common.scene_data import SceneCache, batch_indices, render_cache, scene_at
+from emofeedback.training.generator.autoencoder import build_autoencoder, train_autoencoder
+from emofeedback.training.generator.generator_recipe import GeneratorRecipe, GeneratorTrainer, train_generator
+from emofeedback.training.generator.networks import (
     GeneratorShape,
     PlainJointAttention,
     build_networks,
@@ -31,9 +31,16 @@ from emofeedback.training.scene_networks import (
 )
 
 TINY = GeneratorShape(
-    latent_side=4, latent_channels=4, layers=2, heads=2, head_dim=16, text_length=24, text_widths=(32, 32),
-    text_layers=(2, 2), adapter_width=16,
-)  # fmt: skip
+    latent_side=4,
+    latent_channels=4,
+    layers=2,
+    heads=2,
+    head_dim=16,
+    text_length=24,
+    text_widths=(32, 32),
+    text_layers=(2, 2),
+    adapter_width=16,
+)
 RECIPE = GeneratorRecipe(batch=4, log_steps=1, shape=TINY)
 
 

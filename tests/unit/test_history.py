@@ -16,21 +16,23 @@ import pytest
 from fakes import ColourJudge, PaintGenerator
 from PIL import Image
 
-from emofeedback import history_index
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.history import History
-from emofeedback.loop import Finished, run_loop
-from emofeedback.png_settings import read_settings
+from emofeedback.files.png_settings import read_settings
+from emofeedback.history import index as history_index
+from emofeedback.history.store import History
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Rules
+from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.records import Run
-from emofeedback.sweep import Sweep, plan, run_sweep
+from emofeedback.sweep.run_sweep import Sweep, plan, run_sweep
 
 ANN, BEN = "visitor:ann", "visitor:ben"
 HERE = Path(__file__).resolve().parent
 
 
 def run(prompt: str = "a boat", target: Affect = Affect(0.8, 0.2), rounds: int = 2, candidates: int = 2) -> Run:  # noqa: B008
-    events = run_loop(PaintGenerator(), ColourJudge(), prompt, target, rounds=rounds, candidates=candidates, seed=3)
+    events = run_loop(PaintGenerator(), ColourJudge(), RunOrder(prompt, target, Drawing(candidates, 3), Rules(rounds)))
     return next(event.run for event in events if isinstance(event, Finished))
 
 
@@ -199,7 +201,7 @@ import os, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_history import ANN, History, run
-from emofeedback.history_index import Index
+from emofeedback.history.index import Index
 Index.insert = staticmethod(lambda *_: os._exit(9))
 History(Path({folder!r})).add(run(), ANN)
 """

@@ -14,10 +14,10 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
-from emofeedback.generators.emotion_words import with_emotion_words
+from emofeedback.generators.emotion.emotion_words import with_emotion_words
 from emofeedback.generators.hosted import HostedGenerator
 from emofeedback.records import PictureRequest
-from emofeedback.serving import Patience
+from emofeedback.servers.patience import Patience
 
 KEY = "hf_secret_of_the_test"
 
@@ -113,9 +113,14 @@ def test_busy_and_broken_answers_are_asked_again(service: Service, caplog: pytes
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(500, "sends no picture"), (401, "EMOFEEDBACK_GENERATOR_KEY"), (402, "credit"), (404, "knows no model"),
-     (422, "change the words")],
-)  # fmt: skip
+    [
+        (500, "sends no picture"),
+        (401, "EMOFEEDBACK_GENERATOR_KEY"),
+        (402, "credit"),
+        (404, "knows no model"),
+        (422, "change the words"),
+    ],
+)
 def test_errors_are_one_sentence(service: Service, status: int, words: str) -> None:
     service.answer = lambda payload: (status, {}, b'{"error": "no"}')
     with pytest.raises(UserError, match=words) as caught:

@@ -20,9 +20,9 @@ from transformers import (
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.generators.ip_adapter import IpAdapterPrompts, IpAdapterSource
-from emofeedback.generators.pipelines import PipelineGenerator
-from emofeedback.generators.visual_encoders import TransformersPictures, quarters
+from emofeedback.generators.pipelines.ip_adapter import IpAdapterPrompts, IpAdapterSource
+from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
+from emofeedback.generators.visual.encoders import TransformersPictures, quarters
 from emofeedback.records import PictureRequest, VisualPrompt
 
 RED, BLUE = (Image.new("RGB", (32, 32), colour) for colour in ("red", "blue"))
@@ -31,9 +31,14 @@ REQUEST = PictureRequest("a cat", Affect(-0.65, 0.65), 1)
 
 def clip_vision(folder: Path) -> None:
     config = CLIPVisionConfig(
-        hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=8,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=8,
         projection_dim=16,
-    )  # fmt: skip
+    )
     CLIPVisionModelWithProjection(config).save_pretrained(folder)
     CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
 
@@ -42,8 +47,12 @@ def ip_adapter(folder: Path, unet: torch.nn.Module) -> IpAdapterSource:
     """Random weights of the form: a projection of picture embeddings, keys and values of each cross-attention."""
     torch.manual_seed(0)
     cross, weights = unet.config.cross_attention_dim, {}
-    for name, value in (("proj.weight", torch.randn(4 * cross, 16)), ("proj.bias", torch.randn(4 * cross)),
-                        ("norm.weight", torch.ones(cross)), ("norm.bias", torch.zeros(cross))):  # fmt: skip
+    for name, value in (
+        ("proj.weight", torch.randn(4 * cross, 16)),
+        ("proj.bias", torch.randn(4 * cross)),
+        ("norm.weight", torch.ones(cross)),
+        ("norm.bias", torch.zeros(cross)),
+    ):
         weights[f"image_proj.{name}"] = value
     for place, (name, module) in enumerate((n, m) for n, m in unet.named_modules() if n.endswith("attn2")):
         del name

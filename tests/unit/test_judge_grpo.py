@@ -15,18 +15,19 @@ from transformers import AutoModelForImageTextToText
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.judges.language import JudgeTokens, build_tokenizer
-from emofeedback.judges.lvlm import SceneJudge
-from emofeedback.judges.prompting import LABEL_SETS
-from emofeedback.judges.vision_language import VisionLanguageJudge
-from emofeedback.pixels import from_bytes
+from emofeedback.flow.pixels import from_bytes
+from emofeedback.judges.local.vision_language import VisionLanguageJudge
+from emofeedback.judges.questions import LABEL_SETS
+from emofeedback.judges.scene.judge_language import JudgeTokens, build_tokenizer
+from emofeedback.judges.scene.scene_judge import SceneJudge
 from emofeedback.scenes.captions import vocabulary
-from emofeedback.training import judge_base
-from emofeedback.training.judge import build_judge
-from emofeedback.training.judge_base import BaseRecipe, train_judge_base
-from emofeedback.training.judge_comparison import compare_judges, finish_grpo
-from emofeedback.training.judge_export import export_judge
-from emofeedback.training.judge_grpo import (
+from emofeedback.training.common.scene_data import SceneCache, render_cache, scene_at
+from emofeedback.training.judge import base_model_stages as judge_base
+from emofeedback.training.judge.advice_lessons import example_for
+from emofeedback.training.judge.base_model_stages import BaseRecipe, train_judge_base
+from emofeedback.training.judge.judge_comparison import compare_judges, finish_grpo
+from emofeedback.training.judge.judge_export import export_judge
+from emofeedback.training.judge.judge_grpo import (
     AdviceGrader,
     GrpoRecipe,
     advice_tasks,
@@ -34,11 +35,10 @@ from emofeedback.training.judge_grpo import (
     question_text,
     train_judge_grpo,
 )
-from emofeedback.training.judge_lessons import Shown, lesson_for, shown_scenes
-from emofeedback.training.lesson_grader import LessonGrader
-from emofeedback.training.scene_data import SceneCache, render_cache, scene_at
-from emofeedback.training.shared_prefix import pad_left, score_replies, write_replies
-from emofeedback.training.teacher import example_for
+from emofeedback.training.judge.judge_recipe import build_judge
+from emofeedback.training.judge.lesson_grader import LessonGrader
+from emofeedback.training.judge.lessons import Shown, lesson_for, shown_scenes
+from emofeedback.training.judge.shared_prefix import pad_left, score_replies, write_replies
 
 needs_trl = pytest.mark.skipif(importlib.util.find_spec("trl") is None, reason="trl is optional")
 END = 2
@@ -141,7 +141,7 @@ def test_the_second_stage_trains_exports_and_resumes(
         return [float(ids[0] % 2) for ids in completion_ids]
 
     monkeypatch.setattr(AdviceGrader, "rewards", lambda self: [odd, odd, odd])
-    monkeypatch.setattr("emofeedback.training.judge_grpo.trapezoid", lambda *_: 1.0)  # short runs learn too
+    monkeypatch.setattr("emofeedback.training.judge.judge_grpo.trapezoid", lambda *_: 1.0)  # short runs learn too
     base, out = tmp_path / "base", tmp_path / "out"
     export_judge(judge.model, judge.tokens.tokenizer, base, {"minutes": 1}, {"read": 1.0})
     recipe = GrpoRecipe(groups=2, replies=4, most=6, tasks=8, lr=1e-2)

@@ -15,15 +15,15 @@ from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_stri
 from emofeedback.affect import Affect
 from emofeedback.build import build_judge
 from emofeedback.errors import UserError
-from emofeedback.hub import is_repo, split_revision
-from emofeedback.judges import vision_language
-from emofeedback.judges.loading import fetch, fingerprint
-from emofeedback.judges.processing import ModelInputs
-from emofeedback.judges.prompting import advice_question, fill, rating_questions
+from emofeedback.files.run_json import reading_json
+from emofeedback.judges.local import vision_language
+from emofeedback.judges.local.processing import ModelInputs
+from emofeedback.judges.local.vision_language import VisionLanguageJudge
+from emofeedback.judges.questions import advice_question, fill, rating_questions
 from emofeedback.judges.replies import critique_schema
-from emofeedback.judges.vision_language import VisionLanguageJudge
+from emofeedback.judges.sources import fetch, fingerprint
 from emofeedback.records import Attempt, Critique, Edit, Picture, PictureRequest, Reading, Seen
-from emofeedback.serialize import reading_json
+from emofeedback.servers.hub import is_repo, split_revision
 from emofeedback.settings import Settings
 
 IMAGES = [
@@ -273,9 +273,12 @@ def test_the_question_for_advice_tells_the_rounds_and_no_template_marks() -> Non
     assert "<|" not in text and "$prompt" in text and "\"a 'dog'" in text
 
 
-def test_content_is_known_to_be_kept_only_when_a_subject_is_named() -> None:
+def test_content_is_known_to_be_kept_only_when_all_of_it_was_seen() -> None:
+    """A smiling child was seen, and the lighthouse beside it counted as kept without being asked for."""
     judge = VisionLanguageJudge.__new__(VisionLanguageJudge)
     seen = (Seen("subject", "brown dogs", 0.9), Seen("place", "beach", 0.9))
     reading = Reading(Affect(0, 0), 0.1, 0.1, 1.0, seen, "test")
-    assert judge.content_kept("a Dog at dawn", reading) is True
-    assert judge.content_kept("a cat on a beach", reading) is None
+    assert judge.content_kept("a Dog on the beach", reading) is True
+    assert judge.content_kept("a lighthouse by the beach, a dog", reading) is None
+    assert judge.content_kept("a cat at dawn", reading) is None
+    assert judge.content_kept("", reading) is None

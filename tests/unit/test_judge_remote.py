@@ -14,14 +14,14 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.build import build_judge
-from emofeedback.chat_server import MAX_SIDE, ChatServer, Refused, ServerFailed, base_of, host_of, picture_url
 from emofeedback.errors import UserError
-from emofeedback.hub import hosted_parts
-from emofeedback.judges.answers import top_rating
-from emofeedback.judges.prompting import rating_questions
-from emofeedback.judges.remote import RemoteJudge
+from emofeedback.judges.questions import rating_questions
+from emofeedback.judges.remote.answers import top_rating
+from emofeedback.judges.remote.remote_judge import RemoteJudge
 from emofeedback.judges.replies import content_schema, critique_schema
 from emofeedback.records import Attempt, Critique, Edit, Picture, PictureRequest, Reading, Seen
+from emofeedback.servers.chat import MAX_SIDE, ChatServer, Refused, ServerFailed, base_of, host_of, picture_url
+from emofeedback.servers.hub import hosted_parts
 from emofeedback.settings import Settings
 
 PICTURE = Picture(Image.new("RGB", (40, 30), "navy"), PictureRequest("a dog on a beach", None, 0), "test", 0.0)

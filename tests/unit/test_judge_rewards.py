@@ -13,7 +13,7 @@ from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import describe
 from emofeedback.scenes.grammar import Scene, sample_scene
 from emofeedback.scenes.outcomes import content_unchanged, edited_scene
-from emofeedback.training.judge_rewards import (
+from emofeedback.training.judge.judge_rewards import (
     Outcome,
     advice_outcome,
     attributes_reward,
@@ -57,12 +57,14 @@ def test_a_reply_counts_as_formed_where_the_product_can_read_it() -> None:
         ((Edit("replace", "in the rain", "in the snow"),), {"weather": "snow", "season": "winter"}),
         ((Edit("remove", old="in dim light"),), {"light": "even"}),
         ((Edit("remove", old="with crows"),), {"elements": ()}),
-        ((Edit("replace", "with crows", "with a rainbow"), Edit("replace", "at night", "at dawn")),
-         {"elements": ("rainbow",), "time": "dawn"}),
+        (
+            (Edit("replace", "with crows", "with a rainbow"), Edit("replace", "at night", "at dawn")),
+            {"elements": ("rainbow",), "time": "dawn"},
+        ),
         ((Edit("add", new="with a cottage"),), {"elements": ("crows", "cottage")}),
         ((Edit("add", new="in a storm"),), {}),  # the prompt still says rain first
     ],
-)  # fmt: skip
+)
 def test_edited_words_become_the_edited_scene(edits: tuple[Edit, ...], changed: dict[str, object]) -> None:
     found = edited_scene(SCENE, PROMPT, edits)
     assert found is not None

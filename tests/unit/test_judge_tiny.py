@@ -14,16 +14,16 @@ from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.judges.language import ASPECTS, JudgeTokens, answers_of, build_tokenizer, plain_words
-from emofeedback.judges.lvlm import SceneJudge, fits
+from emofeedback.files.training_state import load_state
 from emofeedback.judges.replies import parse_critique
+from emofeedback.judges.scene.judge_language import ASPECTS, JudgeTokens, answers_of, build_tokenizer, plain_words
+from emofeedback.judges.scene.scene_judge import SceneJudge, fits
 from emofeedback.records import Attempt, Edit, Picture, PictureRequest, Reading, Seen
 from emofeedback.scenes.captions import vocabulary
 from emofeedback.scenes.grammar import Scene, sample_scene
-from emofeedback.training.checkpoint import load_state
-from emofeedback.training.judge import build_judge, train_judge
-from emofeedback.training.scene_data import SceneCache, render_cache, scene_at
-from emofeedback.training.teacher import example_for, prepare_examples
+from emofeedback.training.common.scene_data import SceneCache, render_cache, scene_at
+from emofeedback.training.judge.advice_lessons import example_for, prepare_examples
+from emofeedback.training.judge.judge_recipe import build_judge, train_judge
 
 TINY = {"vision_width": 64, "vision_layers": 1, "width": 64, "layers": 1, "feed_forward": 64}
 SIZE = 32
@@ -56,7 +56,7 @@ def picture(seed: int = 0, prompt: str = "a cat by a lake at night") -> Picture:
 def test_a_reading_depends_on_the_pixels_and_on_nothing_else(
     judge: SceneJudge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emofeedback.judges.lvlm.MIN_MASS", 0.0)
+    monkeypatch.setattr("emofeedback.judges.scene.scene_judge.MIN_MASS", 0.0)
     small_batches = SceneJudge(judge.model, judge.tokens.tokenizer, batch=2)
     pictures = [picture(0, "a happy cat"), picture(1), picture(0, "a terrible storm")]
     first, second, third = (r.affect for r in small_batches.read(pictures) if r is not None)

@@ -11,7 +11,8 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.loop import (
+from emofeedback.loop.rounds import Past, Rules, Turn, choose, next_turn, prompt_after, stop_reason
+from emofeedback.loop.run import (
     Advised,
     Chosen,
     Drawing,
@@ -22,12 +23,12 @@ from emofeedback.loop import (
     ReadDone,
     RoundDone,
     RoundStarted,
+    RunOrder,
     draw_round,
     run_loop,
 )
 from emofeedback.protocols import OnStep
 from emofeedback.records import Attempt, Candidate, Cost, Critique, Edit, Picture, PictureRequest, Reading, Round, Run
-from emofeedback.steering import Past, Turn, choose, next_turn, prompt_after, stop_reason
 
 TARGET = Affect(0.8, 0.0)
 
@@ -37,6 +38,20 @@ def run_of(events: list[Event]) -> Run:
     return events[-1].run
 
 
+def ordered(prompt: str = "a dog", target: Affect = TARGET, **settings) -> RunOrder:
+    """An order whose settings are named as on the command line."""
+    rules = {
+        name: settings.pop(name) for name in ("rounds", "tolerance", "patience", "continuation") if name in settings
+    }
+    return RunOrder(prompt, target, Drawing(**{"candidates": 4, **settings}), Rules(**rules))
+
+
+def loop(generator, judge, prompt: str = "a dog", target: Affect = TARGET, **settings) -> Iterator[Event]:
+    """run_loop with an order made on the spot."""
+    given = {name: settings.pop(name) for name in ("past", "first", "cancel", "clock") if name in settings}
+    return run_loop(generator, judge, ordered(prompt, target, **settings), **given)
+
+
 def candidate(distance: float | None, kept: bool | None = True) -> Candidate:
     picture = Picture(Image.new("RGB", (2, 2)), PictureRequest("", None, 0), "m", 0.0)
     reading = None if distance is None else Reading(Affect(0, 0), 0, 0, 1, (), "j")
@@ -44,7 +59,7 @@ def candidate(distance: float | None, kept: bool | None = True) -> Candidate:
 
 
 def test_a_round_shows_each_step_as_it_happens() -> None:
-    events = list(run_loop(PaintGenerator(), ColourJudge(), "a dog", TARGET, rounds=1, candidates=3))
+    events = list(loop(PaintGenerator(), ColourJudge(), "a dog", TARGET, rounds=1, candidates=3))
     kinds = [type(e) for e in events]
     assert kinds == [RoundStarted, *[Progress] * 4, Drawn, ReadDone, Chosen, Advised, RoundDone, Finished]
     assert [(e.step, e.steps) for e in events if isinstance(e, Progress)] == [(1, 4), (2, 4), (3, 4), (4, 4)]
@@ -52,7 +67,7 @@ def test_a_round_shows_each_step_as_it_happens() -> None:
 
 def test_feedback_moves_the_words_and_the_picture_to_the_target() -> None:
     judge = ColourJudge()
-    run = run_of(list(run_loop(PaintGenerator(), judge, "a dog", TARGET, rounds=5, candidates=2)))
+    run = run_of(list(loop(PaintGenerator(), judge, "a dog", TARGET, rounds=5, candidates=2)))
     assert [r.prompt for r in run.rounds] == ["a dog", "a dog, brighter", "a dog, brighter brighter"]
     assert run.stopped == "tolerance"
     distances = [r.best().distance for r in run.rounds]
@@ -62,7 +77,7 @@ def test_feedback_moves_the_words_and_the_picture_to_the_target() -> None:
 
 def test_seeds_stay_the_same_over_rounds_and_differ_within_one() -> None:
     generator = PaintGenerator()
-    list(run_loop(generator, ColourJudge(), "a dog", TARGET, rounds=2, candidates=3, seed=7))
+    list(loop(generator, ColourJudge(), "a dog", TARGET, rounds=2, candidates=3, seed=7))
     assert [[r.seed for r in call] for call in generator.calls] == [[7, 8, 9], [7, 8, 9]]
     assert all(r.start is None for call in generator.calls for r in call)
 
@@ -70,7 +85,7 @@ def test_seeds_stay_the_same_over_rounds_and_differ_within_one() -> None:
 def test_image_continuation_starts_from_the_last_chosen_picture() -> None:
     generator = PaintGenerator()
     run = run_of(
-        list(run_loop(generator, ColourJudge(), "a dog", TARGET, rounds=2, continuation="image", start_strength=0.4))
+        list(loop(generator, ColourJudge(), "a dog", TARGET, rounds=2, continuation="image", start_strength=0.4))
     )
     assert all(r.start is None for r in generator.calls[0])
     assert all(r.start is run.rounds[0].best().picture.image and r.start_strength == 0.4 for r in generator.calls[1])
@@ -78,7 +93,7 @@ def test_image_continuation_starts_from_the_last_chosen_picture() -> None:
 
 def test_the_judge_sees_the_history_with_the_edits_that_led_on() -> None:
     judge = ColourJudge()
-    list(run_loop(PaintGenerator(), judge, "a dog", TARGET, rounds=3, tolerance=0.0))
+    list(loop(PaintGenerator(), judge, "a dog", TARGET, rounds=3, tolerance=0.0))
     assert [len(h) for h in judge.histories] == [1, 2, 3]
     assert [a.prompt for a in judge.histories[2]] == ["a dog", "a dog, brighter", "a dog, brighter brighter"]
     assert [[e.new for e in a.edits] for a in judge.histories[2]] == [[], ["brighter"], ["brighter brighter"]]
@@ -94,19 +109,67 @@ def test_content_goes_before_distance() -> None:
 @pytest.mark.parametrize(
     ("advice", "reason", "rounds"),
     [
-        (lambda attempts: Critique("", (), ()), "no_edits", 1),
         (lambda attempts: None, "advice_unreadable", 2),
-        (lambda attempts: Critique("", (), (Edit("remove", old="absent"),)), "no_edits", 1),
         (lambda attempts: Critique("", (), (Edit("add", new=f"x{len(attempts)}"),)), "no_gain", 2),
     ],
 )
 def test_a_run_stops_when_going_on_would_not_help(advice, reason: str, rounds: int) -> None:
-    run = run_of(list(run_loop(PaintGenerator(), ColourJudge(advise=advice), "a dog", TARGET, rounds=6)))
+    run = run_of(list(loop(PaintGenerator(), ColourJudge(advise=advice), "a dog", TARGET, rounds=6, patience=1)))
     assert (run.stopped, len(run.rounds)) == (reason, rounds)
 
 
+@pytest.mark.parametrize("edits", [(), (Edit("remove", old="absent"),)])
+def test_advice_that_changes_no_word_is_followed_by_other_seeds(edits: tuple[Edit, ...]) -> None:
+    """A run of three rounds ended after one where the judge would change no word, far from the target."""
+    generator, judge = PaintGenerator(), ColourJudge(advise=lambda attempts: Critique("", (), edits))
+    run = run_of(list(loop(generator, judge, rounds=3, candidates=2, seed=4)))
+    assert (run.stopped, len(run.rounds)) == ("rounds", 3)
+    assert [[r.seed for r in call] for call in generator.calls] == [[4, 5], [6, 7], [8, 9]]
+
+
+def test_words_are_compared_on_equal_seeds() -> None:
+    """Candidate i took trial i and seed + i, so that a choice among words was a choice among seeds."""
+    generator = PaintGenerator()
+    two = Critique("", (), (Edit("add", new="at night"), Edit("add", new="in fog")))
+    list(loop(generator, ColourJudge(advise=lambda attempts: two), rounds=2, candidates=6, seed=7))
+    second = [(r.prompt, r.seed) for r in generator.calls[1]]
+    trials = ["a dog, at night, in fog", "a dog, at night", "a dog, in fog"]
+    first, other = dict.fromkeys(seed for _, seed in second)
+    assert second == [(words, seed) for seed in (first, other) for words in trials]
+    assert first in range(7, 13)  # the seed of the chosen picture goes first
+
+
+def test_content_is_what_the_users_own_words_name() -> None:
+    """An edit that dropped the dog made the dog's absence count as content kept."""
+
+    class Asked(ColourJudge):
+        words: list[str]
+
+        def content_kept(self, prompt: str, reading: Reading) -> bool | None:
+            self.words.append(prompt)
+            return True
+
+    judge = Asked()
+    judge.words = []
+    list(loop(PaintGenerator(), judge, "a dog", rounds=2, candidates=2, tolerance=0.0))
+    assert set(judge.words) == {"a dog"}
+
+
+def test_a_failure_after_a_finished_round_is_told_in_the_run() -> None:
+    """A judge's server that failed in round 2 left callers of the API without round 1."""
+
+    class Failing(ColourJudge):
+        def advise(self, attempts: Sequence[Attempt], target: Affect) -> Critique | None:
+            if len(attempts) > 1:
+                raise UserError("The server is gone.")
+            return super().advise(attempts, target)
+
+    run = run_of(list(loop(PaintGenerator(), Failing(), rounds=3, candidates=2, tolerance=0.0)))
+    assert (run.stopped, run.failure, len(run.rounds)) == ("failed", "The server is gone.", 1)
+
+
 def test_rounds_run_out() -> None:
-    run = run_of(list(run_loop(PaintGenerator(), ColourJudge(), "a dog", TARGET, rounds=2, tolerance=0.0)))
+    run = run_of(list(loop(PaintGenerator(), ColourJudge(), "a dog", TARGET, rounds=2, tolerance=0.0)))
     assert (run.stopped, len(run.rounds)) == ("rounds", 2)
 
 
@@ -136,28 +199,28 @@ class AskedJudge(ColourJudge):
 )
 def test_a_judge_of_open_vocabulary_is_asked_for_the_words_from_the_closest_on(answers, asked, chosen: int) -> None:
     judge = AskedJudge(answers)
-    events = draw_round(PaintGenerator(), judge, "a dog, brighter", TARGET, Drawing(candidates=3), content="a dog")
+    events = draw_round(PaintGenerator(), judge, ordered(candidates=3), Turn("a dog, brighter"))
     [at] = [event.index for event in events if isinstance(event, Chosen)]
     assert at == chosen and judge.asked == [(seed, "a dog") for seed in asked]
 
 
 def test_a_run_asks_for_what_its_own_prompt_names_and_a_mood_without_words_for_nothing() -> None:
     judge = AskedJudge({seed: 0.9 for seed in range(8)})
-    list(run_loop(PaintGenerator(), judge, "a dog", TARGET, rounds=2, candidates=2))
+    list(loop(PaintGenerator(), judge, "a dog", TARGET, rounds=2, candidates=2))
     assert {words for _, words in judge.asked} == {"a dog"}
     judge.asked.clear()
-    list(run_loop(PaintGenerator(), judge, "", TARGET, rounds=1, candidates=2))
+    list(loop(PaintGenerator(), judge, "", TARGET, rounds=1, candidates=2))
     assert not judge.asked
 
 
 def test_reaching_the_target_without_the_content_does_not_count() -> None:
-    run = run_of(list(run_loop(PaintGenerator(1.0), ColourJudge(), "lost", TARGET, rounds=1, candidates=1)))
+    run = run_of(list(loop(PaintGenerator(1.0), ColourJudge(), "lost", TARGET, rounds=1, candidates=1)))
     assert run.rounds[0].best().distance == pytest.approx(0.0, abs=0.02)
     assert run.stopped == "rounds"
 
 
 def test_unreadable_is_no_neutral_reading() -> None:
-    run = run_of(list(run_loop(PaintGenerator(), ColourJudge(blind=True), "a dog", Affect(0, 0), rounds=3)))
+    run = run_of(list(loop(PaintGenerator(), ColourJudge(blind=True), "a dog", Affect(0, 0), rounds=3)))
     assert run.stopped == "unreadable"
     assert run.rounds[0].best().reading is None and run.rounds[0].best().distance is None
     assert run.rounds[0].critique is None and run.rounds[0].cost.critiques == 0
@@ -166,7 +229,7 @@ def test_unreadable_is_no_neutral_reading() -> None:
 def test_cancel_takes_effect_within_one_step_and_keeps_finished_rounds() -> None:
     generator, cancel = PaintGenerator(step_seconds=0.02), threading.Event()
     events = []
-    for event in run_loop(generator, ColourJudge(), "a dog", TARGET, rounds=9, tolerance=0.0, steps=50, cancel=cancel):
+    for event in loop(generator, ColourJudge(), "a dog", TARGET, rounds=9, tolerance=0.0, steps=50, cancel=cancel):
         events.append(event)
         if isinstance(event, Progress) and len(generator.calls) == 2 and not cancel.is_set():
             done = generator.steps_done
@@ -179,7 +242,7 @@ def test_cancel_takes_effect_within_one_step_and_keeps_finished_rounds() -> None
 def test_a_round_that_was_read_before_the_cancel_counts() -> None:
     cancel, judge = threading.Event(), ColourJudge()
     events = []
-    for event in run_loop(PaintGenerator(), judge, "a dog", TARGET, rounds=9, cancel=cancel):
+    for event in loop(PaintGenerator(), judge, "a dog", TARGET, rounds=9, cancel=cancel):
         events.append(event)
         if isinstance(event, Chosen):
             cancel.set()
@@ -191,7 +254,7 @@ def test_a_round_that_was_read_before_the_cancel_counts() -> None:
 def test_closing_the_events_stops_the_worker() -> None:
     generator = PaintGenerator(step_seconds=0.02)
     before = threading.active_count()
-    events = run_loop(generator, ColourJudge(), "a dog", TARGET, steps=500)
+    events = loop(generator, ColourJudge(), "a dog", TARGET, steps=500)
     while not isinstance(next(events), Progress):
         pass
     begun = time.monotonic()
@@ -202,18 +265,20 @@ def test_closing_the_events_stops_the_worker() -> None:
 
 def test_what_the_generator_raises_reaches_the_caller() -> None:
     with pytest.raises(UserError, match="out of paint"):
-        list(run_loop(PaintGenerator(fail=UserError("out of paint")), ColourJudge(), "a dog", TARGET))
+        list(loop(PaintGenerator(fail=UserError("out of paint")), ColourJudge(), "a dog", TARGET))
 
 
 def test_one_round_at_a_time_with_edits_of_ones_own() -> None:
     generator, judge = PaintGenerator(), ColourJudge()
-    *_, last = draw_round(generator, judge, "a dog", TARGET, Drawing(candidates=2))
+    *_, last = draw_round(generator, judge, ordered(candidates=2, tolerance=0.0), Turn("a dog"))
     assert isinstance(last, RoundDone)
     mine = (Edit("add", new="brighter brighter brighter"),)
     prompt = prompt_after("a dog", Critique("", (), mine))
     assert prompt == "a dog, brighter brighter brighter"
     past = Past().then(last.round)
-    *_, second = draw_round(generator, judge, prompt, TARGET, Drawing(candidates=2), past=past, trials={prompt: mine})
+    *_, second = draw_round(
+        generator, judge, ordered(candidates=2, tolerance=0.0), Turn(prompt, {prompt: mine}), past=past
+    )
     assert isinstance(second, RoundDone) and second.round.number == 2
     assert judge.histories[-1][-1].edits == mine
     assert second.round.best().distance < last.round.best().distance
@@ -222,7 +287,7 @@ def test_one_round_at_a_time_with_edits_of_ones_own() -> None:
 def test_costs_are_recorded() -> None:
     ticks = iter(range(100))
     run = run_of(
-        list(run_loop(PaintGenerator(), ColourJudge(), "x", TARGET, rounds=1, candidates=3, clock=lambda: next(ticks)))
+        list(loop(PaintGenerator(), ColourJudge(), "x", TARGET, rounds=1, candidates=3, clock=lambda: next(ticks)))
     )
     cost = run.rounds[0].cost
     assert (cost.seconds, cost.draw_seconds, cost.read_seconds, cost.advise_seconds) == (3, 1, 1, 1)
@@ -249,7 +314,7 @@ def test_costs_are_recorded() -> None:
 )
 def test_settings_out_of_range_are_named(wrong: dict) -> None:
     with pytest.raises(UserError, match=next(iter(wrong))):
-        run_loop(PaintGenerator(), ColourJudge(), "a dog", TARGET, **wrong)
+        loop(PaintGenerator(), ColourJudge(), "a dog", TARGET, **wrong)
 
 
 def test_patience_lets_a_run_go_on_past_a_round_without_gain() -> None:
@@ -258,11 +323,11 @@ def test_patience_lets_a_run_go_on_past_a_round_without_gain() -> None:
         return Round(number, "a boat", (chosen,), None, "a boat, at night", Cost())
 
     falling, rising = [done(1, 0.8), done(2, 0.5)], [done(1, 0.5), done(2, 0.8)]
-    assert stop_reason(falling, rounds=6, tolerance=0.1) is None
-    assert stop_reason(rising, rounds=6, tolerance=0.1) == "no_gain"
-    assert stop_reason(rising, rounds=6, tolerance=0.1, patience=2) is None
-    assert stop_reason([*rising, done(3, 0.6)], rounds=6, tolerance=0.1, patience=2) == "no_gain"
-    assert stop_reason([*rising, done(3, 0.4)], rounds=6, tolerance=0.1, patience=2) is None
+    assert stop_reason(falling, Rules(6, 0.1, 1)) is None
+    assert stop_reason(rising, Rules(6, 0.1, 1)) == "no_gain"
+    assert stop_reason(rising, Rules(6, 0.1, 2)) is None
+    assert stop_reason([*rising, done(3, 0.6)], Rules(6, 0.1, 2)) == "no_gain"
+    assert stop_reason([*rising, done(3, 0.4)], Rules(6, 0.1, 2)) is None
 
 
 def wrong_once(attempts: Sequence[Attempt]) -> Critique | None:
@@ -281,7 +346,7 @@ class Wayward(PaintGenerator):
 
 def test_after_a_round_without_gain_the_best_round_is_what_the_next_goes_on_from() -> None:
     judge, generator = ColourJudge(advise=wrong_once), Wayward()
-    run = run_of(list(run_loop(generator, judge, "a dog", TARGET, rounds=3, patience=2, candidates=2)))
+    run = run_of(list(loop(generator, judge, "a dog", TARGET, rounds=3, patience=2, candidates=2)))
     assert [r.prompt for r in run.rounds] == ["a dog", "a dog, sideways", "a dog, brighter brighter"]
     lost = run.rounds[1]
     assert lost.advised_on == 1 and lost.next_prompt == "a dog, brighter brighter"
@@ -295,7 +360,7 @@ def test_unreadable_advice_is_missing_and_the_run_goes_on_with_new_seeds() -> No
 
     generator = PaintGenerator()
     judge = ColourJudge(advise=deaf_once)
-    run = run_of(list(run_loop(generator, judge, "a dog", TARGET, rounds=3, patience=3, candidates=2, seed=5)))
+    run = run_of(list(loop(generator, judge, "a dog", TARGET, rounds=3, patience=3, candidates=2, seed=5)))
     first = run.rounds[0]
     assert first.critique is None and first.cost.critiques == 1 and first.next_prompt is None
     assert [[(r.prompt, r.seed) for r in call] for call in generator.calls[:2]] == [
@@ -308,7 +373,7 @@ def test_unreadable_advice_is_missing_and_the_run_goes_on_with_new_seeds() -> No
 
 def test_no_advice_is_asked_on_a_picture_within_the_tolerance() -> None:
     judge = ColourJudge()
-    run = run_of(list(run_loop(PaintGenerator(1.0), judge, "a dog", TARGET, rounds=3, candidates=1)))
+    run = run_of(list(loop(PaintGenerator(1.0), judge, "a dog", TARGET, rounds=3, candidates=1)))
     assert run.stopped == "tolerance" and judge.histories == []
     assert run.rounds[0].critique is None and run.rounds[0].cost.critiques == 0
     assert run.rounds[0].advised_on is None
@@ -316,11 +381,11 @@ def test_no_advice_is_asked_on_a_picture_within_the_tolerance() -> None:
 
 def test_a_branch_goes_on_from_an_earlier_round_with_its_history() -> None:
     generator = PaintGenerator()
-    full = run_of(list(run_loop(generator, ColourJudge(), "a dog", TARGET, rounds=3, tolerance=0.0)))
+    full = run_of(list(loop(generator, ColourJudge(), "a dog", TARGET, rounds=3, tolerance=0.0)))
     past = Past().then(full.rounds[0]).then(full.rounds[1], (Edit("add", new="brighter"),))
     judge, mine = ColourJudge(), (Edit("add", new="brighter brighter brighter"),)
-    turn = Turn("a dog, brighter brighter brighter", {"a dog, brighter brighter brighter": mine}, full.rounds[0], 3)
-    events = list(run_loop(generator, judge, "a dog", TARGET, rounds=2, tolerance=0.0, past=past.up_to(1), first=turn))
+    turn = Turn("a dog, brighter brighter brighter", {"a dog, brighter brighter brighter": mine}, full.rounds[0], (3,))
+    events = list(loop(generator, judge, "a dog", TARGET, rounds=2, tolerance=0.0, past=past.up_to(1), first=turn))
     run = run_of(events)
     assert [r.number for r in run.rounds] == [1, 2] and run.rounds[0] is full.rounds[0]
     assert run.rounds[1].prompt == turn.prompt and generator.calls[-1][0].seed == 3
@@ -329,7 +394,7 @@ def test_a_branch_goes_on_from_an_earlier_round_with_its_history() -> None:
 
 
 def test_a_new_target_is_what_earlier_rounds_are_measured_by() -> None:
-    run = run_of(list(run_loop(PaintGenerator(), ColourJudge(), "a dog", TARGET, rounds=2, tolerance=0.0)))
+    run = run_of(list(loop(PaintGenerator(), ColourJudge(), "a dog", TARGET, rounds=2, tolerance=0.0)))
     past = Past(run.rounds, ((), ()))
     assert past.best() is run.rounds[1]
     aimed = past.aimed_at(Affect(0.4, 0.0))

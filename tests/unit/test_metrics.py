@@ -86,5 +86,11 @@ def test_a_measure_holds_inside_its_goal_only() -> None:
     assert Measure("a", 1.2, "", 1).holds() is None
     as_json = Measure("a", float("nan"), "s", 3, (0.0, 1.0), (None, 1)).as_json()
     assert as_json == {
-        "name": "a", "value": None, "unit": "s", "goal": "<= 1", "holds": False, "n": 3, "interval": [0.0, 1.0],
-    }  # fmt: skip
+        "name": "a",
+        "value": None,
+        "unit": "s",
+        "goal": "<= 1",
+        "holds": False,
+        "n": 3,
+        "interval": [0.0, 1.0],
+    }

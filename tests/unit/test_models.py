@@ -13,12 +13,12 @@ import pytest
 from fake_hub import FakeHub, serve
 from safetensors.numpy import save
 
-from emofeedback.doctor import fitting_checks
+from emofeedback.deploy.doctor import fitting_checks
+from emofeedback.deploy.models import Kind, ModelShelf, catalogue, downloaded, entry_of, offered, watch_idle
 from emofeedback.errors import Cancelled, UserError
-from emofeedback.generators.families import FAMILIES
-from emofeedback.generators.pipeline_files import fetch_pipeline, is_cached
-from emofeedback.hub import Download
-from emofeedback.models import Kind, ModelShelf, catalogue, downloaded, entry_of, offered, watch_idle
+from emofeedback.generators.pipelines.families import FAMILIES
+from emofeedback.generators.pipelines.repository_files import fetch_pipeline, is_cached
+from emofeedback.servers.hub import Download
 
 # the shelf
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from emofeedback.errors import UserError
+from emofeedback.finetuning.advantages import group_advantages
+from emofeedback.finetuning.objectives import losses as objectives
 from emofeedback.flow import schedule, stochastic
-from emofeedback.training import objectives
-from emofeedback.training.advantages import group_advantages
 
 ADVANTAGE = torch.tensor([-5.0, -1.5, 0.0, 0.7, 4.0])
 

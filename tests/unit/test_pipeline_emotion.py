@@ -10,8 +10,8 @@ from opened_pipelines import CAT, draw
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.generators.emotion_words import with_emotion_words
-from emofeedback.generators.pipelines import PipelineGenerator
+from emofeedback.generators.emotion.emotion_words import with_emotion_words
+from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 
 
 def test_emotion_comes_in_by_words_where_there_is_no_adapter(pipeline: PipelineGenerator) -> None:

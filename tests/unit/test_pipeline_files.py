@@ -10,8 +10,8 @@ from opened_pipelines import CAT, draw, folder_of, generator_of
 
 from emofeedback.build import build_generator
 from emofeedback.errors import UserError
-from emofeedback.generators.pipeline_files import check_pipeline_folder
-from emofeedback.generators.pipelines import PipelineGenerator
+from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
+from emofeedback.generators.pipelines.repository_files import check_pipeline_folder
 from emofeedback.settings import Settings
 
 

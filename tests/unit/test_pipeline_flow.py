@@ -10,10 +10,10 @@ from opened_pipelines import DOG, generator_of, pixels
 from tiny_pipelines import SIZE
 
 from emofeedback.errors import UserError
+from emofeedback.flow.pixels import to_images
 from emofeedback.flow.schedule import euler_step
-from emofeedback.generators.conditioning import call_arguments
-from emofeedback.generators.pipelines import PipelineGenerator
-from emofeedback.pixels import to_images
+from emofeedback.generators.pipelines.conditioning import call_arguments
+from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 
 
 def test_the_velocity_is_the_one_that_the_pipelines_own_loop_steps_along(flow: PipelineGenerator) -> None:

@@ -7,7 +7,7 @@ import pytest
 from opened_pipelines import CAT, draw, generator_of, lora
 
 from emofeedback.errors import UserError
-from emofeedback.generators.pipelines import PipelineGenerator
+from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 
 
 def test_a_lora_goes_on_and_off(pipeline: PipelineGenerator, tmp_path: Path) -> None:

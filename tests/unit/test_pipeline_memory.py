@@ -15,11 +15,11 @@ from tiny_pipelines import FAMILIES, SIZE
 
 from emofeedback.build import build_generator
 from emofeedback.errors import UserError
-from emofeedback.generators import options
-from emofeedback.generators.families import describe
-from emofeedback.generators.options import PipelineOptions
-from emofeedback.generators.pipeline_loading import open_pipeline, place
-from emofeedback.generators.pipelines import PipelineGenerator
+from emofeedback.generators.pipelines import options
+from emofeedback.generators.pipelines.families import describe
+from emofeedback.generators.pipelines.options import PipelineOptions
+from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
+from emofeedback.generators.pipelines.pipeline_loading import open_pipeline, place
 from emofeedback.settings import Settings
 
 

@@ -11,17 +11,17 @@ from tiny_pipelines import SIZE, save
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.generators.options import PipelineOptions
-from emofeedback.generators.pipelines import PipelineGenerator
-from emofeedback.pixels import to_images
+from emofeedback.finetuning.adapter_export import export_adapter
+from emofeedback.finetuning.audit import Auditor
+from emofeedback.finetuning.job_settings import Targets, Tasks
+from emofeedback.finetuning.policy.pipeline_policy import PipelinePolicy
+from emofeedback.finetuning.policy.rollout import Sampling
+from emofeedback.finetuning.rewards import AffectReward, CachedReader, ContentReward, DifferentiableAffect
+from emofeedback.finetuning.trainer import Finetuner, FinetuneResult
+from emofeedback.flow.pixels import to_images
+from emofeedback.generators.pipelines.options import PipelineOptions
+from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 from emofeedback.records import PictureRequest
-from emofeedback.training.audit import Auditor
-from emofeedback.training.finetune import Finetuner, FinetuneResult
-from emofeedback.training.finetune_export import export_adapter
-from emofeedback.training.finetune_settings import Targets, Tasks
-from emofeedback.training.pipeline_policy import PipelinePolicy
-from emofeedback.training.rewards import AffectReward, CachedReader, ContentReward, DifferentiableAffect
-from emofeedback.training.rollout import Sampling
 
 FLOW = ("flux2-klein", "sd3", "z-image")
 REQUESTS = [
@@ -57,9 +57,14 @@ def update(policy: PipelinePolicy, objective: str, out: Path) -> dict[str, objec
     chosen = settings(objective=objective, guidance=1.0, micro_batch=4, audit_every=100)
     reader = CachedReader(ColourJudge())
     trainer = Finetuner(
-        policy, {"affect": AffectReward(reader), "content": ContentReward(reader)}, chosen, TASKS,
-        Auditor(TASKS.audit(2), ColourJudge(), chosen), out, DifferentiableAffect(DifferentiableColour()),
-    )  # fmt: skip
+        policy,
+        {"affect": AffectReward(reader), "content": ContentReward(reader)},
+        chosen,
+        TASKS,
+        Auditor(TASKS.audit(2), ColourJudge(), chosen),
+        out,
+        DifferentiableAffect(DifferentiableColour()),
+    )
     return trainer.update()
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from tiny_pipelines import SIZE
 
 from emofeedback.errors import Cancelled, UserError
-from emofeedback.generators.pipelines import PipelineGenerator
+from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 
 
 def test_a_picture_depends_on_its_request_alone(pipeline: PipelineGenerator) -> None:

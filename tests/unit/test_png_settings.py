@@ -14,9 +14,16 @@ from PIL.PngImagePlugin import PngInfo
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.png_settings import MAX_TEXT, NO_VISUAL, SIGNATURE, parse_parameters, read_settings, strip_metadata
+from emofeedback.files.png_settings import (
+    MAX_TEXT,
+    NO_VISUAL,
+    SIGNATURE,
+    parse_parameters,
+    read_settings,
+    strip_metadata,
+)
+from emofeedback.files.storage import png_bytes
 from emofeedback.records import Picture, PictureRequest, VisualPrompt
-from emofeedback.storage import png_bytes
 
 A1111 = """a (misty:1.2) harbour, boats
 second line
@@ -75,11 +82,23 @@ def test_the_visual_prompt_comes_back_without_ones_own_pictures() -> None:
 
 @pytest.mark.parametrize(
     "visual",
-    [[], {}, {"strength": "1"}, {"strength": 9}, {"strength": True}, {"strength": 1, "emotion": 3},
-     {"strength": 1, "emotion": "x" * 61}, {"strength": 1, "centres": [[1]]}, {"strength": 1, "centres": [[1.5, 1]]},
-     {"strength": 1, "centres": [[-1, 1]]}, {"strength": 1, "centres": [[1, -1]]}, {"strength": 1, "guidance": -1},
-     {"strength": 1, "centres": [[1, 1]] * 65}, {"strength": 1, "own_pictures": 0.5}],
-)  # fmt: skip
+    [
+        [],
+        {},
+        {"strength": "1"},
+        {"strength": 9},
+        {"strength": True},
+        {"strength": 1, "emotion": 3},
+        {"strength": 1, "emotion": "x" * 61},
+        {"strength": 1, "centres": [[1]]},
+        {"strength": 1, "centres": [[1.5, 1]]},
+        {"strength": 1, "centres": [[-1, 1]]},
+        {"strength": 1, "centres": [[1, -1]]},
+        {"strength": 1, "guidance": -1},
+        {"strength": 1, "centres": [[1, 1]] * 65},
+        {"strength": 1, "own_pictures": 0.5},
+    ],
+)
 def test_a_damaged_visual_prompt_is_refused(visual: object) -> None:
     with pytest.raises(UserError, match="damaged .visual prompt"):
         read_settings(own({"prompt": "a boat", "visual": visual}))

@@ -8,17 +8,19 @@ from tiny_finetune import settings, tiny_generator
 from emofeedback.affect import Affect
 from emofeedback.build import parse_adapter
 from emofeedback.errors import UserError
-from emofeedback.generators.diffusion import SceneDiffusionGenerator
+from emofeedback.finetuning.adapter_export import before_after, export_adapter
+from emofeedback.finetuning.job_settings import Targets, Tasks
+from emofeedback.finetuning.policy.rollout import Sampling
+from emofeedback.finetuning.policy.scene_policy import ScenePolicy
+from emofeedback.finetuning.rewards import QualityReward
+from emofeedback.finetuning.trainer import FinetuneResult
+from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.records import PictureRequest
-from emofeedback.training.finetune import FinetuneResult
-from emofeedback.training.finetune_export import before_after, export_adapter
-from emofeedback.training.finetune_settings import Targets, Tasks
-from emofeedback.training.policy import ScenePolicy
-from emofeedback.training.rewards import QualityReward
-from emofeedback.training.rollout import Sampling
 
-REQUESTS = [PictureRequest(prompt, Affect(0.5, -0.5), seed, steps=3, guidance=1.0)
-            for seed, prompt in enumerate(("a cat", "a dog", "a cat by a lake"))]  # fmt: skip
+REQUESTS = [
+    PictureRequest(prompt, Affect(0.5, -0.5), seed, steps=3, guidance=1.0)
+    for seed, prompt in enumerate(("a cat", "a dog", "a cat by a lake"))
+]
 SEEDS = [request.seed for request in REQUESTS]
 ROWS = torch.arange(len(REQUESTS))
 

@@ -3,8 +3,8 @@
 import pytest
 from fakes import ColourJudge, PaintGenerator
 
-from emofeedback.evaluation.protocol import evaluate_generator
-from emofeedback.evaluation.protocol_loop import evaluate_loop, further_pictures
+from emofeedback.evaluation.protocols.feedback_gain import evaluate_loop, further_pictures
+from emofeedback.evaluation.protocols.generator_and_judge import evaluate_generator
 from emofeedback.evaluation.report import Measure
 
 
@@ -41,10 +41,16 @@ def test_best_of_n_may_draw_on_for_as_long_as_the_feedback_took() -> None:
     ticks = iter(range(10_000))  # every look at the clock is a second, and the feedback looks more often
     found = rows(
         evaluate_loop(
-            PaintGenerator(0.5), ColourJudge(), ColourJudge(), count=3, rounds=2, candidates=2, seed=0,
+            PaintGenerator(0.5),
+            ColourJudge(),
+            ColourJudge(),
+            count=3,
+            rounds=2,
+            candidates=2,
+            seed=0,
             clock=lambda: float(next(ticks)),
         )
-    )  # fmt: skip
+    )
     assert found["pictures at equal seconds"].value > found["pictures of a run"].value
     assert found["seconds of best of N"].value == 1.0
     gap = found["error with feedback"].value - found["error of best of N at equal seconds"].value

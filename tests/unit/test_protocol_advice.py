@@ -5,8 +5,8 @@ from fakes import ColourJudge, PaintGenerator
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.evaluation.protocol import RATED, evaluate_judge, share_named
-from emofeedback.evaluation.protocol_advice import evaluate_advice, evaluate_agreement
+from emofeedback.evaluation.protocols.advice_gain import evaluate_advice, evaluate_agreement
+from emofeedback.evaluation.protocols.generator_and_judge import RATED, evaluate_judge, share_named
 from emofeedback.evaluation.report import Measure
 from emofeedback.records import Critique, Edit, Reading, Seen
 from emofeedback.scenes.grammar import Scene

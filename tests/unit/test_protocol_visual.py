@@ -7,7 +7,14 @@ import pytest
 from PIL import Image
 
 from emofeedback.affect import EMOTIONS, MIKELS, Affect
-from emofeedback.evaluation.protocol_visual import Outcome, arms, evaluate_visual, measure_arm, measures_of, ratio
+from emofeedback.evaluation.protocols.visual_effect import (
+    Outcome,
+    arms,
+    evaluate_visual,
+    measure_arm,
+    measures_of,
+    ratio,
+)
 from emofeedback.records import Picture, PictureRequest, Reading, VisualPrompt
 
 
@@ -87,9 +94,11 @@ def test_the_comparisons_miss_their_goals_where_they_should() -> None:
     found = {n: outcome(s, k) for n, s, k in (("a", 0, 1), ("b", 1, 1), ("c", 1.2, 0.9), ("d", 0.8, 0.98))}
     holds = {m.name: m.holds() for m in measures_of(found, 0) if m.goal}
     assert holds == {
-        "sensitivity, visual prompt over emotion word": False, "content, c less prompt alone": False,
-        "content, d less prompt alone": True, "sensitivity, DPO less visual prompt": False,
-    }  # fmt: skip
+        "sensitivity, visual prompt over emotion word": False,
+        "content, c less prompt alone": False,
+        "content, d less prompt alone": True,
+        "sensitivity, DPO less visual prompt": False,
+    }
 
 
 def test_the_ratio_of_equal_arms_is_1() -> None:

@@ -8,12 +8,12 @@ from PIL import Image
 from transformers import AutoModelForImageClassification
 
 from emofeedback.errors import UserError
-from emofeedback.evaluation.rater import ANY_OF, LABELS, ONE_OF, SPANS, SceneRater, readings_of
+from emofeedback.evaluation.raters.scene_rater import ANY_OF, LABELS, ONE_OF, SPANS, SceneRater, readings_of
+from emofeedback.files.training_state import load_state
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.grammar import Scene
-from emofeedback.training.checkpoint import load_state
-from emofeedback.training.rater import break_pictures, build_rater, rater_loss, train_rater, truth
-from emofeedback.training.scene_data import SceneCache, render_cache, scene_at
+from emofeedback.training.common.scene_data import SceneCache, render_cache, scene_at
+from emofeedback.training.rater.rater_recipe import break_pictures, build_rater, rater_loss, train_rater, truth
 
 TINY = {"widths": (8, 16), "depth": 1}
 SIZE = 32

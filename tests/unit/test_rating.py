@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from emofeedback.judges.rating import RATING_TOKENS, expected_rating, rating_loss, rating_token, rating_values, two_hot
+from emofeedback.judges.ratings import RATING_TOKENS, expected_rating, rating_loss, rating_token, rating_values, two_hot
 
 IDS = torch.arange(5, 26)
 VOCABULARY = 40

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emofeedback.loop.prompt_edits import Choice, apply_edits, chosen_edits, diff_words, untouched
 from emofeedback.records import Edit
-from emofeedback.revision import Choice, apply_edits, chosen_edits, diff_words, untouched
 
 
 def replace(old: str, new: str) -> Edit:

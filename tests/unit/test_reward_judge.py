@@ -20,33 +20,33 @@ from tiny_pipelines import save as save_pipeline
 
 from emofeedback.affect import Affect
 from emofeedback.build import build_judge, build_rater
-from emofeedback.chat_server import ChatServer
 from emofeedback.cli import main
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.evaluation.content import content_judge, content_scores, content_unit
-from emofeedback.evaluation.grading import GradingRater, same_model
-from emofeedback.evaluation.protocol import Reader
-from emofeedback.judges.calibration import CalibratedJudge, identity_of
-from emofeedback.judges.lvlm import SceneJudge
-from emofeedback.judges.prompting import shows_question
-from emofeedback.judges.remote import RemoteJudge
-from emofeedback.judges.vision_language import VisionLanguageJudge
-from emofeedback.records import Picture, PictureRequest, Reading
-from emofeedback.settings import Settings
-from emofeedback.training.advantages import group_advantages
-from emofeedback.training.checkpoint import load_state
-from emofeedback.training.finetune import STATE, Finetuner
-from emofeedback.training.finetune_build import build_finetuner
-from emofeedback.training.finetune_job import FinetuneJob, job_settings
-from emofeedback.training.finetune_order import AUTO, FinetuneOrder
-from emofeedback.training.finetune_settings import Targets, Tasks
-from emofeedback.training.finetune_shelf import read_record
-from emofeedback.training.reward_judge import (
+from emofeedback.evaluation.protocols.generator_and_judge import Reader
+from emofeedback.evaluation.raters.grading import GradingRater, same_model
+from emofeedback.files.training_state import load_state
+from emofeedback.finetuning.advantages import group_advantages
+from emofeedback.finetuning.build_finetuner import build_finetuner
+from emofeedback.finetuning.job import FinetuneJob, job_settings
+from emofeedback.finetuning.job_settings import Targets, Tasks
+from emofeedback.finetuning.job_store import read_record
+from emofeedback.finetuning.order import AUTO, FinetuneOrder
+from emofeedback.finetuning.reward_judge import (
     DifferentiableJudge,
     objective_for,
     ratings_only,
     reader_key,
 )
+from emofeedback.finetuning.trainer import STATE, Finetuner
+from emofeedback.judges.calibration import CalibratedJudge, identity_of
+from emofeedback.judges.local.vision_language import VisionLanguageJudge
+from emofeedback.judges.questions import shows_question
+from emofeedback.judges.remote.remote_judge import RemoteJudge
+from emofeedback.judges.scene.scene_judge import SceneJudge
+from emofeedback.records import Picture, PictureRequest, Reading
+from emofeedback.servers.chat import ChatServer
+from emofeedback.settings import Settings
 
 NO_QUALITY = {"affect": 1.0, "content": 0.3, "quality": 0.0}
 TASKS = Tasks(PROMPTS, HELD_OUT, Targets("point", Affect(0.7, -0.7)), 0)
@@ -185,8 +185,9 @@ def test_a_calibration_leaves_the_question_for_content_alone(judge: VisionLangua
     pictures = some_pictures(2)
     readings = calibrated.read(pictures)
     assert content_scores(calibrated, ["a cat"] * 2, pictures, [None, *readings[1:]]) == [
-        None, *judge.shows(pictures[1:], ["a cat"])
-    ]  # fmt: skip
+        None,
+        *judge.shows(pictures[1:], ["a cat"]),
+    ]
     colour = ColourJudge()
     assert content_unit(colour) == "share"
     assert content_scores(colour, ["a cat"] * 2, pictures, colour.read(pictures)) == [0.0, 0.0]

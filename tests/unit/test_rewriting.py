@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emofeedback.affect import MIKELS, Affect, emotion
-from emofeedback.drawing import Drawing
 from emofeedback.errors import UserError
-from emofeedback.evaluation.protocol_rewriting import distinct, evaluate_rewriting
-from emofeedback.loop import Finished, RoundDone, run_loop
+from emofeedback.evaluation.protocols.rewriting_variety import distinct, evaluate_rewriting
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.prompt_edits import apply_edits
+from emofeedback.loop.rounds import Rules
+from emofeedback.loop.run import Finished, RoundDone, RunOrder, run_loop
 from emofeedback.records import Rewrite
-from emofeedback.revision import apply_edits
 from emofeedback.rewriting.chain import STEPS, Task, distance, rerun, rewrite_of, walk
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.concepts import Content, check, compatible, concept_of, content_kept, named_in
@@ -109,8 +110,17 @@ def test_prompts_that_the_scene_world_does_not_know_are_rewritten_too(prompt: st
 
 def test_dropped_concepts_are_told_with_a_reason() -> None:
     content = Content.of("a cat by a lake, at night, with a rainbow")
-    lines = ["time: at dawn", "time: at night", "object: with kites", "place: in a forest", "object: a wolf",
-             "weather: in fear", "weather: in fog", "weather: in the rain", "object: an untied zeppelin"]  # fmt: skip
+    lines = [
+        "time: at dawn",
+        "time: at night",
+        "object: with kites",
+        "place: in a forest",
+        "object: a wolf",
+        "weather: in fear",
+        "weather: in fog",
+        "weather: in the rain",
+        "object: an untied zeppelin",
+    ]
     kept, dropped = check(content, map(concept_of, lines), vocabulary())
     # fog hides the prompt's rainbow; that there is none at night either is the prompt's own affair
     assert [concept.line() for concept in kept] == ["weather: in the rain"]
@@ -220,8 +230,8 @@ def test_the_director_merges_what_agrees() -> None:
 def test_round_one_shares_out_the_rewrites_and_the_judge_picks() -> None:
     generator, judge = PaintGenerator(), ColourJudge()
     turn = opening_turn(COMPANY, PROMPT, FEAR, 5, 3)
-    assert len(turn.trials) == 3 and turn.seed == 5 and turn.prompt in turn.trials
-    events = run_loop(generator, judge, PROMPT, FEAR, rounds=2, candidates=3, seed=5, tolerance=0.0, first=turn)
+    assert len(turn.trials) == 3 and turn.seeds == (5,) and turn.prompt in turn.trials
+    events = run_loop(generator, judge, RunOrder(PROMPT, FEAR, Drawing(3, 5), Rules(2, 0.0)), first=turn)
     rounds = [event for event in events if isinstance(event, RoundDone | Finished)]
     drawn = [candidate.picture.request.prompt for candidate in rounds[0].round.candidates]  # type: ignore[union-attr]
     assert drawn == list(turn.trials)

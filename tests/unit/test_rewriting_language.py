@@ -12,7 +12,6 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from emofeedback.affect import emotion
 from emofeedback.build import build_rewriter
-from emofeedback.chat_server import ChatServer
 from emofeedback.errors import UserError
 from emofeedback.rewriting.chain import STEPS, Task, ViewerMissing, rewrite_of, walk
 from emofeedback.rewriting.company import Company
@@ -20,6 +19,7 @@ from emofeedback.rewriting.concepts import content_kept
 from emofeedback.rewriting.language import LanguageThinker, said
 from emofeedback.rewriting.speakers import LocalSpeaker, ServerSpeaker
 from emofeedback.rewriting.viewers import Viewer, load_viewers
+from emofeedback.servers.chat import ChatServer
 from emofeedback.settings import Settings
 
 PROMPT, FEAR = "a lighthouse by the sea", emotion("fear")
@@ -27,13 +27,17 @@ ADA, BRUNO, *_ = load_viewers()
 GOOD: dict[str, dict[str, Any]] = {
     "emotion": {"feels": "A cold hand at the back."},
     "about": {"about": "the night of the fog and the wreck"},
-    "concepts": {"concepts": [
-        {"kind": "weather", "words": "in thick fog"}, {"kind": "gesture", "words": "a bent figure"},
-        {"kind": "place", "words": "in a forest"}, {"kind": "light", "words": "one lit window"},
-    ]},
+    "concepts": {
+        "concepts": [
+            {"kind": "weather", "words": "in thick fog"},
+            {"kind": "gesture", "words": "a bent figure"},
+            {"kind": "place", "words": "in a forest"},
+            {"kind": "light", "words": "one lit window"},
+        ]
+    },
     "check": {"drop": [{"number": 2, "why": "nobody is in the picture"}]},
     "prompt": {"prompt": "a lighthouse by the sea in thick fog, one lit window"},
-}  # fmt: skip
+}
 FIELDS = {"feels": "emotion", "about": "about", "concepts": "concepts", "drop": "check", "prompt": "prompt"}
 
 
@@ -165,9 +169,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = tokenizer("qwen3_vl")
     words.chat_template = CHATML
     config = LlamaConfig(
-        vocab_size=len(words), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
-        num_key_value_heads=2, max_position_embeddings=4096, eos_token_id=words.eos_token_id,
-    )  # fmt: skip
+        vocab_size=len(words),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=4096,
+        eos_token_id=words.eos_token_id,
+    )
     out = tmp_path_factory.mktemp("lm")
     LlamaForCausalLM(config).save_pretrained(out)
     words.save_pretrained(out)

@@ -15,7 +15,7 @@ from transformers import CLIPConfig, CLIPImageProcessorPil
 
 from emofeedback.build import build_generator
 from emofeedback.errors import UserError
-from emofeedback.generators.pipelines import PipelineGenerator
+from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 from emofeedback.records import Picture, PictureRequest
 from emofeedback.settings import Settings
 

@@ -10,11 +10,18 @@ import torch
 
 from emofeedback.cli import main
 from emofeedback.errors import OutOfMemory
-from emofeedback.evaluation.shape_judge import QWEN, TINY_QWEN, shaped_config, shaped_judge, shaped_model
-from emofeedback.evaluation.shape_models import KLEIN, SD35, TINY_KLEIN, TINY_SD35, GeneratorShape, ShapedGenerator
-from emofeedback.evaluation.shape_words import trained_tokenizer
-from emofeedback.evaluation.shapes import NO_MEMORY, draw, random_pictures, write
-from emofeedback.training.shape_benchmark import NO_GPU, SCALES, Shapes, all_parts, measure_shapes, update
+from emofeedback.evaluation.shapes.judge_shape import QWEN, TINY_QWEN, shaped_config, shaped_judge, shaped_model
+from emofeedback.evaluation.shapes.random_models import (
+    KLEIN,
+    SD35,
+    TINY_KLEIN,
+    TINY_SD35,
+    GeneratorShape,
+    ShapedGenerator,
+)
+from emofeedback.evaluation.shapes.random_tokenizer import trained_tokenizer
+from emofeedback.evaluation.shapes.shape_benchmark import NO_GPU, SCALES, Shapes, all_parts, measure_shapes, update
+from emofeedback.evaluation.shapes.speed import NO_MEMORY, draw, random_pictures, write
 
 META = torch.device("meta")
 HUGE = 2**26  # pixels, whose latents no address space holds

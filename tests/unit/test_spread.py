@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from emofeedback.errors import UserError
-from emofeedback.spread import Team
+from emofeedback.machine.processes import Team
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = """
 import json, sys
 from emofeedback.errors import UserError
-from emofeedback.spread import Team
+from emofeedback.machine.processes import Team
 
 team = Team.join(cpu=True)
 items = list(range(int(sys.argv[1])))
@@ -41,11 +41,14 @@ def both(command: list[str], **more: str) -> list[subprocess.CompletedProcess[st
     shared |= {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     started = [
         subprocess.Popen(
-            [sys.executable, *command], env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [sys.executable, *command],
+            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for rank in (0, 1)
-    ]  # fmt: skip
+    ]
     said = [process.communicate(timeout=300) for process in started]
     return [
         subprocess.CompletedProcess(command, process.returncode, out, err)

@@ -12,12 +12,14 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.loop import Finished, run_loop
-from emofeedback.pictures import MAX_SIDE, open_picture, square
+from emofeedback.files.open_picture import MAX_SIDE, open_picture, square
+from emofeedback.files.run_json import run_json
+from emofeedback.files.storage import png_bytes, results_folder, write_json, write_rows, write_whole
+from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.rounds import Rules
+from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.records import Picture, PictureRequest, Reading
-from emofeedback.serialize import run_json
 from emofeedback.settings import Settings
-from emofeedback.storage import png_bytes, results_folder, write_json, write_rows, write_whole
 
 PICTURE = Picture(
     Image.new("RGB", (8, 8), "red"), PictureRequest("a dog, 雪 🎆", Affect(0.5, -0.25), 7, 1.5, 12, 3.5), "m", 0.1
@@ -101,7 +103,7 @@ def test_rows(tmp_path: Path) -> None:
 
 
 def test_the_fields_that_callers_rely_on() -> None:
-    *_, last = run_loop(PaintGenerator(), ColourJudge(), "a dog", Affect(0.8, 0), rounds=2, candidates=2, tolerance=0.0)
+    *_, last = run_loop(PaintGenerator(), ColourJudge(), RunOrder("a dog", Affect(0.8, 0), Drawing(2), Rules(2, 0.0)))
     assert isinstance(last, Finished)
     data = json.loads(json.dumps(run_json(last.run), allow_nan=False))
     assert data["target"] == {"valence": 0.8, "arousal": 0.0} and len(data["rounds"]) == 2
@@ -109,8 +111,14 @@ def test_the_fields_that_callers_rely_on() -> None:
     assert {"prompt", "candidates", "critique", "seconds"} <= one.keys()
     assert {"image", "seed", "reading", "distance", "chosen"} == one["candidates"][0].keys()
     assert one["candidates"][0]["reading"].keys() == {
-        "valence", "arousal", "valence_sd", "arousal_sd", "mass", "seen", "content_kept",
-    }  # fmt: skip
+        "valence",
+        "arousal",
+        "valence_sd",
+        "arousal_sd",
+        "mass",
+        "seen",
+        "content_kept",
+    }
     assert {"analysis", "edits"} <= one["critique"].keys()
     assert sum(c["chosen"] for c in one["candidates"]) == 1
     assert data["best"]["image"] == "round-02-candidate-01.png"

@@ -10,16 +10,16 @@ from test_distill import PREVIEWS, K, draw, taught, with_student
 from tiny_finetune import DifferentiableColour, settings, tiny_generator
 
 from emofeedback.errors import UserError
-from emofeedback.pixels import to_images
-from emofeedback.training.collectors import collector
-from emofeedback.training.experience import Experience, renoise
-from emofeedback.training.finetune import FinetuneResult
-from emofeedback.training.finetune_export import export_adapter
-from emofeedback.training.finetune_settings import FinetuneSettings, Targets, Tasks
-from emofeedback.training.policy import ScenePolicy
-from emofeedback.training.rewards import DifferentiableAffect
-from emofeedback.training.rollout import Rollout, Sampling
-from emofeedback.training.through import Through, group_spread
+from emofeedback.finetuning.adapter_export import export_adapter
+from emofeedback.finetuning.collectors import collector
+from emofeedback.finetuning.experience import Experience, renoise
+from emofeedback.finetuning.job_settings import FinetuneSettings, Targets, Tasks
+from emofeedback.finetuning.objectives.direct import Through, group_spread
+from emofeedback.finetuning.policy.rollout import Rollout, Sampling
+from emofeedback.finetuning.policy.scene_policy import ScenePolicy
+from emofeedback.finetuning.rewards import DifferentiableAffect
+from emofeedback.finetuning.trainer import FinetuneResult
+from emofeedback.flow.pixels import to_images
 
 SEEDS = [request.seed for request in PREVIEWS]
 ROWS = torch.arange(len(PREVIEWS))
@@ -98,9 +98,14 @@ def test_it_draws_at_its_own_levels_alone_and_matching_asks_it_there(policy: Sce
         policy.levels(3)
     clean = torch.zeros(6, 4, 4, 4)
     flat = Experience(
-        Sampling(K), Rollout(clean), policy.conditions([PREVIEWS[0]] * 6), torch.zeros(6, 2), torch.zeros(1, 6),
-        torch.ones(1, 6, dtype=torch.bool), 0,
-    )  # fmt: skip
+        Sampling(K),
+        Rollout(clean),
+        policy.conditions([PREVIEWS[0]] * 6),
+        torch.zeros(6, 2),
+        torch.zeros(1, 6),
+        torch.ones(1, 6, dtype=torch.bool),
+        0,
+    )
     levels = policy.levels(K)[:-1]
     times = torch.stack([renoise(flat, torch.arange(6), turn, K, levels)[1] for turn in range(K)])
     assert all(sorted(column.tolist(), reverse=True) == levels for column in times.T)  # each level once a picture
@@ -130,9 +135,16 @@ def test_direct_sends_the_gradient_through_all_steps_of_a_student(policy: SceneP
     assert (sampling.first, sampling.last) == (0, K)
     rollout = policy.rollout(conditions, SEEDS, sampling)
     experience = Experience(
-        sampling, rollout, conditions, torch.tensor([[0.7, -0.7]] * 2), torch.zeros(1, 2),
-        torch.ones(1, 2, dtype=torch.bool), 0, 0, ("a cat", "a dog"),
-    )  # fmt: skip
+        sampling,
+        rollout,
+        conditions,
+        torch.tensor([[0.7, -0.7]] * 2),
+        torch.zeros(1, 2),
+        torch.ones(1, 2, dtype=torch.bool),
+        0,
+        0,
+        ("a cat", "a dog"),
+    )
     loss = found.losses(experience, ROWS, 0).sum()
     loss.backward()
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in policy.parameters()]
@@ -159,9 +171,16 @@ def test_pictures_of_a_group_that_grow_alike_or_away_from_the_base_cost_somethin
         conditions = policy.conditions(PREVIEWS)
         rollout = policy.rollout(conditions, SEEDS, sampling)
         experience = Experience(
-            sampling, rollout, conditions, torch.zeros(2, 2), torch.zeros(1, 2), torch.ones(1, 2, dtype=torch.bool),
-            0, 0, ("", ""),
-        )  # fmt: skip
+            sampling,
+            rollout,
+            conditions,
+            torch.zeros(2, 2),
+            torch.zeros(1, 2),
+            torch.ones(1, 2, dtype=torch.bool),
+            0,
+            0,
+            ("", ""),
+        )
         return collector(policy, job, DifferentiableAffect(DifferentiableColour())).losses(experience, ROWS, 0)
 
     free = loss(beta=0.0, variety=0.0)

@@ -11,13 +11,18 @@ from tiny_pipelines import FAMILIES, save
 
 from emofeedback.cli import main
 from emofeedback.errors import UserError
-from emofeedback.generators.text_adapter import TextAdapterShape, TextEmotionAdapter, encoders_of
+from emofeedback.files.training_state import load_state
+from emofeedback.generators.emotion.text_adapter import TextAdapterShape, TextEmotionAdapter, encoders_of
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import parse
-from emofeedback.training.checkpoint import load_state
-from emofeedback.training.emotion_pairs import EmotionPair, density_weights, read_pairs, scene_pairs
-from emofeedback.training.text_adapter import AdapterRecipe, squared_errors, target_of, train_text_adapter
-from emofeedback.training.text_embeddings import PairBatch, embed_pairs, load_text_encoders
+from emofeedback.training.emotion_adapter.emotion_pairs import EmotionPair, density_weights, read_pairs, scene_pairs
+from emofeedback.training.emotion_adapter.text_adapter_recipe import (
+    AdapterRecipe,
+    squared_errors,
+    target_of,
+    train_text_adapter,
+)
+from emofeedback.training.emotion_adapter.text_embeddings import PairBatch, embed_pairs, load_text_encoders
 
 TINY = TextAdapterShape(12, 6, width=16, heads=2, tokens=3, layers=1, hidden=8)
 RECIPE = AdapterRecipe(pairs=16, batch=4, width=16, layers=1)

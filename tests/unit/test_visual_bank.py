@@ -13,9 +13,9 @@ from tiny_visual import tiny_bank
 
 from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
-from emofeedback.training.visual_bank import BankPlan, Rated, build_bank, groups_of, k_means
-from emofeedback.training.visual_sources import rated_folder
-from emofeedback.visual_bank import BANK, FEATURES, VisualBank
+from emofeedback.generators.visual.bank import BANK, FEATURES, VisualBank
+from emofeedback.training.visual_prompts.bank_sources import rated_folder
+from emofeedback.training.visual_prompts.build_bank import BankPlan, Rated, build_bank, groups_of, k_means
 
 
 def cost(points: np.ndarray, labels: np.ndarray) -> float:

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
+from emofeedback.finetuning.collectors import collector
+from emofeedback.finetuning.experience import Experience, renoise
+from emofeedback.finetuning.job_settings import FinetuneSettings, Targets
+from emofeedback.finetuning.policy.rollout import Conditions, Rollout, Sampling
+from emofeedback.finetuning.policy.scene_policy import ScenePolicy
 from emofeedback.flow.schedule import interpolate, velocity
 from emofeedback.records import PictureRequest
-from emofeedback.training.collectors import collector
-from emofeedback.training.experience import Experience, renoise
-from emofeedback.training.finetune_settings import FinetuneSettings, Targets
-from emofeedback.training.policy import ScenePolicy
-from emofeedback.training.rollout import Conditions, Rollout, Sampling
-from emofeedback.training.visual_pairs import APART, KEEP, VisualPairs, other_half, pair_up
+from emofeedback.training.visual_prompts.dpo_pairs import APART, KEEP, VisualPairs, other_half, pair_up
 
 SETTINGS = FinetuneSettings("dpo", updates=1, prompts=1, group=4, visual=True, beta=3.0, passes=1)
 

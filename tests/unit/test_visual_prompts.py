@@ -12,19 +12,19 @@ from tiny_finetune import tiny_generator
 from tiny_visual import tiny_visual, visual_generator
 
 from emofeedback.affect import EMOTIONS, Affect
-from emofeedback.checksums import write_checksums
 from emofeedback.cli.arguments import parser
 from emofeedback.cli.console import settings_from as command_settings
 from emofeedback.cli.generate import visual_from
-from emofeedback.drawing import Drawing
 from emofeedback.errors import UserError
+from emofeedback.files.checksums import write_checksums
+from emofeedback.files.png_settings import settings_from
+from emofeedback.files.run_json import request_json
 from emofeedback.flow.schedule import guided
-from emofeedback.generators.visual_adapter import VisualAdapter
-from emofeedback.generators.visual_prompts import FACTS, VisualPrompts
-from emofeedback.png_settings import settings_from
+from emofeedback.generators.visual.visual_adapter import VisualAdapter
+from emofeedback.generators.visual.visual_prompts import FACTS, VisualPrompts
+from emofeedback.loop.drawing import Drawing
 from emofeedback.records import PictureRequest, VisualPrompt
-from emofeedback.serialize import request_json
-from emofeedback.sweep import Sweep, run_sweep
+from emofeedback.sweep.run_sweep import Sweep, run_sweep
 
 FEAR = VisualPrompt(emotion="fear", guidance=0.0)
 REQUEST = PictureRequest("a cat by a lake", Affect(0.5, -0.5), 3, steps=3)
@@ -119,9 +119,15 @@ def test_chosen_centres_replace_the_retrieved_ones() -> None:
 def test_own_pictures_are_shown_and_weighed() -> None:
     generator = visual_generator()
     red, blue = (Image.new("RGB", (40, 30), colour) for colour in ("red", "blue"))
-    asked = [VisualPrompt(centres=c, pictures=p, guidance=0.0) for c, p in (
-        (None, ((red, 1.0),)), (None, ((blue, 1.0),)), (None, ((red, 1.0), (blue, 0.0))), (((0, 1.0),), ((red, 1.0),)),
-    )]  # fmt: skip
+    asked = [
+        VisualPrompt(centres=c, pictures=p, guidance=0.0)
+        for c, p in (
+            (None, ((red, 1.0),)),
+            (None, ((blue, 1.0),)),
+            (None, ((red, 1.0), (blue, 0.0))),
+            (((0, 1.0),), ((red, 1.0),)),
+        )
+    ]
     first, second, third, fourth = pixels(generator, *(replace(REQUEST, visual=v) for v in asked))
     np.testing.assert_array_equal(first, third)
     assert np.abs(first.astype(int) - second).max() > 0 and np.abs(first.astype(int) - fourth).max() > 0
@@ -161,9 +167,13 @@ def test_records_of_visual_prompts_can_be_written_and_read_past() -> None:
     own = VisualPrompt(0.8, "fear", ((1, 0.5),), ((Image.new("RGB", (4, 4)), 1.0),))
     written = request_json(replace(REQUEST, visual=own))
     assert json.loads(json.dumps(written))["visual"] == {
-        "strength": 0.8, "emotion": "fear", "centres": [[1, 0.5]], "own_pictures": 1, "negative": None,
+        "strength": 0.8,
+        "emotion": "fear",
+        "centres": [[1, 0.5]],
+        "own_pictures": 1,
+        "negative": None,
         "guidance": None,
-    }  # fmt: skip
+    }
     assert settings_from(written, "a PNG").prompt == REQUEST.prompt
     assert "visual" not in request_json(REQUEST)
     assert Drawing(visual=own).requests("a cat", Affect(0, 0), 4)[0].visual is own

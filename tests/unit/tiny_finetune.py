@@ -7,21 +7,28 @@ import torch
 from fakes import ColourJudge
 
 from emofeedback.affect import Affect
-from emofeedback.generators.diffusion import SceneDiffusionGenerator
+from emofeedback.finetuning.audit import Auditor
+from emofeedback.finetuning.job_settings import FinetuneSettings, Targets, Tasks
+from emofeedback.finetuning.policy.scene_policy import ScenePolicy
+from emofeedback.finetuning.processes import Processes
+from emofeedback.finetuning.rewards import AffectReward, CachedReader, ContentReward, DifferentiableAffect, Reward
+from emofeedback.finetuning.trainer import Finetuner
+from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.records import Picture, Reading
-from emofeedback.training.audit import Auditor
-from emofeedback.training.autoencoder import build_autoencoder
-from emofeedback.training.finetune import Finetuner
-from emofeedback.training.finetune_processes import Processes
-from emofeedback.training.finetune_settings import FinetuneSettings, Targets, Tasks
-from emofeedback.training.policy import ScenePolicy
-from emofeedback.training.rewards import AffectReward, CachedReader, ContentReward, DifferentiableAffect, Reward
-from emofeedback.training.scene_networks import GeneratorShape, assemble_pipeline, build_networks, build_tokenizer
+from emofeedback.training.generator.autoencoder import build_autoencoder
+from emofeedback.training.generator.networks import GeneratorShape, assemble_pipeline, build_networks, build_tokenizer
 
 TINY = GeneratorShape(
-    latent_side=4, latent_channels=4, layers=2, heads=2, head_dim=16, text_length=12, text_widths=(32, 32),
-    text_layers=(1, 1), adapter_width=16,
-)  # fmt: skip
+    latent_side=4,
+    latent_channels=4,
+    layers=2,
+    heads=2,
+    head_dim=16,
+    text_length=12,
+    text_widths=(32, 32),
+    text_layers=(1, 1),
+    adapter_width=16,
+)
 WORDS = ("a", "cat", "dog", "boat", "lake", "by")
 PROMPTS, HELD_OUT = ["a cat", "a dog", "a boat"], ["a lake"]
 
@@ -58,19 +65,29 @@ class PatchyJudge(ColourJudge):
 
 def settings(**given: object) -> FinetuneSettings:
     small: dict[str, object] = {
-        "objective": "awm", "updates": 2, "prompts": 2, "group": 4, "steps": 2, "rank": 4,
-        "audit_every": 1, "audit_pictures": 2, "audit_steps": 2, "weights": {"affect": 1.0, "content": 0.3},
-    }  # fmt: skip
+        "objective": "awm",
+        "updates": 2,
+        "prompts": 2,
+        "group": 4,
+        "steps": 2,
+        "rank": 4,
+        "audit_every": 1,
+        "audit_pictures": 2,
+        "audit_steps": 2,
+        "weights": {"affect": 1.0, "content": 0.3},
+    }
     if "minutes" in given:
         small["updates"] = None
     return FinetuneSettings(**{**small, **given})  # type: ignore[arg-type]
 
 
 def job(
-    out: Path, judge: ColourJudge | None = None, rater: ColourJudge | None = None,
+    out: Path,
+    judge: ColourJudge | None = None,
+    rater: ColourJudge | None = None,
     processes: Processes = Processes(),  # noqa: B008 (frozen)
     **given: object,
-) -> Finetuner:  # fmt: skip
+) -> Finetuner:
     """A job whose reward is the picture's colour: red towards 0.7, green towards -0.7."""
     chosen = settings(**given)
     tasks = Tasks(PROMPTS, HELD_OUT, Targets("point", Affect(0.7, -0.7)), chosen.seed)

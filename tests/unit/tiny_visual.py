@@ -6,11 +6,11 @@ from PIL import Image
 from tiny_finetune import tiny_generator
 
 from emofeedback.affect import EMOTIONS, MIKELS, Affect
-from emofeedback.generators.diffusion import SceneDiffusionGenerator
-from emofeedback.generators.visual_adapter import VisualAdapter, VisualShape
-from emofeedback.generators.visual_encoders import LatentEncoder
-from emofeedback.generators.visual_prompts import VisualPrompts
-from emofeedback.visual_bank import Centre, VisualBank
+from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
+from emofeedback.generators.visual.bank import Centre, VisualBank
+from emofeedback.generators.visual.encoders import LatentEncoder
+from emofeedback.generators.visual.visual_adapter import VisualAdapter, VisualShape
+from emofeedback.generators.visual.visual_prompts import VisualPrompts
 
 TOKENS, DIM, WORDS = 4, 8, 64
 

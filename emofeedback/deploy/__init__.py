@@ -1,0 +1,1 @@
+"""Running the studio elsewhere: models to choose from, Spaces, ZeroGPU, checks, soak."""

@@ -1,0 +1,235 @@
+"""What is measured of the generator and of the judge, and against what. `protocol_loop` measures the loop.
+
+The rater that grades never guided anything. Beside every error stands that of a constant answer, which on such grids
+looks better than it is: an error near it says nothing.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from emofeedback.affect import Affect
+from emofeedback.errors import UserError
+from emofeedback.evaluation.content import content_scores, content_unit
+from emofeedback.evaluation.metrics import bootstrap, mean_absolute_error, pearson, slope, spearman
+from emofeedback.evaluation.report import Measure
+from emofeedback.protocols import Generator
+from emofeedback.records import Picture, PictureRequest, Reading
+from emofeedback.scenes.affect_model import scene_affect
+from emofeedback.scenes.captions import describe
+from emofeedback.scenes.draw.render import render
+from emofeedback.scenes.grammar import Scene, sample_scene
+from emofeedback.sweep.plane import EXTENT, grid_affects, requests_for
+
+Progress = Callable[[int, int], None]
+AXES = ("valence", "arousal")
+RENDER_SIZE = 128
+BATCH = 32
+LEAST_READ = 3  # pictures without which a slope says nothing
+
+
+DEFAULT_LOOKS = {"palette": "natural", "light": "even"}
+
+
+class Reader(Protocol):
+    """What grading needs: a judge or the second rater."""
+
+    name: str
+
+    def read(self, pictures: Sequence[Picture]) -> list[Reading | None]: ...
+
+    def content_kept(self, prompt: str, reading: Reading) -> bool | None: ...
+
+
+def held_out_scenes(count: int, seed: int) -> list[Scene]:
+    """Scenes whose place-subject pair no training has seen."""
+    rng = random.Random(f"evaluation/{seed}")
+    return [sample_scene(rng, "held-out") for _ in range(count)]
+
+
+def held_out_prompts(count: int, seed: int) -> list[str]:
+    """Prompts that name place and subject alone, each different where the grammar has that many."""
+    prompts: dict[str, None] = {}
+    rng = random.Random(f"evaluation/prompts/{seed}")
+    for _ in range(50 * count):
+        prompts.setdefault(describe(sample_scene(rng, "held-out"), rng, ()))
+        if len(prompts) == count:
+            break
+    return list(prompts)
+
+
+def evaluate_generator(
+    generator: Generator,
+    rater: Reader,
+    *,
+    count: int,
+    seed: int,
+    grid: int = 5,
+    steps: int | None = None,
+    progress: Progress | None = None,
+) -> list[Measure]:
+    """A V-A sheet for each of `count` unseen prompts, words and seed fixed, read back by the rater.
+
+    Intervals resample prompts, not pictures: the pictures of one sheet are not independent.
+
+    Raises:
+        UserError: the rater could read hardly anything.
+    """
+    prompts = held_out_prompts(count, seed)
+    points = [point for row in grid_affects(grid, EXTENT) for point in row]
+    commanded = np.array([[p.valence, p.arousal] for p in points])
+    read = np.full((len(prompts), len(points), 2), np.nan)
+    kept: list[list[float]] = []
+    for i, prompt in enumerate(prompts):
+        pictures = list(generator.generate(requests_for(prompt, points, seed + i, steps=steps)))
+        readings = rater.read(pictures)
+        scores = content_scores(rater, [prompt] * len(pictures), pictures, readings)
+        sheet_kept = [score for score in scores if score is not None]
+        for j, reading in enumerate(readings):
+            if reading is not None:
+                read[i, j] = reading.affect.valence, reading.affect.arousal
+        if sheet_kept:
+            kept.append(sheet_kept)
+        if progress is not None:
+            progress(i + 1, len(prompts))
+    measures = []
+    for axis, name in enumerate(AXES):
+        measures += read_back(name, np.tile(commanded[:, axis], (len(read), 1)), read[:, :, axis], seed)
+    if kept:
+        shares = bootstrap([float(np.mean(row)) for row in kept], seed=seed)
+        measures.append(Measure.of("content kept", shares, content_unit(rater), (0.9, None)))
+    unread = float(np.isnan(read[..., 0]).mean())
+    measures.append(Measure("unreadable", unread, "share", read[..., 0].size))
+    return measures
+
+
+def read_back(
+    name: str,
+    commanded: np.ndarray,
+    read: np.ndarray,
+    seed: int,
+    slopes: tuple[float, float] = (0.7, 1.1),
+    least_spearman: float = 0.8,
+) -> list[Measure]:
+    """Figures of one axis; commanded and read [prompts, points], read with nan where unread.
+
+    Args:
+        slopes: goal of the slope, lowest and highest.
+        least_spearman: goal of the rank correlation.
+
+    Raises:
+        UserError: hardly anything was read.
+    """
+    if np.isfinite(read).sum() < LEAST_READ:
+        raise UserError("The rater could read hardly any picture; train the generator or the rater longer.")
+
+    def over(statistic: Callable[[np.ndarray, np.ndarray], float], rows: np.ndarray) -> float:
+        values, targets = read[rows].ravel(), commanded[rows].ravel()
+        known = np.isfinite(values)
+        return statistic(targets[known], values[known])
+
+    rng, every = np.random.default_rng(seed), np.arange(len(read))
+    resampled = [rng.integers(0, len(read), len(read)) for _ in range(500)]
+    n = int(np.isfinite(read).sum())
+    rows: list[tuple[str, Callable[[np.ndarray, np.ndarray], float], str, tuple[float | None, float | None] | None]] = [
+        (f"{name} slope", slope, "read per commanded", slopes),
+        (f"{name} Spearman", spearman, "rho", (least_spearman, None)),
+        (f"{name} error", mean_absolute_error, "mean absolute", None),
+    ]
+    measures = []
+    for label, statistic, unit, goal in rows:
+        draws = [value for rows_ in resampled if np.isfinite(value := over(statistic, rows_))]
+        low, high = np.quantile(draws, [0.025, 0.975]) if draws else (np.nan, np.nan)
+        measures.append(Measure(label, over(statistic, every), unit, n, (float(low), float(high)), goal))
+    constant = mean_absolute_error(commanded.ravel(), np.zeros(commanded.size))
+    measures.append(Measure(f"{name} error of a constant 0", constant, "mean absolute", n))
+    return measures
+
+
+ONE_EACH = ("place", "time", "weather", "season", "palette", "light")
+RATED = ONE_EACH[:4]
+"""What the second rater names besides subjects and elements."""
+
+
+def evaluate_judge(
+    judge: Reader,
+    *,
+    count: int,
+    seed: int,
+    aspects: Sequence[str] = ONE_EACH,
+    goal_named: float = 0.95,
+    progress: Progress | None = None,
+) -> list[Measure]:
+    """Held-out renders against the scene scale and the scene's own attributes; for a judge or for the second rater.
+
+    Args:
+        aspects: of which a scene has one each, and which this reader names; subjects and elements come on top.
+        goal_named: share of attributes that it should name.
+
+    Raises:
+        UserError: the judge could read hardly anything.
+    """
+    scenes = held_out_scenes(count, seed)
+    truth: list[Affect] = []
+    read: list[Affect] = []
+    named: list[float] = []
+    unread = 0
+    for begin in range(0, len(scenes), BATCH):
+        batch = scenes[begin : begin + BATCH]
+        pictures = [Picture(render(s, RENDER_SIZE), PictureRequest("", None, 0), "render", 0.0) for s in batch]
+        for scene, reading in zip(batch, judge.read(pictures), strict=True):
+            if reading is None:
+                unread += 1
+                continue
+            label = scene_affect(scene)
+            truth.append(Affect(label.valence, label.arousal))
+            read.append(reading.affect)
+            named.append(share_named(scene, reading, aspects))
+        if progress is not None:
+            progress(begin + len(batch), len(scenes))
+    if len(read) < 3:
+        raise UserError("The judge could read hardly any picture; train it longer or give another with --judge.")
+    measures = []
+    for name in AXES:
+        true = np.array([getattr(a, name) for a in truth])
+        got = np.array([getattr(a, name) for a in read])
+        measures += [
+            Measure(
+                f"{name} Pearson", pearson(true, got), "r", len(got), pearson_interval(true, got, seed), (0.97, None)
+            ),
+            Measure.of(f"{name} error", bootstrap(np.abs(true - got), seed=seed), "mean absolute"),
+            Measure(
+                f"{name} error of the constant mean",
+                float(np.abs(true - true.mean()).mean()),
+                "mean absolute",
+                len(got),
+            ),
+        ]
+    measures.append(Measure.of("attributes named", bootstrap(named, seed=seed), "share", (goal_named, None)))
+    measures.append(Measure("unreadable", unread / len(scenes), "share", len(scenes)))
+    return measures
+
+
+def share_named(scene: Scene, reading: Reading, aspects: Sequence[str] = ONE_EACH) -> float:
+    """The share of a scene's remarkable attributes that a reading names; subject and companion in either order.
+
+    A default look (natural palette, even light) need not be named, but naming another one counts as wrong.
+    """
+    seen = {item.aspect: item.word for item in reading.seen}
+    words = set(reading.words())
+    right = [seen.get(aspect, DEFAULT_LOOKS.get(aspect)) == getattr(scene, aspect) for aspect in aspects]
+    right += [concept in words for concept in (scene.subject, scene.companion, *scene.elements) if concept is not None]
+    return float(np.mean(right))
+
+
+def pearson_interval(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, float]:
+    """95 % percentile bootstrap over pairs."""
+    rng = np.random.default_rng(seed)
+    picks = (rng.integers(0, len(x), len(x)) for _ in range(1000))
+    draws = [r for pick in picks if np.isfinite(r := pearson(x[pick], y[pick]))]
+    if not draws:
+        return float("nan"), float("nan")
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(low), float(high)

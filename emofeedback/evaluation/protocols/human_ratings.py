@@ -1,0 +1,232 @@
+"""A judge against people's ratings of pictures, as it is and calibrated, beside the constant answer.
+
+Errors of the calibrated judge and of the constant answer are cross-validated: fitted on nine tenths of the pictures,
+measured on the tenth left out. The constant answer looks better than it is on ratings that crowd in the middle, so a
+judge that does not beat it says nothing. Ratings are people's of one population: the report names the file.
+"""
+
+import csv
+import hashlib
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from emofeedback.affect import Affect, from_scale
+from emofeedback.errors import UserError
+from emofeedback.evaluation.metrics import Values, bootstrap, paired_bootstrap, pearson, spearman
+from emofeedback.evaluation.report import Measure
+from emofeedback.files.open_picture import open_picture
+from emofeedback.judges.calibration import Calibration, Method, fit, identity_of
+from emofeedback.protocols import Judge
+from emofeedback.records import Picture, PictureRequest
+
+Progress = Callable[[int, int], None]
+AXES = ("valence", "arousal")
+BATCH = 16
+FOLDS = 10
+RESAMPLES = 2000
+MIN_PICTURES = 20
+COLUMNS = (
+    ("file_name", "filename", "file", "image", "picture", "path"),
+    ("valence", "valence_mean", "mean_valence", "val_mean", "val", "v"),
+    ("arousal", "arousal_mean", "mean_arousal", "aro_mean", "aro", "a"),
+)
+"""What the columns of picture, valence and arousal are usually called; `--columns` names others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """A picture and people's mean rating of it."""
+
+    path: Path
+    affect: Affect
+
+
+@dataclass(frozen=True, slots=True)
+class RatingSet:
+    """A folder of rated pictures."""
+
+    rows: tuple[Rated, ...]
+    source: dict[str, object]  # where the ratings come from, for reports and calibrations
+
+
+def parse_scale(text: str) -> tuple[float, float]:
+    """ "1-9" or "-3..3" -> (low, high).
+
+    Raises:
+        UserError: it is no scale.
+    """
+    number = r"(-?\d+(?:\.\d+)?)"
+    match = re.fullmatch(rf"\s*{number}\s*(?:-|\.\.|:|,)\s*{number}\s*", text)
+    if match is None or not float(match[1]) < float(match[2]):
+        raise UserError(f"The scale must be two numbers such as 1-9 or -3..3, not {text!r}.")
+    return float(match[1]), float(match[2])
+
+
+def load_ratings(
+    table: Path,
+    images: Path,
+    scale: tuple[float, float],
+    columns: Sequence[str] | None = None,
+    count: int | None = None,
+    seed: int = 0,
+) -> RatingSet:
+    """Ratings from a CSV or TSV file of means, one row per picture; `count` of them at random, or all.
+
+    Args:
+        columns: the names of picture, valence and arousal; None = looked up among the usual ones.
+
+    Raises:
+        UserError: the file, a column or a picture is missing, or a rating is not on the scale.
+    """
+    try:
+        content = table.read_bytes()
+        text = content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{table} cannot be read as a table ({error}); give a CSV file in UTF-8.") from None
+    first = text.split("\n", 1)[0]
+    reader = csv.DictReader(text.splitlines(), delimiter="\t" if "\t" in first else ";" if ";" in first else ",")
+    found = _columns(table, reader.fieldnames or (), columns)
+    rows = []
+    for number, row in enumerate(reader, 2):
+        if any(not (row.get(name) or "").strip() for name in found[1:]):
+            continue  # not rated
+        path = images / (row[found[0]] or "")
+        if not path.is_file():
+            raise UserError(f"{path} (line {number} of {table.name}) is missing; check --images.")
+        rows.append(Rated(path, Affect(*(_rating(table, number, row[name], scale) for name in found[1:]))))
+    if count is not None and count < len(rows):
+        rows = random.Random(f"ratings/{seed}").sample(rows, count)
+    if len(rows) < MIN_PICTURES:
+        raise UserError(f"{table} rates {len(rows)} pictures here; {MIN_PICTURES} or more are needed.")
+    source: dict[str, object] = {
+        "file": table.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "columns": list(found),
+        "scale": list(scale),
+        "pictures": len(rows),
+    }
+    return RatingSet(tuple(rows), source)
+
+
+def _columns(table: Path, present: Sequence[str], wanted: Sequence[str] | None) -> tuple[str, ...]:
+    listed = ", ".join(present) or "none"
+    if wanted is not None:
+        missing = [name for name in wanted if name not in present]
+        if missing or len(wanted) != 3:
+            raise UserError(f"--columns needs PICTURE,VALENCE,AROUSAL among the columns of {table.name}: {listed}.")
+        return tuple(wanted)
+    lower = {name.strip().lower(): name for name in present}
+    found = [next((lower[name] for name in usual if name in lower), None) for usual in COLUMNS]
+    if None in found:
+        raise UserError(
+            f"Which columns of {table.name} are meant is not clear; give --columns PICTURE,VALENCE,AROUSAL of {listed}."
+        )
+    return tuple(name for name in found if name is not None)
+
+
+def _rating(table: Path, number: int, text: str, scale: tuple[float, float]) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not scale[0] <= value <= scale[1]:
+        raise UserError(
+            f"Line {number} of {table.name} holds {text!r}, which is not on the scale {scale[0]:g} to {scale[1]:g}; "
+            "check --scale and --columns."
+        )
+    return from_scale(value, *scale)
+
+
+def evaluate_ratings(
+    judge: Judge, ratings: RatingSet, method: Method, *, seed: int, progress: Progress | None = None
+) -> tuple[list[Measure], Calibration]:
+    """Measures of the judge against people, and the calibration fitted on all pictures.
+
+    Raises:
+        UserError: the judge could read hardly any picture.
+    """
+    truth, read = _read(judge, ratings, progress)
+    if len(read) < MIN_PICTURES:
+        raise UserError(f"The judge could read {len(read)} of {len(ratings.rows)} pictures; give another with --judge.")
+    measures: list[Measure] = []
+    for axis, name in enumerate(AXES):
+        measures += axis_measures(name, truth[:, axis], read[:, axis], method, seed)
+    unread = 1 - len(read) / len(ratings.rows)
+    measures.append(Measure("unreadable", unread, "share", len(ratings.rows)))
+    maps = [fit(read[:, axis], truth[:, axis], method) for axis in range(2)]
+    digest = str(ratings.source["sha256"])[:8]
+    name = f"{method}-{Path(str(ratings.source['file'])).stem}-{digest}"
+    data = {**ratings.source, "read": len(read), "measures": [measure.as_json() for measure in measures]}
+    return measures, Calibration(name, identity_of(judge), method, maps[0], maps[1], data)
+
+
+def _read(judge: Judge, ratings: RatingSet, progress: Progress | None) -> tuple[np.ndarray, np.ndarray]:
+    """Ratings and readings [n, 2] of the pictures that could be read."""
+    truth, read = [], []
+    for start in range(0, len(ratings.rows), BATCH):
+        rows = ratings.rows[start : start + BATCH]
+        pictures = [Picture(open_picture(r.path), PictureRequest("", None, 0), "file", 0.0) for r in rows]
+        for row, reading in zip(rows, judge.read(pictures), strict=True):
+            if reading is not None:
+                truth.append((row.affect.valence, row.affect.arousal))
+                read.append((reading.affect.valence, reading.affect.arousal))
+        if progress is not None:
+            progress(start + len(rows), len(ratings.rows))
+    return np.array(truth).reshape(-1, 2), np.array(read).reshape(-1, 2)
+
+
+def axis_measures(name: str, truth: np.ndarray, read: np.ndarray, method: Method, seed: int) -> list[Measure]:
+    """Figures of one axis; truth and read [n] in [-1, 1]."""
+    calibrated, constant = cross_validated(truth, read, method, seed)
+    errors, of_constant = np.abs(calibrated - truth), np.abs(constant - truth)
+    difference = paired_bootstrap(errors, of_constant, seed=seed, resamples=RESAMPLES)
+    rows = [
+        _correlation(f"{name} Pearson", pearson, truth, read, "r", seed),
+        _correlation(f"{name} Spearman", spearman, truth, read, "rho", seed),
+        _correlation(f"{name} CCC", concordance, truth, read, "concordance", seed),
+        _correlation(f"{name} CCC calibrated", concordance, truth, calibrated, "concordance", seed),
+    ]
+    for label, values in (
+        (f"{name} error", np.abs(read - truth)),
+        (f"{name} error calibrated", errors),
+        (f"{name} error of a constant", of_constant),
+    ):
+        rows.append(Measure.of(label, bootstrap(values, seed=seed, resamples=RESAMPLES), "mean absolute"))
+    rows.append(Measure.of(f"{name} error calibrated less constant", difference, "mean absolute"))
+    return rows
+
+
+def cross_validated(truth: np.ndarray, read: np.ndarray, method: Method, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Calibrated readings and the constant answer (the mean rating), each from the folds it is not in."""
+    order = np.random.default_rng(seed).permutation(len(truth))
+    calibrated, constant = np.empty(len(truth)), np.empty(len(truth))
+    for k in range(FOLDS):
+        out = order[k::FOLDS]
+        kept = np.setdiff1d(order, out)
+        fitted = fit(read[kept], truth[kept], method)
+        calibrated[out] = [fitted(value) for value in read[out].tolist()]
+        constant[out] = truth[kept].mean()
+    return calibrated, constant
+
+
+def concordance(x: Values, y: Values) -> float:
+    """Lin's concordance correlation coefficient (1989) in [-1, 1]; nan where both sides are one constant."""
+    a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    bottom = a.var() + b.var() + (a.mean() - b.mean()) ** 2
+    return float(2 * ((a - a.mean()) * (b - b.mean())).mean() / bottom) if bottom > 0 else float("nan")
+
+
+def _correlation(
+    label: str, statistic: Callable[[Values, Values], float], x: np.ndarray, y: np.ndarray, unit: str, seed: int
+) -> Measure:
+    """A statistic of pairs with its 95 % percentile bootstrap interval over pictures."""
+    rng = np.random.default_rng(seed)
+    picks = (rng.integers(0, len(x), len(x)) for _ in range(RESAMPLES))
+    draws = [value for pick in picks if np.isfinite(value := statistic(x[pick], y[pick]))]
+    low, high = np.quantile(draws, [0.025, 0.975]) if draws else (float("nan"), float("nan"))
+    return Measure(label, statistic(x, y), unit, len(x), (float(low), float(high)))

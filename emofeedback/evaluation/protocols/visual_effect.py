@@ -1,0 +1,180 @@
+"""How far visual prompts move the emotion of a picture, beside an emotion's word, with the words and seeds unchanged.
+
+The V-A adapter is off in every arm. Sensitivity is what Emotion-Director asks for: under the same words and the same
+noise, how far apart two emotions' pictures lie on the valence-arousal plane, by the second rater, mean over all pairs
+of Mikels' eight. Prompts are the unit: seeds are averaged within them before the bootstrap.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emofeedback.affect import EMOTIONS, MIKELS, Affect
+from emofeedback.errors import UserError
+from emofeedback.evaluation.content import content_scores
+from emofeedback.evaluation.metrics import Interval, bootstrap, paired_bootstrap
+from emofeedback.evaluation.protocols.generator_and_judge import Reader, held_out_prompts
+from emofeedback.evaluation.report import Measure
+from emofeedback.protocols import Generator
+from emofeedback.records import PictureRequest, VisualPrompt
+
+SEED = 31  # of the pictures of the first of the seeds
+GAIN = 1.5  # of the visual prompt over the emotion's word
+CONTENT = 0.03
+Make = Callable[[str, str, int], PictureRequest]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way to ask for an emotion: what draws, and the request for (prompt, emotion, seed)."""
+
+    name: str
+    generator: Generator
+    make: Make
+    alike: bool = False  # all emotions are drawn alike, so each picture is drawn once
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the rater read in an arm.
+
+    Attributes:
+        points: [P, S, E, 2] valence and arousal by prompt, seed and emotion.
+        kept: [P, S, E] whether the content was kept; nan = not known.
+    """
+
+    points: NDArray[np.float64]
+    kept: NDArray[np.float64]
+
+    def sensitivity(self) -> NDArray[np.float64]:
+        """[P], mean distance between two emotions' pictures of one prompt and seed."""
+        pairs = combinations(range(self.points.shape[2]), 2)
+        apart = [np.linalg.norm(self.points[:, :, i] - self.points[:, :, j], axis=-1) for i, j in pairs]
+        return np.mean(apart, axis=0).mean(1)
+
+    def error(self, targets: Sequence[Affect]) -> NDArray[np.float64]:
+        """[P], mean distance to the emotions' own points."""
+        wanted = np.array([[target.valence, target.arousal] for target in targets])
+        return np.linalg.norm(self.points - wanted, axis=-1).mean((1, 2))
+
+    def content(self) -> NDArray[np.float64]:
+        """[P], share of pictures that keep the content."""
+        return np.nanmean(self.kept, axis=(1, 2))
+
+
+def arms(generator: Generator, tuned: Generator | None = None, visual: VisualPrompt | None = None) -> list[Arm]:
+    """Prompt alone, with the emotion's word, with its visual prompt; and `tuned` with the same visual prompt.
+
+    Args:
+        tuned: the generator after DPO with a negative visual prompt.
+        visual: its strength and guidance are used; None = the standard ones.
+    """
+    given = visual or VisualPrompt()
+
+    def alone(prompt: str, emotion: str, seed: int) -> PictureRequest:
+        return PictureRequest(prompt, None, seed, 0.0)
+
+    def word(prompt: str, emotion: str, seed: int) -> PictureRequest:
+        return PictureRequest(f"{prompt}, {emotion}", None, seed, 0.0)
+
+    def shown(prompt: str, emotion: str, seed: int) -> PictureRequest:
+        named = VisualPrompt(given.strength, emotion, negative=given.negative, guidance=given.guidance)
+        return PictureRequest(prompt, None, seed, 0.0, visual=named)
+
+    found = [
+        Arm("prompt alone", generator, alone, alike=True),
+        Arm("emotion word", generator, word),
+        Arm("visual prompt", generator, shown),
+    ]
+    return found if tuned is None else [*found, Arm("visual prompt, DPO", tuned, shown)]
+
+
+def measure_arm(
+    arm: Arm,
+    rater: Reader,
+    prompts: Sequence[str],
+    emotions: Sequence[str],
+    seeds: Sequence[int],
+    progress: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Draw and grade an arm; `progress` is called after each prompt.
+
+    Raises:
+        UserError: the rater could not read a picture.
+    """
+    points, kept = [], []
+    asked = emotions[:1] if arm.alike else emotions
+    for prompt in prompts:
+        pictures = list(arm.generator.generate([arm.make(prompt, e, seed) for seed in seeds for e in asked]))
+        readings = rater.read(pictures)
+        for reading in readings:
+            if reading is None:
+                raise UserError("The rater could not read a picture; evaluate with the bundled rater.")
+            points.append([reading.affect.valence, reading.affect.arousal])
+        scores = content_scores(rater, [prompt] * len(pictures), pictures, readings)
+        kept += [np.nan if score is None else score for score in scores]
+        progress()
+    shape = len(prompts), len(seeds), len(asked)
+    repeat = len(emotions) if arm.alike else 1
+    return Outcome(
+        np.array(points).reshape(*shape, 2).repeat(repeat, axis=2), np.array(kept).reshape(shape).repeat(repeat, axis=2)
+    )
+
+
+def evaluate_visual(
+    found: Sequence[Arm], rater: Reader, *, count: int, seed: int, seeds: int = 3, progress: Progress | None = None
+) -> list[Measure]:
+    """Sensitivity, valence-arousal error and content of each arm, with the goals of visual prompts.
+
+    Args:
+        found: as `arms` gives them; the first three in that order.
+        count: unseen prompts.
+        seeds: pictures of each prompt and emotion.
+    """
+    prompts, done = held_out_prompts(count, seed), 0
+
+    def tell() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, len(prompts) * len(found))
+
+    numbers = [SEED + 1000 * seed + i for i in range(seeds)]
+    outcomes = {arm.name: measure_arm(arm, rater, prompts, MIKELS, numbers, tell) for arm in found}
+    return measures_of(outcomes, seed)
+
+
+def measures_of(outcomes: dict[str, Outcome], seed: int) -> list[Measure]:
+    """The table of the arms, and how they compare."""
+    targets = [EMOTIONS[name] for name in MIKELS]
+    table = []
+    for name, outcome in outcomes.items():
+        rows = (
+            ("sensitivity", outcome.sensitivity()),
+            ("valence-arousal error", outcome.error(targets)),
+            ("content kept", outcome.content()),
+        )
+        table += [Measure.of(f"{name}: {what}", bootstrap(values, seed=seed), "") for what, values in rows]
+    alone, word, visual, *tuned = outcomes.values()
+    gain = ratio(visual.sensitivity(), word.sensitivity(), seed)
+    table.append(Measure.of("sensitivity, visual prompt over emotion word", gain, "", (GAIN, None)))
+    names = list(outcomes)[2:]
+    for name, outcome in zip(names, (visual, *tuned), strict=True):
+        lost = paired_bootstrap(outcome.content(), alone.content(), seed=seed)
+        table.append(Measure.of(f"content, {name} less prompt alone", lost, "", (-CONTENT, None)))
+    for outcome in tuned:
+        more = paired_bootstrap(outcome.sensitivity(), visual.sensitivity(), seed=seed)
+        table.append(Measure.of("sensitivity, DPO less visual prompt", more, "", (0.0, None)))
+    return table
+
+
+def ratio(above: NDArray[np.float64], below: NDArray[np.float64], seed: int, resamples: int = 10_000) -> Interval:
+    """The ratio of two means over the same prompts, with its 95 % bootstrap interval over prompts."""
+    rows = np.random.default_rng(seed).integers(0, len(above), size=(resamples, len(above)))
+    draws = above[rows].mean(1) / np.maximum(below[rows].mean(1), 1e-9)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Interval(float(above.mean() / max(float(below.mean()), 1e-9)), float(low), float(high), len(above))

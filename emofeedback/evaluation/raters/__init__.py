@@ -1,0 +1,1 @@
+"""The second rater, which grades and never guides."""

@@ -1,0 +1,1 @@
+"""Speed of published model shapes with random weights."""

@@ -1,0 +1,157 @@
+"""Files of results: each appears whole or not at all, none replaces what is already there, pictures carry their making.
+
+A PNG holds two text chunks: `emofeedback` (JSON: request, reading, model) and `parameters` (the plain text that
+Stable Diffusion front ends read, as AUTOMATIC1111's web UI writes it).
+"""
+
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from emofeedback import __version__
+from emofeedback.errors import UserError
+from emofeedback.files.run_json import reading_json, request_json
+from emofeedback.records import Picture, Reading
+
+RUN_FILE = "run.json"
+"""What a run folder keeps its record in."""
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, then rename it.
+
+    Raises:
+        UserError: the folder cannot be written or the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror or error}); free some space or choose another folder."
+        ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """`write_whole` of indented JSON."""
+    write_whole(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """`write_whole` of a CSV file; the first row's keys are the columns."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue().encode())
+
+
+@contextmanager
+def results_folder(out: Path | None, now: float | None = None) -> Iterator[Path]:
+    """An empty folder for one command's results; removed again where the command leaves nothing in it.
+
+    `out` itself where it is new or empty, otherwise a new folder inside it named after the time, so that nothing
+    already there is touched. None stands for ./emofeedback-out, always with a folder inside.
+
+    Raises:
+        UserError: it cannot be made or written.
+    """
+    base = Path("emofeedback-out") if out is None else out
+    existed = os.path.exists(base)  # False where the path is unusable; making it then says why
+    try:
+        folder = _make_folder(base, inside=out is None, now=now)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"The folder {base} cannot be used ({reason}); choose another with --out.") from None
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # not empty: it holds results
+            if folder != base or not existed:
+                folder.rmdir()
+            if not existed and folder != base:
+                base.rmdir()
+
+
+def _make_folder(base: Path, inside: bool, now: float | None) -> Path:
+    if not inside:
+        base.mkdir(parents=True, exist_ok=True)
+        if not any(base.iterdir()):
+            _check_writable(base)
+            return base
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+    base.mkdir(parents=True, exist_ok=True)
+    for number in range(1, 10_000):
+        folder = base / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise OSError("too many runs in one second")
+
+
+def _check_writable(folder: Path) -> None:
+    probe = folder / f".probe.{os.getpid()}.tmp"
+    probe.touch(exist_ok=True)
+    probe.unlink()
+
+
+def png_bytes(picture: Picture, reading: Reading | None = None, *, metadata: bool = True) -> bytes:
+    """A picture as a PNG that carries its making, or nothing but its pixels where `metadata` is off."""
+    if not metadata:
+        return image_bytes(picture.image)
+    info = PngInfo()
+    info.add_text("parameters", parameters_text(picture))
+    making = {
+        "version": __version__,
+        "model": picture.model,
+        "request": request_json(picture.request),
+        "reading": None if reading is None else reading_json(reading),
+    }
+    info.add_text("emofeedback", json.dumps(making, ensure_ascii=False))
+    buffer = io.BytesIO()
+    picture.image.save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()
+
+
+def image_bytes(image: Image.Image) -> bytes:
+    """A plain picture (a sheet) as a PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def parameters_text(picture: Picture) -> str:
+    """The prompt, then one line `Key: value, ...`."""
+    request = picture.request
+    fields: list[tuple[str, object]] = []
+    if request.steps is not None:
+        fields.append(("Steps", request.steps))
+    if request.guidance is not None:
+        fields.append(("CFG scale", f"{request.guidance:g}"))
+    fields.append(("Seed", request.seed))
+    fields.append(("Size", f"{picture.image.width}x{picture.image.height}"))
+    fields.append(("Model", picture.model.replace(",", " ")))
+    if request.start is not None:
+        fields.append(("Denoising strength", f"{request.start_strength:g}"))
+    if request.affect is not None:
+        fields.append(("Valence", f"{request.affect.valence:g}"))
+        fields.append(("Arousal", f"{request.affect.arousal:g}"))
+        fields.append(("Emotion strength", f"{request.strength:g}"))
+    fields.append(("Version", f"emofeedback {__version__}"))
+    return request.prompt + "\n" + ", ".join(f"{key}: {value}" for key, value in fields)

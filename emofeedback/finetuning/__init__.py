@@ -1,0 +1,1 @@
+"""Reward fine-tuning: the job, its trainer, rewards, advantages, audit, store and export."""

@@ -1,0 +1,136 @@
+"""Jobs on disk: a folder each, with its record, metrics, state, samples and adapter. Importing this is cheap."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from emofeedback.affect import Affect
+from emofeedback.errors import UserError
+from emofeedback.files.storage import write_json
+from emofeedback.finetuning.order import FinetuneOrder
+
+RECORD, ADAPTER, STATE = "job.json", "adapter", Path("training") / "state.safetensors"
+RUNNING = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """What is known of a job without loading it.
+
+    Attributes:
+        status: "running" (also of one that was killed), "budget", "cancelled", "hacked" or "failed".
+        made: when it was ordered, local time.
+        settings, tasks: as JSON.
+        order: what the tab was asked for; None for a job of the command line.
+        result: how it ended, as JSON; None while it runs.
+    """
+
+    folder: Path
+    status: str
+    made: str
+    settings: Mapping[str, Any]
+    tasks: Mapping[str, Any]
+    order: FinetuneOrder | None
+    result: Mapping[str, Any] | None
+
+    @property
+    def adapter(self) -> Path | None:
+        """The exported adapter, if there is one."""
+        folder = self.folder / ADAPTER
+        return folder if folder.is_dir() else None
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a training state is there to go on from."""
+        return (self.folder / STATE).is_file()
+
+
+def write_record(
+    folder: Path,
+    status: str,
+    settings: Mapping[str, Any],
+    tasks: Mapping[str, Any],
+    order: FinetuneOrder | None = None,
+    result: Mapping[str, Any] | None = None,
+) -> None:
+    """Write job.json; the time of an earlier record stays, and its order where none is given."""
+    before = read_record(folder)
+    made = before.made if before else time.strftime("%Y-%m-%d %H:%M")
+    kept = order or (before.order if before else None)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(
+        folder / RECORD,
+        {
+            "status": status,
+            "made": made,
+            "settings": dict(settings),
+            "tasks": dict(tasks),
+            "order": None if kept is None else asdict(kept),
+            "result": None if result is None else dict(result),
+        },
+    )
+
+
+def read_record(folder: Path) -> JobRecord | None:
+    """The record of the job in `folder`; None where there is none that can be read."""
+    try:
+        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        order = None if found["order"] is None else order_of(found["order"])
+        return JobRecord(
+            folder, str(found["status"]), str(found["made"]), found["settings"], found["tasks"], order, found["result"]
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def order_of(found: Mapping[str, Any]) -> FinetuneOrder:
+    """An order that `asdict` took apart."""
+    point = found.get("point")
+    changed = {"prompts": tuple(found["prompts"]), "held_out": tuple(found["held_out"])}
+    return FinetuneOrder(**{**found, **changed, "point": None if point is None else Affect(**point)})
+
+
+class Shelf:
+    """All jobs below one folder, each named by the time it was ordered."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def new(self) -> Path:
+        """A fresh folder for a job.
+
+        Raises:
+            UserError: it cannot be made.
+        """
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            for number in range(1, 1000):
+                folder = self.root / (stamp if number == 1 else f"{stamp}-{number}")
+                if not folder.exists():
+                    folder.mkdir()
+                    return folder
+        except OSError as error:
+            raise UserError(f"{self.root} cannot be written ({error.strerror}); free some space there.") from None
+        raise UserError(f"There are too many jobs of this second in {self.root}; try again.")
+
+    def jobs(self) -> list[JobRecord]:
+        """All readable jobs, the newest first."""
+        if not self.root.is_dir():
+            return []
+        folders = sorted((f for f in self.root.iterdir() if f.is_dir()), reverse=True)
+        return [record for folder in folders if (record := read_record(folder)) is not None]
+
+    def find(self, name: str | None) -> JobRecord:
+        """The job whose folder has that name.
+
+        Raises:
+            UserError: there is none.
+        """
+        for record in self.jobs():
+            if record.folder.name == name:
+                return record
+        raise UserError("Choose a job of the list; this one is not there any more.")

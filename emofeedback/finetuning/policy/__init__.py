@@ -1,0 +1,1 @@
+"""LoRA policies over generators: rollouts, velocities, log-probs."""

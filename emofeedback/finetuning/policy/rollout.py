@@ -1,0 +1,133 @@
+"""What travels between the policy, the collectors and the trainer: conditions, rollouts, stored steps; the Policy seam.
+
+A generator is not a policy: it draws what a user asks for; a policy samples with a known density, keeps what
+learning needs, and answers for three sets of weights on one frozen base. Latents and log-probs are float32.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from torch import Tensor, nn
+
+from emofeedback.records import PictureRequest
+
+Weights = Literal["policy", "old", "base"]
+"""The LoRA that learns, the one that sampled, or the frozen base without any."""
+Check = Callable[[], None]
+"""Called between forward passes; raises `Cancelled` to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What N pictures are drawn from: prompt embeddings [N, L, D] and pooled embeddings [N, P], emotion included.
+
+    opposite_prompt, opposite_pooled: the same with the opposite emotion, which guidance leads away from; None where
+    no emotion is asked for.
+    visual: features [N, T, E] of visual prompts, shown at full strength; None = none.
+    lengths: tokens [N] of each prompt, the rest being padding; None = there is none.
+    """
+
+    prompt: Tensor
+    pooled: Tensor
+    opposite_prompt: Tensor | None = None
+    opposite_pooled: Tensor | None = None
+    visual: Tensor | None = None
+    lengths: Tensor | None = None
+
+    def rows(self, index: Tensor | slice) -> "Conditions":
+        visual = None if self.visual is None else self.visual[index]
+        lengths = None if self.lengths is None else self.lengths[index]
+        if self.opposite_prompt is None or self.opposite_pooled is None:
+            return Conditions(self.prompt[index], self.pooled[index], visual=visual, lengths=lengths)
+        return Conditions(
+            self.prompt[index],
+            self.pooled[index],
+            self.opposite_prompt[index],
+            self.opposite_pooled[index],
+            visual,
+            lengths,
+        )
+
+    def shown(self) -> Tensor:
+        """The visual features; there must be some."""
+        assert self.visual is not None
+        return self.visual
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stored step from sigma to sigma_next: both ends [N, C, h, w], and log-probs [N] where the step drew noise."""
+
+    sigma: float
+    sigma_next: float
+    noisy: Tensor
+    sample: Tensor
+    log_prob: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Clean latents [N, C, h, w] and the steps that were asked to be kept, in order; all float32."""
+
+    clean: Tensor
+    steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a rollout draws. Steps first <= i < last are kept; they draw noise of level `eta` where that is above 0.
+
+    guidance: 1 = none, one forward pass a step; else as the generator draws, three (two without an emotion). A
+        student has it folded in and draws at 1.
+    """
+
+    steps: int
+    guidance: float = 1.0
+    eta: float = 0.0
+    first: int = 0
+    last: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """log-probs [B] of stored samples, with the mean [B, C, h, w] and std [B] of the step under some weights."""
+
+    log_prob: Tensor
+    mean: Tensor
+    std: Tensor
+
+
+class Policy(Protocol):
+    """What the trainer and the objectives' collectors need of a model."""
+
+    student: bool
+
+    def conditions(self, requests: Sequence[PictureRequest]) -> Conditions: ...
+
+    def rollout(
+        self, conditions: Conditions, seeds: Sequence[int], sampling: Sampling, check: Check | None = None
+    ) -> Rollout: ...
+
+    def velocity(self, noisy: Tensor, times: Tensor, conditions: Conditions, weights: Weights = "policy") -> Tensor: ...
+
+    def log_prob(
+        self, step: Step, rows: Tensor, conditions: Conditions, sampling: Sampling, weights: Weights = "policy"
+    ) -> Transition: ...
+
+    def last_steps(
+        self,
+        steps: Sequence[Step],
+        rows: Tensor,
+        conditions: Conditions,
+        sampling: Sampling,
+        weights: Weights = "policy",
+    ) -> Tensor: ...
+
+    def levels(self, steps: int) -> list[float]: ...
+
+    def decode(self, latents: Tensor) -> Tensor: ...
+
+    def parameters(self) -> list[nn.Parameter]: ...
+
+    def remember(self) -> None: ...

@@ -1,0 +1,175 @@
+"""The policy of reward fine-tuning: rollouts, velocities and log-probs of a generator that carries a LoRA.
+
+A checkpoint's few-step student can be the policy: its frozen base is then the student (base and student's LoRA summed
+once), the learning LoRA lies on top, and the same LoRA lies on the generator's own transformer, with shared weights.
+So what is exported is what the generator adds to the student when it draws in few steps, and to the base when it
+draws in many.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from emofeedback.errors import UserError
+from emofeedback.finetuning.policy.lora_policy import LoraPolicy
+from emofeedback.finetuning.policy.loras import common_rank, lora_weights, student_transformer
+from emofeedback.finetuning.policy.rollout import Conditions
+from emofeedback.flow.schedule import sigmas
+from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
+from emofeedback.generators.visual.visual_adapter import set_inner_attention
+from emofeedback.generators.visual.visual_prompts import shown_fully, shows
+from emofeedback.records import PictureRequest
+from emofeedback.training.generator.networks import PlainJointAttention
+
+ATTENTION = (
+    "attn.to_q",
+    "attn.to_k",
+    "attn.to_v",
+    "attn.to_out.0",
+    "attn.add_q_proj",
+    "attn.add_k_proj",
+    "attn.add_v_proj",
+    "attn.to_add_out",
+)
+
+
+class ScenePolicy(LoraPolicy):
+    """A policy over the bundled generator; the base weights are frozen and never written.
+
+    Args:
+        generator: without an adapter; it is changed in place and draws with the learning LoRA from now on.
+        rank: of the LoRA on the attention projections; alpha equals it, so that a loader that knows no alpha scales
+            the exported file right.
+        seed: of the LoRA's first matrices; the second are zero, so that policy and base begin equal.
+        chunk: pictures of one forward pass of a rollout.
+        checkpointing: keep no activations within the blocks; the backward pass computes them again (a third more
+            time, a fraction of the memory).
+        start: a LoRA's path and scale to begin with in place of zero; it brings its own rank and layers, and the
+            base stays without it.
+        student: the policy is the generator's few-step student, which draws at its own noise levels without guidance.
+
+    Raises:
+        UserError: `start` is missing, damaged, or fits another generator; or there is no student.
+    """
+
+    generator: SceneDiffusionGenerator
+
+    def __init__(
+        self,
+        generator: SceneDiffusionGenerator,
+        rank: int = 16,
+        seed: int = 0,
+        chunk: int = 64,
+        checkpointing: bool = False,
+        start: tuple[Path, float] | None = None,
+        student: bool = False,
+    ) -> None:
+        self.generator, self.chunk, self.student = generator, chunk, student
+        pipeline = generator.pipeline
+        begun = None if start is None else lora_weights(generator, *start)
+        for module in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
+            module.requires_grad_(False)
+        if generator.adapter is not None:
+            generator.adapter.requires_grad_(False)
+        self.transformer: nn.Module = student_transformer(generator) if student else pipeline.transformer
+        both: tuple[Any, ...] = (pipeline.transformer, self.transformer) if student else (pipeline.transformer,)
+        if generator.device.type == "cpu" and generator.dtype == torch.bfloat16:
+            for transformer in both:
+                set_inner_attention(transformer, PlainJointAttention())
+        layers = list(ATTENTION) if begun is None else sorted({key.split(".lora_")[0] for key in begun})
+        self.rank = rank if begun is None else common_rank(begun)
+        self._wear(both, layers, seed, begun, checkpointing)
+        self._encoded: dict[tuple[object, ...], Conditions] = {}
+        self._empty: Conditions | None = None
+
+    @torch.no_grad()
+    def conditions(self, requests: Sequence[PictureRequest]) -> Conditions:
+        """Conditions [N] of requests; each (prompt, affect, strength) is encoded once."""
+        found = [self._encode(request) for request in requests]
+        prompt, pooled = torch.cat([c.prompt for c in found]), torch.cat([c.pooled for c in found])
+        away = [c.opposite_prompt for c in found if c.opposite_prompt is not None]
+        away_pooled = [c.opposite_pooled for c in found if c.opposite_pooled is not None]
+        visual = self._visual(requests) if any(shows(request) for request in requests) else None
+        if len(away) < len(found):
+            return Conditions(prompt, pooled, visual=visual)
+        return Conditions(prompt, pooled, torch.cat(away), torch.cat(away_pooled), visual)
+
+    def _visual(self, requests: Sequence[PictureRequest]) -> Tensor:
+        """Features [N, T, E] of visual prompts out of the generator's bank; all requests have one."""
+        prompts = self.generator.visual
+        if prompts is None:
+            raise UserError(f"{self.generator.name} has no visual prompts to tune with; train them first.")
+        words = self.generator.texts.features([request.prompt for request in requests])
+        features = [prompts.feature(request, word) for request, word in zip(requests, words, strict=True)]
+        return torch.from_numpy(np.stack(features)).to(self.generator.device)
+
+    def _encode(self, request: PictureRequest) -> Conditions:
+        """The condition [1] of a request."""
+        key = (request.prompt, request.affect, request.strength)
+        if key not in self._encoded:
+            asked = PictureRequest(request.prompt, request.affect, 0, request.strength, guidance=2.0)
+            prompt, pooled, _ = self.generator.conditioning([asked])
+            # in order: without anything, with the opposite emotion (if any), as asked; a clone can be part of a graph
+            rows = [(prompt[i : i + 1].clone(), pooled[i : i + 1].clone()) for i in range(len(prompt))]
+            self._encoded[key] = Conditions(*rows[-1], *(rows[1] if len(rows) == 3 else ()))
+        return self._encoded[key]
+
+    def encode_once(self, requests: Sequence[PictureRequest]) -> None:
+        """Encode what a job will ask for, then take the text encoders off a device that is not the CPU.
+
+        Afterwards the policy draws these prompts and the empty one alone.
+        """
+        pipeline, device = self.generator.pipeline, self.generator.device
+        self.conditions([*requests, PictureRequest("", None, 0, 0.0)])
+        if device.type != "cpu":
+            for encoder in (pipeline.text_encoder, pipeline.text_encoder_2):
+                encoder.to("cpu")
+            torch.cuda.empty_cache()
+
+    def levels(self, steps: int) -> list[float]:
+        """Noise levels [steps + 1] from 1 down to 0: the student's own, else shifted as the scheduler says.
+
+        Raises:
+            ValueError: the student draws in another number of steps.
+        """
+        few = self.generator.few_step
+        if self.student and few is not None:
+            if steps != few.steps:
+                raise ValueError(f"the student draws in {few.steps} steps, not {steps}")
+            return list(few.sigmas)
+        return sigmas(steps, float(self.generator.pipeline.scheduler.config.shift)).tolist()
+
+    def _shape(self) -> tuple[int, int, int]:
+        config = self.generator.pipeline.transformer.config
+        return config.in_channels, config.sample_size, config.sample_size
+
+    @torch.no_grad()
+    def denoiser(self, noisy: Tensor, times: Tensor, conditions: Conditions) -> Tensor:
+        """Velocity [B, C, h, w] of the base, without LoRA and not distilled: a denoiser at every time [B]."""
+        with self.using("base"):
+            return self.generator.velocity(noisy, times, (conditions.prompt, conditions.pooled, None))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Clean latents [B, C, h, w] -> pictures [B, 3, H, W] about [-1, 1]; gradients flow."""
+        return self.generator.decode(latents)
+
+    def _predict(self, noisy: Tensor, times: Tensor, conditions: Conditions, guidance: float) -> Tensor:
+        if guidance == 1.0:
+            told = conditions.prompt, conditions.pooled, None
+            visual = shown_fully(conditions.visual, 1)
+            return self.generator.velocity(noisy, times, told, self.transformer, visual)
+        if self._empty is None:
+            self._empty = self.conditions([PictureRequest("", None, 0, 0.0)])
+        count, weights = len(noisy), [guidance]
+        prompts, pools = [self._empty.prompt.expand(count, -1, -1)], [self._empty.pooled.expand(count, -1)]
+        if conditions.opposite_prompt is not None and conditions.opposite_pooled is not None:
+            prompts, pools = [*prompts, conditions.opposite_prompt], [*pools, conditions.opposite_pooled]
+            weights.append(self.generator.emotion_guidance)
+        prompt, pooled = torch.cat([*prompts, conditions.prompt]), torch.cat([*pools, conditions.pooled])
+        levels = torch.tensor(weights, device=noisy.device)[:, None].expand(-1, count)
+        visual = shown_fully(conditions.visual, len(prompt) // count)
+        return self.generator.velocity(noisy, times, (prompt, pooled, levels), self.transformer, visual)

@@ -1,0 +1,99 @@
+"""Who rewards and who audits: what a judge can be asked for, and what a resumed job knows both by."""
+
+import hashlib
+import json
+import logging
+from copy import copy
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from emofeedback.errors import UserError
+from emofeedback.evaluation.protocols.generator_and_judge import Reader
+from emofeedback.evaluation.raters.grading import GradingRater
+from emofeedback.finetuning.objectives.losses import objective
+from emofeedback.finetuning.order import AUTO
+from emofeedback.judges.calibration import CalibratedJudge, identity_of
+from emofeedback.judges.local.vision_language import VisionLanguageJudge
+from emofeedback.judges.remote.remote_judge import RemoteJudge
+from emofeedback.judges.scene.judge_language import JudgeTokens
+from emofeedback.judges.scene.scene_judge import SceneJudge
+
+logger = logging.getLogger(__name__)
+
+BY_GRADIENT, BY_SCORES = "direct", "awm"
+"""The objectives where none is asked for: of a judge that gradients pass through, and of any other."""
+
+
+@runtime_checkable
+class DifferentiableJudge(Protocol):
+    """A judge that gradients pass through: `direct` needs one, all other objectives take any `Judge`."""
+
+    tokens: JudgeTokens
+
+    def query_logits(self, pixels: Tensor) -> Tensor:
+        """Next-token logits at the queries [B, queries, vocabulary] for pixels [B, 3, H, W] in [-1, 1]."""
+        ...
+
+
+def objective_for(judge: Reader, asked: str | None = None) -> str:
+    """The objective that is asked for; where none is (None or AUTO), the one that suits the judge.
+
+    Raises:
+        UserError: it is not known, or needs a gradient and the judge has none.
+    """
+    if asked is None or asked == AUTO:
+        return BY_GRADIENT if suits(judge, BY_GRADIENT) else BY_SCORES
+    if not suits(judge, asked):
+        raise UserError(f"{asked} follows a judge's gradient, and {judge.name} gives scores alone; choose awm.")
+    return asked
+
+
+def suits(judge: Reader, name: str) -> bool:
+    """Whether a judge can give what an objective needs.
+
+    Raises:
+        UserError: the objective is not known.
+    """
+    return objective(name).needs != "differentiable" or isinstance(judge, DifferentiableJudge)
+
+
+def ratings_only(reader: Reader) -> Reader:
+    """The same reader, but it does not write down what it sees where nobody can use it: that takes most of its time."""
+    match reader:
+        case CalibratedJudge():
+            return CalibratedJudge(ratings_only(reader.judge), reader.calibration)  # type: ignore[arg-type]
+        case VisionLanguageJudge() | RemoteJudge():
+            quiet = copy(reader)  # the one that was given may serve others meanwhile
+            quiet.describe = False
+            return quiet
+        case _:
+            return reader
+
+
+def reader_key(reader: Reader) -> str:
+    """What tells this judge or rater from others when a job resumes.
+
+    The bundled ones: their weights. A calibrated judge: also its maps. Others: a repository's commit, a fingerprint of
+    a folder's files, or the name that a server knows, since it shows no weights.
+    """
+    match reader:
+        case GradingRater():
+            return weights_key(reader.rater.model)
+        case SceneJudge():
+            return f"{reader.name} {weights_key(reader.model)}"
+        case CalibratedJudge():
+            maps = json.dumps(reader.calibration.as_json(), sort_keys=True)
+            return f"{reader_key(reader.judge)} {hashlib.sha256(maps.encode()).hexdigest()[:16]}"
+        case _:
+            return identity_of(reader)
+
+
+def weights_key(*modules: nn.Module) -> str:
+    """A short hash that another model, or the same one trained further, does not share."""
+    digest = hashlib.sha256()
+    for module in modules:
+        for name, value in module.state_dict().items():
+            total = value.double()
+            digest.update(repr((name, tuple(value.shape), float(total.sum()), float(total.abs().sum()))).encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Full-size pipelines of diffusers as generators."""

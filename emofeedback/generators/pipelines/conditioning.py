@@ -1,0 +1,162 @@
+"""Text conditioning of each family: one prompt encoded at a time, and the arguments that its pipeline takes it as.
+
+One by one, since what a prompt is encoded with changes its rounding and a picture is to depend on its request only.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from diffusers import DiffusionPipeline
+from torch import Tensor, nn
+
+from emofeedback.errors import UserError
+from emofeedback.generators.pipelines.families import Family
+from emofeedback.records import PictureRequest
+
+TEXTS = 64  # prompts whose embeddings are kept; 8 MB each at FLUX.2-klein's size
+
+
+@dataclass(frozen=True, slots=True)
+class TextCondition:
+    """One prompt, encoded: token embeddings [L, D] and, in some families, a pooled embedding [P]."""
+
+    embeds: Tensor
+    pooled: Tensor | None
+
+
+class TextEmotion(Protocol):
+    """Puts valence and arousal into text embeddings."""
+
+    def __call__(
+        self, prompt_embeds: Tensor, pooled: Tensor | None, valence: Tensor, arousal: Tensor, strength: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """[B, L, D], [B, P] or None, and three times [B] -> embeddings of the same shapes."""
+        ...
+
+
+class TextEncoder:
+    """Encodes prompts with a pipeline's text encoders; the last ones are kept."""
+
+    def __init__(self, pipeline: DiffusionPipeline, family: Family) -> None:
+        self.pipeline, self.family = pipeline, family
+        self._kept: OrderedDict[str | None, TextCondition] = OrderedDict()
+
+    def encode(self, prompt: str) -> TextCondition:
+        """The condition of a prompt."""
+        return self._keep(prompt, prompt)
+
+    def unconditional(self) -> TextCondition:
+        """What guidance leads away from: the empty prompt, or zeros where a model was trained so."""
+        if self.family.key != "sdxl" or not self.pipeline.config.get("force_zeros_for_empty_prompt", True):
+            return self._keep(None, "")
+        empty = self._keep(None, "")
+        return TextCondition(
+            torch.zeros_like(empty.embeds), None if empty.pooled is None else torch.zeros_like(empty.pooled)
+        )
+
+    def forget(self) -> None:
+        """Drop what is kept: the encoders have changed."""
+        self._kept.clear()
+
+    def _keep(self, key: str | None, prompt: str) -> TextCondition:
+        if key not in self._kept:
+            with torch.no_grad():
+                self._kept[key] = self._encode(prompt)
+        self._kept.move_to_end(key)
+        while len(self._kept) > TEXTS:
+            self._kept.popitem(last=False)
+        return self._kept[key]
+
+    def _encode(self, prompt: str) -> TextCondition:
+        pipe = self.pipeline
+        match self.family.key:
+            case "sd3":
+                embeds, _, pooled, _ = pipe.encode_prompt([prompt], None, None, do_classifier_free_guidance=False)
+                return TextCondition(embeds[0], pooled[0])
+            case "sdxl":
+                embeds, _, pooled, _ = pipe.encode_prompt([prompt], do_classifier_free_guidance=False)
+                return TextCondition(embeds[0], pooled[0])
+            case "sd":
+                return TextCondition(pipe.encode_prompt([prompt], pipe._execution_device, 1, False)[0][0], None)
+            case "flux2-klein":
+                return TextCondition(pipe.encode_prompt([prompt])[0][0], None)
+            case "z-image":
+                return TextCondition(pipe.encode_prompt([prompt], do_classifier_free_guidance=False)[0][0], None)
+        raise NotImplementedError(self.family.key)
+
+    def left_out(self, prompt: str) -> str:
+        """The end of a prompt that lies beyond what the longest text encoder reads; empty where it reads all of it."""
+        pipe = self.pipeline
+        tokenizer, limit = pipe.tokenizer, 512
+        if self.family.key == "sd3" and pipe.text_encoder_3 is not None:
+            tokenizer, limit = pipe.tokenizer_3, 256
+        elif self.family.key in ("sd3", "sd", "sdxl"):
+            limit = min(int(tokenizer.model_max_length), 77)
+        else:
+            limit -= 16  # the chat template's own words
+        ids = tokenizer(prompt, verbose=False)["input_ids"]
+        if len(ids) <= limit:
+            return ""
+        return str(tokenizer.decode(ids[limit - 1 :], skip_special_tokens=True)).strip()
+
+
+def call_arguments(
+    family: Family, conditions: Sequence[TextCondition], unconditional: TextCondition | None
+) -> dict[str, Any]:
+    """The conditions of a batch as its pipeline takes them; `unconditional` is None without guidance."""
+    given: dict[str, Any] = {"prompt_embeds": _stack(family, [c.embeds for c in conditions])}
+    if family.pooled:
+        given["pooled_prompt_embeds"] = torch.stack([_some(c.pooled) for c in conditions])
+    if unconditional is not None:
+        away = [unconditional] * len(conditions)
+        given["negative_prompt_embeds"] = _stack(family, [c.embeds for c in away])
+        if family.pooled:
+            given["negative_pooled_prompt_embeds"] = torch.stack([_some(c.pooled) for c in away])
+    return given
+
+
+def with_emotion(condition: TextCondition, request: PictureRequest, emotion: TextEmotion) -> TextCondition:
+    """A condition with the request's emotion in it; as it is where there is none.
+
+    Raises:
+        UserError: the adapter was trained for other text encoders.
+    """
+    if request.affect is None or request.strength == 0:
+        return condition
+    point = [request.affect.valence, request.affect.arousal, request.strength]
+    valence, arousal, strength = torch.tensor(point, device=condition.embeds.device)[:, None].unbind(0)
+    dtype = condition.embeds.dtype
+    if isinstance(emotion, nn.Module):  # an adapter's weights need not be of the text encoders' number format
+        dtype = next((weight.dtype for weight in emotion.parameters()), dtype)
+    pooled = None if condition.pooled is None else condition.pooled[None].to(dtype)
+    try:
+        with torch.no_grad():
+            embeds, pooled = emotion(condition.embeds[None].to(dtype), pooled, valence, arousal, strength)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise UserError("The emotion adapter was trained for another model; give one that fits this one.") from error
+    kept = None if pooled is None or condition.pooled is None else pooled[0].to(condition.pooled.dtype)
+    return TextCondition(embeds[0].to(condition.embeds.dtype), kept)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory did not suffice, of a GPU or of the machine."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "allocate memory" in text)
+
+
+def _stack(family: Family, embeds: list[Tensor]) -> Tensor | list[Tensor]:
+    """Z-Image takes a list: its prompts are not padded."""
+    return embeds if family.key == "z-image" else torch.stack(embeds)
+
+
+def _some(pooled: Tensor | None) -> Tensor:
+    if pooled is None:
+        raise ValueError("the family needs a pooled embedding")
+    return pooled

@@ -1,0 +1,80 @@
+"""What a generator makes of words: embeddings that are kept, a feature to compare texts by, words it does not know."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from diffusers import StableDiffusion3Pipeline
+from numpy.typing import NDArray
+from torch import Tensor
+
+KEPT = 512
+"""Prompts whose embeddings are kept."""
+
+
+class Texts:
+    """The text encoders of a pipeline.
+
+    Args:
+        vocabulary: the words seen in training; empty = any word.
+    """
+
+    def __init__(self, pipeline: StableDiffusion3Pipeline, vocabulary: Sequence[str], device: torch.device) -> None:
+        self.pipeline, self.vocabulary, self.device = pipeline, frozenset(vocabulary), device
+        self._kept: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
+
+    def __call__(self, prompts: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
+        """Embeddings [1, L, D] and pooled embeddings [1, P] of each prompt; the oldest are dropped beyond KEPT."""
+        # one by one: what a prompt is encoded with changes its rounding, and a picture is to depend on its request only
+        for prompt in dict.fromkeys(prompts):
+            if prompt not in self._kept:
+                self._kept[prompt] = self.together([prompt])
+            self._kept.move_to_end(prompt)
+        found = [self._kept[prompt] for prompt in prompts]
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+    def together(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Embeddings [B, L, D] and pooled embeddings [B, P] of all prompts in one pass; nothing is kept."""
+        embeds, _, pooled, _ = self.pipeline.encode_prompt(
+            list(prompts), None, None, device=self.device, do_classifier_free_guidance=False, max_sequence_length=1
+        )
+        return embeds, pooled
+
+    @torch.no_grad()
+    def features(self, prompts: Sequence[str]) -> NDArray[np.float32]:
+        """Pooled embeddings [B, P], by which the visual prompt bank compares texts."""
+        return torch.cat([pooled for _, pooled in self(prompts)]).float().cpu().numpy()
+
+    def many(self, prompts: Sequence[str]) -> NDArray[np.float32]:
+        """As `features`, but in one pass, and what is too long is cut; nothing is kept."""
+        ids = self.pipeline.tokenizer(
+            list(prompts),
+            padding="max_length",
+            truncation=True,
+            max_length=self.pipeline.tokenizer.model_max_length,
+            return_tensors="pt",
+        ).input_ids.to(self.device)
+        with torch.no_grad():
+            parts = [encoder(ids).text_embeds for encoder in (self.pipeline.text_encoder, self.pipeline.text_encoder_2)]
+        return torch.cat(parts, dim=-1).float().cpu().numpy()
+
+    def unknown(self, prompt: str) -> tuple[str, ...]:
+        """Words of the prompt that training never showed, in order, each once."""
+        if not self.vocabulary:
+            return ()
+        words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", prompt.lower())
+        known = self.vocabulary
+        return tuple(
+            dict.fromkeys(w for w in words if w not in known and not all(p in known for p in re.split(r"['’-]", w)))
+        )
+
+    def left_out(self, prompt: str) -> str:
+        """The end of a prompt that lies beyond what the text encoders read; empty where they read all of it."""
+        tokenizer = self.pipeline.tokenizer
+        ids = tokenizer(prompt, verbose=False)["input_ids"]
+        kept = tokenizer.model_max_length - 1  # the last place is the end token's
+        return tokenizer.decode(ids[kept:-1]).strip() if len(ids) > kept + 1 else ""

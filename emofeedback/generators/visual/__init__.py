@@ -1,0 +1,1 @@
+"""Visual prompts: the bank, the adapter, the encoders."""

@@ -1,0 +1,1 @@
+"""History: runs and sweeps that were kept, their index, and their export."""

@@ -1,0 +1,1 @@
+"""Judges behind a chat server."""

@@ -1,0 +1,1 @@
+"""The bundled judge of the scene world."""

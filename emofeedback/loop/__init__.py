@@ -1,0 +1,1 @@
+"""The loop: draw, read, choose, advise, draw again."""

@@ -1,0 +1,146 @@
+"""Drawing the candidates of a round: what is asked for, and a worker that reports each step and can be stopped."""
+
+import math
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from PIL import Image
+
+from emofeedback.affect import Affect
+from emofeedback.errors import Cancelled, UserError
+from emofeedback.protocols import Generator
+from emofeedback.records import MAX_CANDIDATES, MAX_SEED, Picture, PictureRequest, VisualPrompt
+
+
+class CancelFlag(Protocol):
+    """What `threading.Event` offers of itself here."""
+
+    def is_set(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Denoising steps done and in all, of this round's batches."""
+
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How the candidates of a round are drawn; the words and the target come beside it.
+
+    Raises:
+        UserError: a value is out of range; the message names it.
+    """
+
+    candidates: int = 4
+    seed: int = 0  # of the first candidate; candidate i has seed + i
+    strength: float = 1.0  # of the emotion adapter, >= 0
+    steps: int | None = None
+    guidance: float | None = None
+    start: Image.Image | None = None
+    start_strength: float = 0.6  # (0, 1]
+    visual: VisualPrompt | None = None
+
+    def __post_init__(self) -> None:
+        check_whole("candidates", self.candidates, 1, MAX_CANDIDATES)
+        check_whole("seed", self.seed, 0, MAX_SEED)
+        check_number("strength", self.strength, 0.0, 5.0)
+        if self.steps is not None:
+            check_whole("steps", self.steps, 1, 1000)
+        if self.guidance is not None:
+            check_number("guidance", self.guidance, 0.0, 50.0)
+        check_number("start_strength", self.start_strength, 0.01, 1.0)
+        check_visual(self.visual)
+
+    def draws(self, prompt: str) -> list[tuple[str, int]]:
+        """(prompt, seed) of each candidate where all have the same words."""
+        return [(prompt, self.seed + i) for i in range(self.candidates)]
+
+    def requests(
+        self, draws: Sequence[tuple[str, int]], target: Affect | None, default_steps: int
+    ) -> list[PictureRequest]:
+        """One request for each (prompt, seed), alike in all else."""
+        return [
+            PictureRequest(
+                prompt=prompt,
+                affect=target,
+                seed=seed,
+                strength=self.strength,
+                steps=default_steps if self.steps is None else self.steps,
+                guidance=self.guidance,
+                start=self.start,
+                start_strength=self.start_strength,
+                visual=self.visual,
+            )
+            for prompt, seed in draws
+        ]
+
+
+def check_whole(name: str, value: int, low: int, high: int) -> None:
+    """Raise UserError unless the value is a whole number in [low, high]."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise UserError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+
+
+def check_number(name: str, value: float, low: float, high: float) -> None:
+    """Raise UserError unless the value is a finite number in [low, high]."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise UserError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}.")
+    if not low <= value <= high:
+        raise UserError(f"{name} must lie between {low:g} and {high:g}, but is {value:g}.")
+
+
+def check_visual(visual: VisualPrompt | None) -> None:
+    """Raise UserError where a visual prompt's strength or guidance is out of range."""
+    if visual is None:
+        return
+    check_number("visual strength", visual.strength, 0.0, 5.0)
+    if visual.guidance is not None:
+        check_number("visual guidance", visual.guidance, 0.0, 50.0)
+
+
+def draw_pictures(
+    generator: Generator, requests: Sequence[PictureRequest], cancel: CancelFlag | None = None
+) -> Iterator[Progress | tuple[Picture, ...]]:
+    """Draw in a worker thread and yield its progress as it comes, then all pictures, in order.
+
+    Drawing blocks and reports its steps through a callback, from inside which nothing can be yielded; hence the
+    thread. When `cancel` is set, or this generator is closed, the next step stops the worker.
+
+    Raises:
+        Cancelled: `cancel` was set. Whatever the generator raises is raised here too.
+    """
+    messages: queue.Queue[Progress | tuple[Picture, ...] | BaseException] = queue.Queue()
+    closed = threading.Event()
+
+    def on_step(step: int, steps: int) -> None:
+        if closed.is_set() or (cancel is not None and cancel.is_set()):
+            raise Cancelled("The drawing was stopped.")
+        messages.put(Progress(step, steps))
+
+    def work() -> None:
+        try:
+            messages.put(tuple(generator.generate(requests, on_step)))
+        except BaseException as error:
+            messages.put(error)
+
+    if cancel is not None and cancel.is_set():
+        raise Cancelled("The drawing was stopped.")
+    worker = threading.Thread(target=work, name="emofeedback-draw", daemon=True)
+    worker.start()
+    try:
+        while True:
+            message = messages.get()
+            if isinstance(message, BaseException):
+                raise message
+            yield message
+            if isinstance(message, tuple):
+                return
+    finally:
+        closed.set()
+        worker.join()

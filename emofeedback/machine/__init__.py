@@ -1,0 +1,1 @@
+"""What belongs to the machine: processes, what libraries print."""

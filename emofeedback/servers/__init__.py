@@ -1,0 +1,1 @@
+"""Talking to model servers and to the hub."""

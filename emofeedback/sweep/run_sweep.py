@@ -1,0 +1,220 @@
+"""A sweep from its order to its files: one prompt and one seed over a sheet, a path or a blend of two emotions."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from emofeedback.affect import Affect
+from emofeedback.errors import Cancelled
+from emofeedback.files.run_json import visual_json
+from emofeedback.files.storage import image_bytes, png_bytes, write_json, write_rows, write_whole
+from emofeedback.loop.drawing import CancelFlag, Progress, check_number, check_visual, check_whole, draw_pictures
+from emofeedback.machine.processes import Team
+from emofeedback.protocols import Generator, Judge
+from emofeedback.records import Picture, Reading, VisualPrompt
+from emofeedback.sweep import plane as continuum
+from emofeedback.sweep.animation import Format, animate
+from emofeedback.sweep.plane import Continuity, continuity, sheet_continuity
+from emofeedback.sweep.sheets import Board, board_of, sheet
+
+BATCH = 25
+"""Pictures drawn at once: a 5 x 5 sheet."""
+Rows = Sequence[Sequence[Affect]]
+"""Points of the plane; one row is a path, more are a sheet."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepProgress:
+    """Pictures done (a part of a batch counts as a fraction) and in all."""
+
+    done: float
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A finished sweep; readings are None where the picture was not or could not be read."""
+
+    prompt: str
+    seed: int
+    pictures: tuple[tuple[Picture, ...], ...]
+    readings: tuple[Reading | None, ...]  # row by row
+    figures: dict[str, Continuity]
+    generator: str
+    judge: str
+
+    def cells(self) -> list[Picture]:
+        """All pictures, row by row."""
+        return [picture for row in self.pictures for picture in row]
+
+    def board(self) -> Board:
+        """Where they lie on the sheet."""
+        return board_of(self.pictures)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFiles:
+    """What `write_sweep` wrote; `cells` are row by row."""
+
+    sheet: Path
+    table: Path
+    record: Path
+    cells: tuple[Path, ...]
+    animation: Path | None
+
+    def all(self) -> list[Path]:
+        found = [self.sheet, self.table, self.record, *self.cells]
+        return found if self.animation is None else [*found, self.animation]
+
+
+def plan(
+    grid: int = 5, path: str | None = None, blend: str | None = None, frames: int = 9, extent: float = continuum.EXTENT
+) -> list[list[Affect]]:
+    """The points of a sweep: a path or a blend where one is given, a sheet otherwise.
+
+    Args:
+        path: waypoints as "v,a v,a ...".
+        blend: "FIRST,SECOND" or "FIRST,SECOND,SHARE" of named emotions; the share is one of the frames.
+
+    Raises:
+        UserError: a value is out of range or not written that way.
+    """
+    if blend:
+        first, second, share = continuum.parse_blend(blend)
+        return [[_plain(continuum.blend(first, second, part)) for part in continuum.shares(frames, share)]]
+    if path:
+        return [[_plain(point) for point in continuum.along(continuum.parse_path(path), frames)]]
+    return continuum.grid_affects(grid, extent)
+
+
+def _plain(point: Affect) -> Affect:
+    """A point that a person can type again."""
+    return Affect(round(point.valence, 3) + 0.0, round(point.arousal, 3) + 0.0)
+
+
+def run_sweep(
+    generator: Generator,
+    judge: Judge | None,
+    prompt: str,
+    rows: Rows,
+    *,
+    seed: int = 0,
+    strength: float = 1.0,
+    steps: int | None = None,
+    visual: VisualPrompt | None = None,
+    cancel: CancelFlag | None = None,
+    team: Team | None = None,
+) -> Iterator[SweepProgress | Sweep]:
+    """Draw and read all points; yields progress, then the sweep.
+
+    Args:
+        judge: None = the pictures are not read.
+        visual: guides every picture; where it names no emotion, by what lies nearest to the picture's own point.
+        team: processes that share the work; every one of them gets the whole sweep.
+
+    Raises:
+        UserError: a value is out of range.
+        Cancelled: `cancel` was set.
+    """
+    check_whole("seed", seed, 0, 2**53)
+    check_number("strength", strength, 0.0, 5.0)
+    check_visual(visual)
+    points = [point for row in rows for point in row]
+    team = team or Team()
+    requests = team.part(continuum.requests_for(prompt, points, seed, strength, steps, visual))
+    pictures: list[Picture] = []
+    readings: list[Reading | None] = []
+    for begin in range(0, len(requests), BATCH):
+        group = requests[begin : begin + BATCH]
+        for message in draw_pictures(generator, group, cancel):
+            if isinstance(message, Progress):
+                yield SweepProgress(begin + len(group) * message.step / max(1, message.steps), len(requests))
+            else:
+                pictures += message
+                readings += [None] * len(message) if judge is None else judge.read(message)
+        if cancel is not None and cancel.is_set():
+            raise Cancelled("The sweep was stopped.")
+    read = team.gather(list(zip(pictures, readings, strict=True)))
+    pictures, readings = [picture for picture, _ in read], [reading for _, reading in read]
+    width = len(rows[0])
+    grid = tuple(tuple(pictures[i : i + width]) for i in range(0, len(pictures), width))
+    images = [[picture.image for picture in row] for row in grid]
+    figures = {"path": continuity(images[0])} if len(images) == 1 else sheet_continuity(images)
+    name = "" if judge is None else judge.name
+    yield Sweep(prompt, seed, grid, tuple(readings), figures, generator.name, name)
+
+
+def write_sweep(
+    sweep: Sweep, folder: Path, animation: Format | None = None, cells: bool = True, metadata: bool = True
+) -> SweepFiles:
+    """Write sheet.png, sweep.csv, sweep.json, each picture (with its settings inside) and the animation.
+
+    Raises:
+        UserError: the folder cannot be written, or the animation cannot be made here.
+    """
+    moving = None if animation is None else folder / f"sweep.{animation}"
+    if moving is not None and animation is not None:
+        write_whole(moving, animate([picture.image for picture in sweep.cells()], animation))
+    names = tuple(folder / cell_name(i, len(sweep.pictures[0])) for i in range(len(sweep.readings)))
+    if cells:
+        for path, picture, reading in zip(names, sweep.cells(), sweep.readings, strict=True):
+            write_whole(path, png_bytes(picture, reading, metadata=metadata))
+    files = SweepFiles(
+        folder / "sheet.png", folder / "sweep.csv", folder / "sweep.json", names if cells else (), moving
+    )
+    write_whole(files.sheet, image_bytes(sheet(sweep.pictures)))
+    write_rows(files.table, points_json(sweep))
+    write_json(files.record, sweep_json(sweep, files, folder))
+    return files
+
+
+def cell_name(index: int, columns: int) -> str:
+    """File name of a picture by its place, both counted from 1."""
+    row, column = divmod(index, columns)
+    return f"cell-{row + 1:02d}-{column + 1:02d}.png"
+
+
+def points_json(sweep: Sweep) -> list[dict[str, object]]:
+    """One row per picture: its place, its target, its reading."""
+    columns = len(sweep.pictures[0])
+    rows: list[dict[str, object]] = []
+    for index, (picture, reading) in enumerate(zip(sweep.cells(), sweep.readings, strict=True)):
+        target = picture.request.affect
+        rows.append(
+            {
+                "row": index // columns,
+                "column": index % columns,
+                "valence": None if target is None else target.valence,
+                "arousal": None if target is None else target.arousal,
+                "read_valence": None if reading is None else round(reading.affect.valence, 4),
+                "read_arousal": None if reading is None else round(reading.affect.arousal, 4),
+            }
+        )
+    return rows
+
+
+def sweep_json(sweep: Sweep, files: SweepFiles, out: Path | None = None) -> dict[str, object]:
+    """The sweep as JSON; file names alone where `out` is None, for a caller who gets the files another way."""
+
+    def named(path: Path) -> str:
+        return path.name if out is None else str(path)
+
+    points, visual = points_json(sweep), sweep.pictures[0][0].request.visual
+    for point, path in zip(points, files.cells, strict=False):
+        point["image"] = named(path)
+    told: dict[str, object] = {
+        "prompt": sweep.prompt,
+        "seed": sweep.seed,
+        "sheet": named(files.sheet),
+        "table": named(files.table),
+        "animation": None if files.animation is None else named(files.animation),
+        "points": points,
+        "continuity": {name: asdict(figure) for name, figure in sweep.figures.items()},
+        "generator": sweep.generator,
+        "judge": sweep.judge,
+    }
+    if visual is not None:
+        told["visual"] = visual_json(visual)
+    if out is not None:
+        told["out"] = str(out)
+    return told

@@ -1,0 +1,1 @@
+"""What all recipes share: the training loop, its budget, data, optimisers, curves."""

@@ -1,0 +1,1 @@
+"""The recipe of emotion adapters for text encoders of other generators."""

@@ -1,0 +1,122 @@
+"""The few-step student and what it is taught: the chords of piecewise rectified flow."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from peft import LoraConfig
+from torch import Tensor, nn
+
+from emofeedback.flow.schedule import euler_step, expand
+from emofeedback.generators.scene.few_step import FEW_STEP
+from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
+from emofeedback.records import PictureRequest
+from emofeedback.training.generator.networks import PlainJointAttention
+
+LAYERS = (
+    "attn.to_q",
+    "attn.to_k",
+    "attn.to_v",
+    "attn.to_out.0",
+    "attn.add_q_proj",
+    "attn.add_k_proj",
+    "attn.add_v_proj",
+    "attn.to_add_out",
+    "ff.net.0.proj",
+    "ff.net.2",
+    "ff_context.net.0.proj",
+    "ff_context.net.2",
+    "norm1.linear",
+    "norm1_context.linear",
+    "norm_out.linear",
+    "proj_out",
+)
+
+Predict = Callable[[Tensor, Tensor, Sequence[PictureRequest]], Tensor]
+"""Velocity [B, C, h, w] of latents [B, C, h, w] at noise levels [B]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Latents [B, C, h, w] on the windows' chords, their noise levels [B] and the chords' velocities [B, C, h, w]."""
+
+    noisy: Tensor
+    times: Tensor
+    velocity: Tensor
+
+
+def chord_points(ends: Tensor, levels: Tensor, windows: Tensor, places: Tensor) -> Points:
+    """Points of piecewise rectified flow.
+
+    Args:
+        ends: [B, K + 1, C, h, w] of a trajectory, noise first.
+        levels: [K + 1] noise levels of the ends.
+        windows: [B] window of each point, in [0, K).
+        places: [B] in [0, 1): 0 = the window's start, its noisier end.
+    """
+    rows = torch.arange(len(ends))
+    first, last = ends[rows, windows], ends[rows, windows + 1]
+    begin, end = levels[windows], levels[windows + 1]
+    noisy = torch.lerp(first, last, expand(places, first))
+    return Points(noisy, torch.lerp(begin, end, places), (last - first) / expand(end - begin, first))
+
+
+class Student:
+    """The teacher's transformer with a LoRA that learns; all else is frozen.
+
+    Args:
+        generator: the teacher in float32; it is changed in place and draws with the LoRA from now on.
+        steps: forward passes of a picture.
+        rank: of the LoRA; alpha equals it, so that a loader that knows no alpha scales the exported file right.
+        seed: of the LoRA's first matrices; the second are zero, so that the student begins as the unguided teacher.
+    """
+
+    def __init__(self, generator: SceneDiffusionGenerator, steps: int, rank: int, seed: int) -> None:
+        self.generator, self.pipeline = generator, generator.pipeline
+        for module in (*self.pipeline.components.values(), generator.adapter):
+            if isinstance(module, nn.Module):
+                module.requires_grad_(False)
+        transformer = self.pipeline.transformer
+        if generator.device.type == "cpu":
+            transformer.set_attn_processor(PlainJointAttention())
+        config = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(LAYERS))
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Already found a `peft_config`")
+            torch.manual_seed(seed)
+            transformer.add_adapter(config, adapter_name=FEW_STEP)
+        self.levels = generator.levels(steps)
+        self.weights = nn.ParameterList(p for p in transformer.parameters() if p.requires_grad)
+
+    @torch.no_grad()
+    def conditions(self, requests: Sequence[PictureRequest]) -> tuple[Tensor, Tensor, None]:
+        """As `SceneDiffusionGenerator.conditioning` for unguided requests, but all prompts in one pass."""
+        embeds, _, pooled, _ = self.pipeline.encode_prompt(
+            [r.prompt for r in requests],
+            None,
+            None,
+            device=self.generator.device,
+            do_classifier_free_guidance=False,
+            max_sequence_length=1,
+        )
+        return *self.generator.with_emotion(embeds, pooled, requests), None
+
+    def velocity(self, noisy: Tensor, times: Tensor, requests: Sequence[PictureRequest]) -> Tensor:
+        """One unguided pass in bfloat16, the answer in float32; a gradient reaches the LoRA."""
+        with torch.autocast(self.generator.device.type, dtype=torch.bfloat16):
+            return self.generator.velocity(noisy.to(self.generator.device), times, self.conditions(requests))
+
+    @torch.no_grad()
+    def draw(self, noise: Tensor, requests: Sequence[PictureRequest]) -> Tensor:
+        """Clean latents [B, C, h, w] in the student's few steps."""
+        latents = noise.to(self.generator.device)
+        for level, level_next in zip(self.levels[:-1].tolist(), self.levels[1:].tolist(), strict=True):
+            times = torch.full((len(latents),), level)
+            latents = euler_step(latents, self.velocity(latents, times, requests), level, level_next)
+        return latents
+
+
+def chord_loss(predict: Predict, points: Points, requests: Sequence[PictureRequest]) -> Tensor:
+    """Mean squared error of the predicted velocity; 0 for a student that goes straight through every window."""
+    predicted = predict(points.noisy, points.times, requests)
+    return (predicted - points.velocity.to(predicted.device)).pow(2).mean()

@@ -1,0 +1,1 @@
+"""The recipe of the bundled generator: autoencoder, networks, flow matching, export."""

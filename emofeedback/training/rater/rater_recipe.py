@@ -1,0 +1,304 @@
+"""The recipe of the second rater: a ResNet-18 of half width on its own renders, with broken pictures as a class.
+
+Per step some pictures are intact (renders, faint autoencoder round trips: all losses) and some are broken (latents
+drowned in noise, heavy blur, patches of two scenes mixed: only the loss of realism).
+"""
+
+import copy
+import json
+import math
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from transformers import ResNetConfig, ResNetForImageClassification
+
+from emofeedback.errors import Cancelled
+from emofeedback.evaluation.raters.scene_rater import ANY_OF, LABELS, ONE_OF, SPANS, SceneRater
+from emofeedback.files.training_state import load_state, save_state
+from emofeedback.flow.pixels import from_bytes
+from emofeedback.scenes.affect_model import scene_affect
+from emofeedback.scenes.grammar import Scene
+from emofeedback.training.common.augmentation import augment, round_trips
+from emofeedback.training.common.budget import Budget, RunLog, StopSignal, prepare_host
+from emofeedback.training.common.curves import write_curve
+from emofeedback.training.common.optim import Muon, Optimisers, WeightAverage, split_kernels, trapezoid
+from emofeedback.training.common.scene_data import SceneCache, batch_indices, render_cache
+from emofeedback.training.judge.judge_export import replace_files, table
+
+SAVE_SECONDS = 300.0
+WARMUP, COOLDOWN = 60, 0.4  # steps; share of the budget
+ROUND_TRIP_SHARE = 1 / 3  # of the cache, once faint and once broken
+FAINT, BROKEN = (0.0, 0.25), (0.9, 2.0)  # noise on the latents, in units of theirs
+RATING_WEIGHT = 20.0  # squared errors of ratings are small beside cross-entropies
+CARD = """---
+license: apache-2.0
+library_name: transformers
+pipeline_tag: image-classification
+---
+# scene-rater
+
+A half-width ResNet-18 of {parameters:.1f} M weights that reads valence, arousal, content and intactness in pictures of
+the scene world ({size} px). It evaluates the generator and the judge and guides neither: other architecture, seed and
+renders than theirs. Load it with `emofeedback.evaluation.raters.scene_rater.SceneRater.from_pretrained` or with
+`ResNetForImageClassification.from_pretrained`; pixels go in as [-1, 1].
+
+## Data
+Renders of random scenes of the grammar's training split with their scene-scale valence and arousal (not human
+ratings), autoencoder round trips with the label of their render, and broken pictures for realism only.
+
+## Recipe
+`python -m emofeedback train rater --minutes {minutes}`
+
+![Learning curve](learning_curve.svg)
+
+{facts}
+
+## Held-out metrics
+Scenes whose place-subject pairs never occurred in training.
+
+{metrics}
+
+## Limits
+Flat drawn scenes only. Realism means intact by the standards of the renderer, nothing else.
+"""
+
+
+def build_rater(
+    size: int = 128, widths: Sequence[int] = (32, 64, 128, 256), depth: int = 2
+) -> ResNetForImageClassification:
+    """A random ResNet of basic blocks with the rater's labels; 2.8 M weights by default."""
+    config = ResNetConfig(
+        embedding_size=widths[0],
+        hidden_sizes=list(widths),
+        depths=[depth] * len(widths),
+        layer_type="basic",
+        id2label=dict(enumerate(LABELS)),
+        label2id={label: i for i, label in enumerate(LABELS)},
+        image_size=size,  # type: ignore[call-arg]
+    )
+    return ResNetForImageClassification(config)
+
+
+def truth(scenes: Sequence[Scene]) -> Tensor:
+    """Targets [N, labels]: valence, arousal, then 1 for each concept that is shown; realism 1."""
+    rows = torch.zeros(len(scenes), len(LABELS))
+    column = {label: i for i, label in enumerate(LABELS)}
+    for row, scene in zip(rows, scenes, strict=True):
+        affect = scene_affect(scene)
+        row[:2] = torch.tensor([affect.valence, affect.arousal])
+        shown = [("place", scene.place), ("time", scene.time), ("weather", scene.weather), ("season", scene.season)]
+        shown += [("subject", s) for s in (scene.subject, scene.companion) if s] + [
+            ("element", e) for e in scene.elements
+        ]
+        row[[column[f"{aspect}: {word}"] for aspect, word in shown] + [-1]] = 1.0
+    return rows
+
+
+def rater_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Losses of ratings, concepts and realism; rows whose realism target is 0 count for realism only."""
+    intact = targets[:, -1] > 0.5
+    loss = F.binary_cross_entropy_with_logits(logits[:, -1], targets[:, -1])
+    logits, targets = logits[intact], targets[intact]
+    loss = loss + RATING_WEIGHT * F.mse_loss(logits[:, :2], targets[:, :2])
+    for aspect in ONE_OF:
+        loss = loss + F.cross_entropy(logits[:, SPANS[aspect]], targets[:, SPANS[aspect]].argmax(-1)) / len(ONE_OF)
+    for aspect, words in ANY_OF.items():
+        several = F.binary_cross_entropy_with_logits(logits[:, SPANS[aspect]], targets[:, SPANS[aspect]])
+        loss = loss + several * len(words) / 4
+    return loss
+
+
+def break_pictures(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Each picture [B, 3, S, S] broken in one of three ways: blurred, mixed with its neighbour, drowned in noise."""
+    count, _, size, _ = pixels.shape
+    way = torch.randint(0, 3, (count, 1, 1, 1), generator=generator)
+    small = F.interpolate(pixels, size // 8, mode="area")
+    blurred = F.interpolate(small, (size, size), mode="bilinear", align_corners=False)
+    mask = torch.rand(count, 1, 4, 4, generator=generator) < 0.4
+    mask = F.interpolate(mask.float(), (size, size), mode="nearest") > 0.5
+    mixed = torch.where(mask, pixels.roll(1, 0), pixels)
+    level = 0.25 + 0.5 * torch.rand(count, 1, 1, 1, generator=generator)
+    coarse = torch.randn(count, 3, size // 4, size // 4, generator=generator)
+    noisy = (pixels + level * F.interpolate(coarse, (size, size), mode="bilinear")).clamp(-1, 1)
+    return torch.where(way == 0, blurred, torch.where(way == 1, mixed, noisy))
+
+
+class RaterData:
+    """Batches of augmented pictures and targets; step k is a function of (seed, k)."""
+
+    def __init__(self, cache: SceneCache, faint: NDArray[np.uint8], broken: NDArray[np.uint8], seed: int) -> None:
+        self.cache, self.faint, self.broken, self.seed = cache, faint, broken, seed
+        self.targets = truth(cache.scenes)
+
+    def batch(self, step: int, intact: int, damaged: int) -> tuple[Tensor, Tensor]:
+        """Pixels [intact + damaged, 3, S, S] and targets [intact + damaged, labels]."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        indices = batch_indices(self.seed, step, intact + damaged, len(self.cache))
+        pictures = np.stack([self.cache.pictures[i] for i in indices])
+        coins = torch.rand(len(indices), generator=generator).tolist()
+        ready = []  # damaged rows that the autoencoder broke already
+        for k, (i, coin) in enumerate(zip(indices, coins, strict=True)):
+            if i < len(self.faint) and coin < 0.5:
+                pictures[k] = self.faint[i] if k < intact else self.broken[i]
+                ready.append(k)
+        pixels = from_bytes(pictures)
+        made = break_pictures(pixels[intact:], generator)
+        for k in range(intact, intact + damaged):
+            if k not in ready:
+                pixels[k] = made[k - intact]
+        targets = self.targets[indices].clone()
+        targets[intact:, -1] = 0.0
+        return augment(pixels, generator), targets
+
+
+def train_rater(
+    cache: SceneCache,
+    out: Path,
+    minutes: float,
+    resume: bool = False,
+    threads: int = 2,
+    seed: int = 1000,
+    vae_dir: Path | None = None,
+    held_out: SceneCache | None = None,
+    batch: tuple[int, int] = (64, 16),
+    lr: float = 2e-3,
+    workers: int = 2,
+    architecture: dict[str, object] | None = None,
+) -> ResNetForImageClassification:
+    """Train for `minutes` (earlier sittings included), measure on held-out scenes, export to `out`.
+
+    Args:
+        cache: renders of another seed than the judge's and the generator's.
+        vae_dir: the autoencoder of the round trips, faint and broken; None does without.
+        held_out: scenes to measure on; None renders 512 of the held-out split.
+        batch: intact and broken pictures per step.
+        architecture: other sizes than `build_rater`'s.
+
+    Raises:
+        Cancelled: SIGTERM or SIGINT came; the state is saved and `resume` goes on from it.
+        UserError: `resume` without a saved state.
+    """
+    prepare_host(threads)
+    torch.manual_seed(seed)
+    work = out / "training"
+    model = build_rater(cache.size, **(architecture or {})).to(memory_format=torch.channels_last).train()  # type: ignore
+    faint = broken = cache.pictures[:0]
+    if vae_dir is not None:
+        some = cache.pictures[: math.ceil(len(cache) * ROUND_TRIP_SHARE)]
+        faint = round_trips(some, vae_dir, work / "faint.npy", FAINT, seed)
+        broken = round_trips(some, vae_dir, work / "broken.npy", BROKEN, seed + 1)
+    average, facts = _fit(model, RaterData(cache, faint, broken, seed), out, minutes, resume, batch, lr)
+    held_out = held_out or render_cache(work / "held-out", 512, cache.size, seed + 1, "held-out", workers)
+    facts |= {"scenes": len(cache), "round trips": 2 * len(faint), "optimiser": f"Muon {10 * lr:g} and AdamW {lr:g}"}
+    facts |= {"threads": threads, "seed": seed, "held out": len(held_out)}
+    _export(average, out, facts, measure_rater(average, held_out))
+    return average
+
+
+def _fit(
+    model: ResNetForImageClassification,
+    data: RaterData,
+    out: Path,
+    minutes: float,
+    resume: bool,
+    batch: tuple[int, int],
+    lr: float,
+) -> tuple[ResNetForImageClassification, dict[str, float | int | str]]:
+    """The loop: returns the averaged model and the facts of the run."""
+    average = copy.deepcopy(model)
+    ema = WeightAverage(model, average, decay=0.998)
+    kernels, rest = split_kernels(model, ends=("embedder.embedder",))
+    adam = torch.optim.AdamW(rest, lr=lr, weight_decay=0.05, fused=True)
+    optimisers = Optimisers([Muon(kernels, lr=10 * lr), adam])
+    path, log = out / "training" / "state.safetensors", RunLog(out / "training")
+    step, spent = 0, 0.0
+    if resume:
+        state = load_state(path)
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimisers.load_state_dict(state["optimisers"])
+        step, spent = state["step"], state["elapsed"]
+    budget, saved, smooth = Budget(minutes, spent), spent, math.nan
+
+    def save() -> None:
+        trained = {"model": model.state_dict(), "average": average.state_dict()}
+        save_state(path, {**trained, "optimisers": optimisers.state_dict(), "step": step, "elapsed": budget.elapsed()})
+
+    with StopSignal() as stop:
+        while budget.progress() < 1.0:
+            pixels, targets = data.batch(step, *batch)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                logits = model(pixel_values=pixels).logits
+            loss = rater_loss(logits.float(), targets)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            optimisers.step(trapezoid(step, budget.progress(), WARMUP, COOLDOWN))
+            ema.update(step)
+            for kept, current in zip(average.buffers(), model.buffers(), strict=True):
+                kept.copy_(current)  # statistics of the batch norms
+            value = float(loss.detach())
+            smooth = value if math.isnan(smooth) else 0.97 * smooth + 0.03 * value
+            step += 1
+            elapsed = budget.elapsed()
+            if step % 20 == 0:
+                log.write(
+                    step=step, loss=smooth, pictures_per_second=step * sum(batch) / elapsed, elapsed=round(elapsed, 1)
+                )
+            if stop.stopped or elapsed - saved > SAVE_SECONDS:
+                save()
+                saved = elapsed
+            if stop.stopped:
+                raise Cancelled("Training of the rater was stopped; its state is saved.")
+    save()
+    minutes_used = round(budget.elapsed() / 60, 1)
+    return average, {"steps": step, "minutes": minutes_used, "pictures per step": sum(batch), "loss": smooth}
+
+
+def measure_rater(model: ResNetForImageClassification, held_out: SceneCache) -> dict[str, float]:
+    """Pearson r and mean absolute error per axis, accuracy per aspect, intact and broken told apart."""
+    rater = SceneRater(model, held_out.size)
+    images = [Image.fromarray(np.asarray(picture)) for picture in held_out.pictures]
+    readings = rater.read(images)
+    targets = truth(held_out.scenes)
+    metrics: dict[str, float] = {}
+    for axis, name in enumerate(("valence", "arousal")):
+        said = np.array([getattr(r, name) for r in readings])
+        true = targets[:, axis].numpy()
+        metrics[f"{name} Pearson r"] = float(np.corrcoef(true, said)[0, 1])
+        metrics[f"{name} mean absolute error"] = float(np.abs(true - said).mean())
+    pairs = list(zip(readings, held_out.scenes, strict=True))
+    hits = {a: [r.content[a][0] == getattr(s, a) for r, s in pairs] for a in ONE_OF}
+    hits["subject"] = [{w for w, _ in r.subjects} == {s.subject, s.companion} - {None} for r, s in pairs]
+    hits["element"] = [{w for w, _ in r.elements} == set(s.elements) for r, s in pairs]
+    metrics |= {f"{aspect} right": float(np.mean(found)) for aspect, found in hits.items()}
+    metrics["attributes right"] = float(np.mean(list(hits.values())))
+    metrics["intact called intact"] = float(np.mean([r.realism > 0.5 for r in readings]))
+    with torch.no_grad():
+        pixels = break_pictures(from_bytes(np.array(held_out.pictures[:64])), torch.Generator().manual_seed(0))
+        metrics["broken called broken"] = float((model(pixel_values=pixels).logits[:, -1] < 0).float().mean())
+    return metrics
+
+
+def _export(
+    model: ResNetForImageClassification, out: Path, facts: dict[str, float | int | str], metrics: dict[str, float]
+) -> None:
+    """Write weights in bfloat16, model card, metrics and checksums to `out`."""
+    made = out / ".export"
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
+    copy.deepcopy(model).bfloat16().save_pretrained(made, max_shard_size="9MB")
+    parameters, size = sum(p.numel() for p in model.parameters()) / 1e6, model.config.image_size
+    card = CARD.format(
+        parameters=parameters, size=size, minutes=facts["minutes"], facts=table(facts), metrics=table(dict(metrics))
+    )
+    (made / "README.md").write_text(card, encoding="utf-8")
+    write_curve(out / "training" / "log.jsonl", ("loss",), made / "learning_curve.svg")
+    (made / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    replace_files(made, out)

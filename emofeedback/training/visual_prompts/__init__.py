@@ -1,0 +1,1 @@
+"""The recipe of visual prompts: bank, picture encoder, adapter, DPO pairs."""

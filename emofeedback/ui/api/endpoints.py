@@ -1,0 +1,335 @@
+"""The API and the MCP tools: named, typed endpoints for programs and agents; the page itself does not use them.
+
+Every one that draws is a generator: a client that cancels, or goes away, stops it within one denoising step, and one
+that still waits in the queue leaves it. Before the last answer they yield {"status", "done"} with no pictures.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from emofeedback.affect import Affect, emotion
+from emofeedback.errors import UserError
+from emofeedback.files.open_picture import open_picture
+from emofeedback.files.run_json import candidate_name, reading_json, run_json
+from emofeedback.files.storage import write_whole
+from emofeedback.loop.drawing import Drawing, draw_pictures
+from emofeedback.loop.rounds import Continuation, Rules
+from emofeedback.loop.run import Finished, Progress, RoundStarted, RunOrder, run_loop
+from emofeedback.rewriting.company import Company
+from emofeedback.rewriting.director import opening_turn
+from emofeedback.ui.api.endpoint_jobs import Jobs, check_drawn_by, visual_of
+from emofeedback.ui.create.create_order import checked_words
+from emofeedback.ui.history.keeper import single
+from emofeedback.ui.limits import OpenJob
+from emofeedback.ui.read.read_tab import read_file, take_files
+from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly_stream
+
+State = dict[str, Any]
+
+
+class Endpoints:
+    """/generate, /preview, /estimate, /sweep, /feedback_run, /redraw, /fine_tune."""
+
+    def __init__(self, models: Models, visits: Visits, company: Company, open_job: OpenJob | None = None) -> None:
+        self.models, self.visits, self.company = models, visits, company
+        jobs = Jobs(models, visits, open_job)
+        mood = {"prompt": "", "valence": 0.0, "arousal": 0.0, "strength": 1.0, "seed": 0}
+        more = {"steps": 0, "emotion_name": "", "visual": 0.0, "rewrite": False}
+        files = gr.File(visible=False, file_count="multiple", label="files")
+        loop = {"rounds": 3, "candidates": 4}
+        sheet = {
+            "prompt": "",
+            "grid": 3,
+            "strength": 1.0,
+            "seed": 0,
+            "path": "",
+            "blend": "",
+            "frames": 9,
+            "animation": "",
+            "steps": 0,
+            "visual": 0.0,
+        }
+        tune = {
+            "prompts": "",
+            "valence": 0.0,
+            "arousal": 0.0,
+            "region": "corners",
+            "minutes": 5.0,
+            "updates": 0,
+            "objective": "awm",
+            "seed": 0,
+        }
+        self._listen(self.generate, mood | more, [_picture()])
+        self._listen(self.preview, mood, [_picture()])
+        self._listen(jobs.sweep, sheet, [_picture("sheet")], [files])
+        self._listen(self.feedback_run, mood | loop | {"continuation": "same_seed"}, [_pictures()])
+        self._listen(self.redraw, {"image": None} | mood | loop | {"image_strength": 0.6}, [_pictures()])
+        self._listen(jobs.fine_tune, tune, [gr.File(visible=False, label="adapter")])
+        self._listen(self.estimate, {"image": None}, [])
+
+    def _listen(
+        self, function: Callable[..., Any], fields: dict[str, Any], before: list[Any], after: list[Any] | None = None
+    ) -> None:
+        """One endpoint: inputs by their default values (None = a picture), outputs around the JSON result."""
+        outputs = [*before, gr.JSON(visible=False, label="result"), *(after or [])]
+        gr.Button(visible=False).click(
+            function,
+            [_input(name, value) for name, value in fields.items()],
+            outputs,
+            api_name=function.__name__,
+            concurrency_id=MODELS,
+            concurrency_limit=1,
+        )
+
+    @friendly_stream
+    def generate(
+        self,
+        prompt: str,
+        valence: float,
+        arousal: float,
+        strength: float,
+        seed: int,
+        steps: int,
+        emotion_name: str,
+        visual: float,
+        rewrite: bool,
+        request: gr.Request,
+    ) -> Iterator[tuple[str | None, State]]:
+        """Draw one picture of a prompt with a set emotion and read it.
+
+        Args:
+            prompt: What is in the picture; may be empty (pure mood).
+            valence: From -1 (unpleasant) to 1 (pleasant).
+            arousal: From -1 (calm) to 1 (excited).
+            strength: Of the emotion, 0 to 2; 0 draws from the words alone.
+            seed: Same seed, same picture.
+            steps: Denoising steps; 0 = the generator's own number.
+            emotion_name: A named emotion such as "happy" or "afraid", in place of valence and arousal; may be empty.
+            visual: Strength of pictures of the emotion, which guide the drawing beside its words; 0 = none do.
+            rewrite: Whether a company of simulated viewers first adds to the prompt what carries the emotion to them.
+
+        Returns:
+            The PNG with its settings embedded, and {"prompt", "seed", "reading", "distance", "unknown_words",
+            "seconds"}, where "prompt" is what was drawn.
+        """
+        target = emotion(emotion_name) if emotion_name else Affect(valence, arousal)
+        drawing = Drawing(1, whole(seed), strength, steps or None, visual=visual_of(visual, emotion_name))
+        yield from self._one(prompt, target, drawing, request, self.company if rewrite else None, keep=True)
+
+    @friendly_stream
+    def preview(
+        self, prompt: str, valence: float, arousal: float, strength: float, seed: int, request: gr.Request
+    ) -> Iterator[tuple[str | None, State]]:
+        """Draw one picture in few steps and read it.
+
+        Args:
+            prompt: What is in the picture; may be empty (pure mood).
+            valence: From -1 (unpleasant) to 1 (pleasant).
+            arousal: From -1 (calm) to 1 (excited).
+            strength: Of the emotion, 0 to 2.
+            seed: Same seed, same picture.
+
+        Returns:
+            As /generate.
+        """
+        generator, _ = self.models.get()
+        drawing = Drawing(1, whole(seed), strength, generator.preview_steps)
+        yield from self._one(prompt, Affect(valence, arousal), drawing, request)
+
+    def _one(
+        self,
+        prompt: str,
+        target: Affect,
+        drawing: Drawing,
+        request: gr.Request,
+        company: Company | None = None,
+        keep: bool = False,
+    ) -> Iterator[tuple[str | None, State]]:
+        words = checked_words(prompt)
+        generator, judge = self.models.get()
+        check_drawn_by(generator, drawing.visual)
+        visit = self.visits.of(request)
+        with self.models.lock, visit.work() as cancel:
+            if company is not None:
+                words = opening_turn(company, words, target, drawing.seed, 1).prompt
+            asked = drawing.requests(drawing.draws(words), target, generator.default_steps)
+            for message in draw_pictures(generator, asked, cancel):
+                if isinstance(message, Progress):
+                    yield None, status("drawing", message.step / max(1, message.steps))
+                    continue
+                picture = message[0]
+                read = judge.read([picture])[0]
+                if keep:
+                    visit.keep(single(picture, read, target))
+                path = fresh_folder(visit) / "picture.png"
+                write_whole(path, visit.png(picture, read))
+                yield (
+                    str(path),
+                    {
+                        "prompt": words,
+                        "seed": picture.request.seed,
+                        "reading": None if read is None else reading_json(read),
+                        "distance": None if read is None else round(read.affect.distance(target), 4),
+                        "unknown_words": list(generator.unknown_words(words)),
+                        "seconds": round(picture.seconds, 3),
+                    },
+                )
+
+    @friendly_stream
+    def estimate(self, image: str | None, request: gr.Request) -> Iterator[State | None]:
+        """Read the emotion that a picture expresses.
+
+        Args:
+            image: A PNG, JPEG, WebP, BMP, GIF or TIFF file.
+
+        Returns:
+            {"valence", "arousal", "valence_sd", "arousal_sd", "mass", "seen"}; null when it could not be read.
+        """
+        read = read_file(self.models, self.visits.of(request), image)
+        yield None if read is None else reading_json(read)
+
+    @friendly_stream
+    def feedback_run(
+        self,
+        prompt: str,
+        valence: float,
+        arousal: float,
+        strength: float,
+        seed: int,
+        rounds: int,
+        candidates: int,
+        continuation: Continuation,
+        request: gr.Request,
+    ) -> Iterator[tuple[list[str] | None, State]]:
+        """Run the whole loop: draw candidates, read, choose, edit the words, draw again.
+
+        Args:
+            prompt: What is in the picture; may be empty (pure mood).
+            valence: From -1 (unpleasant) to 1 (pleasant).
+            arousal: From -1 (calm) to 1 (excited).
+            strength: Of the emotion, 0 to 2.
+            seed: Of the first candidate.
+            rounds: 1 to 6.
+            candidates: Pictures per round, 1 to 8.
+            continuation: "same_seed", or "image" to start each round from the last picture.
+
+        Returns:
+            All pictures in order, and the run as JSON: target, rounds, best.
+        """
+        drawing = Drawing(_between("candidates", candidates, 8), whole(seed), strength)
+        yield from self._loop(prompt, Affect(valence, arousal), rounds, drawing, continuation, request)
+
+    @friendly_stream
+    def redraw(
+        self,
+        image: str | None,
+        prompt: str,
+        valence: float,
+        arousal: float,
+        strength: float,
+        seed: int,
+        rounds: int,
+        candidates: int,
+        image_strength: float,
+        request: gr.Request,
+    ) -> Iterator[tuple[list[str] | None, State]]:
+        """Run the loop from a picture of yours: each candidate starts from it and moves toward the emotion.
+
+        Args:
+            image: A PNG, JPEG, WebP, BMP, GIF or TIFF file.
+            prompt: What is in the picture.
+            valence: From -1 (unpleasant) to 1 (pleasant).
+            arousal: From -1 (calm) to 1 (excited).
+            strength: Of the emotion, 0 to 2.
+            seed: Of the first candidate.
+            rounds: 1 to 6.
+            candidates: Pictures per round, 1 to 8.
+            image_strength: How much of the picture is redrawn, 0.01 to 1.
+
+        Returns:
+            As /feedback_run.
+        """
+        if image is None:
+            raise UserError("Give a picture to start from.")
+        start = open_picture(Path(image), name="The picture")
+        drawing = Drawing(
+            _between("candidates", candidates, 8), whole(seed), strength, start=start, start_strength=image_strength
+        )
+        yield from self._loop(prompt, Affect(valence, arousal), rounds, drawing, "same_seed", request)
+
+    def _loop(
+        self,
+        prompt: str,
+        target: Affect,
+        rounds: int,
+        drawing: Drawing,
+        continuation: Continuation,
+        request: gr.Request,
+    ) -> Iterator[tuple[list[str] | None, State]]:
+        words, rounds = checked_words(prompt), _between("rounds", rounds, 6)
+        generator, judge = self.models.get()
+        visit = self.visits.of(request)
+        with self.models.lock, visit.work() as cancel:
+            number = 1
+            order = RunOrder(words, target, drawing, Rules(rounds, continuation=continuation))
+            for event in run_loop(generator, judge, order, cancel=cancel):
+                match event:
+                    case RoundStarted():
+                        number = event.number
+                    case Progress():
+                        part = event.step / max(1, event.steps)
+                        yield None, status(f"round {number} of {rounds}", (number - 1 + part) / rounds)
+                    case Finished(run):
+                        visit.keep(run)
+                        folder, files = fresh_folder(visit), []
+                        for done in run.rounds:
+                            for index, item in enumerate(done.candidates):
+                                path = folder / candidate_name(done.number, index)
+                                write_whole(path, visit.png(item.picture, item.reading))
+                                files.append(str(path))
+                        yield files, run_json(run)
+
+
+def status(what: str, done: float) -> State:
+    """What is going on, and the share that is done."""
+    return {"status": what, "done": round(done, 3)}
+
+
+def fresh_folder(visit: Visit) -> Path:
+    """A folder for one call's files; to be asked for under the models' lock."""
+    visit.runs += 1
+    return visit.files()
+
+
+def _between(name: str, value: int | float | None, most: int) -> int:
+    if value is None or not 1 <= value <= most:
+        raise UserError(f"{name} must lie between 1 and {most}, but is {value}.")
+    return int(value)
+
+
+def whole(value: int | float | None) -> int:
+    """A whole number from a field that may be empty."""
+    return 0 if value is None else int(value)
+
+
+def _input(name: str, value: Any) -> Any:
+    if value is None:
+        upload = gr.Image(visible=False, type="filepath", label=name)
+        take_files(upload)
+        return upload
+    if isinstance(value, bool):
+        return gr.Checkbox(value, label=name, visible=False)
+    if isinstance(value, str):
+        return gr.Textbox(value, label=name, visible=False)
+    return gr.Number(value, label=name, visible=False, precision=0 if isinstance(value, int) else None)
+
+
+def _picture(label: str = "image") -> gr.Image:
+    return gr.Image(visible=False, format="png", label=label)
+
+
+def _pictures() -> gr.Gallery:
+    return gr.Gallery(visible=False, format="png", label="pictures")

@@ -1,0 +1,1 @@
+"""The Create tab: the loop, round by round."""

@@ -1,0 +1,309 @@
+"""The company of viewers on the page: asked before round 1, their chains shown, edited and run again."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import gradio as gr
+
+from emofeedback.affect import Affect
+from emofeedback.errors import UserError
+from emofeedback.loop.drawing import Drawing
+from emofeedback.records import Chain, Rewrite
+from emofeedback.rewriting.chain import STEPS
+from emofeedback.rewriting.company import Company
+from emofeedback.rewriting.director import in_order, read_distances, turn_of
+from emofeedback.rewriting.viewers import Viewer, choose_viewers
+from emofeedback.ui.create import viewers_cards, viewers_form
+from emofeedback.ui.create.create_layout import Controls
+from emofeedback.ui.create.create_order import CreateOrder
+from emofeedback.ui.create.viewers_kept import browser_kept, joined, kept_json, kept_viewers, written
+from emofeedback.ui.parts import html
+from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
+
+STALE = "These chains are of earlier words; ask the viewers again."
+
+
+@dataclass(eq=False)
+class Board:
+    """What a visitor has of the company: its viewers, the last chains, and what round 1 shall take of them."""
+
+    company: tuple[Viewer, ...]
+    chosen: tuple[str, ...]
+    on: bool = False
+    chains: tuple[Chain, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
+    missing: tuple[str, ...] = ()
+    used: tuple[Rewrite, ...] = ()
+    read: dict[str, float] = field(default_factory=dict)  # rewritten prompt: the judge's distance to the target
+    shown: int | None = None
+    stamp: int = 0
+    own: tuple[Viewer, ...] = ()  # the visitor's, whom nobody else sees
+
+    @property
+    def viewers(self) -> tuple[Viewer, ...]:
+        """All of them; one of the visitor's own takes the place of another of the same name."""
+        return joined(self.company, self.own)
+
+    def fits(self, prompt: str, target: Affect) -> bool:
+        """Whether what was taken for round 1 is of these words and this target."""
+        return bool(self.used and self.chains) and (self.chains[0].prompt, self.chains[0].target) == (prompt, target)
+
+
+class ViewersPanel:
+    """Builds the panel, to be entered where it shall stand, and answers its events.
+
+    Args:
+        models: draw and read one quick picture of each rewrite, where that is asked for.
+        company: its back end thinks; its viewers are the ones to choose from.
+        kept: what the browser keeps (`browser_kept`), made where the page shows it from the start: what stands in a
+            folded panel is not read before that is unfolded. None = made here.
+        controls: whose prompt, target and seed the viewers are asked about.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        visits: Visits,
+        company: Company,
+        controls: Controls,
+        kept: gr.BrowserState | None = None,
+    ) -> None:
+        self.models, self.visits, self.company, self.controls = models, visits, company, controls
+        self._boards: WeakKeyDictionary[Visit, Board] = WeakKeyDictionary()
+        names = [viewer.name for viewer in company.viewers]
+        gr.HTML(viewers_cards.style(), visible="hidden", padding=False)
+        self.on = gr.Checkbox(False, label="Let viewers rewrite the prompt", elem_id="rewrite-on")
+        with gr.Accordion("The viewers and their chains", open=False, elem_id="company"):
+            self.who = gr.CheckboxGroup(names, value=names, label="Viewers", elem_id="viewers")
+            with gr.Row():
+                self.ask = gr.Button("Ask the viewers", elem_id="ask-viewers", size="md", min_width=120)
+                self.judge = gr.Button("Let the judge order", elem_id="order-rewrites", size="md", min_width=120)
+            self.status = gr.HTML("", elem_id="viewers-status", elem_classes="quiet")
+            self.chains = gr.HTML(
+                viewers_cards.EMPTY, elem_id="chains", js_on_load=viewers_cards.script(), apply_default_css=False
+            )
+            with gr.Accordion("Add a viewer", open=False, elem_id="add-viewer"):
+                self.form = viewers_form.fields()
+                self.add = gr.Button("Add this viewer", size="md", elem_id="add-this-viewer")
+                with gr.Row(visible=False, elem_id="own-viewers") as self.mine:
+                    self.which = gr.Dropdown([], label="Yours", elem_id="own-viewer", min_width=120)
+                    self.remove = gr.Button("Remove", size="md", elem_id="remove-viewer", min_width=80)
+                    self.export = gr.DownloadButton("Save as a file", size="md", elem_id="save-viewer", min_width=80)
+        self.kept = kept or browser_kept()
+        self.joining = [self.who, self.which, self.mine, self.export, self.status]
+        self._connect()
+
+    def _connect(self) -> None:
+        c = self.controls
+        quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        shown = [self.chains, self.status]
+        self.on.input(self.switched, [self.on], None, queue=False, **quick)
+        self.who.input(self.chose, [self.who], None, queue=False, **quick)
+        self.ask.click(self.asked, [c.prompt, c.valence, c.arousal, c.seed], shown, **quick)
+        models = {"concurrency_id": MODELS, "concurrency_limit": 1}
+        self.judge.click(self.judged, [c.strength], shown, **quick, **models)
+        self.chains.rerun(self.rerun, None, shown, **quick)
+        # queued: what goes wrong outside of the queue is not shown as a notice
+        self.chains.use(self.use, None, [self.on, self.status], **quick)
+        self.add.click(self.added, self.form, [*self.joining, self.kept], **quick)
+        self.remove.click(self.removed, [self.which], [*self.joining, self.kept], **quick)
+        self.which.input(self.exported, [self.which], [self.export], **quick)
+
+    def on_load(self, page: gr.Blocks) -> None:
+        """Bring a visitor's own viewers back when the page is loaded."""
+        page.load(self.came_back, [self.kept], self.joining, show_progress="hidden", api_visibility="private")
+
+    def of(self, visit: Visit) -> Board:
+        """A visitor's board."""
+        if visit not in self._boards:
+            names = tuple(viewer.name for viewer in self.company.viewers)
+            self._boards[visit] = Board(self.company.viewers, names)
+        return self._boards[visit]
+
+    def contribute(self, visit: Visit, order: CreateOrder) -> CreateOrder:
+        """Round 1 in the viewers' words, where they are switched on: those that were taken, else fresh ones.
+
+        Raises:
+            UserError: no viewer is chosen, or none gave a rewrite.
+        """
+        board = self.of(visit)
+        if not board.on:
+            return order
+        rewrites: Sequence[Rewrite] = board.used
+        if not board.fits(order.prompt, order.target):
+            with visit.meter.work(visit.user):
+                rewrites = self._company(board).rewrite(order.prompt, order.target, seed=order.drawing.seed).rewrites
+        d = order.drawing
+        return replace(order, first=turn_of(rewrites, order.prompt, d.seed, d.candidates))
+
+    def _company(self, board: Board) -> Company:
+        return self.company.of(choose_viewers(board.viewers, board.chosen))
+
+    @friendly
+    def switched(self, on: bool, request: gr.Request) -> None:
+        """The viewers were switched on or off."""
+        self.of(self.visits.of(request)).on = bool(on)
+
+    @friendly
+    def chose(self, names: Sequence[str], request: gr.Request) -> None:
+        """Other viewers were chosen."""
+        self.of(self.visits.of(request)).chosen = tuple(names)
+
+    @friendly_stream
+    def asked(
+        self, prompt: str | None, valence: float, arousal: float, seed: float | None, request: gr.Request
+    ) -> Iterator[tuple[Any, Any]]:
+        """The company runs: every chosen viewer walks a chain."""
+        visit = self.visits.of(request)
+        board, words, target = self.of(visit), (prompt or "").strip(), Affect(valence, arousal)
+        company = self._company(board)
+        yield gr.skip(), html.text(f"{len(company.viewers)} viewers think …")
+        with visit.meter.work(visit.user):
+            chains, missing = company.chains(words, target, seed=int(seed or 0))
+        board.chains, board.missing, board.used = chains, missing, ()
+        if not chains:
+            board.rewrites = ()
+            raise UserError(f"No viewer gave a rewrite ({missing[0]}) Try again, or use another rewriter.")
+        self._direct(board)
+        first = board.rewrites[0].viewers[0]
+        board.shown = next(i for i, chain in enumerate(chains) if chain.viewer == first)
+        yield self._cards(board), html.text(f"{len(chains)} chains. Edit any step, or use them for round 1.")
+
+    @friendly_stream
+    def judged(self, strength: float, request: gr.Request) -> Iterator[tuple[Any, Any]]:
+        """One quick picture of each rewrite, read by the judge: the director orders them by that."""
+        visit = self.visits.of(request)
+        board = self.of(visit)
+        if not board.chains:
+            raise UserError("Ask the viewers first; then the judge can order what they wrote.")
+        chain, rewrites, stamp = board.chains[0], board.rewrites, board.stamp
+        yield gr.skip(), html.text(f"The judge reads {len(rewrites)} quick pictures …")
+        generator, judge = self.models.get()
+        with self.models.lock, visit.work() as cancel:
+            drawing = Drawing(1, chain.seed, float(strength))
+            found = read_distances(generator, judge, rewrites, chain.target, drawing, cancel)
+        if board.stamp != stamp:
+            raise UserError(STALE)
+        board.read = {rewrite.prompt: away for rewrite, away in zip(rewrites, found, strict=True) if away is not None}
+        board.rewrites, board.used, board.stamp = in_order(rewrites, found), (), board.stamp + 1
+        yield self._cards(board), html.text("Ordered by what the judge reads, and by what differs.")
+
+    @friendly
+    def rerun(self, event: gr.EventData, request: gr.Request) -> tuple[Any, Any]:
+        """A step as the person wrote it, and the chain again from there."""
+        visit = self.visits.of(request)
+        board = self.of(visit)
+        try:
+            index, step, lines = int(event.chain), str(event.step), str(event.words)[:4000].splitlines()
+            chain = board.chains[index] if index >= 0 else None
+        except (AttributeError, IndexError, TypeError, ValueError):
+            chain, step, lines = None, "", []
+        if chain is None or step not in STEPS:
+            raise UserError(STALE)
+        company = self.company.of(board.viewers)
+        with visit.meter.work(visit.user):
+            again = company.rerun(chain, step, lines)  # type: ignore[arg-type]
+        board.chains = (*board.chains[:index], again, *board.chains[index + 1 :])
+        board.shown, board.used = index, ()
+        self._direct(board)
+        return self._cards(board), html.text(f"{chain.viewer}'s chain was made again from there.")
+
+    @friendly
+    def use(self, event: gr.EventData, request: gr.Request) -> tuple[Any, Any]:
+        """Round 1 takes the ticked chains; the switch goes on."""
+        board = self.of(self.visits.of(request))
+        try:
+            ticked = {str(item) for item in event.chains}
+        except (AttributeError, TypeError):
+            ticked = set()
+        names = {board.chains[int(i)].viewer for i in ticked if i.isdecimal() and int(i) < len(board.chains)}
+        board.used = tuple(
+            rewrite
+            for rewrite in board.rewrites
+            if (rewrite.viewers[0] in names if rewrite.chain is not None else "merged" in ticked)
+        )
+        if not board.used:
+            raise UserError("Tick at least one chain, or ask the viewers first.")
+        board.on = True
+        count = "1 rewrite" if len(board.used) == 1 else f"{len(board.used)} rewrites"
+        return True, html.text(f"Round 1 takes {count}, the first ones for its candidates. Press Run all.")
+
+    @friendly
+    def added(
+        self,
+        name: str,
+        who: str,
+        temper: str,
+        valence: float,
+        arousal: float,
+        memories: str,
+        likes: str,
+        dislikes: str,
+        request: gr.Request,
+    ) -> tuple[Any, ...]:
+        """A viewer of the visitor's own; nobody else sees them."""
+        visit = self.visits.of(request)
+        board = self.of(visit)
+        viewer = viewers_form.viewer_of(name, who, temper, valence, arousal, memories, likes, dislikes)
+        others = tuple(known for known in board.own if known.name.lower() != viewer.name.lower())
+        joined(board.company, (*others, viewer))
+        board.own = (*others, viewer)
+        board.chosen = tuple(
+            known.name for known in board.viewers if known.name in board.chosen or known.name == viewer.name
+        )
+        told = f"{viewer.name} has joined, and is kept by this browser. Ask the viewers."
+        return *self._joined(visit, viewer.name, told), kept_json(board.own)
+
+    @friendly
+    def removed(self, name: str | None, request: gr.Request) -> tuple[Any, ...]:
+        """One of the visitor's own viewers goes; a bundled one of that name comes back."""
+        visit = self.visits.of(request)
+        board = self.of(visit)
+        if name not in [viewer.name for viewer in board.own]:
+            raise UserError("Choose a viewer of your own to remove.")
+        board.own = tuple(viewer for viewer in board.own if viewer.name != name)
+        names = [viewer.name for viewer in board.viewers]
+        board.chosen = tuple(known for known in board.chosen if known in names) or tuple(names)
+        return *self._joined(visit, None, f"{name} has left."), kept_json(board.own)
+
+    @friendly
+    def came_back(self, kept: Any, request: gr.Request) -> tuple[Any, ...]:
+        """The page was loaded: what the browser kept joins, as far as it is sound."""
+        visit = self.visits.of(request)
+        board = self.of(visit)
+        board.own, told = kept_viewers(kept, board.company)
+        board.chosen = tuple(viewer.name for viewer in board.viewers)
+        return self._joined(visit, None, " ".join(told))
+
+    @friendly
+    def exported(self, name: str | None, request: gr.Request) -> Any:
+        """The chosen viewer of the visitor's own as a file, like those of EMOFEEDBACK_VIEWERS_DIR."""
+        visit = self.visits.of(request)
+        viewer = next((viewer for viewer in self.of(visit).own if viewer.name == name), None)
+        return gr.update(value=None if viewer is None else str(written(viewer, visit.fresh())))
+
+    def _joined(self, visit: Visit, which: str | None, told: str) -> tuple[Any, ...]:
+        """`joining` as the board stands."""
+        board = self.of(visit)
+        names, own = [viewer.name for viewer in board.viewers], [viewer.name for viewer in board.own]
+        which = which or (own[0] if own else None)
+        chosen = next((viewer for viewer in board.own if viewer.name == which), None)
+        return (
+            gr.update(choices=names, value=list(board.chosen)),
+            gr.update(choices=own, value=which),
+            gr.update(visible=bool(own)),
+            gr.update(value=None if chosen is None else str(written(chosen, visit.fresh()))),
+            html.text(told),
+        )
+
+    def _direct(self, board: Board) -> None:
+        found = self.company.directed(board.chains[0].prompt, board.chains[0].target, board.chains)
+        board.rewrites, board.read, board.stamp = found.rewrites, {}, board.stamp + 1
+
+    @staticmethod
+    def _cards(board: Board) -> str:
+        return viewers_cards.cards(
+            board.chains, board.rewrites, board.missing, board.viewers, board.shown, board.stamp, board.read
+        )

@@ -1,0 +1,1 @@
+"""The Fine-tune tab: jobs, their queue, and what they learn."""

@@ -1,0 +1,186 @@
+"""What the Fine-tune tab consists of: the order left, what happens right."""
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from emofeedback.finetuning.order import AUTO, REGIONS
+from emofeedback.ui.finetune.finetune_view import charts
+from emofeedback.ui.parts import html
+from emofeedback.ui.session import MAX_SEED
+
+OBJECTIVES = [("what suits the judge", AUTO), *((name, name) for name in ("direct", "awm", "nft", "grpo", "dpo"))]
+FIRST = "Start tunes the generator towards the judge's reading; the other tabs wait while a job runs."
+
+
+@dataclass(frozen=True)
+class Order:
+    """The left column; the fields are in the order in which a program gives them."""
+
+    source: gr.Radio
+    prompts: gr.Textbox
+    region: gr.Radio
+    valence: gr.Slider
+    arousal: gr.Slider
+    objective: gr.Radio
+    minutes: gr.Number
+    updates: gr.Number
+    group: gr.Slider
+    steps: gr.Slider
+    learning_rate: gr.Number
+    seed: gr.Number
+    held_out: gr.Textbox
+    begin: gr.Dropdown
+    start: gr.Button
+    stop: gr.Button
+    dry: gr.Button
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The right column."""
+
+    status: gr.HTML
+    charts: gr.HTML
+    pairs: gr.HTML
+    past: gr.Dropdown
+    resume: gr.Button
+    strength: gr.Slider
+    use: gr.Button
+    off: gr.Button
+    download: gr.DownloadButton
+    worn: gr.HTML
+
+
+def order() -> Order:
+    """Build the left column."""
+    with gr.Column(elem_classes=["side", "controls"]):
+        with gr.Column(elem_classes="board"):
+            source = gr.Radio(
+                [("64 scenes of the bundled world", "world"), ("my own", "own")],
+                value="world",
+                label="Prompts",
+                elem_id="finetune-source",
+            )
+            prompts = gr.Textbox(
+                "",
+                label="Your prompts",
+                lines=4,
+                max_lines=12,
+                max_length=20_000,
+                visible=False,
+                placeholder="one a line",
+                elem_id="finetune-prompts",
+            )
+            region = gr.Radio(
+                [*((words, region) for region, words in REGIONS.items()), ("one point", "point")],
+                value="corners",
+                label="Targets",
+                elem_id="finetune-region",
+            )
+            valence = gr.Slider(-1, 1, 0.7, step=0.05, label="Target valence", visible=False, buttons=[])
+            arousal = gr.Slider(-1, 1, -0.7, step=0.05, label="Target arousal", visible=False, buttons=[])
+            objective = gr.Radio(
+                OBJECTIVES,
+                value=AUTO,
+                label="Objective",
+                info="direct follows the judge's gradient and learns fastest; other judges than the bundled one give "
+                "scores alone, and awm suits them",
+            )
+            minutes = gr.Number(5, label="Minutes", minimum=0, maximum=1440, elem_id="finetune-minutes")
+        with gr.Row(elem_classes="actions"):
+            start = gr.Button("Start", variant="primary", elem_id="finetune-start", scale=3, min_width=80)
+            stop = gr.Button("Stop", elem_id="finetune-stop", interactive=False, scale=2, min_width=70)
+        dry = gr.Button("Dry run: how long, how much memory?", elem_id="finetune-dry")
+        with gr.Accordion("Expert settings", open=False):
+            updates = gr.Number(
+                0, label="Updates", precision=0, minimum=0, info="a budget in place of minutes; 0 = none"
+            )
+            group = gr.Slider(
+                0,
+                32,
+                0,
+                step=1,
+                label="Pictures of a group",
+                info="of one prompt and target; 0 = what suits the objective",
+            )
+            steps = gr.Slider(0, 50, 0, step=1, label="Steps of a picture", info="0 = as pictures are drawn by default")
+            learning_rate = gr.Number(
+                0, label="Learning rate", minimum=0, step=1e-4, info="0 = what suits the objective"
+            )
+            seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED)
+            held_out = gr.Textbox(
+                "",
+                label="Held-out prompts",
+                lines=2,
+                max_lines=8,
+                max_length=20_000,
+                placeholder="one a line; empty = 16 scenes that are never trained on",
+            )
+            begin = gr.Dropdown(
+                [],
+                value=None,
+                label="Begin with the adapter of",
+                info="an earlier job; empty = the generator itself",
+                elem_id="finetune-begin",
+                allow_custom_value=True,
+            )
+    return Order(
+        source,
+        prompts,
+        region,
+        valence,
+        arousal,
+        objective,
+        minutes,
+        updates,
+        group,
+        steps,
+        learning_rate,
+        seed,
+        held_out,
+        begin,
+        start,
+        stop,
+        dry,
+    )
+
+
+def stage() -> Stage:
+    """Build the right column."""
+    with gr.Column(elem_classes="middle"):
+        status = gr.HTML(html.progress(FIRST, busy=False), elem_id="finetune-status", elem_classes="first")
+        drawn = gr.HTML(charts(()), elem_id="finetune-charts")
+        pairs = gr.HTML(elem_id="finetune-pairs")
+        with gr.Column(elem_classes="board"):
+            with gr.Row(elem_classes="actions"):
+                past = gr.Dropdown(
+                    [],
+                    value=None,
+                    label="Jobs",
+                    info="the newest first; each is kept with its adapter",
+                    elem_id="finetune-past",
+                    scale=4,
+                    min_width=220,
+                    allow_custom_value=True,
+                )
+                resume = gr.Button("Go on with it", interactive=False, elem_id="finetune-resume", min_width=110)
+            strength = gr.Slider(
+                0,
+                2,
+                1,
+                step=0.1,
+                label="Strength of the adapter",
+                info="0 draws as the generator did before",
+                interactive=False,
+                buttons=[],
+                elem_id="finetune-strength",
+            )
+            with gr.Row(elem_classes="actions"):
+                use = gr.Button("Use it in the other tabs", interactive=False, elem_id="finetune-use", min_width=160)
+                off = gr.Button("Take it off", interactive=False, elem_id="finetune-off", min_width=100)
+                download = gr.DownloadButton(
+                    "Download the adapter", interactive=False, elem_id="finetune-download", min_width=160
+                )
+            worn = gr.HTML(elem_id="finetune-worn")
+    return Stage(status, drawn, pairs, past, resume, strength, use, off, download, worn)

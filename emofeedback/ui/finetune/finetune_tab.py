@@ -1,0 +1,329 @@
+"""The Fine-tune tab: jobs on threads of their own, one at a time, shown as they learn, stopped at any moment, kept."""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import gradio as gr
+
+from emofeedback.affect import Affect
+from emofeedback.errors import Cancelled, UserError
+from emofeedback.finetuning.job_store import Shelf
+from emofeedback.finetuning.order import AUTO, Estimate, FinetuneOrder, lines
+from emofeedback.protocols import Judge
+from emofeedback.settings import Settings, data_folder
+from emofeedback.ui.adapters import Wardrobe
+from emofeedback.ui.finetune import finetune_layout as layout
+from emofeedback.ui.finetune.finetune_view import (
+    Entry,
+    charts,
+    ending_words,
+    estimate_words,
+    event_words,
+    pairs,
+    place_words,
+)
+from emofeedback.ui.finetune.past_jobs import PastJobs, continued
+from emofeedback.ui.finetune.queue import Bench, Line, Place, shelf_of, work
+from emofeedback.ui.parts import html
+from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
+from emofeedback.ui.worker import Post
+
+if TYPE_CHECKING:
+    from emofeedback.finetuning.job import FinetuneJob
+
+OpenJob = Callable[[FinetuneOrder, Judge, Path], "FinetuneJob"]
+"""Makes a job in a folder; called on the job's thread, so it may import and load what is heavy."""
+Updates = dict[Any, Any]
+JOBS, PLACES = "finetune", 16
+"""Jobs that wait hold no place among the other tabs' work; so many may wait at once."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event of the job, and the pictures after an audit."""
+
+    entry: Entry
+    pairs: str | None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a job that goes on had told before."""
+
+    entries: list[Entry]
+
+
+class FinetuneTab:
+    """Builds the tab and answers its events.
+
+    Args:
+        root: where jobs are kept, by visitor; None = the folder that the settings set aside for data.
+    """
+
+    def __init__(self, models: Models, visits: Visits, open_job: OpenJob, root: Path | None = None) -> None:
+        self.models, self.visits, self.open_job = models, visits, open_job
+        self.root = root or data_folder(Settings.from_environment(os.environ), os.environ) / "jobs"
+        self.line, self.wardrobe = Line(), Wardrobe(models)
+        visits.dress = self.wardrobe.dress
+        self._benches: WeakKeyDictionary[Visit, Bench] = WeakKeyDictionary()
+        with gr.Row(elem_classes="desk"):
+            self.controls = layout.order()
+            self.stage = layout.stage()
+        self.past = PastJobs(self)
+        self._connect()
+
+    def _connect(self) -> None:
+        c, s = self.controls, self.stage
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
+        queued = quiet | {"concurrency_id": JOBS, "concurrency_limit": PLACES}
+        page = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        knobs: set[Any] = {
+            c.source,
+            c.prompts,
+            c.region,
+            c.valence,
+            c.arousal,
+            c.objective,
+            c.minutes,
+            c.updates,
+            c.group,
+            c.steps,
+            c.learning_rate,
+            c.seed,
+            c.held_out,
+            c.begin,
+        }
+        buttons = [c.start, c.stop, c.dry]
+        shown = [s.status, s.charts, s.pairs, s.resume, s.strength, s.use, s.off, s.download]
+        listeners: list[tuple[gr.Button, Any, set[Any], str]] = [
+            (c.start, self.run, knobs, "finetune"),
+            (c.dry, self.dry_run, knobs, "finetune_dry_run"),
+            (s.resume, self.resume, {s.past, c.minutes, c.updates}, "finetune_resume"),
+        ]
+        for button, task, inputs, name in listeners:
+            pressed = button.click(self.order_work, None, [s.status, *buttons], **page)
+            pressed.then(task, inputs, [*shown, s.past, s.worn, *buttons], api_name=name, **queued)
+        c.stop.click(self.halt, None, [s.status], api_name="finetune_stop", queue=False, **quiet)
+        models = quiet | {"concurrency_id": MODELS, "concurrency_limit": 1}
+        s.use.click(self.past.use, [s.strength, s.past], [s.worn], api_name="finetune_use", **models)
+        s.off.click(self.past.take_off, None, [s.worn], **(models | {"api_visibility": "private"}))
+        s.past.input(self.past.look, [s.past], shown, api_name="finetune_job", queue=False, **quiet)
+        gr.on([s.past.focus], self.past.refresh, None, [s.past], **page)
+        gr.on([c.begin.focus], self.past.adapters, None, [c.begin], **page)
+        gr.on(None, self.past.refresh, None, [s.past], **page)  # when the page loads
+        c.source.change(lambda source: gr.update(visible=source == "own"), [c.source], [c.prompts], **page)
+        c.region.change(
+            lambda region: (gr.update(visible=region == "point"),) * 2, [c.region], [c.valence, c.arousal], **page
+        )
+
+    def order(self, data: dict[Any, Any], visit: Visit) -> FinetuneOrder:
+        """The controls as an order of this visitor.
+
+        Raises:
+            UserError: something is missing; what contradicts itself is found when the job is made.
+        """
+        c = self.controls
+        prompts = lines(data[c.prompts]) if data[c.source] == "own" else ()
+        if data[c.source] == "own" and not prompts:
+            raise UserError("Write at least one prompt, one a line, or choose the scenes of the bundled world.")
+        for knob in (c.group, c.steps, c.learning_rate, c.seed):
+            if data[knob] is None:
+                raise UserError(f"{knob.label} is empty; give a number.")
+        point = Affect(float(data[c.valence]), float(data[c.arousal])) if data[c.region] == "point" else None
+        return FinetuneOrder(
+            prompts=prompts,
+            held_out=lines(data[c.held_out]),
+            region=data[c.region],
+            point=point,
+            objective=data[c.objective],
+            minutes=float(data[c.minutes] or 0) or None,
+            updates=int(data[c.updates] or 0) or None,
+            group=int(data[c.group]),
+            steps=int(data[c.steps]),
+            learning_rate=float(data[c.learning_rate]),
+            seed=int(data[c.seed]),
+            start=self.past.adapter(visit, data[c.begin]),
+        )
+
+    def bench(self, visit: Visit) -> Bench:
+        """The visitor's bench."""
+        return self._benches.setdefault(visit, Bench())
+
+    def shelf(self, visit: Visit) -> Shelf:
+        """The visitor's jobs."""
+        return shelf_of(self.root, visit)
+
+    def order_work(self, request: gr.Request) -> Updates:
+        """At once: the buttons change, and Stop counts even before the work's turn comes."""
+        self.bench(self.visits.of(request)).order()
+        return self._busy("Waiting for the models …")
+
+    @friendly
+    def halt(self, request: gr.Request) -> str:
+        """Stop the job between two forward passes; what it learned is kept."""
+        bench = self.bench(self.visits.of(request))
+        bench.stop.set()
+        if not (bench.busy or bench.waiting):
+            return html.progress("Nothing is running.", busy=False)
+        return html.progress("Stopping; the best so far is kept …")
+
+    @friendly_stream
+    def run(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
+        """One job from the order to the adapter."""
+        visit = self.visits.of(request)
+        yield from self._job(visit, lambda: (self.order(data, visit), self.shelf(visit).new()), False)
+
+    @friendly_stream
+    def resume(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
+        """Go on with the chosen job; one whose budget is used up gets what is set now on top."""
+        visit, c = self.visits.of(request), self.controls
+
+        def chosen() -> tuple[FinetuneOrder, Path]:
+            record = self.shelf(visit).find(data[self.stage.past])
+            return continued(record, data[c.minutes], data[c.updates]), record.folder
+
+        yield from self._job(visit, chosen, True)
+
+    def _job(self, visit: Visit, begun: Callable[[], tuple[FinetuneOrder, Path]], again: bool) -> Iterator[Updates]:
+        """Run the job that `begun` tells: its order and folder."""
+        s, bench = self.stage, self.bench(visit)
+        stop = bench.begin()
+        entries: list[Entry] = []
+        out: Path | None = None
+        try:
+            order, out = begun()
+            yield self._busy("Preparing the job …") | {s.charts: charts(()), s.pairs: ""}
+            for post in work(
+                self.models, self.line, visit, stop, lambda post: self._train(order, visit, stop, out, post, again)
+            ):
+                match post:
+                    case Place(ahead):
+                        yield {s.status: html.progress(place_words(ahead))}
+                    case Told(entry, shown):
+                        entries.append(entry)
+                        yield {
+                            s.status: html.progress(event_words(entry), _share(order, entries)),
+                            s.charts: charts(entries),
+                        } | ({} if shown is None else {s.pairs: shown})
+                    case str(words):
+                        yield {s.status: html.progress(words)}
+                    case Known(before):
+                        entries.extend(before)
+                    case None:
+                        pass
+                    case ending:
+                        yield self._finished(visit, out, ending)
+        except Cancelled:
+            yield self._idle("Stopped before the job began.", bench)
+        except Exception:
+            yield self._idle("This job did not finish.", bench)
+            raise
+        finally:
+            bench.busy = False
+            if out is not None:
+                with suppress(OSError):  # a folder that holds something stays
+                    out.rmdir()
+
+    def _train(
+        self, order: FinetuneOrder, visit: Visit, stop: threading.Event, out: Path, post: Post, again: bool
+    ) -> None:
+        job = self._opened(order, out, post)
+        if again:
+            job.resume()
+            post(Known(job.trainer.log.read()))
+
+        def tell(entry: Entry) -> None:
+            shown = None
+            if entry["kind"] == "audit":
+                shown = pairs(job.held_out(), job.samples("base"), job.samples("best"))
+            post(Told(entry, shown))
+
+        post(job.run(lambda: stop.is_set() or visit.gone, tell, order))
+
+    def _opened(self, order: FinetuneOrder, out: Path, post: Post) -> "FinetuneJob":
+        judge = self.models.get()[1]
+        job = self.open_job(order, judge, out)
+        if order.objective == AUTO:
+            post(f"The objective that suits {judge.name} is {job.trainer.settings.objective}.")
+        return job
+
+    def _finished(self, visit: Visit, out: Path, ending: Any) -> Updates:
+        bench, s = self.bench(visit), self.stage
+        bench.job = out.name
+        return self._idle(ending_words(asdict(ending.result)), bench) | {
+            s.past: self.past.choices(visit, out.name),
+            s.resume: gr.update(interactive=True),
+            s.worn: "",
+            s.download: gr.update(value=self.past.archive(visit, out), interactive=True),
+        }
+
+    @friendly_stream
+    def dry_run(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
+        """One update and one audit, measured; nothing is kept."""
+        visit = self.visits.of(request)
+        bench = self.bench(visit)
+        stop = bench.begin()
+        try:
+            order = self.order(data, visit)
+            yield self._busy("Trying one update and one audit …")
+            for post in work(
+                self.models, self.line, visit, stop, lambda post: self._estimate(order, visit, stop, post)
+            ):
+                if isinstance(post, Place):
+                    yield {self.stage.status: html.progress(place_words(post.ahead))}
+                if isinstance(post, Estimate):
+                    yield self._idle(estimate_words(post, order.updates is None), bench)
+        except Cancelled:
+            yield self._idle("Stopped.", bench)
+        except Exception:
+            yield self._idle("The dry run did not finish.", bench)
+            raise
+        finally:
+            bench.busy = False
+
+    def _estimate(self, order: FinetuneOrder, visit: Visit, stop: threading.Event, post: Post) -> None:
+        folder = visit.files() / "dry-run"
+        try:
+            job = self._opened(order, folder, post)
+            post(job.estimate(lambda: stop.is_set() or visit.gone))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _busy(self, label: str) -> Updates:
+        c = self.controls
+        return {
+            self.stage.status: html.progress(label),
+            c.start: gr.update(interactive=False),
+            c.dry: gr.update(interactive=False),
+            c.stop: gr.update(interactive=True),
+        }
+
+    def _idle(self, sentence: str, bench: Bench) -> Updates:
+        c, s = self.controls, self.stage
+        ready = gr.update(interactive=bench.job is not None)
+        return {
+            s.status: html.progress(sentence, busy=False),
+            s.strength: ready,
+            s.use: ready,
+            s.off: ready,
+            c.start: gr.update(interactive=True),
+            c.dry: gr.update(interactive=True),
+            c.stop: gr.update(interactive=False),
+        }
+
+
+def _share(order: FinetuneOrder, entries: list[Entry]) -> float:
+    """Share of the budget that is used, in [0, 1]."""
+    updates = [entry for entry in entries if entry["kind"] == "update"]
+    if not updates:
+        return 0.0
+    if order.updates is not None:
+        return updates[-1]["update"] / order.updates
+    return min(1.0, updates[-1]["elapsed"] / (60 * (order.minutes or 1)))

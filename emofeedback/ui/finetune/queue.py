@@ -1,0 +1,104 @@
+"""What a visitor has of fine-tuning, the line of jobs that wait for the one place, and a job's turn in it."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emofeedback.errors import Cancelled
+from emofeedback.finetuning.job_store import Shelf
+from emofeedback.ui.session import Models, Visit
+from emofeedback.ui.worker import TICK, Post, on_thread
+
+
+@dataclass(eq=False)
+class Bench:
+    """What one visitor has of fine-tuning."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    waiting: bool = False  # ordered, but its turn has not come
+    busy: bool = False
+    job: str | None = None  # the folder's name of the last one
+
+    def order(self) -> None:
+        """A button was pressed: from now on Stop counts."""
+        if not self.busy:
+            self.stop, self.waiting = threading.Event(), True
+
+    def begin(self) -> threading.Event:
+        """The work begins; its stop signal."""
+        if not self.waiting:
+            self.stop = threading.Event()
+        self.waiting, self.busy = False, True
+        return self.stop
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How many jobs are before this one."""
+
+    ahead: int
+
+
+class Line:
+    """Jobs in the order they came: this machine has room for one."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._tickets: list[object] = []
+
+    def enter(self) -> object:
+        """A ticket, behind all others."""
+        ticket = object()
+        with self._changed:
+            self._tickets.append(ticket)
+        return ticket
+
+    def ahead(self, ticket: object, timeout: float = 0.0) -> int:
+        """How many are before it; waits up to `timeout` seconds for that to change."""
+        with self._changed:
+            if timeout and self._tickets.index(ticket):
+                self._changed.wait(timeout)
+            return self._tickets.index(ticket)
+
+    def leave(self, ticket: object) -> None:
+        """Make room for the next; a ticket that has left already stays away."""
+        with self._changed:
+            if ticket in self._tickets:
+                self._tickets.remove(ticket)
+            self._changed.notify_all()
+
+
+def shelf_of(root: Path, visit: Visit) -> Shelf:
+    """Where a visitor's jobs lie: kept below `root` for one who comes back, else with the visit's other files."""
+    if visit.owner is None:
+        return Shelf(visit.folder / "jobs")
+    return Shelf(root / hashlib.sha256(visit.owner.encode()).hexdigest()[:24])
+
+
+def work(
+    models: Models, line: Line, visit: Visit, stop: threading.Event, task: Callable[[Post], None]
+) -> Iterator[object]:
+    """Run `task` as `on_thread` does, when its turn in the line has come.
+
+    Yields a `Place` while others are before it, then what the task posts, and None as a sign of life.
+
+    Raises:
+        Cancelled: `stop` was set before the task began.
+    """
+    ticket = line.enter()
+    started = False
+    try:
+        ahead = line.ahead(ticket)
+        while ahead:
+            yield Place(ahead)
+            ahead = line.ahead(ticket, TICK)
+            if stop.is_set() or visit.gone:
+                raise Cancelled("Stopped.")
+        started = True
+        yield from on_thread(models, visit, stop, task, after=lambda: line.leave(ticket))
+    finally:
+        stop.set()  # the page may be gone
+        if not started:
+            line.leave(ticket)

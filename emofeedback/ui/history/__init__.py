@@ -1,0 +1,1 @@
+"""The History tab: runs that were kept, found and looked at again."""

@@ -1,0 +1,1 @@
+"""The Models tab: which generator and which judge work."""

@@ -1,0 +1,1 @@
+"""What several tabs share: the pad, the circumplex, cards, HTML, the look."""

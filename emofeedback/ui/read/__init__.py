@@ -1,0 +1,1 @@
+"""The Read tab: any picture in, its reading out."""

@@ -1,0 +1,259 @@
+"""What stands behind the page: the models (loaded once), the visitors, and work that can be stopped."""
+
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import gradio as gr
+
+from emofeedback.deploy.models import ModelShelf
+from emofeedback.errors import Cancelled, UserError
+from emofeedback.files.storage import png_bytes
+from emofeedback.protocols import Generator, Judge
+from emofeedback.records import Picture, Reading, Run
+from emofeedback.sweep.plane import Continuity
+from emofeedback.sweep.run_sweep import Sweep
+from emofeedback.ui.history.history_owner import owner_of
+from emofeedback.ui.limits import Hosting, Meter
+
+log = logging.getLogger(__name__)
+F = TypeVar("F", bound=Callable[..., Any])
+
+MODELS = "models"
+"""Every listener that touches the models carries this concurrency id: one at a time."""
+MAX_SEED = 2**31 - 1
+MAX_WORDS = 2000
+"""Characters of a prompt."""
+IDLE, IDLE_PROGRAM = 24 * 3600.0, 3600.0
+"""Seconds after which an idle visit is forgotten: of a page, and of a program, which never says good-bye."""
+
+
+class Keeper(Protocol):
+    """Keeps what somebody made, and what they want of their files."""
+
+    def __call__(self, owner: str, made: Run | Sweep, group: object | None = None) -> None: ...
+
+    def metadata(self, owner: str) -> bool:
+        """Whether the owner wants settings inside saved PNGs."""
+        ...
+
+
+class Models:
+    """The generator and the judge, loaded once on a thread of their own; `lock` guards their use.
+
+    With a shelf they are whatever stands on it, which is loaded again when it was unloaded.
+    """
+
+    def __init__(self, load: Callable[[], tuple[Generator, Judge]], shelf: ModelShelf | None = None) -> None:
+        self.lock = threading.Lock()
+        self.shelf = shelf
+        self._load = load
+        self._done = threading.Event()
+        self._pair: tuple[Generator, Judge] | None = None
+        self._error: UserError | None = None
+        self._thread = threading.Thread(target=self._work, name="load-models", daemon=True)
+
+    def start(self) -> None:
+        """Begin to load; returns at once."""
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            pair = self._load()
+            self._pair = pair if self.shelf is None else None  # what stands on a shelf is held there alone
+        except UserError as error:
+            self._error = error
+        except Exception:
+            log.exception("the models could not be loaded")
+            self._error = UserError("The models could not be loaded; the log of the app says why.")
+        finally:
+            self._done.set()
+
+    def trouble(self, wait: float) -> str | None:
+        """The sentence that says why there are no models, as soon as that is known within `wait` seconds."""
+        self._done.wait(wait)
+        return None if self._error is None else str(self._error)
+
+    def peek(self) -> tuple[Generator, Judge] | None:
+        """The pair if it is there already."""
+        return self._pair if self.shelf is None else self.shelf.peek()
+
+    def get(self) -> tuple[Generator, Judge]:
+        """The pair; waits until it is loaded.
+
+        Raises:
+            UserError: it could not be loaded.
+        """
+        self._done.wait()
+        if self.shelf is not None:
+            return self.shelf.pair()
+        if self._pair is None:
+            raise self._error or UserError("The models could not be loaded.")
+        return self._pair
+
+
+@dataclass(eq=False)
+class Visit:
+    """One browser tab: its files, and the stop signal of its work."""
+
+    folder: Path
+    cancel: threading.Event = field(default_factory=threading.Event)
+    running: bool = False
+    runs: int = 0
+    figures: dict[str, Continuity] = field(default_factory=dict)  # of the last sheet
+    gone: bool = False  # the browser tab was closed
+    user: str = "unknown"
+    meter: Meter = field(default_factory=lambda: Meter(None))
+    used: float = field(default_factory=time.monotonic)
+    paged: bool = False  # a browser shows the page; otherwise a program calls the API
+    dress: Callable[["Visit"], None] | None = None  # puts the visitor's adapter on the generator, or takes it off
+    owner: str | None = None  # under whose name runs are kept; None = nobody's, they are not
+    keeper: Keeper | None = None
+
+    def keep(self, made: Run | Sweep, group: object | None = None) -> None:
+        """Put a run or a sweep into the visitor's history; returns at once, what goes wrong is told there.
+
+        Args:
+            group: the same object for a run that goes on: the longer one then takes the shorter one's place.
+        """
+        if self.owner is not None and self.keeper is not None:
+            self.keeper(self.owner, made, group)
+
+    @property
+    def plain(self) -> bool:
+        """Whether this visitor's PNGs shall tell nothing of how they were made (the switch in History)."""
+        return self.owner is not None and self.keeper is not None and not self.keeper.metadata(self.owner)
+
+    def png(self, picture: Picture, reading: Reading | None = None) -> bytes:
+        """A picture as this visitor wants their files: with its settings inside, or without."""
+        return png_bytes(picture, reading, metadata=not self.plain)
+
+    def files(self) -> Path:
+        """The folder of the run at hand."""
+        folder = self.folder / f"run-{self.runs:04d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def fresh(self) -> Path:
+        """A folder of its own, for files that are written while others of this visitor may be written too."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="files-", dir=self.folder))
+
+    @contextmanager
+    def work(self) -> Iterator[threading.Event]:
+        """Mark the visitor as busy and hand out a fresh stop signal; to be entered under the models' lock.
+
+        Raises:
+            UserError: the visitor has used up what the host gives to one user.
+        """
+        self.cancel = threading.Event()
+        self.running = True
+        try:
+            with self.meter.work(self.user):
+                if self.dress is not None:
+                    self.dress(self)
+                yield self.cancel
+        finally:
+            self.running = False
+            self.used = time.monotonic()
+            self.cancel.set()
+
+
+class Visits:
+    """All visitors by session; what one does is not seen by another."""
+
+    def __init__(self, root: Path | None = None, hosting: Hosting | None = None) -> None:
+        self._root = root
+        self.hosting = hosting or Hosting()
+        self.meter = Meter(self.hosting.minutes_per_hour)
+        self.dress: Callable[[Visit], None] | None = None
+        self.keeper: Keeper | None = None
+        self._lock = threading.Lock()
+        self._visits: dict[str, Visit] = {}
+
+    def of(self, request: gr.Request | None) -> Visit:
+        """The visitor behind a request; a call without a session gets a visit of its own."""
+        key = getattr(request, "session_hash", None)
+        with self._lock:
+            if key is None or key not in self._visits:
+                folder = Path(tempfile.mkdtemp(prefix="emofeedback-", dir=self._root))
+                visit = Visit(folder, meter=self.meter, dress=self.dress, owner=owner_of(request), keeper=self.keeper)
+                if key is None:
+                    return visit
+                self._forget_idle()
+                self._visits[key] = visit
+            visit = self._visits[key]
+            visit.used, visit.user = time.monotonic(), self.hosting.user(request)
+            visit.owner = owner_of(request)
+            return visit
+
+    def arrive(self, request: gr.Request) -> None:
+        """A browser has loaded the page."""
+        self.of(request).paged = True
+
+    def _forget_idle(self) -> None:
+        """Drop visits that have done nothing for long."""
+        now = time.monotonic()
+        for key, visit in list(self._visits.items()):
+            if not visit.running and now - visit.used > (IDLE if visit.paged else IDLE_PROGRAM):
+                del self._visits[key]
+                visit.gone = True
+                shutil.rmtree(visit.folder, ignore_errors=True)
+
+    def leave(self, request: gr.Request) -> None:
+        """Stop the visitor's work and drop their files."""
+        with self._lock:
+            visit = self._visits.pop(request.session_hash or "", None)
+        if visit is not None:
+            visit.gone = True
+            visit.cancel.set()
+            shutil.rmtree(visit.folder, ignore_errors=True)
+
+
+def notice(error: Exception) -> gr.Error:
+    """Any error as a notice on the page: the sentence of a `UserError`, otherwise a general one and a log entry."""
+    if isinstance(error, gr.Error):
+        return error
+    if isinstance(error, UserError):
+        sentence = str(error)
+    elif isinstance(error, Cancelled):
+        sentence = "Stopped."
+    else:
+        log.error("a request failed", exc_info=error)
+        sentence = "This did not work; the log of the app says why."
+    safe = sentence.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return gr.Error(safe, title="Please check", print_exception=False)
+
+
+def friendly(function: F) -> F:
+    """Turn errors of a handler into notices; keeps the signature, which Gradio reads."""
+
+    @wraps(function)
+    def handler(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            raise notice(error) from error
+
+    return handler  # type: ignore[return-value]
+
+
+def friendly_stream(function: F) -> F:
+    """The same for a handler that yields."""
+
+    @wraps(function)
+    def handler(*args: Any, **kwargs: Any) -> Any:
+        try:
+            yield from function(*args, **kwargs)
+        except Exception as error:
+            raise notice(error) from error
+
+    return handler  # type: ignore[return-value]

@@ -1,0 +1,1 @@
+"""The Continuum tab: one prompt over the plane."""
