@@ -133,6 +133,7 @@ class Attempt:
     picture: Picture
     reading: Reading | None
     edits: tuple[Edit, ...] = ()  # the edits that led to this attempt's prompt
+    original: str | None = None  # the user's own words, which advice must leave; None = not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,12 +80,16 @@ class Past:
         """The round whose chosen picture is the best so far, the earliest of equals; None before the first round."""
         return min(self.rounds, key=lambda done: rank(done.best())) if self.rounds else None
 
-    def attempts(self, last: Round | None = None) -> tuple[Attempt, ...]:
-        """What a judge is shown of the rounds; `last` comes at the end, where advice is asked on it."""
+    def attempts(self, last: Round | None = None, original: str | None = None) -> tuple[Attempt, ...]:
+        """What a judge is shown of the rounds; `last` comes at the end, where advice is asked on it.
+
+        Args:
+            original: the user's own words.
+        """
         pairs = list(zip(self.rounds, self.edits, strict=True))
         if last is not None:
             pairs.sort(key=lambda pair: pair[0] is last)  # stable: the others keep their order
-        return tuple(attempt_of(done, edits) for done, edits in pairs)
+        return tuple(attempt_of(done, edits, original) for done, edits in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +155,10 @@ def trials_of(prompt: str, edits: Sequence[Edit]) -> dict[str, tuple[Edit, ...]]
     return trials
 
 
-def attempt_of(done: Round, edits: Sequence[Edit] = ()) -> Attempt:
+def attempt_of(done: Round, edits: Sequence[Edit] = (), original: str | None = None) -> Attempt:
     """What a judge is shown of a finished round; `edits` are those that led to the round's prompt."""
     best = done.best()
-    return Attempt(done.prompt, best.picture, best.reading, tuple(edits))
+    return Attempt(done.prompt, best.picture, best.reading, tuple(edits), original)
 
 
 def next_turn(past: Past) -> Turn:

@@ -128,7 +128,7 @@ def draw_round(
     edits = tuple(turn.trials.get(done.prompt, ()))
     met = reached(chosen, order.rules.tolerance)
     if chosen.reading is not None and not met and not (cancel is not None and cancel.is_set()):
-        done = _advised(judge, done, past.then(done, edits), order.target)
+        done = _advised(judge, done, past.then(done, edits), order)
         yield Advised(done.critique, done.next_prompt)
     end = clock()
     cost = Cost(
@@ -143,10 +143,10 @@ def draw_round(
     yield RoundDone(replace(done, cost=cost), edits)
 
 
-def _advised(judge: Judge, done: Round, past: Past, target: Affect) -> Round:
+def _advised(judge: Judge, done: Round, past: Past, order: RunOrder) -> Round:
     """The round with advice on the best round of a past that ends with it."""
     best = past.best() or done
-    critique = judge.advise(past.attempts(best), target)
+    critique = judge.advise(past.attempts(best, order.prompt), order.target)
     return replace(done, critique=critique, next_prompt=prompt_after(best.prompt, critique), advised_on=best.number)
 
 
