@@ -18,7 +18,6 @@ from emofeedback.finetuning.policy.rollout import Sampling
 from emofeedback.finetuning.reward_judge import DifferentiableJudge
 from emofeedback.flow.schedule import interpolate, velocity
 from emofeedback.judges.ratings import expected_rating
-from emofeedback.judges.scene.judge_language import ASPECTS
 from emofeedback.judges.scene.scene_judge import named_content
 from emofeedback.protocols import ShowsPrompt
 from emofeedback.records import Picture, PictureRequest, Reading
@@ -123,16 +122,17 @@ class DifferentiableReading:
     def _named(self, logits: Tensor, prompts: Sequence[str]) -> Tensor:
         """Mean probability [B] of what each prompt names; 1 where it names nothing."""
         probabilities = logits.float().softmax(-1)
+        aspects = self.judge.tokens.aspects
         answers = {
             aspect: probabilities[:, i, self.judge.tokens.answer_ids[aspect].to(logits.device)]
-            for i, aspect in enumerate(ASPECTS)
+            for i, aspect in enumerate(aspects)
         }
 
         def seen(row: int, word: str, *aspects: str) -> Tensor:
             missed = torch.ones((), device=logits.device)
             for aspect in aspects:
-                if word in ASPECTS[aspect]:
-                    missed = missed * (1 - answers[aspect][row, ASPECTS[aspect].index(word)])
+                if word in aspects[aspect]:
+                    missed = missed * (1 - answers[aspect][row, aspects[aspect].index(word)])
             return 1 - missed
 
         scores = []

@@ -19,32 +19,79 @@ from emofeedback.errors import UserError
 from emofeedback.files.checksums import verify_folder
 from emofeedback.flow.pixels import from_images
 from emofeedback.machine.progress_bars import without_bars
-from emofeedback.scenes.grammar import ELEMENTS, PLACES, SEASONS, SUBJECTS, TIMES, WEATHERS
+from emofeedback.scenes.grammar import ELEMENTS, PLACES, POSES, SEASONS, SUBJECTS, TIMES, WEATHERS
 
 logger = logging.getLogger(__name__)
 
-ONE_OF: dict[str, tuple[str, ...]] = {"place": PLACES, "time": TIMES, "weather": WEATHERS, "season": SEASONS}
+ONE_OF: dict[str, tuple[str, ...]] = {
+    "place": PLACES,
+    "time": TIMES,
+    "weather": WEATHERS,
+    "season": SEASONS,
+    "pose": POSES,
+}
 """Aspects of which a scene shows exactly one concept: softmax over the aspect's logits."""
 ANY_OF: dict[str, tuple[str, ...]] = {"subject": SUBJECTS, "element": ELEMENTS}
 """Aspects of which it shows none, one or more: a sigmoid for each concept."""
 
 
-def _layout() -> tuple[tuple[str, ...], dict[str, slice]]:
-    labels, spans = ["valence", "arousal"], {}
-    for aspect, words in {**ONE_OF, **ANY_OF}.items():
-        spans[aspect] = slice(len(labels), len(labels) + len(words))
-        labels += [f"{aspect}: {word}" for word in words]
-    return (*labels, "realism"), spans
+@dataclass(frozen=True, slots=True)
+class LabelSpace:
+    """The columns of a rater's logits: valence, arousal, one for each concept of each aspect, realism.
+
+    Attributes:
+        one_of, any_of: the aspects' words in the order of their columns.
+        spans: the columns of each aspect.
+    """
+
+    one_of: dict[str, tuple[str, ...]]
+    any_of: dict[str, tuple[str, ...]]
+    spans: dict[str, slice]
+
+    @classmethod
+    def of(cls, labels: Sequence[str]) -> "LabelSpace":
+        """The label space that a checkpoint names: this grammar's, or that of an earlier, smaller one.
+
+        Raises:
+            ValueError: the labels are not a rater's.
+        """
+        words: dict[str, list[str]] = {}
+        for label in labels[2:-1]:
+            aspect, _, word = label.partition(": ")
+            words.setdefault(aspect, []).append(word)
+        known = {**ONE_OF, **ANY_OF}
+        one_of = {aspect: tuple(found) for aspect, found in words.items() if aspect in ONE_OF}
+        any_of = {aspect: tuple(found) for aspect, found in words.items() if aspect in ANY_OF}
+        space = cls(one_of, any_of, _spans(one_of | any_of))
+        strange = any(word not in known.get(aspect, ()) for aspect, found in words.items() for word in found)
+        if tuple(labels) != space.labels() or strange or set(any_of) != set(ANY_OF):
+            raise ValueError(f"the model has {len(labels)} labels that are not a rater's")
+        return space
+
+    def labels(self) -> tuple[str, ...]:
+        """The names of all columns."""
+        named = [f"{aspect}: {word}" for aspect, words in (self.one_of | self.any_of).items() for word in words]
+        return ("valence", "arousal", *named, "realism")
 
 
-LABELS, SPANS = _layout()
+def _spans(aspects: dict[str, tuple[str, ...]]) -> dict[str, slice]:
+    spans, at = {}, 2
+    for aspect, words in aspects.items():
+        spans[aspect] = slice(at, at + len(words))
+        at += len(words)
+    return spans
+
+
+WHOLE = LabelSpace(ONE_OF, ANY_OF, _spans(ONE_OF | ANY_OF))
+"""The label space of a rater of the whole grammar."""
+LABELS, SPANS = WHOLE.labels(), WHOLE.spans
 
 
 @dataclass(frozen=True, slots=True)
 class RaterReading:
     """What the rater says of a picture.
 
-    content: for place, time, weather and season the likeliest word and its probability.
+    content: for each aspect of ONE_OF that it knows the likeliest word and its probability.
     subjects, elements: every word at .5 or more, with its probability, likeliest first.
     realism: probability that the picture is an intact scene, in [0, 1].
     """
@@ -66,7 +113,7 @@ class RaterReading:
 
 
 class SceneRater:
-    """Reads pictures with a trained `ResNetForImageClassification` whose labels are LABELS.
+    """Reads pictures with a trained `ResNetForImageClassification` whose labels are a `LabelSpace`'s.
 
     Raises:
         ValueError: the model has other labels.
@@ -74,9 +121,7 @@ class SceneRater:
 
     def __init__(self, model: ResNetForImageClassification, size: int, device: str = "cpu", batch: int = 64) -> None:
         names: dict[int, str] = model.config.id2label  # type: ignore[assignment]
-        found = tuple(names[i] for i in sorted(names))
-        if found != LABELS:
-            raise ValueError(f"the model has {len(found)} labels that are not the rater's {len(LABELS)}")
+        self.space = LabelSpace.of([names[i] for i in sorted(names)])
         self.model = model.requires_grad_(False).eval().to(device)
         self.size = size
         self.device = torch.device(device)
@@ -105,27 +150,27 @@ class SceneRater:
         readings: list[RaterReading] = []
         for start in range(0, len(images), self.batch):
             pixels = from_images(images[start : start + self.batch], self.size).to(self.device)
-            readings += readings_of(self.model(pixel_values=pixels).logits)
+            readings += readings_of(self.model(pixel_values=pixels).logits, self.space)
         return readings
 
 
-def readings_of(logits: Tensor) -> list[RaterReading]:
+def readings_of(logits: Tensor, space: LabelSpace = WHOLE) -> list[RaterReading]:
     """Logits [B, labels] -> readings; valence and arousal are clipped to [-1, 1]."""
     logits = logits.float().cpu()
     ratings = logits[:, :2].clamp(-1, 1).tolist()
     realism = logits[:, -1].sigmoid().tolist()
-    single = {aspect: logits[:, SPANS[aspect]].softmax(-1).max(-1) for aspect in ONE_OF}
-    several = {aspect: logits[:, SPANS[aspect]].sigmoid() for aspect in ANY_OF}
+    single = {aspect: logits[:, space.spans[aspect]].softmax(-1).max(-1) for aspect in space.one_of}
+    several = {aspect: logits[:, space.spans[aspect]].sigmoid() for aspect in space.any_of}
 
     def present(aspect: str, row: int) -> tuple[tuple[str, float], ...]:
-        found = [(w, p) for w, p in zip(ANY_OF[aspect], several[aspect][row].tolist(), strict=True) if p >= 0.5]
+        found = [(w, p) for w, p in zip(space.any_of[aspect], several[aspect][row].tolist(), strict=True) if p >= 0.5]
         return tuple(sorted(found, key=lambda pair: -pair[1]))
 
     return [
         RaterReading(
             valence,
             arousal,
-            {a: (ONE_OF[a][int(best.indices[i])], float(best.values[i])) for a, best in single.items()},
+            {a: (space.one_of[a][int(best.indices[i])], float(best.values[i])) for a, best in single.items()},
             present("subject", i),
             present("element", i),
             realism[i],

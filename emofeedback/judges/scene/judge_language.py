@@ -16,12 +16,16 @@ from transformers import PreTrainedTokenizerFast
 from emofeedback.affect import Affect
 from emofeedback.judges.ratings import RATING_TOKENS, rating_token
 from emofeedback.scenes.grammar import (
+    COLOURS,
     FAR_ELEMENTS,
     GROUND_ELEMENTS,
     LIGHTS,
+    MAX_COUNT,
     PALETTES,
     PLACES,
+    POSES,
     SEASONS,
+    SIZES,
     SKY_ELEMENTS,
     SUBJECTS,
     TIMES,
@@ -42,9 +46,13 @@ ASPECTS: dict[str, tuple[str, ...]] = {
     "sky": (*SKY_ELEMENTS, NONE),
     "far": (*FAR_ELEMENTS, NONE),
     "ground": (*GROUND_ELEMENTS, NONE),
+    "pose": POSES,
+    "colour": (*COLOURS, NONE),
+    "size": (*SIZES, NONE),
+    "count": tuple(map(str, range(1, MAX_COUNT + 1))),
 }
-"""What the judge is asked to name, and the words it may answer with."""
-UNREMARKABLE = (NONE, "natural", "even")
+"""What a judge of the whole grammar is asked to name, and the words it may answer with (see `JudgeTokens.aspects`)."""
+UNREMARKABLE = (NONE, "natural", "even", "plain", "1")
 """Answers that name nothing a person would mention."""
 QUERY_TOKENS = ("<valence?>", "<arousal?>", *(f"<{aspect}?>" for aspect in ASPECTS))
 
@@ -86,6 +94,10 @@ def answers_of(scene: Scene) -> dict[str, str]:
         "season": scene.season,
         "palette": scene.palette,
         "light": scene.light,
+        "pose": scene.pose,
+        "colour": scene.colour or NONE,
+        "size": scene.size or NONE,
+        "count": str(scene.count),
     }
     for aspect, group in (("sky", SKY_ELEMENTS), ("far", FAR_ELEMENTS), ("ground", GROUND_ELEMENTS)):
         answers[aspect] = next((e for e in scene.elements if e in group), NONE)
@@ -129,8 +141,11 @@ class JudgeTokens:
     """Token ids of a judge's tokenizer and the sequences made of them.
 
     Args:
-        tokenizer: one that `build_tokenizer` made.
+        tokenizer: one that `build_tokenizer` made, of this grammar or of an earlier, smaller one.
         image_tokens: positions that one picture takes.
+
+    Attributes:
+        aspects: of ASPECTS, those that this tokenizer asks for, with the answers that it knows.
 
     Raises:
         ValueError: a query, rating or answer is not one token of its own.
@@ -139,15 +154,20 @@ class JudgeTokens:
     def __init__(self, tokenizer: PreTrainedTokenizerFast, image_tokens: int) -> None:
         self.tokenizer = tokenizer
         self.image_tokens = image_tokens
-        answers = list(dict.fromkeys(answer_token(word) for options in ASPECTS.values() for word in options))
-        self._ids = self._single(
-            [PAD, UNKNOWN, END, IMAGE, ATTEMPT, TARGET, REPLY, *QUERY_TOKENS, *RATING_TOKENS, *answers]
-        )
-        self.query_ids = [self._ids[token] for token in QUERY_TOKENS]
+        known = tokenizer.get_vocab()
+        self.aspects = {
+            aspect: tuple(word for word in options if answer_token(word) in known)
+            for aspect, options in ASPECTS.items()
+            if f"<{aspect}?>" in known
+        }
+        queries = [token for token in QUERY_TOKENS if token in known]
+        answers = list(dict.fromkeys(answer_token(word) for options in self.aspects.values() for word in options))
+        self._ids = self._single([PAD, UNKNOWN, END, IMAGE, ATTEMPT, TARGET, REPLY, *queries, *RATING_TOKENS, *answers])
+        self.query_ids = [self._ids[token] for token in queries]
         self.rating_ids = torch.tensor([self._ids[token] for token in RATING_TOKENS])
         self.answer_ids = {
             aspect: torch.tensor([self._ids[answer_token(word)] for word in options])
-            for aspect, options in ASPECTS.items()
+            for aspect, options in self.aspects.items()
         }
         self.pad_id, self.end_id, self.image_id = self._ids[PAD], self._ids[END], self._ids[IMAGE]
 

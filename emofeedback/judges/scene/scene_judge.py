@@ -21,7 +21,7 @@ from emofeedback.flow.pixels import from_images
 from emofeedback.judges.ratings import MIN_MASS, expected_rating
 from emofeedback.judges.replies import critique_for, fits
 from emofeedback.judges.scene.foresight import most_promising
-from emofeedback.judges.scene.judge_language import ASPECTS, UNREMARKABLE, JudgeTokens
+from emofeedback.judges.scene.judge_language import UNREMARKABLE, JudgeTokens
 from emofeedback.judges.sources import fingerprint
 from emofeedback.machine.progress_bars import without_bars
 from emofeedback.records import Attempt, Critique, Picture, Reading, Seen
@@ -123,7 +123,7 @@ class SceneJudge:
         rating = expected_rating(logits[:, :2], self.tokens.rating_ids.to(self.device))
         probabilities = logits[:, 2:].float().softmax(-1)
         named = []
-        for i, (aspect, options) in enumerate(ASPECTS.items()):
+        for i, (aspect, options) in enumerate(self.tokens.aspects.items()):
             best = probabilities[:, i, self.tokens.answer_ids[aspect].to(self.device)].max(-1)
             named.append(
                 [(aspect, options[k], p) for k, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)]
