@@ -419,7 +419,7 @@ def scene_parts(rated: Sequence[Rated], valence: Fitted, arousal: Fitted) -> Arr
     return np.stack([both[:, 0], both[:, 1], positive[:, 0], negative[:, 0], positive[:, 1], negative[:, 1]])
 
 
-def fit_mixed(features: Array, share: Array) -> Array:
+def fit_mixed(features: NDArray[np.floating], share: Array) -> Array:
     """(F,) weights of a logistic regression of shares in [0, 1]; ridge on the standardised features, Newton's steps.
 
     features: (F, N), the first of which is the constant 1.
@@ -451,14 +451,19 @@ class Report:
 
     axes: tuple[Fitted, Fitted]
     mixed: Array
-    shown: Array
+    shown: NDArray[np.int_]
     quality: dict[str, Any]
 
 
 def fit(rated: Sequence[Rated]) -> Report:
     """Variances, effects, the mixed model and the cross-validated figures of rated scenes; about a minute for 800."""
     folds = np.random.default_rng(0).permutation(np.arange(len(rated)) % FOLDS)
-    chosen, quality = [], {"scenes": len(rated), "edition": max(one.edition for one in rated), "folds": FOLDS}
+    chosen: list[dict[str, float]] = []
+    quality: dict[str, Any] = {
+        "scenes": len(rated),
+        "edition": max(one.edition for one in rated),
+        "folds": FOLDS,
+    }
     for axis, name in enumerate(AXES):
         plan, y = design(rated, axis), target(rated, axis)
         chosen.append(choose_variances(plan, y))
@@ -492,7 +497,7 @@ def as_json(report: Report) -> dict[str, Any]:
     often each was shown, variances and cross-validated figures."""
     valence, arousal = report.axes
 
-    def table(columns: Sequence[Sequence[Any]], digits: int) -> dict[str, dict[str, Any]]:
+    def table(columns: Sequence[Array], digits: int) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         for (aspect, concept), *values in zip(item_names(), *columns, strict=True):
             rounded = [round(float(value), digits) for value in values]
@@ -511,7 +516,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "items": table((valence.total, arousal.total), 4),
         "pairs": pairs,
         "standard errors": table((valence.error, arousal.error), 3),
-        "shown": table((report.shown,), 0),
+        "shown": table((report.shown.astype(float),), 0),
         "variances": {name: fitted.variance for name, fitted in zip(AXES, report.axes, strict=True)},
         "noise": {name: round(fitted.noise, 4) for name, fitted in zip(AXES, report.axes, strict=True)},
         "cross-validation": report.quality,
