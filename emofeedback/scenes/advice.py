@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from emofeedback.affect import Affect
 from emofeedback.records import Critique, Edit
-from emofeedback.revision import apply_edits
+from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import Mentions, parse
 from emofeedback.scenes.edits import Change, Named, carriers, ordered_changes, worthy_plans
@@ -149,13 +149,13 @@ def _analysis(causes: dict[str, list[str]], gaps: dict[str, float], rng: random.
     for axis, nouns in causes.items():
         by_cause.setdefault(tuple(nouns), []).append(FAULTS[axis][0 if gaps[axis] > 0 else 1])
     clauses = []
-    for nouns, faults in by_cause.items():
+    for cause, faults in by_cause.items():
         fault = " and ".join(faults)
-        if not nouns:
+        if not cause:
             clauses.append(f"it is {fault}")
             continue
-        words = " and ".join(noun if noun in BARE else f"the {noun}" for noun in nouns)
-        plural = len(nouns) > 1 or nouns[0].split()[-1] in PLURAL_WORDS
+        words = " and ".join(noun if noun in BARE else f"the {noun}" for noun in cause)
+        plural = len(cause) > 1 or cause[0].split()[-1] in PLURAL_WORDS
         clauses.append(template.format(carriers=words, make="make" if plural else "makes", fault=fault))
     text = ", and ".join(clauses)
     return text[0].upper() + text[1:] + "."

@@ -131,7 +131,7 @@ def set_members() -> NDArray[np.intp]:
 @cache
 def _sets_possible() -> NDArray[np.bool_]:
     """(T, W, S, sets): every rule of the grammar is about one element, so a set is possible where each of its is."""
-    return _element_possible()[..., set_members()].all(axis=-1)
+    return np.all(_element_possible()[..., set_members()], axis=-1)
 
 
 @cache
@@ -248,7 +248,8 @@ def _beside(scene: Scene, fixed: Named, named: Collection[str]) -> NDArray[np.bo
     now = tuple(OPTIONS[aspect].index(getattr(scene, aspect)) for aspect in PREFIX)
     members = set_members()
     # what contradicts the words as they stand is not for this search to mend
-    contradicted = ~possible[now]
+    there = np.isin(ELEMENTS + ("",), [*named, *scene.elements])
+    contradicted = ~possible[now] & there
     fine = possible | contradicted
     beside = fine[..., members].all(axis=-1)
     return beside & fine[..., own].all(axis=-1)[..., None] if own else beside
@@ -291,9 +292,9 @@ def plans(
         costs.append(flat[best])
         rows.append(block_rows[best // len(block_sets)])
         sets.append(block_sets[best % len(block_sets)])
-    cost, row, chosen = (np.concatenate(found) for found in (costs, rows, sets))
-    order = np.lexsort((chosen, row, cost))[:count]
-    return [in_setting(scene, row[n], chosen[n]) for n in order if np.isfinite(cost[n])]
+    every, row, chosen = np.concatenate(costs), np.concatenate(rows), np.concatenate(sets)
+    order = np.lexsort((chosen, row, every))[:count]
+    return [in_setting(scene, int(row[n]), int(chosen[n])) for n in order if np.isfinite(every[n])]
 
 
 def _blocks(
@@ -391,10 +392,14 @@ def in_setting(scene: Scene, row: int, chosen: int) -> Scene:
     return replace(scene, **setting, elements=_present(element_sets()[chosen]))
 
 
-def setting_affects(scene: Scene) -> tuple[Array, Array, Array]:
-    """Valence, arousal (the viewer's scale) and contradiction of a scene's content in all possible settings, (N,)."""
+def setting_affects(scene: Scene, every: int = 1) -> tuple[Array, Array, Array]:
+    """Valence, arousal (the viewer's scale) and contradiction of a scene's content in all possible settings, (N,).
+
+    every: of the bases (time .. pose) take only each so-manieth; 1 = all, about 0.15 s.
+    """
     table, space = setting_table(scene), _space(scene, ())
-    found = [np.stack(_scored(table, scene, rows, sets)).reshape(3, -1) for rows, sets in _blocks(table, space, None)]
+    some = replace(space, bases=space.bases & (np.arange(len(table.bases)) % every == 0))
+    found = [np.stack(_scored(table, scene, *block)).reshape(3, -1) for block in _blocks(table, some, None)]
     valence, arousal, contradiction = np.concatenate(found, axis=1)
     return valence, arousal, contradiction
 
@@ -463,7 +468,8 @@ def worth_it(scene: Scene, after: Scene, target: Affect) -> bool:
 
 def ordered_changes(before: Scene, after: Scene, target: Affect) -> list[Change]:
     """The changes from one scene to another, each step a possible scene, the one that ends nearest first."""
-    left, made, now = changes(before, after), [], before
+    left, now = changes(before, after), before
+    made: list[Change] = []
     while left:
         options = []
         for change in left:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from emofeedback.affect import Affect
 from emofeedback.scenes import edits
-from emofeedback.scenes.affect_model import Array
 from emofeedback.scenes.grammar import ELEMENTS, LIGHTS, PALETTES, POSES, Scene, Split, sample_scene
 
 COHERENT_SHARE = 0.96
@@ -53,7 +52,7 @@ def make_coherent(scene: Scene, rng: random.Random, target: Affect | None = None
     found = edits.tried(scene, rows, target, WITHIN)
     least = float(found.min())
     fine = found <= (least + SLACK if least > 0 else 0.0)
-    chosen = rng.choices(range(found.shape[1]), weights=set_weights(fine.any(axis=0)).tolist())[0]
+    chosen = rng.choices(range(found.shape[1]), weights=set_weights(np.any(fine, axis=0)).tolist())[0]
     row = rng.choice(np.nonzero(fine[:, chosen])[0].tolist())
     return edits.in_setting(scene, int(rows[row]), int(chosen))
 
@@ -71,7 +70,7 @@ def _bases(scene: Scene, rng: random.Random) -> NDArray[np.intp]:
     return rows[np.lexsort((rows, table.bases[rows, 1]))]
 
 
-def set_weights(there: NDArray[np.bool_]) -> Array:
+def set_weights(there: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(S,) weights of the element sets that are `there`, summing to 1, such that no element has much more than CAP.
 
     First by SET_SIZES and evenly within a size; then elements with more than CAP are scaled down in turn.
@@ -85,10 +84,10 @@ def set_weights(there: NDArray[np.bool_]) -> Array:
             weight[of_size] = share / of_size.sum()
     weight /= weight.sum()
     for _ in range(SCALINGS):
-        share = weight @ members
-        if share.max() <= CAP:
+        held = weight @ members
+        if held.max() <= CAP:
             break
-        factor = np.where(share > CAP, CAP / np.maximum(share, CAP), 1.0)
+        factor = np.where(held > CAP, CAP / np.maximum(held, CAP), 1.0)
         weight = weight * np.where(members, factor, 1.0).min(axis=1)
         weight /= weight.sum()
     return weight

@@ -18,7 +18,7 @@ from emofeedback.scenes.advice import MAX_EDITS, edits_for
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import parse
 from emofeedback.scenes.edits import GROUPS, NEAR, steps_towards
-from emofeedback.scenes.grammar import ELEMENTS, Scene
+from emofeedback.scenes.grammar import ELEMENTS, Scene, poseable
 from emofeedback.scenes.lexicon import canonical_phrase
 from emofeedback.scenes.outcomes import content_unchanged, edited_scene
 
@@ -37,6 +37,7 @@ def seen_scene(reading: Reading) -> Scene | None:
     """The scene that a reading names; None where it names no place, or parts that do not go together."""
     seen = {item.aspect: item.word for item in reading.seen}
     elements = tuple(e for e in ELEMENTS if e in {seen.get("sky"), seen.get("far"), seen.get("ground")})
+    faces = poseable(seen.get("subject"), seen.get("companion"))
     try:
         return Scene(
             place=seen["place"],
@@ -49,6 +50,7 @@ def seen_scene(reading: Reading) -> Scene | None:
             light=seen.get("light", "even"),
             elements=elements,
             layout=0,
+            pose=seen.get("pose", "plain") if faces else "plain",
         )
     except (KeyError, ValueError):
         return None
