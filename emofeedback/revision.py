@@ -37,7 +37,7 @@ _VERBS = _COPULAS | frozenset(
     circles circle race races lands land leaves dots dot line lines overlooks""".split()
 )
 _PARTICLES = frozenset("up down out off away".split())
-_DEGREES = frozenset("very really so too quite rather slightly extremely softly dimly brightly".split())
+_DEGREES = frozenset("very really so too quite rather slightly extremely softly dimly brightly only just even".split())
 _PRONOUNS = frozenset(("it", "there", "it's", "there's"))
 _ADJECTIVES = frozenset(
     """dark bright dim warm cold cool hot soft hard old new young big small large little tall tiny huge red orange yellow
@@ -197,7 +197,8 @@ def _replace(text: str, old: str, new: str) -> str:
     if not stands and not _LEADING_LINK.match(match[0]):
         return _capital(text, _tidy(_put_noun(text, phrase, new)))
     start, end = phrase.cut()
-    if phrase.shared or not phrase.separable(start):
+    inside = not phrase.linked and text[end:].lstrip()[:1].isalnum() and not phrase.governed
+    if phrase.shared or inside or not phrase.separable(start):
         return _moved(text, (start, end), new)
     left, right = text[:start].rstrip(), text[end:].lstrip()
     if left and not left.endswith((",", ".", ";", "!", "?", ":", "(")) and not _LEADING_LINK.match(new):
@@ -247,9 +248,18 @@ class _Phrase:
         self.whole = (
             bool(inside) and self.spans[inside[0]][0] == match.start() and self.spans[inside[-1]][1] == match.end()
         )
-        self.linked = bool(_LEADING_LINK.match(match[0])) or self._word(self.first) in ("as", "while")
+        self.linked = self._is_linked()
+        if self.whole and self.linked and self._word(self.first) in _PREPOSITIONS and not self._ends_phrase(self.last):
+            # "in the evening" of "in the evening sun" is but an adjective of the sun
+            self.linked = False
+            self.first += 2 if self._word(self.first + 1) in _DETERMINERS else 1
         self.attributive = self.whole and not self.linked and self._is_attributive()
         self.shared = False  # other words hang on the same preposition
+        self.governed = False  # the phrase hangs on a preposition of its own
+
+    def _is_linked(self) -> bool:
+        first, second = self._word(self.first), self._word(self.first + 1)
+        return first in _PREPOSITIONS or first in ("next", "as", "while", "lit") or (first == "late" and second == "at")
 
     def separable(self, start: int) -> bool:
         """Whether the span from `start` is a phrase of its own: it has a preposition or stands between commas."""
@@ -303,6 +313,10 @@ class _Phrase:
             or word in ("next", "late", "again", "together", "alone", "not", "then", "so")
         )
 
+    def _is_bearing(self) -> bool:
+        """Whether the match says what somebody does or how they are: 'a child [sleeping] in a bed'."""
+        return bool(_BEARING.match(self.match[0])) and self._word(self.last - 1) not in _NOT_PARTICIPLES
+
     def _is_attributive(self) -> bool:
         """Whether the match stands before a noun that stays: 'a [foggy] lake', 'a [dark], stormy night'."""
         if not self._ends_phrase(self.last):
@@ -332,7 +346,7 @@ class _Phrase:
 
     def _noun_start(self) -> int:
         """The first token of the match's noun phrase."""
-        if self.linked or self._word(self.first) in _DETERMINERS:
+        if self.linked or self._word(self.first) in _DETERMINERS or self._is_bearing():
             return self.first
         at = self.first
         while True:
@@ -340,7 +354,8 @@ class _Phrase:
             word = self._word(before)
             if word in _DETERMINERS:
                 return before
-            if word.endswith("'s") or (self._is_adjective(before) and not self._ends_phrase(before)):
+            adjective = self._is_adjective(before) and not self._ends_phrase(before) and not self._acts(before)
+            if word.endswith("'s") or adjective:
                 at = before
                 continue
             joined = word in ("and", ",") and self._is_adjective(at) and self._is_adjective(at - 2)
@@ -358,6 +373,12 @@ class _Phrase:
                     return left
             return at
 
+    def _acts(self, at: int) -> bool:
+        """Whether a participle belongs to the noun before it: 'a dog [chasing] kites', not 'a [flying] kite'."""
+        if not (self._is_participle(at) and self._word(at).endswith("ing")):
+            return False
+        return not self._ends_phrase(at - 1) and not self._is_adjective(at - 1)
+
     def _before_adjectives(self, at: int) -> int:
         while self._is_adjective(at):
             at -= 1
@@ -365,7 +386,7 @@ class _Phrase:
 
     def _verb_like(self, at: int) -> bool:
         word = self._word(at)
-        return word in _VERBS or (word.endswith("s") and not word.endswith(("ss", "us", "'s")))
+        return word in _VERBS or self._acts(at) or (word.endswith("s") and not word.endswith(("ss", "us", "'s")))
 
     def _clause(self) -> tuple[int, int]:
         """Noun phrase or prepositional phrase, with what governs it and what hangs on it."""
@@ -373,6 +394,14 @@ class _Phrase:
         governed = start
         if not self.linked:
             governed = self._governor(start)
+            self.governed = self._word(governed) in _PREPOSITIONS
+        elif self._word(start) in ("in", "with", "by") and self._word(start - 1) in (
+            "covered",
+            "filled",
+            "lit",
+            "surrounded",
+        ):
+            governed = self._governor(start + 1)
         after = self._word(end)
         if after in ("and", "or") and not self._breaks(end + 1):
             follows = self._word(end + 1)
@@ -430,12 +459,12 @@ class _Phrase:
                 or (self._word(at - 1).endswith("ed") and self._is_participle(at - 1))
             ):
                 at -= 1  # "covered in snow"
-                if self._word(at - 1) in _COPULAS:
-                    at = self._subject_of(at - 1)
+            if at < before and self._word(at - 1) in _COPULAS:
+                at = self._subject_of(at - 1)  # "is full of stars"
             return at
         if word in _VERBS and not self._breaks(before - 1) and word not in ("light", "lights", "line", "lines"):
             return self._subject_of(before)
-        if self._is_participle(before) and word.endswith("ing") and not self._breaks(before - 1):
+        if self._is_participle(before) and word.endswith("ing"):
             return before  # "a dog chasing kites"
         return start
 
@@ -451,6 +480,8 @@ class _Phrase:
     def _phrase_end(self) -> int:
         at = self.last
         if self._word(at) == "of":
+            if not self.linked and self._breaks(self._noun_start() - 1):
+                return at + 1  # "[the light of] a summer evening": the rest can stand
             at += 1
             if self._word(at) in _DETERMINERS:
                 at += 1
@@ -484,6 +515,10 @@ class _Phrase:
 def _join(left: str, right: str) -> str:
     """Both sides of a cut, without words that are left hanging between them."""
     left, right = left.rstrip(), right.lstrip()
+    if left.endswith((".", "!", "?")) and right[:1].islower():
+        right = right[:1].upper() + right[1:]
+    if not left or left.endswith((".", "!", "?", ";")):
+        right = right.lstrip(",.;!? ") if right[:1] in ",.;!?" and right.strip(",.;!? ") else right
     if not right or not right[0].isalnum() or _LEADING_LINK.match(right) or re.match(r"and\b", right, re.I):
         kept = left
         while kept and _DANGLING.search(kept):

@@ -258,11 +258,13 @@ def _forms(phrase: str) -> frozenset[tuple[str, ...]]:
 def _is_plural(words: tuple[str, ...], phrase: str) -> bool:
     """Whether the user's noun is a plural."""
     last = words[-1]
+    if phrase in SUBJECT_PHRASES["couple"] or phrase in SUBJECT_PHRASES["family"]:
+        return False
     if words in _forms(phrase):
         noun = phrase.split(" ", 1)[1]
         return words == tokens_of(plural(noun)) != tokens_of(noun)
     return last in ("people", "men", "women", "children", "folk") or (
-        last.endswith("s") and not last.endswith(("ss", "us", "is", "ches s"))
+        last.endswith("s") and not last.endswith(("ss", "us", "is"))
     ) or last.endswith("men")  # fmt: skip
 
 

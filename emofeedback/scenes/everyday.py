@@ -21,7 +21,7 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
         ("place", "seaside"): """seashore, beach, shoreline, bay, cliff, cliffs, cove, sand beach, seafront, sea shore,
             coastline, sandy beach, open sea, high seas, ocean, seas, oceans, beaches, promenade, boardwalk""",
         ("place", "mountains"): """hills, hill, peaks, alps, mountain, mountainside, mountaintop, hilltop, summit, peak,
-            ridge, mountain range, canyon, gorge, fjord, glacier, himalayas, mountain pass, snowy mountain""",
+            ridge, mountain range, canyon, gorge, fjord, glacier, himalayas, mount, mount fuji, fuji, mount everest, mountain pass, snowy mountain""",
         ("place", "village"): "town, townlet, settlement, villages, old town, small village, fishing village",
         ("place", "city"): """downtown, skyline, big city, cities, city centre, city center, cityscape, rooftops,
             city skyline, rooftop, urban, capital, suburb, suburbs, new york, paris, london, tokyo, manhattan, venice""",
@@ -172,7 +172,7 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             "clear",
         ): """clear sky, clear skies, clear weather, blue sky, sunny, sunshine, sun, sunlight, blue skies,
             cloudless, cloudless sky, good weather, nice weather, fine weather, sunlit, sun-drenched, sunny day,
-            bright sun, clear day, bright day, clear night""",
+            bright sun, clear day, bright day""",
         ("weather", "cloudy"): "clouds, cloud, cloudy sky, cloudy skies, fluffy clouds, white clouds, partly cloudy",
         (
             "weather",
@@ -192,14 +192,17 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
         (
             "weather",
             "wind",
-        ): "wind, gale, breeze, breezy, gusty, winds, windblown, gusts, gust of wind, wind-blown, gales",
-        ("season", "spring"): "springtime, vernal, spring day, april, may day, spring morning",
-        ("season", "summer"): "summertime, midsummer, july, august, high summer, summery, heatwave",
+        ): "wind, gale, breeze, breezy, gusty, windblown, gusts, gust of wind, wind-blown, gales",
+        ("season", "spring"): "springtime, vernal, spring's, spring day, april, may day, spring morning",
+        ("season", "summer"): "summertime, midsummer, summer's, july, august, high summer, summery, heatwave",
         (
             "season",
             "autumn",
-        ): "autumnal, fall, october, november, fall colors, autumn colours, autumn leaves, september",
-        ("season", "winter"): """wintertime, midwinter, december, january, february, christmas, frost, frosty, icy, ice,
+        ): "autumnal, fall, autumn's, october, november, fall colors, autumn colours, autumn leaves, september",
+        (
+            "season",
+            "winter",
+        ): """wintertime, midwinter, winter's, december, january, february, christmas, frost, frosty, icy, ice,
             frozen, wintery, winters""",
         ("palette", "natural"): "in natural colours, natural colours",
         ("palette", "vivid"): """vivid, vivid colours, bright colours, in bright colours, saturated colours, vibrant,
@@ -229,14 +232,14 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
         ("pose", "smiling"): """smile, smiles, smiled, laughing, laughs, grinning, grins, grin, giggling, beaming,
             laughter, laugh, chuckling""",
         ("pose", "cheering"): """cheering, cheers, celebrating, celebrates, arms raised, raised arms, hands up, arms up,
-            hands in the air, arms in the air, waving, waves goodbye, jumping for joy, rejoicing, celebration, party""",
+            hands in the air, arms in the air, waves goodbye, jumping for joy, rejoicing""",
         (
             "pose",
             "downcast",
         ): """bowed head, head down, crying, weeping, cries, weeps, tears, in tears, sobbing, heads bowed,
             hanging head, mourning, grieving, praying""",
         ("pose", "asleep"): """sleeping, sleeps, asleep, napping, dozing, snoozing, slumbering, eyes closed, curled up,
-            nap, resting, taking a nap, slumber, closed eyes, snoring, sleepy""",
+            nap, taking a nap, slumber, closed eyes, snoring, sleepy""",
         ("pose", "alarmed"): """wide-eyed, wide eyes, screaming, screams, shouting, startled, fleeing, flees, terrified,
             frightened, scared, shocked, panicking, yelling, howling in fear""",
         ("elements", "fireworks"): "firework, fireworks display, new year fireworks, firework display, pyrotechnics",
@@ -265,7 +268,10 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             "cottage",
         ): """cottages, cabins, huts, shack, log cabin, shed, fisherman's hut, fishing hut, beach hut,
             hovel, lodge, wooden hut, wooden cabin, boathouse, shepherd's hut""",
-        ("elements", "dancing crowd"): "rave, dance party, dancing crowds, disco, dance floor, people dancing",
+        (
+            "elements",
+            "dancing crowd",
+        ): "rave, party, celebration, dance party, dancing crowds, disco, dance floor, people dancing",
         ("elements", "parade"): "parades, marching band, processions, brass band, street festival",
         ("elements", "lone window"): """lit window, lighted window, light in the window, lone window, lit windows,
             glowing window, glowing windows, lighted windows, window light, light in a window, lights in the windows""",
@@ -274,7 +280,7 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             "graves",
         ): """cemetery, grave, tomb, tombs, gravestone, tombstone, headstones, headstone, churchyard,
             burial ground, mausoleum, crypt""",
-        ("elements", "fire"): """burning, inferno, forest fire, flame, blazing, wildfires, on fire, ablaze, in flames,
+        ("elements", "fire"): """burning, inferno, forest fire, flame, wildfires, on fire, ablaze, in flames,
             fires, burning house""",
         ("elements", "sunbeams"): """light rays, sun beams, sunbeam, sunrays, rays of light, rays of sunlight,
             shafts of light, beams of light, ray of light, sun's rays, ray of sunshine, god rays""",
@@ -340,11 +346,6 @@ CROWDS: dict[str, str] = {
     "group of people": "person",
     "passers-by": "person",
     "class of children": "child",
-    "herd": "cow",
-    "herds": "cow",
-    "fleet": "ship",
-    "flock": "bird",
-    "birds": "bird",
     "traffic jam": "car",
 }
 """Words for many of a kind; a picture shows three."""
@@ -451,7 +452,12 @@ FILLERS = frozenset(
     approaching, entering, enters, landing, lands, taking off, rushing, hurrying, hurries, speeding, trotting, galloping,
     gallops, trots, prowling, hunting, stalking, hiding, hides, peeking, peeks, lurking, barking, singing, sings, howling,
     howls, hooting, hoots, chirping, calling, bare, gathered, gathering, gathers, meeting, meets, meet, talking, talks,
-    chatting, whispering, dreaming, thinking, remembering, listening, rowing, paddling, fluttering, flutters, turning, turns""")
+    chatting, whispering, dreaming, thinking, remembering, listening, rowing, paddling, fluttering, flutters, turning, turns,
+    clear, early, late, older, younger, newer, flat, rolls, roll, race, gather, lay, tropical, scottish, irish, english,
+    french, italian, german, dutch, greek, spanish, japanese, chinese, indian, african, american, european, asian, russian,
+    swiss, nordic, mexican, british, viennese, bavarian, venetian, waving, waves goodbye, rages, raging, strikes, circling,
+    blazing, resting, unfinished, swept, secret, school's, coastal, freezing, beaten, sized, trip, danger, flight,
+    splashing, gathering, hovering, cosily, neatly, nearby, homeward, homewards, onward, eve""")
 )
 """Understood, but nothing that is drawn on its own."""
 

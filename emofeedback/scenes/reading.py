@@ -1,5 +1,6 @@
 """Reading: which concepts a text names. The captions' own phrases, everyday words and WordNet's nouns are known."""
 
+import difflib
 import functools
 import json
 import re
@@ -74,6 +75,7 @@ HEADS: dict[str, tuple[str, str | None]] = {
 }
 """Elements that are the subject, with a pose, where they head the sentence: 'a cottage by a lake'."""
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s'’-]")
+_COLOUR_PAIRS = (("black", "and", "white"), ("in", "black", "and", "white"))
 _BREAK = frozenset(".,;:!?()|/\n")
 
 
@@ -150,17 +152,21 @@ def read(text: str) -> Reading:
     tokens = [(normal_word(m[0]), m.span()) for m in _TOKEN.finditer(text)]
     words = tuple(word for word, _ in tokens)
     spans = tuple(span for _, span in tokens)
-    found = list(_matches(words))
+    styled = _styled(words)
+    found = [m for m in _matches(words) if not styled[m.start]]
     hidden = _denied(words)
     shown = [m for m in found if not hidden[m.start]]
     shown = _acted(words, _headed(words, shown))
     looks, extra = _looks(words, shown)
+    # of two places side by side the second is meant: "a mountain village"
+    starts = {m.start for m in shown if m.sense.aspect == "place"}
+    shown = [m for m in shown if m.sense.aspect != "place" or m.end not in starts]
     phrases: dict[tuple[str, str], str] = {}
     for match in shown:
-        phrases.setdefault(match.sense.key(), text[spans[match.left][0] : spans[match.right - 1][1]])
+        phrases.setdefault(match.sense.key(), _written(text, spans, match.left, match.right))
     for match in shown:
         if match.sense.pose is not None and not any(aspect == "pose" for aspect, _ in phrases):
-            phrases["pose", match.sense.pose] = text[spans[match.start][0] : spans[match.end - 1][1]]
+            phrases["pose", match.sense.pose] = _written(text, spans, match.start, match.end)
     first: dict[str, str] = {}
     for aspect, concept in phrases:
         first.setdefault(aspect, concept)
@@ -190,13 +196,25 @@ def read(text: str) -> Reading:
     return Reading(text, words, spans, tuple(shown), tuple(known), mentions)
 
 
+def _written(text: str, spans: tuple[tuple[int, int], ...], left: int, right: int) -> str:
+    """The text of some tokens; a word with a hyphen is one word ("storm-beaten")."""
+    while left > 0 and text[spans[left - 1][1] : spans[left][0]] == "-":
+        left -= 1
+    while right < len(spans) and text[spans[right - 1][1] : spans[right][0]] == "-":
+        right += 1
+    return text[spans[left][0] : spans[right - 1][1]]
+
+
 def _matches(words: tuple[str, ...]) -> Iterator[Match]:
     table, longest = _table()
     at, free = 0, 0  # free: first token that no earlier phrase has taken
     while at < len(words):
+        look = _look_at(words, at)
         for length in range(min(longest, len(words) - at), 0, -1):
             sense = table.get(words[at : at + length])
-            if sense is None:
+            if sense is None or (length == 1 and words[at] == "home" and at and _homeward(words[at - 1])):
+                continue
+            if look > length or (words[at : at + length] in _COLOUR_PAIRS and not _ends(words, at + length)):
                 continue
             left, right = at, at + length
             if sense.aspect not in ("place", "subject"):
@@ -206,6 +224,45 @@ def _matches(words: tuple[str, ...]) -> Iterator[Match]:
             break
         else:
             at += 1
+
+
+def _look_at(words: tuple[str, ...], at: int) -> int:
+    """How many words of a colour, size or number of several words stand here: 'dark blue', 'couple of'."""
+    table, longest = _look_table()
+    return next((n for n in range(min(longest, len(words) - at), 1, -1) if words[at : at + n] in table), 0)
+
+
+def _ends(words: tuple[str, ...], at: int) -> bool:
+    """Whether no noun follows: what stands before one is said of it ('a black and white cat')."""
+    return at >= len(words) or not words[at][0].isalnum() or words[at] in PLAIN_WORDS or words[at] in STYLE_WORDS
+
+
+def _homeward(word: str) -> bool:
+    """Whether "home" behind a word is a direction and no house: 'walking [home]'."""
+    return word.endswith("ing") or word in (
+        "way",
+        "walk",
+        "walks",
+        "come",
+        "comes",
+        "go",
+        "goes",
+        "heads",
+        "back",
+        "ride",
+    )
+
+
+def _styled(words: tuple[str, ...]) -> list[bool]:
+    """Tokens of "in the style of Van Gogh": no van is meant."""
+    out = [False] * len(words)
+    for at in range(len(words) - 1):
+        if words[at : at + 2] == ("style", "of"):
+            end = at + 2
+            while end < len(words) and words[end] not in _BREAK:
+                out[end] = True
+                end += 1
+    return out
 
 
 def _widen(words: tuple[str, ...], start: int, end: int, free: int) -> tuple[int, int]:
@@ -525,14 +582,20 @@ def nearest_known(word: str) -> str | None:
     return _spelled_like(lower)
 
 
+@functools.cache
+def _common() -> frozenset[str]:
+    """Single words of captions and everyday words that name something: what a slip of the keys may have meant."""
+    phrases = [p for group in (SUBJECT_PHRASES, ELEMENT_NOUNS, ALIASES) for words in group.values() for p in words]
+    phrases += [split_place(p)[2] for words in PLACE_PHRASES.values() for p in words]
+    phrases += [p.split(" ", 1)[-1] for words in SUBJECT_PHRASES.values() for p in words]
+    phrases += [word for group in (COLOUR_WORDS, ADJECTIVES) for words in group.values() for word in words]
+    return frozenset(phrase for phrase in [*phrases, *YOUNG, *CROWDS] if phrase.isalpha() and len(phrase) > 3)
+
+
 def _spelled_like(word: str) -> str | None:
-    """The understood word that is one slip of a key away; of several, a drawn word that is shortest."""
-    if len(word) < 4 or not word.isascii():
+    """The everyday word that is spelled most alike, if it is alike enough."""
+    if len(word) < 4 or not word.isalpha():
         return None
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    cuts = [(word[:i], word[i:]) for i in range(len(word) + 1)]
-    slips = {a + b[1:] for a, b in cuts if b} | {a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1}
-    slips |= {a + c + b[1:] for a, b in cuts if b for c in letters} | {a + c + b for a, b in cuts for c in letters}
-    found = slips & _understood()
-    core = [w for w in found if (w,) in _table()[0]]
-    return min(core or found, key=lambda w: (w[0] != word[0], abs(len(w) - len(word)), w), default=None)
+    candidates = sorted(w for w in _common() if w[0] == word[0] and abs(len(w) - len(word)) <= 2)
+    found = difflib.get_close_matches(word, candidates, n=1, cutoff=0.8)
+    return found[0] if found else None

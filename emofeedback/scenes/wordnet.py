@@ -114,7 +114,7 @@ BARRED = frozenset(
     joint inn bath split cork nice reading mobile orlando phoenix buffalo lincoln jackson charlotte florence victoria
     sofia nancy kent surrey man mull skye rum barter wash cow po don oder ob main saint lot indus dee tweed tees aire
     ruhr saale forth clyde severn trent dart lace tone cam test fleet tamar issue oil bush major minor general private
-    saddle seal mark cant pike draft wreath stay frank dodo mall hammock vault burns white black gray brown green grey page cook miller baker
+    saddle seal mark cant pike draft wreath stay frank dodo mall dolphin porpoise fuji hammock vault burns white black gray brown green grey page cook miller baker
     smith mason carpenter fry pop hit slip creep agent bear duck subject element set bride medium second third
     """.split()
 )
@@ -268,8 +268,9 @@ class Builder:
         for lemma, offsets in self.index.items():
             if "_" in lemma or lemma in known or not self.usable(lemma, offsets[0], None):
                 continue
-            concept = self.near(offsets[0])
-            if concept in NEAR_KINDS:
+            # a tiger is first of all a fierce person, says WordNet
+            concept = next((near for o in offsets[:2] if (near := self.near(o)) in NEAR_KINDS), None)
+            if concept is not None:
                 out[concept].append(lemma)
         return {concept: sorted(out[concept]) for concept in sorted(out)}
 
