@@ -8,55 +8,62 @@ from typing import Literal
 
 from emofeedback.records import Edit
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 DiffWord = tuple[Literal["same", "removed", "added"], str]
 
-_PREPOSITIONS = frozenset(
-    """in at under with without by on near beside among amongst during after before amid behind over above below beneath
+_PREPOSITIONS = _words("""
+    in at under with without by on near beside among amongst during after before amid behind over above below beneath
     underneath between through across along around against into onto upon from to towards toward inside outside within
-    beyond past off of for about opposite like until since via""".split()
-)
-_DETERMINERS = frozenset(
-    """a an the this that these those his her its their my our your some any each every another no two three four five
-    several many few both""".split()
-)
+    beyond past off of for about opposite like until since via
+""")
+_DETERMINERS = _words("""
+    a an the this that these those his her its their my our your some any each every another no two three four five
+    several many few both
+""")
 _CONJUNCTIONS = frozenset(("and", "or", "nor", "but"))
-_CLAUSES = frozenset("that which who whose where when while as because if than".split())
-_COPULAS = frozenset(
-    "is are was were be been being am isn't aren't wasn't seems looks feels becomes gets has have had".split()
-)
-_VERBS = _COPULAS | frozenset(
-    """rises rise rose shines shine shone falls fall fell stands stand stood sits sit sat runs run ran glows glow burns burn
-    blows blow hangs hang hung lies lie lay sets lights light fills fill covers cover drifts drift flies fly flew rolls roll
-    watches watch holds hold carries carry wears wear sees see lives live waits wait walks walk plays play swims swim
-    sleeps sleep dances dance passes pass crosses cross reads read eats eat drinks drink makes make takes take comes come
-    goes go hides hide chases chase rides ride drives drive meets meet grows grow leans lean floats float flickers flicker
-    sails sail looks look sings sing howls howl barks bark hoots hoot jumps jump crashes crash explodes explode sway sways
-    pours pour bursts burst swirls swirl whispers dries crawls crawl creeps reflects reflect shimmers shimmer sparkle
-    sparkles twinkle twinkles gathers gather surrounds surround leads winds turns turn sells sell paints paint flood floods
-    rests rest feeds feed eats keep keeps hits hit strikes strike breaks break roars roar settles lingers hovers hover
-    circles circle race races lands land leaves dots dot line lines overlooks""".split()
-)
-_PARTICLES = frozenset("up down out off away".split())
-_DEGREES = frozenset("very really so too quite rather slightly extremely softly dimly brightly only just even".split())
+_CLAUSES = _words("that which who whose where when while as because if than")
+_COPULAS = _words("is are was were be been being am isn't aren't wasn't seems looks feels becomes gets has have had")
+_VERBS = _COPULAS | _words("""
+    rises rise rose shines shine shone falls fall fell stands stand stood sits sit sat runs run ran glows glow burns
+    burn blows blow hangs hang hung lies lie lay sets lights light fills fill covers cover drifts drift flies fly flew
+    rolls roll watches watch holds hold carries carry wears wear sees see lives live waits wait walks walk plays play
+    swims swim sleeps sleep dances dance passes pass crosses cross reads read eats eat drinks drink makes make takes
+    take comes come goes go hides hide chases chase rides ride drives drive meets meet grows grow leans lean floats
+    float flickers flicker sails sail looks look sings sing howls howl barks bark hoots hoot jumps jump crashes crash
+    explodes explode sway sways pours pour bursts burst swirls swirl whispers dries crawls crawl creeps reflects
+    reflect shimmers shimmer sparkle sparkles twinkle twinkles gathers gather surrounds surround leads winds turns
+    turn sells sell paints paint flood floods rests rest feeds feed eats keep keeps hits hit strikes strike breaks
+    break roars roar settles lingers hovers hover circles circle race races lands land dots dot line lines
+    overlooks
+""")
+_FILLED = frozenset(("covered", "filled", "lit", "surrounded"))
+_PARTICLES = _words("up down out off away")
+_DEGREES = _words("very really so too quite rather slightly extremely softly dimly brightly only just even")
 _PRONOUNS = frozenset(("it", "there", "it's", "there's"))
-_ADJECTIVES = frozenset(
-    """dark bright dim warm cold cool hot soft hard old new young big small large little tall tiny huge red orange yellow
+_ADJECTIVES = _words("""
+    dark bright dim warm cold cool hot soft hard old new young big small large little tall tiny huge red orange yellow
     green blue purple pink brown black white grey gray golden silver deep thick thin heavy light full empty quiet calm
     wild strong long wide high low wet dry fresh pale clear open lone single vivid muted faint moonlit starlit sunlit
-    wooden distant first last late early loud autumn winter summer spring bare dead great whole good nice cute fine grand
-    vast gentle strange dense rich bold rare""".split()
-)
-_NOT_PARTICIPLES = frozenset(
-    """king ring spring string morning evening lightning building wing thing ceiling painting
-    clothing wedding being something nothing everything anything red bed shed seed weed sled reed field need feed steed
-    lighting""".split()
-)
+    wooden distant first last late early loud autumn winter summer spring bare dead great whole good nice cute fine
+    grand vast gentle strange dense rich bold rare
+""")
+_NOT_PARTICIPLES = _words("""
+    king ring spring string morning evening lightning building wing thing ceiling painting clothing wedding being
+    something nothing everything anything red bed shed seed weed sled reed field need feed steed lighting
+""")
 _STYLE = re.compile(
-    r"\b(?:watercolou?r|oil painting|oil on canvas|digital (?:art|painting)|concept art|in the style of|style|photo|photograph|"
-    r"photography|photorealistic|realistic|8k|4k|hd|hdr|35mm|bokeh|cinematic|trending on|artstation|illustration|anime|"
-    r"pixel art|sketch|poster|render|rendering|unreal engine|octane|highly detailed|detailed|minimalist|vector|gouache|"
-    r"pastel drawing|ink drawing|charcoal drawing|line art|isometric|low poly|film still|film grain|polaroid|woodcut|"
-    r"impressionist|studio ghibli|art deco|masterpiece|wide shot|wide angle|close-up)\b",
+    r"\b(?:"
+    r"watercolou?r|oil painting|oil on canvas|digital (?:art|painting)|concept art|in the style of|"
+    r"style|photo|photograph|photography|photorealistic|realistic|8k|4k|hd|hdr|35mm|bokeh|"
+    r"cinematic|trending on|artstation|illustration|anime|pixel art|sketch|poster|render|rendering|"
+    r"unreal engine|octane|highly detailed|detailed|minimalist|vector|gouache|pastel drawing|"
+    r"ink drawing|charcoal drawing|line art|isometric|low poly|film still|film grain|polaroid|woodcut|"
+    r"impressionist|studio ghibli|art deco|masterpiece|wide shot|wide angle|close-up"
+    r")\b",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_+")
@@ -395,12 +402,7 @@ class _Phrase:
         if not self.linked:
             governed = self._governor(start)
             self.governed = self._word(governed) in _PREPOSITIONS
-        elif self._word(start) in ("in", "with", "by") and self._word(start - 1) in (
-            "covered",
-            "filled",
-            "lit",
-            "surrounded",
-        ):
+        elif self._word(start) in ("in", "with", "by") and self._word(start - 1) in _FILLED:
             governed = self._governor(start + 1)
         after = self._word(end)
         if after in ("and", "or") and not self._breaks(end + 1):
@@ -417,8 +419,7 @@ class _Phrase:
             return (start + self._link_length() if self.linked else start), end + 1
         start = governed
         if self._word(start - 1) in ("and", "or", "but") and not self._breaks(start - 2):
-            if not (self._word(end) in _PREPOSITIONS and self.shared):
-                start -= 1
+            start -= 1
         return start, end
 
     def _link_length(self) -> int:
@@ -462,6 +463,8 @@ class _Phrase:
             if at < before and self._word(at - 1) in _COPULAS:
                 at = self._subject_of(at - 1)  # "is full of stars"
             return at
+        if word in ("it's", "there's"):
+            return self._subject_of(start)
         if word in _VERBS and not self._breaks(before - 1) and word not in ("light", "lights", "line", "lines"):
             return self._subject_of(before)
         if self._is_participle(before) and word.endswith("ing"):
@@ -498,16 +501,19 @@ class _Phrase:
             at += 1
             while not self._ends_phrase(at) or self._word(at) in _DETERMINERS:
                 at += 1
+            while self._word(at) in _PARTICLES:
+                at += 1
             return at
         if word in _VERBS or (self._is_participle(at) and not self._breaks(at)):
+            acting = word not in _VERBS
             at += 1
             while self._word(at) in _PARTICLES or self._word(at).endswith("ly"):
                 at += 1
-            if self._word(at) in ("from", "into"):
+            if acting and self._word(at) in ("from", "into"):
                 at += 1
                 if self._word(at) in _DETERMINERS:
                     at += 1
-                while not self._ends_phrase(at):
+                while not self._ends_phrase(at) or self._word(at) == "of" or self._word(at - 1) == "of":
                     at += 1
         return at
 

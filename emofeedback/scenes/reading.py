@@ -1,8 +1,8 @@
 """Reading: which concepts a text names. The captions' own phrases, everyday words and WordNet's nouns are known."""
 
+import csv
 import difflib
 import functools
-import json
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -21,6 +21,7 @@ from emofeedback.scenes.everyday import (
     SIZES_TYPED,
     STYLE_WORDS,
     YOUNG,
+    listed,
 )
 from emofeedback.scenes.grammar import ELEMENTS
 from emofeedback.scenes.lexicon import (
@@ -37,11 +38,10 @@ from emofeedback.scenes.lexicon import (
     SIZE_WORDS,
     SUBJECT_PHRASES,
     TAILS,
-    UNCOUNTED,
     split_place,
 )
 
-WORDS = Path(__file__).with_name("words.json")
+WORDS = Path(__file__).with_name("words.csv")
 BRITISH = {american: british for british, american in AMERICAN.items()}
 IRREGULAR_PLURALS = {
     "child": "children",
@@ -62,9 +62,13 @@ IRREGULAR_PLURALS = {
     "infant": "infants",
     "aircraft": "aircraft",
 }
-LINKS = frozenset("in at under with by on near beside among during behind amid through beneath over".split())
-MODIFIERS = frozenset("heavy light strong thick small big large old full some many late early bright pouring".split())
-PLAIN_WORDS = LINKS | frozenset(ARTICLES) | frozenset("and or of to next as while where is are".split())
+LINKS = frozenset(
+    listed("in, at, under, with, by, on, near, beside, among, during, behind, amid, through, beneath, over")
+)
+MODIFIERS = frozenset(
+    listed("heavy, light, strong, thick, small, big, large, old, full, some, many, late, early, bright, pouring")
+)
+PLAIN_WORDS = LINKS | frozenset(ARTICLES) | frozenset(listed("and, or, of, to, next, as, while, where, is, are"))
 """Words before which a noun is no adjunct of another: 'the fog and the sea'."""
 HEADS: dict[str, tuple[str, str | None]] = {
     "cottage": ("house", None),
@@ -497,17 +501,21 @@ def noun_modifiers() -> frozenset[str]:
     adjectives = {word for words in ADJECTIVES.values() for word in words}
     poses = {part for words in POSE_ADJECTIVES.values() for word in words for part in tokens_of(word)}
     look = {words[0] for words in _look_table()[0] if len(words) == 1}
-    verbs = frozenset("is are was were be been being am has have had do does did there".split())
+    verbs = frozenset(listed("is, are, was, were, be, been, being, am, has, have, had, do, does, did, there"))
     fillers = {word for word in FILLERS if word not in STYLE_WORDS and word not in FUNCTION}
-    own = frozenset("his her its their my your our this that these those another one".split())
+    own = frozenset(listed("his, her, its, their, my, your, our, this, that, these, those, another, one"))
     return frozenset(adjectives | poses | look | fillers | own | set(ARTICLES)) - verbs - LINKS
 
 
 @functools.cache
 def word_lists() -> dict[str, dict[str, tuple[str, ...]]]:
-    """words.json: "words" and "near", each concept ("subject:dog") -> its lemmas."""
-    data = json.loads(WORDS.read_text(encoding="utf-8"))
-    return {part: {key: tuple(text.split(",")) for key, text in data[part].items()} for part in ("words", "near")}
+    """words.csv: "words" and "near", each concept ("subject:dog") -> its lemmas."""
+    lists: dict[str, dict[str, tuple[str, ...]]] = {"words": {}, "near": {}}
+    with WORDS.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["part"] in lists:
+                lists[row["part"]][row["concept"]] = tuple(row["lemmas"].split("|"))
+    return lists
 
 
 def plural(noun: str) -> str:

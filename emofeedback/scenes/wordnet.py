@@ -1,20 +1,37 @@
-"""Builds words.json from WordNet 3.0: nouns that name a concept of the scene world, and the nearest concept of others.
+"""Builds words.csv from WordNet 3.0: nouns that name a concept of the scene world, and the nearest concept of others.
 
     python -m emofeedback.scenes.wordnet /usr/share/wordnet
 
 reads the database files (data.noun, index.*, cntlist.rev; Debian's package wordnet-base holds them) and writes
-words.json beside this file. A noun is taken where its first sense, the most frequent one, lies below a concept's
+words.csv beside this file. A noun is taken where its first sense, the most frequent one, lies below a concept's
 synset, where it is a noun more often than a verb or an adjective, and where nothing speaks against it (BARRED).
 """
 
 import argparse
-import json
+import csv
 import logging
 import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+LICENCE = """
+    This software and database is being provided to you, the LICENSEE, by Princeton University under the following
+    license. By obtaining, using and/or copying this software and database, you agree that you have read, understood,
+    and will comply with these terms and conditions.: Permission to use, copy, modify and distribute this software and
+    database and its documentation for any purpose and without fee or royalty is hereby granted, provided that you
+    agree to comply with the following copyright notice and statements, including the disclaimer, and that the same
+    appear on ALL copies of the software, database and documentation, including modifications that you make for
+    internal use or for distribution. WordNet 3.0 Copyright 2006 by Princeton University. All rights reserved. THIS
+    SOFTWARE AND DATABASE IS PROVIDED "AS IS" AND PRINCETON UNIVERSITY MAKES NO REPRESENTATIONS OR WARRANTIES, EXPRESS
+    OR IMPLIED. BY WAY OF EXAMPLE, BUT NOT LIMITATION, PRINCETON UNIVERSITY MAKES NO REPRESENTATIONS OR WARRANTIES OF
+    MERCHANT- ABILITY OR FITNESS FOR ANY PARTICULAR PURPOSE OR THAT THE USE OF THE LICENSED SOFTWARE, DATABASE OR
+    DOCUMENTATION WILL NOT INFRINGE ANY THIRD PARTY PATENTS, COPYRIGHTS, TRADEMARKS OR OTHER RIGHTS. The name of
+    Princeton University or Princeton may not be used in advertising or publicity pertaining to distribution of the
+    software and/or database. Title to copyright in this software, database and any associated documentation shall at
+    all times remain with Princeton University and LICENSEE agrees to preserve same.
+"""
+"""WordNet's licence goes with the words."""
 log = logging.getLogger(__name__)
 
 SEEDS: dict[str, str] = {
@@ -100,24 +117,24 @@ BARRED_GLOSS = re.compile(
     r"offensive|derog|disparag|slur|slang|ethnic|obscen|insult|contempt|prostitut|sexual|homosexual|lesbian|nazi|"
     r"slave|concubine|criminal|extinct|fossil|hypothetical|mythical|heroin|genital|illegitimate|Negro|mulatto"
 )
-BARRED = frozenset(
-    """
-    can will may set lead box home base case head hand face table form body bar well key port date line order bank club
-    cross match ball back spring fall light long round stock guard scale blind fly train coach star model character
-    lead master post charge star bay bow trunk branch wing tip top mark nick jack bill grace dean christian pet mate
-    buff nag hack screw jade cob post moke runner racer pacer skate ray sole perch drum bass carp rudd dace roach chub
-    char molly tang pollack blenny goby hake scrod shad smelt snook snapper stud maiden chase bug heap crate wreck hot
-    rod compact coupe beater dumper ant tick mop rush plane gin ash box fig date plum peach pear orange lemon lime
-    olive almond nut coffee cacao cocoa tea clove allspice cork rubber ebony logwood mace nutmeg pepper bead soap silk
-    may march june april drake bluff rise bank drop bar belt spit point head flat floor range saddle alpine swell
-    tail cap net hook ruff reeve snipe swift rail grouse quail coot diver stilt ruff kite drop turn do junior minor
-    joint inn bath split cork nice reading mobile orlando phoenix buffalo lincoln jackson charlotte florence victoria
-    sofia nancy kent surrey man mull skye rum barter wash cow po don oder ob main saint lot indus dee tweed tees aire
-    ruhr saale forth clyde severn trent dart lace tone cam test fleet tamar issue oil bush major minor general private
-    saddle seal mark cant pike draft wreath stay frank dodo mall dolphin porpoise fuji hammock vault burns white black gray brown green grey page cook miller baker
-    smith mason carpenter fry pop hit slip creep agent bear duck subject element set bride medium second third
-    """.split()
-)
+_BARRED_WORDS = """
+    can will may set lead box home base case head hand face table form body bar well key port date line order bank
+    club cross match ball back spring fall light long round stock guard scale blind fly train coach star model
+    character lead master post charge star bay bow trunk branch wing tip top mark nick jack bill grace dean
+    christian pet mate buff nag hack screw jade cob post moke runner racer pacer skate ray sole perch drum bass carp
+    rudd dace roach chub char molly tang pollack blenny goby hake scrod shad smelt snook snapper stud maiden chase
+    bug heap crate wreck hot rod compact coupe beater dumper ant tick mop rush plane gin ash box fig date plum peach
+    pear orange lemon lime olive almond nut coffee cacao cocoa tea clove allspice cork rubber ebony logwood mace
+    nutmeg pepper bead soap silk may march june april drake bluff rise bank drop bar belt spit point head flat floor
+    range saddle alpine swell tail cap net hook ruff reeve snipe swift rail grouse quail coot diver stilt ruff kite
+    drop turn do junior minor joint inn bath split cork nice reading mobile orlando phoenix buffalo lincoln jackson
+    charlotte florence victoria sofia nancy kent surrey man mull skye rum barter wash cow po don oder ob main saint
+    lot indus dee tweed tees aire ruhr saale forth clyde severn trent dart lace tone cam test fleet tamar issue oil
+    bush major minor general private saddle seal mark cant pike draft wreath stay frank dodo mall dolphin porpoise
+    fuji hammock vault burns white black gray brown green grey page cook miller baker smith mason carpenter fry pop
+    hit slip creep agent bear duck subject element set bride medium second third
+"""
+BARRED = frozenset(_BARRED_WORDS.split())
 """Lemmas whose everyday sense is another one, or that mean nothing in a prompt."""
 NEAR_KINDS = frozenset(
     f"{aspect}:{concept}"
@@ -279,17 +296,17 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description="Build the scene world's word list from WordNet 3.0.")
     parser.add_argument("wordnet", type=Path, help="folder with WordNet's database files")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("words.json"))
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("words.csv"))
     options = parser.parse_args()
     builder = Builder(options.wordnet)
     words = builder.words()
     near = builder.neighbours({lemma for lemmas in words.values() for lemma in lemmas})
-    data = {
-        "source": "WordNet 3.0, Copyright 2006 by Princeton University. All rights reserved.",
-        "words": {concept: ",".join(lemmas) for concept, lemmas in words.items()},
-        "near": {concept: ",".join(lemmas) for concept, lemmas in near.items()},
-    }
-    options.out.write_text(json.dumps(data, indent=0) + "\n")
+    with options.out.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("part", "concept", "lemmas"))
+        rows.writerow(("source", "WordNet 3.0", " ".join(LICENCE.split())))
+        for part, lists in (("words", words), ("near", near)):
+            rows.writerows((part, concept, "|".join(lemmas)) for concept, lemmas in lists.items())
     log.info("%d words, %d neighbours", sum(map(len, words.values())), sum(map(len, near.values())))
 
 
