@@ -1,7 +1,6 @@
 """Reading: which concepts a text names. The captions' own phrases, everyday words and WordNet's nouns are known."""
 
 import csv
-import difflib
 import functools
 import re
 import unicodedata
@@ -538,13 +537,8 @@ def numbers(noun: str) -> list[str]:
     return [many, *([noun[:-1]] if noun.endswith("s") and not noun.endswith("ss") else [])]
 
 
-def understood_words() -> frozenset[str]:
-    """Every single word that the world understands, lower-case: drawn, describing, or plain."""
-    return _understood()
-
-
 @functools.cache
-def _understood() -> frozenset[str]:
+def single_words() -> frozenset[str]:
     looks = {word for words in _look_table()[0] for word in words}
     single = {words[0] for words in _table()[0] if len(words) == 1}
     return frozenset(single | looks | plain_words() | set(ACTIONS))
@@ -557,19 +551,16 @@ def content_unknown(text: str) -> tuple[str, ...]:
     such words can never be said to be shown.
     """
     reading = read(text)
-    found: dict[str, str] = {}
-    looks = _understood()
+    found: dict[str, tuple[int, str]] = {}
     for word, (start, end), known in zip(reading.words, reading.spans, reading.known, strict=True):
-        if not known and word not in looks:
-            found.setdefault(word, text[start:end])
+        symbol = unicodedata.category(text[start])[0] == "S" and text[start] not in "+=<>~^`|$"
+        if symbol or not (known or word in single_words()):
+            found.setdefault(word, (start, text[start:end]))
     covered = {at for start, end in reading.spans for at in range(start, end)}
     for at, char in enumerate(text):
         if at not in covered and unicodedata.category(char)[0] in "SLN":
-            found.setdefault(char, char)
-    for start, end in reading.spans:
-        if unicodedata.category(text[start])[0] == "S" and text[start] not in "+=<>~^`|$":
-            found.setdefault(text[start:end], text[start:end])
-    return tuple(found.values())
+            found.setdefault(char, (at, char))
+    return tuple(words for _, words in sorted(found.values()))
 
 
 @functools.cache
@@ -582,7 +573,7 @@ def nearest_known(word: str) -> str | None:
     """The known word closest to an unknown one: by kind (a tiger is drawn as a cat), else by spelling, else None."""
     lower = normal_word(word)
     single = [lower, *numbers(lower)[1:]]
-    if lower in _understood():
+    if lower in single_words():
         return lower
     for form in single:
         if form in _near():
@@ -604,6 +595,21 @@ def _spelled_like(word: str) -> str | None:
     """The everyday word that is spelled most alike, if it is alike enough."""
     if len(word) < 4 or not word.isalpha():
         return None
-    candidates = sorted(w for w in _common() if w[0] == word[0] and abs(len(w) - len(word)) <= 2)
-    found = difflib.get_close_matches(word, candidates, n=1, cutoff=0.8)
-    return found[0] if found else None
+    slips = 1 if len(word) < 7 else 2
+    candidates = [w for w in _common() if w[0] == word[0] and abs(len(w) - len(word)) <= slips]
+    best = min(((_slips(word, w), w) for w in candidates), default=(slips + 1, ""))
+    return best[1] if best[0] <= slips else None
+
+
+def _slips(first: str, second: str) -> int:
+    """Letters to add, drop, swap or exchange with their neighbour that make one word of the other."""
+    rows = [list(range(len(second) + 1))]
+    for i, a in enumerate(first, 1):
+        row = [i]
+        for j, b in enumerate(second, 1):
+            cost = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (a != b))
+            if i > 1 and j > 1 and a == second[j - 2] and first[i - 2] == b:
+                cost = min(cost, rows[-2][j - 2] + 1)
+            row.append(cost)
+        rows.append(row)
+    return rows[-1][-1]

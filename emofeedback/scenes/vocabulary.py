@@ -25,7 +25,7 @@ from emofeedback.scenes.lexicon import (
     UNCOUNTED,
     element_links,
 )
-from emofeedback.scenes.reading import content_unknown, nearest_known, plural, understood_words
+from emofeedback.scenes.reading import content_unknown, nearest_known, plural, single_words
 
 __all__ = ["content_unknown", "nearest_known", "understood_words", "unknown_words", "vocabulary"]
 
@@ -42,6 +42,14 @@ def vocabulary() -> frozenset[str]:
     phrases += [link for element in ELEMENTS for link in element_links(element)]
     words = {word for phrase in phrases for word in phrase.replace("-", " ").split()}
     return frozenset(words | {AMERICAN[word] for word in words if word in AMERICAN})
+
+
+@functools.cache
+def understood_words() -> frozenset[str]:
+    """Every single word that the world understands, lower-case: drawn, describing, or plain."""
+    words = single_words() | vocabulary()
+    american = {british: american for british, american in AMERICAN.items() if british in words}
+    return words | frozenset(american.values())
 
 
 def unknown_words(text: str, known: Collection[str]) -> tuple[str, ...]:
