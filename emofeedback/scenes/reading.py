@@ -22,7 +22,7 @@ from emofeedback.scenes.everyday import (
     YOUNG,
     listed,
 )
-from emofeedback.scenes.grammar import ELEMENTS
+from emofeedback.scenes.grammar import ELEMENTS, LIVING
 from emofeedback.scenes.lexicon import (
     ADJECTIVES,
     AMERICAN,
@@ -164,6 +164,10 @@ def read(text: str) -> Reading:
     # of two places side by side the second is meant: "a mountain village"
     starts = {m.start for m in shown if m.sense.aspect == "place"}
     shown = [m for m in shown if m.sense.aspect != "place" or m.end not in starts]
+    # a sleeping village is nobody who sleeps
+    nouns = [m for m in shown if m.sense.aspect in ("place", "subject", "elements")]
+    lifeless = {m.start for m in nouns if m.sense.concept not in LIVING}
+    shown = [m for m in shown if m.sense.aspect != "pose" or m.end - m.start > 1 or m.end not in lifeless]
     phrases: dict[tuple[str, str], str] = {}
     for match in shown:
         phrases.setdefault(match.sense.key(), _written(text, spans, match.left, match.right))

@@ -34,9 +34,11 @@ __all__ = ["content_unknown", "nearest_known", "understood_words", "unknown_word
 def vocabulary() -> frozenset[str]:
     """Every word that `describe` and the canonical edit phrases can produce, lower-case."""
     phrases: list[str] = [*FIGURE_LINKS, *STRUCTURE_LINKS, *ARTICLES, *TAILS]
-    looks = (COLOUR_WORDS, SIZE_WORDS, COUNT_WORDS, POSE_ADJECTIVES)
-    for table in (PLACE_PHRASES, SUBJECT_PHRASES, CLEAR_BY_TIME, ELEMENT_NOUNS, *looks, *SETTING_PHRASES.values()):
+    for table in (PLACE_PHRASES, SUBJECT_PHRASES, CLEAR_BY_TIME, ELEMENT_NOUNS, *SETTING_PHRASES.values()):
         phrases += [phrase for group in table.values() for phrase in group]
+    for looks in (COLOUR_WORDS, SIZE_WORDS, POSE_ADJECTIVES):
+        phrases += [word for group in looks.values() for word in group]
+    phrases += [words for group in COUNT_WORDS.values() for words in group]
     phrases += [plural(p) for group in SUBJECT_PHRASES.values() for p in group if p not in UNCOUNTED]
     phrases += [word for group in ADJECTIVES.values() for word in group]
     phrases += [link for element in ELEMENTS for link in element_links(element)]

@@ -54,6 +54,7 @@ def concepts(said: Mentions) -> dict[str, object]:
         ("no cars, no people, just the road", {"subjects": (), "place": "road"}),
         ("no longer alone: a dog", {"subjects": ("dog",)}),
         ("a house with no windows in the rain", {"subjects": ("house",), "weather": "rain"}),
+        ("a sleeping village at dusk", {"place": "village", "pose": None}),
         ("Paris in winter", {"place": "city", "season": "winter"}),
     ],
 )
