@@ -11,8 +11,8 @@ import random
 from collections.abc import Sequence
 
 from emofeedback.affect import Affect
-from emofeedback.records import Critique, Edit
 from emofeedback.loop.prompt_edits import apply_edits
+from emofeedback.records import Critique, Edit
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import Mentions, parse
 from emofeedback.scenes.edits import Change, Named, carriers, ordered_changes, worthy_plans

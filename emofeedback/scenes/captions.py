@@ -1,42 +1,52 @@
-"""Captions: says a scene in varied English, and reads the concepts that a text names.
+"""Captions: says a scene in varied English, and puts a user's words into the words that captions are made of.
 
-Both directions use the tables of `lexicon`, so `parse(describe(scene))` gives back exactly what was said.
+Saying uses the tables of `lexicon` and `reading` knows them all, so `parse(describe(scene))` gives back exactly what
+was said.
 """
 
 import functools
 import random
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
 
-from emofeedback.scenes.grammar import ELEMENTS, FIGURES, Scene
+from emofeedback.scenes.grammar import FIGURES, LIVING, Scene
 from emofeedback.scenes.lexicon import (
     ADJECTIVES,
-    ALIASES,
     AMERICAN,
-    ARTICLES,
     ASPECTS,
     CLEAR_BY_TIME,
+    COLOUR_WORDS,
+    COUNT_WORDS,
     ELEMENT_NOUNS,
     FIGURE_LINKS,
     PLACE_PHRASES,
+    POSE_ADJECTIVES,
     SETTING_PHRASES,
+    SIZE_WORDS,
     STRUCTURE_LINKS,
     SUBJECT_PHRASES,
-    TAILS,
+    UNCOUNTED,
     UNSPOKEN,
+    canonical_phrase,
     element_links,
     element_tail,
+    split_place,
 )
+from emofeedback.scenes.reading import Match, Mentions, Reading, normal_word, parse, plural, read, tokens_of
 from emofeedback.scenes.vocabulary import unknown_words, vocabulary
 
-__all__ = ["ASPECTS", "Mentions", "describe", "parse", "random_aspects", "unknown_words", "vocabulary"]
-
-BRITISH = {american: british for british, american in AMERICAN.items()}
-IRREGULAR_PLURALS = {"man": "men", "woman": "women", "child": "children", "person": "persons", "deer": "deer"}
-
-
-# ---------------------------------------------------------------- saying
+__all__ = [
+    "ASPECTS",
+    "Mentions",
+    "describe",
+    "normal_word",
+    "parse",
+    "random_aspects",
+    "split_place",
+    "to_caption_words",
+    "unknown_words",
+    "vocabulary",
+]
 
 
 def random_aspects(rng: random.Random) -> tuple[str, ...]:
@@ -52,8 +62,9 @@ def random_aspects(rng: random.Random) -> tuple[str, ...]:
 def describe(scene: Scene, rng: random.Random, aspects: Collection[str] = ASPECTS) -> str:
     """A lower-case caption: the content always, of the setting only the named aspects.
 
-    Rather more than half of the captions hang the setting on as comma phrases, the form prompt edits leave behind.
-    The default look (natural palette, even light) is never put into words.
+    Colour, size and number are content and always said. Rather more than half of the captions hang the setting on as
+    comma phrases, the form prompt edits leave behind. The default look (natural palette, even light, plain pose) is
+    never put into words.
 
     Raises:
         ValueError: `aspects` names something that is not in ASPECTS.
@@ -69,30 +80,58 @@ def describe(scene: Scene, rng: random.Random, aspects: Collection[str] = ASPECT
         rng.shuffle(said)
     style = rng.choices(("comma", "adjective", "plain", "leading"), weights=(0.58, 0.24, 0.1, 0.08))[0]
     adjectives: list[str] = []
+    bearing = ""
     if style == "adjective":
         chosen = [pair for pair in said if pair in ADJECTIVES][: rng.choice((1, 1, 2))]
         adjectives = [rng.choice(ADJECTIVES[pair]) for pair in chosen]
+        # "a sleeping cat" is an element that lies there besides
+        if ("pose", scene.pose) in said and scene.pose in POSE_ADJECTIVES and scene.subject in set(LIVING) - {"cat"}:
+            bearing = rng.choice(POSE_ADJECTIVES[scene.pose])
+            chosen.append(("pose", scene.pose))
         said = [pair for pair in said if pair not in chosen]
-    content = _content(scene, rng, adjectives)
+    content = _content(scene, rng, adjectives, bearing)
     phrases = [_phrase(aspect, concept, scene.time, rng) for aspect, concept in said]
     text = _join(content, phrases, style, rng)
     return _american(text) if rng.random() < 0.3 else text
 
 
-def _content(scene: Scene, rng: random.Random, adjectives: list[str]) -> str:
+def _content(scene: Scene, rng: random.Random, adjectives: list[str], bearing: str) -> str:
     link, article, noun = split_place(rng.choice(PLACE_PHRASES[scene.place]))
     place = " ".join([*adjectives, noun])
     if article:
         place = f"{article if article == 'the' else article_for(place)} {place}"
     if scene.subject is None:
         return place
-    text = rng.choice(SUBJECT_PHRASES[scene.subject])
+    text = _subject(scene, rng, bearing)
     if scene.companion is not None:
         links = FIGURE_LINKS if scene.companion in FIGURES else STRUCTURE_LINKS
         text += f" {rng.choice(links)} {rng.choice(SUBJECT_PHRASES[scene.companion])}"
     if rng.random() < 0.08:
         return f"{link} {place}, {text}"
     return f"{text}{', ' if rng.random() < 0.1 else ' '}{link} {place}"
+
+
+def _subject(scene: Scene, rng: random.Random, bearing: str) -> str:
+    """The first subject with number, size, bearing and colour."""
+    assert scene.subject is not None
+    adjectives = [rng.choice(SIZE_WORDS[scene.size])] if scene.size else []
+    adjectives += [bearing] if bearing else []
+    adjectives += [rng.choice(COLOUR_WORDS[scene.colour])] if scene.colour else []
+    phrases = SUBJECT_PHRASES[scene.subject]
+    if adjectives or scene.count > 1:
+        phrases = tuple(phrase for phrase in phrases if phrase not in UNCOUNTED)
+    phrase = rng.choice(phrases)
+    number = rng.choice(COUNT_WORDS[scene.count]) if scene.count > 1 else ""
+    return noun_phrase(phrase, adjectives, number)
+
+
+def noun_phrase(phrase: str, adjectives: Collection[str], number: str) -> str:
+    """'a dog' with adjectives and a number word: 'two small dogs'; number "" leaves it single."""
+    if not adjectives and not number:
+        return phrase
+    noun = phrase.split(" ", 1)[1]
+    words = " ".join([*adjectives, plural(noun) if number else noun])
+    return f"{number or article_for(words)} {words}"
 
 
 def _phrase(aspect: str, concept: str, time: str, rng: random.Random) -> str:
@@ -126,176 +165,125 @@ def _american(text: str) -> str:
     return re.sub(r"\w+", lambda m: AMERICAN.get(m[0], m[0]), text)
 
 
-def split_place(phrase: str) -> tuple[str, str, str]:
-    """'by the sea' -> ('by', 'the', 'sea'); the article is '' where there is none."""
-    link, rest = phrase.split(" ", 1)
-    head, _, tail = rest.partition(" ")
-    return (link, head, tail) if head in ARTICLES else (link, "", rest)
-
-
 def article_for(words: str) -> str:
     """'an' before a vowel letter, else 'a'."""
-    return "an" if words[:1].lower() in set("aeiou") else "a"
+    return "an" if words[:1].lower() in set("aeiou") and not words.startswith(("ewe", "one ", "unused")) else "a"
 
 
-# ---------------------------------------------------------------- reading
-
-LINKS = frozenset(
-    {
-        "in",
-        "at",
-        "under",
-        "with",
-        "by",
-        "on",
-        "near",
-        "beside",
-        "among",
-        "during",
-        "behind",
-        "amid",
-        "through",
-        "beneath",
-        "over",
-    }
-)
-MODIFIERS = frozenset(
-    {
-        "heavy",
-        "light",
-        "strong",
-        "thick",
-        "small",
-        "big",
-        "large",
-        "old",
-        "full",
-        "some",
-        "many",
-        "late",
-        "early",
-        "bright",
-        "pouring",
-    }
-)
-FUNCTION_WORDS = (
-    LINKS | frozenset(ARTICLES) | frozenset({"and", "or", "of", "to", "next", "as", "while", "where", "is", "are"})
-)
-_TOKEN = re.compile(r"[^\W_]+|[^\w\s'’-]")
+# ---------------------------------------------------------------- a user's words
 
 
-@dataclass(frozen=True, slots=True)
-class Mentions:
-    """What a text names. Of contradicting words for one aspect the first counts; `subjects` are in text order.
+def to_caption_words(text: str) -> str:
+    """A user's text in the words of captions, in the order given: 'a puppy on the beach' -> 'a small dog on a beach'.
 
-    phrases maps (aspect, concept) to the words of the text that name it; its aspects are those of ASPECTS and
-    "place" and "subject".
+    What is unknown, denied or contradicts an earlier word is left out; `parse` reads the same concepts from both.
     """
-
-    place: str | None = None
-    subjects: tuple[str, ...] = ()
-    time: str | None = None
-    weather: str | None = None
-    season: str | None = None
-    palette: str | None = None
-    light: str | None = None
-    elements: tuple[str, ...] = ()
-    phrases: dict[tuple[str, str], str] = field(default_factory=dict)
-
-
-def parse(text: str) -> Mentions:
-    """The concepts that a caption or a user's words name: at each word the longest known phrase counts."""
-    tokens = [(normal_word(m[0]), m.start(), m.end()) for m in _TOKEN.finditer(text)]
-    words = [word for word, _, _ in tokens]
-    table, longest = _table()
-    phrases: dict[tuple[str, str], str] = {}
-    at, free = 0, 0  # free: first token that no earlier phrase has taken
-    while at < len(words):
-        for length in range(min(longest, len(words) - at), 0, -1):
-            key = table.get(tuple(words[at : at + length]))
-            if key is None:
-                continue
-            start, end = (at, at + length) if key[0] in ("place", "subject") else _widen(words, at, at + length, free)
-            phrases.setdefault(key, text[tokens[start][1] : tokens[end - 1][2]])
-            at = free = end
-            break
+    reading = read(text)
+    said = reading.mentions
+    parts: list[tuple[str, str]] = []  # (kind, words); kind: subject, place or setting
+    seen: set[tuple[str, str]] = set()
+    before_place: list[str] = []
+    for at, match in enumerate(reading.matches):
+        aspect, concept = key = match.sense.key()
+        if key in seen or (aspect, concept) in UNSPOKEN:
+            continue
+        if aspect not in ("subject", "elements") and getattr(said, aspect) != concept:
+            continue
+        seen.add(key)
+        if aspect == "subject":
+            first = not any(kind == "subject" for kind, _ in parts)
+            many = not first or said.count is None
+            parts.append(("subject", _typed_subject(reading, match, first, many)))
+        elif aspect == "place":
+            words = _typed_place(reading, match, before_place)
+            parts.append(("place", words))
+        elif _before_place(reading, at) and key in ADJECTIVES:
+            word = reading.words[match.start]
+            before_place.append(word if word in ADJECTIVES[key] else ADJECTIVES[key][0])
         else:
-            at += 1
-    first: dict[str, str] = {}
-    for aspect, concept in phrases:
-        first.setdefault(aspect, concept)
-    return Mentions(
-        place=first.get("place"),
-        subjects=tuple(concept for aspect, concept in phrases if aspect == "subject"),
-        time=first.get("time"),
-        weather=first.get("weather"),
-        season=first.get("season"),
-        palette=first.get("palette"),
-        light=first.get("light"),
-        elements=tuple(e for e in ELEMENTS if ("elements", e) in phrases),
-        phrases=phrases,
-    )
+            parts.append(("setting", canonical_phrase(aspect, concept)))
+    if said.pose is not None and ("pose", said.pose) not in seen and ("pose", said.pose) not in UNSPOKEN:
+        parts.append(("setting", canonical_phrase("pose", said.pose)))
+    return _joined(parts)
 
 
-def _widen(words: list[str], start: int, end: int, free: int) -> tuple[int, int]:
-    """Take in the link, article and modifier before a noun and the tail behind it: 'in a light [rain]'.
-
-    A word that stands before another noun ('a [winter] forest') stays alone.
-    """
-    if " ".join(words[end : end + 3]) in TAILS:
-        end += 3
-    if words[start] in LINKS or (end < len(words) and words[end].isalnum() and words[end] not in FUNCTION_WORDS):
-        return start, end
-    left = start
-    if left > free and words[left - 1] in MODIFIERS:
-        left -= 1
-    if left > free and words[left - 1] in ARTICLES:
-        left -= 1
-    if left > free and words[left - 1] in LINKS:
-        return left - 1, end
-    return start, end
+def _before_place(reading: Reading, at: int) -> bool:
+    """Whether a match is the adjective of a place that is still to be said: 'a [misty] lake'."""
+    match = reading.matches[at]
+    if match.left != match.start or match.right != match.end or match.end - match.start != 1:
+        return False
+    for after in reading.matches[at + 1 :]:
+        if after.sense.aspect == "place":
+            return after.start == match.end and reading.mentions.place == after.sense.concept
+        if after.start != match.end:
+            return False
+        match = after
+    return False
 
 
-def normal_word(word: str) -> str:
-    """Lower case, British spelling."""
-    lower = word.lower()
-    return BRITISH.get(lower, lower)
+def _typed_place(reading: Reading, match: Match, adjectives: list[str]) -> str:
+    words = reading.words[match.start : match.end]
+    phrases = PLACE_PHRASES[match.sense.concept]
+    fitting = [phrase for phrase in phrases if tokens_of(split_place(phrase)[2]) == words]
+    link, article, noun = split_place(fitting[0] if fitting else phrases[0])
+    place = " ".join([*adjectives, noun])
+    if article:
+        place = f"{article if article == 'the' else article_for(place)} {place}"
+    return f"{link} {place}"
+
+
+def _typed_subject(reading: Reading, match: Match, first: bool, single: bool) -> str:
+    words, concept = reading.words[match.start : match.end], match.sense.concept
+    phrases = SUBJECT_PHRASES[concept]
+    fitting = [phrase for phrase in phrases if words in _forms(phrase)]
+    phrase = fitting[0] if fitting else phrases[0]
+    said = reading.mentions
+    adjectives = [SIZE_WORDS[said.size][0]] if first and said.size else []
+    adjectives += [COLOUR_WORDS[said.colour][0]] if first and said.colour else []
+    number = COUNT_WORDS[said.count][0] if first and said.count else ""
+    if phrase in UNCOUNTED and (adjectives or number):
+        phrase = phrases[0]
+    if not number and phrase not in UNCOUNTED and _is_plural(words, phrase):
+        return " ".join([*adjectives, plural(phrase.split(" ", 1)[1])])
+    return noun_phrase(phrase, adjectives, number)
 
 
 @functools.cache
-def _table() -> tuple[dict[tuple[str, ...], tuple[str, str]], int]:
-    """Word tuple -> (aspect, concept), and the longest tuple's length."""
-    table: dict[tuple[str, ...], tuple[str, str]] = {}
-
-    def enter(phrase: str, aspect: str, concept: str, number: bool = False) -> None:
-        words = tuple(normal_word(w) for w in _TOKEN.findall(phrase))
-        forms = [words, *((*words[:-1], last) for last in _numbers(words[-1]))] if number else [words]
-        for form in forms:
-            if table.setdefault(form, (aspect, concept)) != (aspect, concept) and form == words:
-                raise ValueError(f"{phrase!r} names both {concept!r} and {table[form]}")
-
-    for place, phrases in PLACE_PHRASES.items():
-        for phrase in phrases:
-            enter(split_place(phrase)[2], "place", place)
-    clear = {("weather", "clear"): tuple(phrase for phrases in CLEAR_BY_TIME.values() for phrase in phrases)}
-    setting = {(a, c): phrases for a, concepts in SETTING_PHRASES.items() for c, phrases in concepts.items()}
-    for group in (setting, clear, ADJECTIVES, ALIASES):
-        for (aspect, concept), phrases in group.items():
-            for phrase in phrases:
-                enter(phrase, aspect, concept)
-    for aspect, nouns in (("subject", SUBJECT_PHRASES), ("elements", ELEMENT_NOUNS)):
-        for concept, phrases in nouns.items():
-            for phrase in phrases:
-                head, _, rest = phrase.partition(" ")
-                enter(rest if head in ARTICLES else phrase, aspect, concept, number=True)
-    return table, max(map(len, table))
+def _forms(phrase: str) -> frozenset[tuple[str, ...]]:
+    noun = phrase if phrase in UNCOUNTED else phrase.split(" ", 1)[1]
+    noun = noun.removeprefix("a ")
+    return frozenset({tokens_of(noun), tokens_of(plural(noun))})
 
 
-def _numbers(noun: str) -> list[str]:
-    """The plural of a noun, and the singular where it looks like a plural."""
-    plural = IRREGULAR_PLURALS.get(noun) or re.sub(r"(?<=[^aeiou])y$", "ie", noun) + "s"
-    if noun.endswith(("ch", "s", "x", "sh")):
-        plural = noun + "es"
-    elif noun.endswith("lf"):
-        plural = noun[:-1] + "ves"
-    return [plural, *([noun[:-1]] if noun.endswith("s") and not noun.endswith("ss") else [])]
+def _is_plural(words: tuple[str, ...], phrase: str) -> bool:
+    """Whether the user's noun is a plural."""
+    last = words[-1]
+    if phrase in SUBJECT_PHRASES["couple"] or phrase in SUBJECT_PHRASES["family"]:
+        return False
+    if words in _forms(phrase):
+        noun = phrase.split(" ", 1)[1]
+        return words == tokens_of(plural(noun)) != tokens_of(noun)
+    return last in ("people", "men", "women", "children", "folk") or (
+        last.endswith("s") and not last.endswith(("ss", "us", "is"))
+    ) or last.endswith("men")  # fmt: skip
+
+
+def _joined(parts: list[tuple[str, str]]) -> str:
+    """Subjects and place as one sentence, the setting as comma phrases around it, all in their order."""
+    text, before = "", ""
+    alone = not any(kind == "subject" for kind, _ in parts)
+    structures = {noun for s in SUBJECT_PHRASES if s not in FIGURES for noun in SUBJECT_PHRASES[s]}
+    for kind, words in parts:
+        if kind == "place" and alone:
+            link, article, noun = split_place(words)
+            words = f"{article} {noun}" if article else noun
+        if not text:
+            text = words
+        elif before == kind == "subject":
+            text += f" {'by' if words in structures else 'and'} {words}"
+        elif before == "subject" and kind == "place":
+            text += f" {words}"
+        else:
+            text += f", {words}"
+        before = kind
+    return text

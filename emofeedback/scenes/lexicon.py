@@ -4,13 +4,20 @@ The first phrase of a concept is its canonical one, used in prompt edits. Every 
 concept only, which is what makes captions readable back without loss. No word here names an emotion.
 """
 
-from emofeedback.scenes.grammar import ELEMENTS, FAR_ELEMENTS, GROUND_ELEMENTS, SKY_ELEMENTS
+from emofeedback.scenes.grammar import COLOURS, ELEMENTS, FAR_ELEMENTS, GROUND_ELEMENTS, SKY_ELEMENTS
 
-ASPECTS = ("time", "weather", "season", "palette", "light", "elements")
+ASPECTS = ("time", "weather", "season", "palette", "light", "pose", "elements")
 """Aspects of the setting, in the order in which edits and captions treat them by default."""
 
 ARTICLES = ("a", "an", "the")
-AMERICAN = {"colours": "colors", "colour": "color", "colourful": "colorful", "grey": "gray", "harbour": "harbor"}
+AMERICAN = {
+    "colours": "colors",
+    "colour": "color",
+    "coloured": "colored",
+    "colourful": "colorful",
+    "grey": "gray",
+    "harbour": "harbor",
+}
 """British spelling -> American; both are spoken and understood."""
 
 PLACE_PHRASES: dict[str, tuple[str, ...]] = {
@@ -20,43 +27,96 @@ PLACE_PHRASES: dict[str, tuple[str, ...]] = {
     "seaside": ("by the sea", "at the seaside", "on the coast", "on the shore", "by the ocean", "on a beach"),
     "mountains": ("in the mountains", "among mountains", "by the mountains", "in the highlands", "on a mountain"),
     "village": ("in a village", "in the village", "in a hamlet", "in a small town"),
-    "city": ("in a city", "in the city", "in a big city", "on a city street", "in a metropolis"),
+    "city": ("in a city", "in the city", "in a big city", "in a metropolis"),
     "park": ("in a park", "in the park", "in a public park", "at the park"),
     "desert": ("in the desert", "in a desert", "among dunes", "in the sand dunes"),
     "river": ("by a river", "by the river", "on a riverbank", "by a stream"),
     "garden": ("in a garden", "in the garden", "in a backyard", "in a yard"),
     "road": ("on a road", "by the road", "on a country road", "by the roadside", "on a lane"),
+    "island": ("on an island", "on the island", "on a tropical island", "on an islet"),
+    "waterfall": ("by a waterfall", "at the waterfall", "below a waterfall", "near a waterfall"),
+    "farm": ("on a farm", "at the farm", "on farmland", "in a farmyard"),
+    "street": ("on a street", "in the street", "on a city street", "in an alley"),
+    "harbour": ("in a harbour", "at the harbour", "in a port", "at the docks"),
+    "bedroom": ("in a bedroom", "in the bedroom", "in a guest room", "in a sleeping room"),
+    "kitchen": ("in a kitchen", "in the kitchen", "in a farm kitchen", "in a country kitchen"),
+    "cafe": ("in a cafe", "at the cafe", "in a coffee shop", "in a coffee house"),
 }
 SUBJECT_PHRASES: dict[str, tuple[str, ...]] = {
-    "person": ("a person", "a man", "a woman", "someone", "a walker"),
-    "couple": ("a couple", "two people", "a man and a woman", "a pair of people"),
-    "child": ("a child", "a boy", "a girl", "a kid", "a small child"),
-    "dog": ("a dog", "a hound", "a small dog", "a brown dog"),
-    "cat": ("a cat", "a tabby cat", "a small cat", "a tabby"),
-    "horse": ("a horse", "a pony", "a brown horse", "a mare"),
-    "bird": ("a bird", "a small bird", "a songbird", "a robin", "a sparrow"),
+    "person": ("a person", "a man", "a woman", "a walker", "someone"),
+    "couple": ("a couple", "a young couple", "a married couple", "a man and a woman"),
+    "child": ("a child", "a boy", "a girl", "a kid"),
+    "sitter": ("a seated person", "a sitting person", "a seated man", "a seated woman"),
+    "runner": ("a runner", "a jogger", "a running man", "a running woman"),
+    "dancer": ("a dancer", "a dancing man", "a dancing woman", "a ballerina"),
+    "family": ("a family", "a young family", "parents with children"),
+    "old man": ("an old man", "an elderly man", "a grandfather", "a bearded old man"),
+    "baby": ("a baby", "an infant", "a newborn baby"),
+    "dog": ("a dog", "a hound", "a sheepdog", "a shaggy dog"),
+    "cat": ("a cat", "a tabby cat", "a house cat", "a tabby"),
+    "horse": ("a horse", "a saddle horse", "a mare", "a stallion"),
+    "bird": ("a bird", "a songbird", "a robin", "a sparrow"),
     "deer": ("a deer", "a stag", "a doe", "a roe deer"),
-    "wolf": ("a wolf", "a grey wolf", "a timber wolf"),
-    "butterfly": ("a butterfly", "a large butterfly", "a monarch butterfly"),
+    "wolf": ("a wolf", "a wild wolf", "a timber wolf"),
+    "butterfly": ("a butterfly", "a monarch butterfly", "a swallowtail"),
     "owl": ("an owl", "a barn owl", "a tawny owl"),
-    "car": ("a car", "a small car", "an automobile", "an old car"),
+    "rabbit": ("a rabbit", "a hare", "a bunny", "a wild rabbit"),
+    "cow": ("a cow", "a dairy cow", "a bull", "an ox"),
+    "sheep": ("a sheep", "a ewe", "a ram", "a woolly sheep"),
+    "fox": ("a fox", "a wild fox", "a vixen"),
+    "bear": ("a bear", "a wild bear", "a grizzly bear"),
+    "elephant": ("an elephant", "a wild elephant", "an african elephant"),
+    "fish": ("a fish", "a trout", "a carp", "a salmon"),
+    "duck": ("a duck", "a wild duck", "a mallard"),
+    "swan": ("a swan", "a wild swan", "a mute swan"),
+    "car": ("a car", "an automobile", "an old car", "a motor car"),
     "bicycle": ("a bicycle", "a bike", "an old bicycle"),
     "statue": ("a statue", "a stone statue", "a sculpture", "a monument"),
-    "tent": ("a tent", "a small tent", "a camping tent"),
+    "tent": ("a tent", "a camping tent", "a canvas tent"),
     "bench": ("a bench", "a wooden bench", "an old bench"),
-    "house": ("a house", "a home", "a small house", "a farmhouse"),
-    "lighthouse": ("a lighthouse", "a tall lighthouse", "a beacon"),
+    "flower": ("a flower", "a tulip", "a rose", "a daisy"),
+    "campfire": ("a campfire", "a camp fire", "a bonfire", "a log fire"),
+    "fountain": ("a fountain", "a stone fountain", "a water fountain"),
+    "market stall": ("a market stall", "a fruit stall", "a market stand", "a food stall"),
+    "umbrella": ("an umbrella", "a parasol", "an open umbrella"),
+    "house": ("a house", "a home", "a family house", "a farmhouse"),
+    "lighthouse": ("a lighthouse", "an old lighthouse", "a beacon"),
     "windmill": ("a windmill", "an old windmill", "a mill"),
-    "church": ("a church", "a chapel", "a small church", "an old church"),
+    "church": ("a church", "a chapel", "a stone church", "an old church"),
     "castle": ("a castle", "a stone castle", "a fortress", "an old castle"),
-    "tree": ("a tree", "a tall tree", "an oak tree", "an oak", "a single tree"),
+    "tree": ("a tree", "an oak tree", "an oak", "a single tree"),
     "train": ("a train", "a steam train", "a locomotive"),
-    "boat": ("a boat", "a small boat", "a sailing boat", "a sailboat", "a ship"),
+    "boat": ("a boat", "a rowing boat", "a sailing boat", "a sailboat"),
+    "palm": ("a palm tree", "a palm", "a coconut palm"),
+    "bridge": ("a bridge", "a stone bridge", "a footbridge"),
+    "tower": ("a tower", "a stone tower", "a clock tower"),
+    "skyscraper": ("a skyscraper", "a high-rise", "an office tower"),
+    "ship": ("a ship", "a cruise ship", "a steamship", "an ocean liner"),
+    "bus": ("a bus", "an old bus", "a coach"),
+    "truck": ("a truck", "a lorry", "a pickup truck"),
+    "airplane": ("an airplane", "a plane", "an aeroplane", "a jet plane"),
+    "hot-air balloon": ("a hot-air balloon", "a striped hot-air balloon", "an air balloon"),
 }
+UNCOUNTED = frozenset({"someone", "a man and a woman", "parents with children"})
+"""Subject phrases that take neither a number nor an adjective."""
 FIGURE_LINKS = ("with", "and", "next to", "beside")
 """How a figure joins the subject as its companion."""
 STRUCTURE_LINKS = ("by", "near", "in front of", "beside")
 """How a structure joins the subject as its companion."""
+
+COLOUR_WORDS: dict[str, tuple[str, ...]] = {colour: (colour,) for colour in COLOURS} | {
+    "purple": ("purple", "violet"),
+}
+SIZE_WORDS: dict[str, tuple[str, ...]] = {"small": ("small", "little", "tiny"), "large": ("large", "big", "huge")}
+COUNT_WORDS: dict[int, tuple[str, ...]] = {2: ("two", "a pair of"), 3: ("three", "a group of")}
+"""How a caption says colour, size and number of the first subject."""
+POSE_ADJECTIVES: dict[str, tuple[str, ...]] = {
+    "smiling": ("smiling", "grinning"),
+    "cheering": ("cheering",),
+    "asleep": ("sleeping",),
+    "alarmed": ("wide-eyed",),
+}
+"""What may stand before the first subject in place of the pose's comma phrase."""
 
 SETTING_PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
     "time": {
@@ -98,14 +158,18 @@ SETTING_PHRASES: dict[str, dict[str, tuple[str, ...]]] = {
         "bright": ("in bright light", "in strong light", "brightly lit", "in full light"),
         "dim": ("in dim light", "in low light", "dimly lit", "in faint light"),
     },
+    "pose": {
+        "smiling": ("smiling", "with a smile", "with a broad smile", "smiling broadly"),
+        "cheering": ("with arms raised", "with raised arms", "with both arms up", "cheering"),
+        "downcast": ("with bowed head", "with lowered head", "with head down", "looking down"),
+        "asleep": ("fast asleep", "asleep", "sound asleep", "with closed eyes"),
+        "alarmed": ("with wide eyes", "with wide open eyes", "with eyes wide open", "with staring eyes"),
+    },
 }
-UNSPOKEN = {("palette", "natural"), ("light", "even")}
+UNSPOKEN = {("palette", "natural"), ("light", "even"), ("pose", "plain")}
 """Concepts that captions and edits leave unsaid: the default look."""
 
-CLEAR_BY_TIME: dict[str, tuple[str, ...]] = {
-    "day": ("in sunshine", "in sunny weather", "under a blue sky"),
-    "night": ("under the stars", "under a starry sky"),
-}
+CLEAR_BY_TIME: dict[str, tuple[str, ...]] = {"day": ("in sunshine", "in sunny weather", "under a blue sky")}
 """More ways to name clear weather, each true at one time only."""
 
 ADJECTIVES: dict[tuple[str, str], tuple[str, ...]] = {
@@ -129,17 +193,25 @@ ADJECTIVES: dict[tuple[str, str], tuple[str, ...]] = {
 
 ELEMENT_NOUNS: dict[str, tuple[str, ...]] = {
     "fireworks": ("fireworks", "bursting fireworks", "rockets"),
-    "balloons": ("balloons", "hot air balloons", "striped balloons"),
-    "rainbow": ("a rainbow", "a wide rainbow"),
+    "balloons": ("balloons", "party balloons", "toy balloons"),
+    "rainbow": ("a rainbow", "a wide rainbow", "a double rainbow"),
     "sunbeams": ("sunbeams", "rays of sun", "sun rays", "shafts of sun"),
     "moon": ("a full moon", "the moon", "a large moon"),
-    "tornado": ("a tornado", "a twister", "a large tornado"),
-    "crows": ("crows", "ravens", "black crows", "a flock of crows"),
+    "tornado": ("a tornado", "a twister", "a whirlwind"),
+    "crows": ("crows", "ravens", "a flock of crows"),
     "kites": ("kites", "flying kites", "paper kites"),
+    "starry sky": ("a starry sky", "a sky full of stars", "the stars", "many stars"),
+    "confetti": ("confetti", "falling confetti", "paper confetti"),
+    "sparks": ("sparks", "flying sparks", "glowing sparks"),
+    "racing clouds": ("racing clouds", "rushing clouds", "fast clouds"),
+    "drifting leaves": ("drifting leaves", "falling leaves", "blowing leaves"),
     "carnival": ("a carnival", "a fairground", "a funfair", "a ferris wheel"),
     "eruption": ("a volcano", "an erupting volcano", "a volcanic eruption"),
     "ruins": ("ruins", "old ruins", "ruined walls"),
     "cottage": ("a cottage", "a cabin", "a hut", "a small cottage"),
+    "dancing crowd": ("a dancing crowd", "a crowd of dancers", "dancing people"),
+    "parade": ("a parade", "a street parade", "a procession"),
+    "lone window": ("a lone lit window", "a single lit window", "one lit window"),
     "fire": ("a fire", "a burning fire", "flames", "a wildfire", "a blaze"),
     "graves": ("graves", "gravestones", "a graveyard", "tombstones"),
     "bare trees": ("bare trees", "leafless trees", "dead trees"),
@@ -147,11 +219,24 @@ ELEMENT_NOUNS: dict[str, tuple[str, ...]] = {
     "lanterns": ("lanterns", "paper lanterns", "glowing lanterns"),
     "flowers": ("flowers", "wildflowers", "blooming flowers", "blossoms"),
     "pond": ("a pond", "a small pond", "a lily pond"),
+    "still water": ("still water", "smooth water", "glassy water"),
+    "hammock": ("a hammock", "a hanging hammock", "a rope hammock"),
+    "sleeping cat": ("a sleeping cat", "a dozing cat", "a napping cat"),
+    "sunlit path": ("a sunlit path", "a sunlit trail", "a sunlit walkway"),
+    "candles": ("candles", "burning candles", "lit candles"),
+    "empty swing": ("an empty swing", "a vacant swing", "an unused swing"),
+    "wilted flowers": ("wilted flowers", "withered flowers", "drooping flowers"),
+    "surf": ("breaking waves", "crashing waves", "surf"),
+    "jumping children": ("jumping children", "leaping children", "playing children"),
 }
 
 
 def element_links(element: str) -> tuple[str, ...]:
     """Prepositions that join an element; the first is the canonical one."""
+    if element == "starry sky":
+        return ("under", "with")
+    if element in ("confetti", "sparks", "drifting leaves"):
+        return ("with", "amid")
     if element in SKY_ELEMENTS:
         return ("with", "under")
     return ("with", "near") if element in FAR_ELEMENTS else ("with", "beside")
@@ -159,75 +244,12 @@ def element_links(element: str) -> tuple[str, ...]:
 
 def element_tail(element: str) -> str:
     """The optional words behind an element; "" for those in the foreground."""
-    if element in GROUND_ELEMENTS:
+    if element in GROUND_ELEMENTS or element in ("starry sky", "confetti", "sparks", "drifting leaves"):
         return ""
     return "in the sky" if element in SKY_ELEMENTS and element not in ("tornado", "sunbeams") else "in the distance"
 
 
 TAILS = frozenset({"in the sky", "in the distance"})
-
-ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
-    ("place", "village"): ("town",),
-    ("place", "city"): ("downtown", "skyline", "street"),
-    ("place", "forest"): ("wood", "jungle"),
-    ("place", "mountains"): ("hills", "hill", "peaks", "alps"),
-    ("place", "seaside"): ("seashore", "harbour", "harbor"),
-    ("place", "lake"): ("lakeshore",),
-    ("place", "park"): ("city park",),
-    ("place", "road"): ("highway", "path", "country lane"),
-    ("subject", "person"): ("people", "men", "women", "guy", "lady"),
-    ("subject", "couple"): ("man and woman",),
-    ("subject", "child"): ("children", "kids", "toddler"),
-    ("subject", "dog"): ("puppy",),
-    ("subject", "cat"): ("kitten",),
-    ("subject", "bench"): ("park bench",),
-    ("subject", "church"): ("cathedral", "village church"),
-    ("subject", "castle"): ("palace",),
-    ("subject", "boat"): ("sailing ship", "yacht"),
-    ("time", "dawn"): ("dawn", "sunrise", "daybreak", "in the morning", "early morning", "morning"),
-    ("time", "day"): ("noon", "midday", "daytime", "during the day", "daylight", "afternoon"),
-    ("time", "sunset"): ("sunset", "sundown", "setting sun"),
-    ("time", "dusk"): ("dusk", "twilight", "nightfall", "evening"),
-    ("time", "night"): ("night", "midnight", "nighttime", "in the night", "in the dark", "in darkness"),
-    ("weather", "clear"): (
-        "clear sky",
-        "clear skies",
-        "clear weather",
-        "blue sky",
-        "sunny",
-        "sunshine",
-        "stars",
-        "starry",
-    )
-    + ("sun", "sunlight", "starlight"),
-    ("weather", "cloudy"): ("clouds", "cloud"),
-    ("weather", "overcast"): ("grey sky", "dark clouds", "heavy clouds"),
-    ("weather", "rain"): ("rain", "rainstorm", "raining", "drizzle", "downpour"),
-    ("weather", "thunderstorm"): ("storm", "thunderstorm", "thunder", "lightning", "storm clouds"),
-    ("weather", "snow"): ("snow", "snowfall", "snowing", "snowstorm", "blizzard"),
-    ("weather", "fog"): ("fog", "mist", "haze"),
-    ("weather", "wind"): ("wind", "gale", "breeze", "breezy"),
-    ("season", "spring"): ("springtime",),
-    ("season", "summer"): ("summertime",),
-    ("season", "autumn"): ("autumnal", "fall"),
-    ("season", "winter"): ("wintertime", "midwinter"),
-    ("palette", "natural"): ("in natural colours", "natural colours"),
-    ("palette", "vivid"): ("vivid", "vivid colours", "bright colours", "in bright colours", "saturated colours"),
-    ("palette", "muted"): ("muted", "muted colours", "dull colours", "dark colours", "pale colours", "faded colours"),
-    ("palette", "warm"): ("warm colours", "warm tones", "warm light", "golden light", "in warm light"),
-    ("palette", "cold"): ("cold colours", "cool colours", "cold tones", "cold light", "in cold light"),
-    ("light", "even"): ("in even light", "even light"),
-    ("light", "bright"): ("bright light", "strong light", "well lit"),
-    ("light", "dim"): ("dim light", "low light", "dark", "gloom"),
-    ("elements", "moon"): ("moon", "moonlight", "moonlit", "crescent moon"),
-    ("elements", "eruption"): ("eruption",),
-    ("elements", "carnival"): ("fair",),
-    ("elements", "graves"): ("cemetery",),
-    ("elements", "fire"): ("bonfire",),
-    ("elements", "sunbeams"): ("light rays", "sun beams"),
-    ("elements", "wreck"): ("shipwreck", "car wreck", "wrecked car"),
-}
-"""Further words that are understood in a user's text but never written by a caption."""
 
 CARRIER_NOUNS: dict[tuple[str, str], str] = {
     ("time", "day"): "daylight",
@@ -244,6 +266,14 @@ CARRIER_NOUNS: dict[tuple[str, str], str] = {
     ("light", "bright"): "bright light",
     ("light", "dim"): "dim light",
     ("elements", "eruption"): "volcano",
+    ("elements", "lone window"): "lit window",
+    ("pose", "plain"): "plain bearing",
+    ("pose", "smiling"): "smile",
+    ("pose", "cheering"): "raised arms",
+    ("pose", "downcast"): "bowed head",
+    ("pose", "asleep"): "closed eyes",
+    ("pose", "alarmed"): "wide eyes",
+    ("subject", "sitter"): "seated person",
 }
 """How an analysis names what carries an emotion, where the concept's own word would not do."""
 
@@ -262,3 +292,10 @@ def canonical_phrase(aspect: str, concept: str) -> str:
         return SETTING_PHRASES[aspect][concept][0]
     except KeyError:
         raise ValueError(f"no phrase for {aspect} {concept!r}; aspects are {', '.join(ASPECTS)}") from None
+
+
+def split_place(phrase: str) -> tuple[str, str, str]:
+    """'by the sea' -> ('by', 'the', 'sea'); the article is '' where there is none."""
+    link, rest = phrase.split(" ", 1)
+    head, _, tail = rest.partition(" ")
+    return (link, head, tail) if head in ARTICLES else (link, "", rest)

@@ -11,15 +11,23 @@ from emofeedback.scenes.lexicon import (
     AMERICAN,
     ARTICLES,
     CLEAR_BY_TIME,
+    COLOUR_WORDS,
+    COUNT_WORDS,
     ELEMENT_NOUNS,
     FIGURE_LINKS,
     PLACE_PHRASES,
+    POSE_ADJECTIVES,
     SETTING_PHRASES,
+    SIZE_WORDS,
     STRUCTURE_LINKS,
     SUBJECT_PHRASES,
     TAILS,
+    UNCOUNTED,
     element_links,
 )
+from emofeedback.scenes.reading import content_unknown, nearest_known, plural, single_words
+
+__all__ = ["content_unknown", "nearest_known", "understood_words", "unknown_words", "vocabulary"]
 
 
 @functools.cache
@@ -28,10 +36,22 @@ def vocabulary() -> frozenset[str]:
     phrases: list[str] = [*FIGURE_LINKS, *STRUCTURE_LINKS, *ARTICLES, *TAILS]
     for table in (PLACE_PHRASES, SUBJECT_PHRASES, CLEAR_BY_TIME, ELEMENT_NOUNS, *SETTING_PHRASES.values()):
         phrases += [phrase for group in table.values() for phrase in group]
+    for looks in (COLOUR_WORDS, SIZE_WORDS, POSE_ADJECTIVES):
+        phrases += [word for group in looks.values() for word in group]
+    phrases += [words for group in COUNT_WORDS.values() for words in group]
+    phrases += [plural(p) for group in SUBJECT_PHRASES.values() for p in group if p not in UNCOUNTED]
     phrases += [word for group in ADJECTIVES.values() for word in group]
     phrases += [link for element in ELEMENTS for link in element_links(element)]
-    words = {word for phrase in phrases for word in phrase.split()}
+    words = {word for phrase in phrases for word in phrase.replace("-", " ").split()}
     return frozenset(words | {AMERICAN[word] for word in words if word in AMERICAN})
+
+
+@functools.cache
+def understood_words() -> frozenset[str]:
+    """Every single word that the world understands, lower-case: drawn, describing, or plain."""
+    words = single_words() | vocabulary()
+    american = {british: american for british, american in AMERICAN.items() if british in words}
+    return words | frozenset(american.values())
 
 
 def unknown_words(text: str, known: Collection[str]) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from emofeedback.affect import Affect
-from emofeedback.records import Critique, Edit
 from emofeedback.loop.prompt_edits import apply_edits
+from emofeedback.records import Critique, Edit
 from emofeedback.scenes.advice import CLOSE, MAX_EDITS, advise, carrier_noun, critique_to_json, edits_for
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import ASPECTS, describe, parse, random_aspects

@@ -7,8 +7,17 @@ import pytest
 
 from emofeedback.affect import EMOTIONS
 from emofeedback.scenes.captions import ASPECTS, describe, parse, random_aspects, unknown_words, vocabulary
-from emofeedback.scenes.grammar import ELEMENTS, Scene, sample_scene
-from emofeedback.scenes.lexicon import ALIASES, SETTING_PHRASES, UNSPOKEN, canonical_phrase
+from emofeedback.scenes.everyday import ALIASES
+from emofeedback.scenes.grammar import ELEMENTS, PLACES, SUBJECTS, Scene, sample_scene
+from emofeedback.scenes.lexicon import (
+    ELEMENT_NOUNS,
+    PLACE_PHRASES,
+    SETTING_PHRASES,
+    SUBJECT_PHRASES,
+    UNSPOKEN,
+    canonical_phrase,
+)
+from emofeedback.scenes.vocabulary import content_unknown
 
 
 def scene_of(**changed: object) -> Scene:
@@ -39,7 +48,17 @@ def test_parse_gives_back_what_describe_said() -> None:
             said = aspect in aspects and (aspect, concept) not in UNSPOKEN
             assert getattr(read, aspect) == (concept if said else None), (aspect, text)
         assert read.elements == (scene.elements if "elements" in aspects else ()), text
+        assert (read.colour, read.size, read.count or 1) == (scene.colour, scene.size, scene.count), text
+        assert read.denied == () and content_unknown(text) == (), text
         assert all(span in text for span in read.phrases.values())
+
+
+def test_every_concept_has_words() -> None:
+    assert set(PLACE_PHRASES) == set(PLACES)
+    assert set(SUBJECT_PHRASES) == set(SUBJECTS)
+    assert set(ELEMENT_NOUNS) == set(ELEMENTS)
+    for table in (PLACE_PHRASES, SUBJECT_PHRASES, ELEMENT_NOUNS):
+        assert all(3 <= len(set(phrases)) <= 6 for phrases in table.values())
 
 
 def test_captions_are_lower_case_closed_and_without_emotion_words() -> None:
@@ -48,10 +67,11 @@ def test_captions_are_lower_case_closed_and_without_emotion_words() -> None:
     for _ in range(500):
         text = describe(sample_scene(rng, split=None), rng)
         words = set(re.findall(r"\w+", text))
+        assert len(re.findall(r"\w+|,", text)) <= 48
         assert text == text.lower()
         assert words <= vocabulary(), words - vocabulary()
         assert not words & emotional
-    assert len(vocabulary()) < 450
+    assert len(vocabulary()) < 650
     assert not vocabulary() & emotional
 
 
@@ -90,7 +110,7 @@ def test_completeness_varies_from_nothing_to_everything() -> None:
         ("a bird and crows", {"subjects": ("bird",), "elements": ("crows",)}),
         ("rays of sun over a house near a cottage", {"elements": ("sunbeams", "cottage"), "weather": None}),
         ("a lighthouse in dim light at sunset", {"subjects": ("lighthouse",), "light": "dim", "time": "sunset"}),
-        ("a river boat, gray sky, muted colors", {"place": "river", "weather": "overcast", "palette": "muted"}),
+        ("a car, gray sky, muted colors by a river", {"place": "river", "weather": "overcast", "palette": "muted"}),
         ("a lake on a rainy day", {"time": None, "weather": "rain"}),
         ("a dragon", {"place": None, "subjects": ()}),
         ("", {"place": None, "subjects": (), "elements": (), "phrases": {}}),
@@ -121,7 +141,8 @@ def test_every_canonical_phrase_names_its_concept() -> None:
         canonical_phrase("time", "noonish")
     for (aspect, concept), words in ALIASES.items():
         for word in words:
-            assert (aspect, concept) in parse(word).phrases, word
+            text = f"near the {word}" if aspect == "elements" else word  # "a cottage" alone is the subject
+            assert (aspect, concept) in parse(text).phrases, word
 
 
 def test_unknown_words_in_order_with_other_scripts_emoji_and_numbers() -> None:
@@ -133,6 +154,6 @@ def test_unknown_words_in_order_with_other_scripts_emoji_and_numbers() -> None:
         "über",
         "夜",
     )
-    assert unknown_words("dogs, wolves, ponies, churches; the horse’s lanterns", known) == ()
+    assert unknown_words("dogs, wolves, babies, churches; the horse’s lanterns", known) == ()
     assert unknown_words("cafe\u0301 हिन्दी", {"a"}) == ("café", "हिन्दी")
     assert unknown_words("", known) == ()

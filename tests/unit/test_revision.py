@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.loop.prompt_edits import Choice, apply_edits, chosen_edits, diff_words, untouched
+from emofeedback.loop.prompt_edits import Choice, apply_edits, chosen_edits, diff_words, holds_phrase, untouched
 from emofeedback.records import Edit
 
 
@@ -46,10 +46,48 @@ def remove(old: str) -> Edit:
         ("a lake. A dog, at night.", remove("at night"), "a lake. A dog."),
         ("a lake in winter and at night", remove("at night"), "a lake in winter"),
         ("猫、夜", add("at dawn"), "猫、夜, at dawn"),
+        # a possessive is no noun of its own, and a noun goes with all that hangs on it
+        ("a fisherman's hut near the harbour", remove("fisherman"), "a fisherman's hut near the harbour"),
+        ("a boat by a fisherman's hut", remove("hut"), "a boat"),
+        ("a hut, lamplight glowing from the windows", replace("lamplight", "at dusk"), "a hut, at dusk"),
+        ("a dog chasing kites over the beach", remove("kites"), "a dog over the beach"),
+        ("a child sleeping in a bed", remove("sleeping"), "a child in a bed"),
+        ("a lake with lanterns and kites", remove("with lanterns"), "a lake with kites"),
+        ("a lake with lanterns and kites", remove("kites"), "a lake with lanterns"),
+        ("a soft warm light over the sea", replace("warm light", "at dusk"), "over the sea, at dusk"),
+        ("a dark, stormy night", remove("stormy"), "a dark night"),
+        ("a cold and foggy lake", remove("cold"), "a foggy lake"),
+        ("The sky is full of stars", remove("stars"), "The sky"),
+        ("a church covered in snow", remove("in snow"), "a church"),
+        ("While it is raining a fox waits", remove("raining"), "A fox waits"),
+        ("a sunset beach", remove("sun"), "a sunset beach"),
+        ("again and again; louder and louder", add("at dusk"), "again and again; louder and louder, at dusk"),
+        ("a harbour, oil painting, 4k", add("at dusk"), "a harbour, at dusk, oil painting, 4k"),
+        ("a harbour in the style of Monet", add("at dusk"), "a harbour, at dusk, in the style of Monet"),
+        ("What a storm!", add("at dusk"), "What a storm, at dusk!"),
+        ("Snow. A lake.", remove("snow"), "A lake."),
+        ("a dog in a park", replace("a dog", "an owl"), "an owl in a park"),
+        ("a cat, smiling", replace("smiling", "fast asleep"), "a cat, fast asleep"),
+        ("a smiling cat by a lake", replace("smiling", "fast asleep"), "a cat by a lake, fast asleep"),
     ],
 )
 def test_one_edit(prompt: str, edit: Edit, expected: str) -> None:
     assert apply_edits(prompt, [edit]) == expected
+
+
+@pytest.mark.parametrize(
+    ("prompt", "phrase", "held"),
+    [
+        ("a sunset beach", "sun", False),
+        ("The SUN, low", "the sun", True),
+        ("a fisherman's hut", "fisherman", False),
+        ("a half-moon", "moon", False),
+        ("a lake 'at night'", "at night", True),
+        ("a lake", "", False),
+    ],
+)
+def test_phrases_are_held_as_whole_words(prompt: str, phrase: str, held: bool) -> None:
+    assert holds_phrase(prompt, phrase) is held
 
 
 def test_edits_apply_in_turn() -> None:
