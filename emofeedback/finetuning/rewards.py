@@ -122,17 +122,17 @@ class DifferentiableReading:
     def _named(self, logits: Tensor, prompts: Sequence[str]) -> Tensor:
         """Mean probability [B] of what each prompt names; 1 where it names nothing."""
         probabilities = logits.float().softmax(-1)
-        aspects = self.judge.tokens.aspects
+        known = self.judge.tokens.aspects
         answers = {
             aspect: probabilities[:, i, self.judge.tokens.answer_ids[aspect].to(logits.device)]
-            for i, aspect in enumerate(aspects)
+            for i, aspect in enumerate(known)
         }
 
         def seen(row: int, word: str, *aspects: str) -> Tensor:
             missed = torch.ones((), device=logits.device)
             for aspect in aspects:
-                if word in aspects[aspect]:
-                    missed = missed * (1 - answers[aspect][row, aspects[aspect].index(word)])
+                if word in known[aspect]:
+                    missed = missed * (1 - answers[aspect][row, known[aspect].index(word)])
             return 1 - missed
 
         scores = []

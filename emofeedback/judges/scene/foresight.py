@@ -2,8 +2,8 @@
 
 A small language model names what a picture shows far better than it weighs what to change. So its drafts are tried on
 the scene as it reads it: the affect model of the scenes tells in a millisecond, without drawing, where each would lead
-(best of n with a verifier, Cobbe et al. 2021, arXiv 2110.14168). Edits planned on that scene, one steepest change
-after the other, stand as one draft more. The sentence is always the model's own.
+(best of n with a verifier, Cobbe et al. 2021, arXiv 2110.14168). Plans made on that scene stand as drafts beside them.
+Every draft is completed first with what shall stay, then the least cost counts; the sentence is always the model's own.
 """
 
 import math
@@ -14,17 +14,19 @@ from dataclasses import replace
 from emofeedback.affect import Affect
 from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.records import Critique, Edit, Reading
-from emofeedback.scenes.advice import MAX_EDITS, edits_for
-from emofeedback.scenes.affect_model import scene_affect
+from emofeedback.scenes.advice import MAX_EDITS, edits_for, named_by
+from emofeedback.scenes.affect_model import mixed_probability, scene_affect
 from emofeedback.scenes.captions import parse
-from emofeedback.scenes.edits import GROUPS, NEAR, steps_towards
+from emofeedback.scenes.edits import GROUPS, NEAR, ordered_changes, plans
 from emofeedback.scenes.grammar import ELEMENTS, Scene, poseable
 from emofeedback.scenes.lexicon import canonical_phrase
-from emofeedback.scenes.outcomes import content_unchanged, edited_scene
+from emofeedback.scenes.outcomes import content_unchanged, edited_scene, violates
 
+PLANS = 3  # that compete with the model's drafts
 EDIT_COST = 0.01  # V-A distance that one edit more must be worth
-SURE = 0.5  # probability from which something seen is named to be kept
+MIXED_COST = 0.1  # the same for a scene that surely sends contradictory messages
 WRONG_COST = 0.1  # the same for a sentence that contradicts the judge's own reading
+SURE = 0.5  # probability from which something seen is named to be kept
 FAULTS = {
     "too tense": ("arousal", 1),
     "too calm": ("arousal", -1),
@@ -33,36 +35,74 @@ FAULTS = {
 }
 
 
-def seen_scene(reading: Reading) -> Scene | None:
-    """The scene that a reading names; None where it names no place, or parts that do not go together."""
+def seen_scene(reading: Reading, prompt: str = "") -> Scene | None:
+    """The scene that a reading names; None where it names no place, or parts that do not go together.
+
+    Two subjects stand in the order of the prompt, where it names them: a picture has no order of its own, but the
+    affect model weighs a companion less.
+    """
     seen = {item.aspect: item.word for item in reading.seen}
     elements = tuple(e for e in ELEMENTS if e in {seen.get("sky"), seen.get("far"), seen.get("ground")})
-    faces = poseable(seen.get("subject"), seen.get("companion"))
-    try:
-        return Scene(
-            place=seen["place"],
-            subject=seen.get("subject"),
-            companion=seen.get("companion"),
-            time=seen["time"],
-            weather=seen["weather"],
-            season=seen["season"],
-            palette=seen.get("palette", "natural"),
-            light=seen.get("light", "even"),
-            elements=elements,
-            layout=0,
-            pose=seen.get("pose", "plain") if faces else "plain",
-        )
-    except (KeyError, ValueError):
+    pair = (seen.get("subject"), seen.get("companion"))
+    said = parse(prompt).subjects
+    turned = pair[1] is not None and pair[1] in said[:1]
+    for subject, companion in ((pair[1], pair[0]), pair) if turned else (pair,):
+        faces = poseable(subject, companion)
+        try:
+            return Scene(
+                place=seen["place"],
+                subject=subject,
+                companion=companion,
+                time=seen["time"],
+                weather=seen["weather"],
+                season=seen["season"],
+                palette=seen.get("palette", "natural"),
+                light=seen.get("light", "even"),
+                elements=elements,
+                layout=0,
+                pose=seen.get("pose", "plain") if faces else "plain",
+                colour=seen.get("colour") if subject else None,
+                size=seen.get("size") if subject else None,
+                count=int(seen.get("count", 1)) if subject else 1,
+            )
+        except (KeyError, ValueError):
+            continue
+    return None
+
+
+def foreseen_scene(scene: Scene, prompt: str, edits: Sequence[Edit], original: str | None = None) -> Scene | None:
+    """The scene that the edits should lead to; None where they change the content or contradict themselves.
+
+    Args:
+        original: the user's own words, which edits must leave; None = not known.
+    """
+    if not edits:
+        return scene
+    if not content_unchanged(prompt, edits):
         return None
+    if original is not None and violates(original, apply_edits(prompt, edits)):
+        return None
+    return edited_scene(scene, prompt, edits)
 
 
-def foreseen_distance(scene: Scene, prompt: str, critique: Critique, target: Affect) -> float:
-    """How far from the target the edits of a critique should lead, V-A distance; infinite where they change the
-    content or contradict themselves."""
-    if not content_unchanged(prompt, critique.edits):
-        return math.inf
-    after = edited_scene(scene, prompt, critique.edits)
+def foreseen_distance(
+    scene: Scene, prompt: str, critique: Critique, target: Affect, original: str | None = None
+) -> float:
+    """How far from the target the edits of a critique should lead, V-A distance; infinite where they lead nowhere."""
+    after = foreseen_scene(scene, prompt, critique.edits, original)
     return math.inf if after is None else scene_affect(after).affect().distance(target)
+
+
+def prospect(scene: Scene, prompt: str, critique: Critique, target: Affect, original: str | None = None) -> float:
+    """The cost of a critique's edits, in V-A distance: where they lead, how mixed that is, how much they change.
+
+    What is only named to stay is no change. Infinite where the edits lead nowhere.
+    """
+    after = foreseen_scene(scene, prompt, critique.edits, original)
+    if after is None:
+        return math.inf
+    changed = sum(not edit.keeps for edit in critique.edits)
+    return scene_affect(after).affect().distance(target) + MIXED_COST * mixed_probability(after) + EDIT_COST * changed
 
 
 def contradicts(analysis: str, read: Affect, target: Affect) -> bool:
@@ -73,10 +113,16 @@ def contradicts(analysis: str, read: Affect, target: Affect) -> bool:
     )
 
 
-def planned(scene: Scene, prompt: str, target: Affect) -> list[tuple[Edit, ...]]:
-    """Edits by a plan: the most effective changes of the setting as edits of a prompt, one change, two, ..."""
-    changes = steps_towards(scene, target, MAX_EDITS, NEAR)
-    return [edits for n in range(1, len(changes) + 1) if (edits := edits_for(prompt, changes[:n]))]
+def planned(scene: Scene, prompt: str, target: Affect, original: str | None = None) -> list[tuple[Edit, ...]]:
+    """Edits by the best few plans: of each the most effective change of the setting, the first two, ..."""
+    found: dict[tuple[Edit, ...], None] = {}
+    for after in plans(scene, target, named_by(original), MAX_EDITS, PLANS, NEAR):
+        changed = ordered_changes(scene, after, target)
+        for n in range(1, len(changed) + 1):
+            edits = edits_for(prompt, changed[:n])
+            if edits and apply_edits(prompt, edits) != prompt:
+                found.setdefault(edits)
+    return list(found)
 
 
 def kept_beside(prompt: str, reading: Reading, edits: Sequence[Edit]) -> tuple[Edit, ...]:
@@ -94,32 +140,42 @@ def kept_beside(prompt: str, reading: Reading, edits: Sequence[Edit]) -> tuple[E
     return tuple(kept)
 
 
+def completed(scene: Scene, prompt: str, reading: Reading, critique: Critique, original: str | None = None) -> Critique:
+    """A critique with what shall stay named beside its changes, as far as both go together (no sunbeams at dusk)."""
+    if not critique.edits:
+        return critique
+    for kept in kept_beside(prompt, reading, critique.edits):
+        edits = (*critique.edits, kept)
+        if foreseen_scene(scene, prompt, edits, original) is not None:
+            critique = replace(critique, edits=edits)
+    return critique
+
+
 def most_promising(
-    drafts: Sequence[Critique], prompt: str, reading: Reading | None, target: Affect, plan: bool = True
+    drafts: Sequence[Critique],
+    prompt: str,
+    reading: Reading | None,
+    target: Affect,
+    plan: bool = True,
+    original: str | None = None,
 ) -> Critique | None:
     """The draft with the best prospect, the first of equals; the first where the picture's scene is not known.
 
     Args:
         plan: let planned edits compete; where they win, they stand in the place of a draft's.
+        original: the user's own words; drafts that take one away, replace or contradict it do not count.
     """
-    scene = seen_scene(reading) if reading is not None else None
+    scene = seen_scene(reading, prompt) if reading is not None else None
     if reading is None or scene is None or not drafts:
         return drafts[0] if drafts else None
 
     def cost(draft: Critique) -> float:
-        away = foreseen_distance(scene, prompt, draft, target) + EDIT_COST * len(draft.edits)
+        away = prospect(scene, prompt, draft, target, original)
         return away + WRONG_COST * contradicts(draft.analysis, reading.affect, target)
 
-    best = min(drafts, key=cost)
+    told = min(drafts, key=lambda draft: contradicts(draft.analysis, reading.affect, target))
+    options = list(drafts)
     if plan:
-        told = min(drafts, key=lambda draft: contradicts(draft.analysis, reading.affect, target))
-        others = [replace(told, edits=edits) for edits in planned(scene, prompt, target)]
-        best = min([best, *others], key=cost)
-    if not best.edits:
-        return best
-    for kept in kept_beside(prompt, reading, best.edits):
-        with_it = replace(best, edits=(*best.edits, kept))
-        # what the edits have made impossible is not to be kept: sunbeams at dusk
-        if math.isfinite(foreseen_distance(scene, prompt, with_it, target)):
-            best = with_it
-    return best
+        options += [replace(told, edits=edits) for edits in planned(scene, prompt, target, original)]
+    best = min((completed(scene, prompt, reading, option, original) for option in options), key=cost)
+    return best if math.isfinite(cost(best)) else replace(told, edits=())
