@@ -133,9 +133,12 @@ _BARRED_WORDS = """
     bush major minor general private saddle seal mark cant pike draft wreath stay frank dodo mall dolphin porpoise
     fuji hammock vault burns white black gray brown green grey page cook miller baker smith mason carpenter fry pop
     hit slip creep agent bear duck subject element set bride medium second third
+    bimbo eunuch gypsy limey minx slavey wench tramp broad dolphin porpoise
 """
 BARRED = frozenset(_BARRED_WORDS.split())
 """Lemmas whose everyday sense is another one, or that mean nothing in a prompt."""
+BARRED_PARTS = frozenset(("slave", "squaw", "negro", "bastard"))
+"""Words that bar a phrase wherever they stand in it."""
 NEAR_KINDS = frozenset(
     f"{aspect}:{concept}"
     for aspect, concepts in (
@@ -258,7 +261,13 @@ class Builder:
         """Whether people who type a lemma mean this synset by it."""
         synset = self.synsets[offset]
         words = lemma.split("_")
-        if lemma in BARRED or len(lemma) < 3 or len(words) > 3 or not re.fullmatch(r"[a-z_'-]+", lemma):
+        if (
+            any(word in BARRED_PARTS for word in words)
+            or lemma in BARRED
+            or len(lemma) < 3
+            or len(words) > 3
+            or not re.fullmatch(r"[a-z_'-]+", lemma)
+        ):
             return False
         if BARRED_GLOSS.search(synset.gloss) or self.index[lemma][0] != offset:
             return False
