@@ -23,7 +23,7 @@ from emofeedback.scenes.grammar import (
     WEATHERS,
     setting_possible,
 )
-from emofeedback.scenes.lexicon import PLACE_PHRASES, canonical_phrase
+from emofeedback.scenes.lexicon import PLACE_PHRASES, UNSPOKEN, canonical_phrase
 from emofeedback.scenes.vocabulary import unknown_words, vocabulary
 
 Key = tuple[str, str]
@@ -38,6 +38,7 @@ KIND_OF: dict[str, Kind] = {
     "palette": "colour",
     "elements": "object",
     "subject": "object",
+    "pose": "gesture",
 }
 GROUPS = (SKY_ELEMENTS, FAR_ELEMENTS, GROUND_ELEMENTS)
 _MORE_FEELINGS = """
@@ -92,7 +93,8 @@ def concept_of(line: str) -> Concept:
     kind: Kind = match[1].lower()  # type: ignore[assignment]
     named = list(parse(match[2]).phrases)
     fitting = [key for key in named if KIND_OF[key[0]] == kind] or named
-    return Concept(kind, match[2], fitting[0] if fitting and kind != "gesture" else None)
+    drawn = fitting and (kind != "gesture" or KIND_OF[fitting[0][0]] == kind)
+    return Concept(kind, match[2], fitting[0] if drawn else None)
 
 
 @lru_cache(maxsize=4096)
@@ -100,7 +102,7 @@ def named_in(text: str) -> tuple[Concept, ...]:
     """The concepts of the scene world that a sentence names, people and animals left out, in text order."""
     found = []
     for aspect, concept in parse(text).phrases:
-        if aspect != "subject" and (aspect, concept) not in (("palette", "natural"), ("light", "even")):
+        if aspect != "subject" and (aspect, concept) not in UNSPOKEN:
             found.append(scene_concept(aspect, concept))
     return tuple(found)
 

@@ -34,7 +34,7 @@ class GeneratorShape:
     layers: int = 6
     heads: int = 7
     head_dim: int = 32
-    text_length: int = 40  # tokens, start and end included
+    text_length: int = 56  # tokens, start and end included
     text_widths: tuple[int, int] = (128, 96)
     text_layers: tuple[int, int] = (3, 2)
     adapter_width: int = 96
