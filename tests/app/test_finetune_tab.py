@@ -23,12 +23,13 @@ from emofeedback import build
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.finetuning.audit import Auditor
-from emofeedback.finetuning.job import FinetuneJob, job_settings, job_tasks
+from emofeedback.finetuning.job import FinetuneJob, settings_for
+from emofeedback.finetuning.job_settings import tasks_of
 from emofeedback.finetuning.job_store import read_record
 from emofeedback.finetuning.order import FinetuneOrder, lines
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
 from emofeedback.finetuning.rewards import AffectReward, CachedReader, ContentReward
-from emofeedback.finetuning.trainer import Finetuner
+from emofeedback.finetuning.trainer import Finetuner, Scoring
 from emofeedback.protocols import Judge
 from emofeedback.records import Picture, Reading
 from emofeedback.settings import Settings
@@ -71,7 +72,7 @@ def open_tiny(order: FinetuneOrder, judge: Judge, out: Path) -> FinetuneJob:
     """As build.build_finetune_job, with everything small and the colour as the reward."""
     torch.set_num_threads(1)
     settings = replace(
-        job_settings(order, judge),
+        settings_for(order, judge),
         prompts=2,
         rank=4,
         audit_every=1,
@@ -79,13 +80,13 @@ def open_tiny(order: FinetuneOrder, judge: Judge, out: Path) -> FinetuneJob:
         audit_steps=2,
         weights={"affect": 1.0, "content": 0.3},
     )
-    tasks = job_tasks(order)
+    tasks = tasks_of(order)
     reader = CachedReader(judge)
     rewards = {"affect": AffectReward(reader), "content": ContentReward(reader)}
     auditor = Auditor(tasks.audit(settings.audit_pictures), PleasedRater(), settings)
     start = None if settings.start is None else (Path(settings.start), settings.start_scale)
     policy = ScenePolicy(tiny_generator(), settings.rank or 4, settings.seed, start=start)
-    return FinetuneJob(Finetuner(policy, rewards, settings, tasks, auditor, out))
+    return FinetuneJob(Finetuner(policy, Scoring(rewards, auditor), settings, tasks, out))
 
 
 @pytest.fixture(scope="module")
@@ -185,8 +186,8 @@ def test_a_job_begins_where_another_ended_and_only_with_the_visitors_own(client:
     assert "Done: 1 update" in shown(last[STATUS])
     (second,) = set(KEPT[0].glob("jobs/*/*")) - before - {first}
     record = read_record(second)
-    assert record is not None and record.order is not None
-    assert record.order.start == record.settings["start"] == str(first / "adapter")
+    assert record is not None and record.ordered is not None
+    assert record.order().start == record.ordered["start"] == str(first / "adapter")
 
 
 def test_a_second_job_waits_and_sees_its_place(client: Client, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from emofeedback.deploy.models import ModelShelf
 from emofeedback.errors import UserError
 from emofeedback.servers.hub import Download, OnDownload
 from emofeedback.ui import app as studio
-from emofeedback.ui.adapters import Garment, Wardrobe
+from emofeedback.ui.adapters import AdapterChoice, VisitorAdapters
 from emofeedback.ui.limits import Hosting
 from emofeedback.ui.models.models_tab import ModelsTab, card, choices, download_line
 from emofeedback.ui.session import Models, Visits
@@ -95,14 +95,14 @@ def test_an_adapter_is_put_on_the_new_generator_too(tmp_path: Path) -> None:
     openers["generator"] = lambda name: named(Adaptable(), name)
     models = Models(shelf.pair, shelf)
     models.start()
-    visits, wardrobe = Visits(tmp_path), Wardrobe(models)
+    visits, adapters = Visits(tmp_path), VisitorAdapters(models)
     visit = visits.of(None)
     (tmp_path / "lora").mkdir()
-    wardrobe.choose(visit, Garment(tmp_path / "lora", 0.5))
-    wardrobe.dress(visit)
-    wardrobe.dress(visit)
+    adapters.choose(visit, AdapterChoice(tmp_path / "lora", 0.5))
+    adapters.apply(visit)
+    adapters.apply(visit)
     shelf.swap("generator", "other")
-    wardrobe.dress(visit)
+    adapters.apply(visit)
     assert worn == [("bundled", 0.5), ("other", 0.5)]
 
 

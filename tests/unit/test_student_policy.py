@@ -11,13 +11,12 @@ from tiny_finetune import DifferentiableColour, settings, tiny_generator
 
 from emofeedback.errors import UserError
 from emofeedback.finetuning.adapter_export import export_adapter
-from emofeedback.finetuning.collectors import collector
 from emofeedback.finetuning.experience import Experience, renoise
 from emofeedback.finetuning.job_settings import FinetuneSettings, Targets, Tasks
-from emofeedback.finetuning.objectives.direct import Through, group_spread
+from emofeedback.finetuning.objectives.collector import collector_for
+from emofeedback.finetuning.objectives.direct import DirectGradient, group_spread
 from emofeedback.finetuning.policy.rollout import Rollout, Sampling
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
-from emofeedback.finetuning.rewards import DifferentiableAffect
 from emofeedback.finetuning.trainer import FinetuneResult
 from emofeedback.flow.pixels import to_images
 
@@ -129,8 +128,8 @@ def test_direct_sends_the_gradient_through_all_steps_of_a_student(policy: SceneP
     """The gradient of the loss is that of the whole picture: a finite difference along it agrees."""
     disturb(policy)
     job = settings(objective="direct", steps=K, variety=0.0, beta=0.0)
-    found = collector(policy, job, DifferentiableAffect(DifferentiableColour()))
-    assert isinstance(found, Through)
+    found = collector_for(policy, job, DifferentiableColour())
+    assert isinstance(found, DirectGradient)
     sampling, conditions = found.sampling(0), policy.conditions(PREVIEWS)
     assert (sampling.first, sampling.last) == (0, K)
     rollout = policy.rollout(conditions, SEEDS, sampling)
@@ -181,7 +180,7 @@ def test_pictures_of_a_group_that_grow_alike_or_away_from_the_base_cost_somethin
             0,
             ("", ""),
         )
-        return collector(policy, job, DifferentiableAffect(DifferentiableColour())).losses(experience, ROWS, 0)
+        return collector_for(policy, job, DifferentiableColour()).losses(experience, ROWS, 0)
 
     free = loss(beta=0.0, variety=0.0)
     assert torch.allclose(loss(beta=1.0, variety=1.0), free, atol=1e-5)  # still the base

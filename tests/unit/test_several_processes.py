@@ -11,24 +11,24 @@ import pytest
 from PIL import Image
 
 from emofeedback.errors import UserError
-from emofeedback.machine.processes import Team
+from emofeedback.machine.processes import Processes
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = """
 import json, sys
 from emofeedback.errors import UserError
-from emofeedback.machine.processes import Team
+from emofeedback.machine.processes import Processes
 
-team = Team.join(cpu=True)
+processes = Processes.join(cpu=True)
 items = list(range(int(sys.argv[1])))
-mine = team.part(items)
-failure = UserError("Part two is broken.") if len(sys.argv) > 2 and team.rank == 1 else None
+mine = processes.part(items)
+failure = UserError("Part two is broken.") if len(sys.argv) > 2 and processes.rank == 1 else None
 try:
-    found = team.gather([(team.rank, item) for item in mine], failure)
+    found = processes.gather([(processes.rank, item) for item in mine], failure)
 except UserError as error:
     found = str(error)
 print(json.dumps(found), flush=True)
-team.leave()
+processes.leave()
 print("main speaks", flush=True)
 """
 
@@ -57,13 +57,13 @@ def both(command: list[str], **more: str) -> list[subprocess.CompletedProcess[st
 
 
 def test_alone_everything_is_the_identity() -> None:
-    team = Team.join({})
-    assert team == Team.join({"WORLD_SIZE": "1"}) == Team() and team.main
-    assert team.part([1, 2, 3]) == team.gather([1, 2, 3]) == [1, 2, 3]
-    assert team.own_device("auto") == "auto"
-    team.leave()
+    processes = Processes.join({})
+    assert processes == Processes.join({"WORLD_SIZE": "1"}) == Processes() and processes.main
+    assert processes.part([1, 2, 3]) == processes.gather([1, 2, 3]) == [1, 2, 3]
+    assert processes.own_device("auto") == "auto"
+    processes.leave()
     with pytest.raises(UserError, match="broken"):
-        team.gather([], UserError("It is broken."))
+        processes.gather([], UserError("It is broken."))
 
 
 @pytest.mark.parametrize("count", [1, 5])
