@@ -42,7 +42,8 @@ class VisitorAdapters:
         self._hosts: tuple[Path, float] | None = None  # the adapter that the generator came with
         self._hosts_name = ""
         # a copy of what is applied: the visitor who made it may leave, and their files with them
-        self._folder = tempfile.TemporaryDirectory(prefix="emofeedback-adapter-", ignore_cleanup_errors=True)
+        self._copies = tempfile.TemporaryDirectory(prefix="emofeedback-adapter-", ignore_cleanup_errors=True)
+        self._copy = Path(self._copies.name) / "0" / TUNED
 
     def choose(self, visit: Visit, choice: AdapterChoice | None) -> None:
         """Remember what a visitor wants to draw with; None = the generator as the host gave it."""
@@ -73,20 +74,20 @@ class VisitorAdapters:
             self._put(generator, wanted)
 
     def _put(self, generator: Adaptable, wanted: AdapterChoice) -> None:
-        folder = Path(self._folder.name) / TUNED
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(wanted.folder, folder)
+        copy = Path(self._copies.name) / ("0" if self._copy.parent.name == "1" else "1") / TUNED
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(wanted.folder, copy)
         try:
-            generator.load_adapter(folder, wanted.strength)
+            generator.load_adapter(copy, wanted.strength)
         except UserError:
-            self._put_back(generator)  # a failed load leaves the generator bare
+            self._put_back(generator)  # what was on it before may be off, or not
             raise
-        self._applied = wanted
+        self._applied, self._copy = wanted, copy
 
     def _put_back(self, generator: Adaptable) -> None:
         """The generator as the host gave it."""
         if self._hosts is not None:
             generator.load_adapter(*self._hosts)
         elif self._applied is not None:
-            generator.load_adapter(Path(self._folder.name) / TUNED, 0.0)
+            generator.load_adapter(self._copy, 0.0)
         generator.name, self._applied = self._hosts_name, None

@@ -1,5 +1,6 @@
 """The Fine-tune tab through its listeners, with a tiny real generator and trainer."""
 
+import json
 import sys
 import time
 import zipfile
@@ -34,7 +35,7 @@ from emofeedback.protocols import Judge
 from emofeedback.records import Picture, Reading
 from emofeedback.settings import Settings
 from emofeedback.ui import app as studio
-from emofeedback.ui.finetune.finetune_view import chart, pairs
+from emofeedback.ui.finetune.finetune_view import chart, left_words, no_gain, pairs, record_label
 
 ORDER: dict[str, Any] = {
     "source": "own",
@@ -245,6 +246,35 @@ def test_a_dry_run_says_time_and_memory(client: Client) -> None:
 def test_bad_settings_get_one_sentence(client: Client, changed: dict[str, Any], says: str) -> None:
     with pytest.raises(AppError, match=says):
         client.predict(*values(**changed), api_name="/finetune")
+
+
+def test_an_adapter_without_a_gain_is_not_offered_without_a_word(client: Client, tmp_path: Path) -> None:
+    """One that changes nothing was put on at strength 1, and nothing was said of it."""
+    mine = visitor(client, tmp_path, "e")
+    before = set(KEPT[0].glob("jobs/*/*"))
+    mine.predict(*values(updates=1), api_name="/finetune")
+    (folder,) = set(KEPT[0].glob("jobs/*/*")) - before
+    assert "changes nothing" not in mine.predict(1, None, api_name="/finetune_use")
+    known = json.loads((folder / "job.json").read_text())
+    known["result"] |= {"best_update": 0, "best": known["result"]["base"]}
+    (folder / "job.json").write_text(json.dumps(known))
+    assert "No audited update beat the start" in shown(mine.predict(folder.name, api_name="/finetune_job")[0])
+    assert "so this adapter changes nothing" in mine.predict(1, folder.name, api_name="/finetune_use")
+    mine.predict(0, folder.name, api_name="/finetune_use")
+    record = read_record(folder)
+    assert record is not None and record_label(record).endswith(": no gain")
+
+
+def test_how_long_a_job_still_takes_is_said_from_what_was_measured() -> None:
+    audit = {"kind": "audit", "update": 0, "elapsed": 20.0}
+    entries = [audit, *({"kind": "update", "update": k + 1, "elapsed": 20.0 + 10 * (k + 1)} for k in range(2))]
+    assert left_words(FinetuneOrder(minutes=None, updates=10), entries[:1]) == ""
+    assert left_words(FinetuneOrder(minutes=None, updates=10), entries) == "; about 3 minutes left"
+    assert left_words(FinetuneOrder(minutes=5.0), entries) == "; about 4 minutes left"
+    assert left_words(FinetuneOrder(minutes=None, updates=2), entries) == ""
+    result = {"updates": 6, "best_update": 6, "base": {"error": 0.5}, "best": {"error": 0.5}}
+    assert "no nearer" in no_gain(result) and no_gain(result | {"best": {"error": 0.4}}) == no_gain(None) == ""
+    assert "the one it began with" in no_gain(result | {"best_update": 0}, started=True)
 
 
 def test_without_a_job_there_is_nothing_to_use(client: Client, tmp_path: Path) -> None:

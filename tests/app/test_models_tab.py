@@ -106,6 +106,44 @@ def test_an_adapter_is_put_on_the_new_generator_too(tmp_path: Path) -> None:
     assert worn == [("bundled", 0.5), ("other", 0.5)]
 
 
+def test_the_hosts_adapter_is_put_back_after_a_visitors(tmp_path: Path) -> None:
+    """Taking a visitor's adapter off took EMOFEEDBACK_ADAPTER off with it, for everybody."""
+
+    class Adaptable(FakeGenerator):
+        loaded_adapter: tuple[Path, float] | None = None
+
+        def load_adapter(self, path: Path, scale: float = 1.0) -> None:
+            self.loaded_adapter = None
+            if not path.is_dir():
+                raise UserError("There is no adapter.")
+            self.loaded_adapter, self.name = (path, scale), f"fake+{path.name}"
+
+    host, mine = tmp_path / "host", tmp_path / "mine"
+    host.mkdir()
+    mine.mkdir()
+    generator = Adaptable()
+    generator.load_adapter(host, 0.8)
+    models = Models(lambda: (generator, FakeJudge()))
+    models.start()
+    visits, adapters = Visits(tmp_path), VisitorAdapters(models)
+    one, other = visits.of(None), visits.of(None)
+    adapters.apply(one)
+    adapters.choose(one, AdapterChoice(mine, 0.5))
+    adapters.apply(one)
+    assert generator.loaded_adapter is not None and generator.loaded_adapter[1] == 0.5
+    assert generator.name == "fake+tuned"
+    adapters.apply(other)
+    assert generator.loaded_adapter == (host, 0.8) and generator.name == "fake+host"
+    adapters.apply(one)
+    adapters.choose(one, None)
+    adapters.apply(one)
+    assert generator.loaded_adapter == (host, 0.8) and generator.name == "fake+host"
+    adapters.choose(other, AdapterChoice(tmp_path / "gone", 1.0))
+    with pytest.raises(OSError):
+        adapters.apply(other)
+    assert generator.loaded_adapter == (host, 0.8)
+
+
 def named(generator: FakeGenerator, name: str) -> FakeGenerator:
     generator.name = name
     return generator

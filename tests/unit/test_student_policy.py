@@ -11,10 +11,12 @@ from tiny_finetune import DifferentiableColour, settings, tiny_generator
 
 from emofeedback.errors import UserError
 from emofeedback.finetuning.adapter_export import export_adapter
+from emofeedback.finetuning.advantages import group_advantages
 from emofeedback.finetuning.experience import Experience, renoise
 from emofeedback.finetuning.job_settings import FinetuneSettings, Targets, Tasks
 from emofeedback.finetuning.objectives.collector import collector_for
 from emofeedback.finetuning.objectives.direct import DirectGradient, group_spread
+from emofeedback.finetuning.objectives.matching import VelocityMatching
 from emofeedback.finetuning.policy.rollout import Rollout, Sampling
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
 from emofeedback.finetuning.trainer import FinetuneResult
@@ -108,6 +110,30 @@ def test_it_draws_at_its_own_levels_alone_and_matching_asks_it_there(policy: Sce
     levels = policy.levels(K)[:-1]
     times = torch.stack([renoise(flat, torch.arange(6), turn, K, levels)[1] for turn in range(K)])
     assert all(sorted(column.tolist(), reverse=True) == levels for column in times.T)  # each level once a picture
+
+
+@pytest.mark.parametrize("objective", ["awm", "nft"])
+def test_what_is_learned_from_has_advantages_that_sum_to_zero(policy: ScenePolicy, objective: str) -> None:
+    """Half of each group was dropped after centring: the rest summed to .55 on average, a pull that no reward asked."""
+    source = torch.Generator().manual_seed(1)
+    rewards = torch.randn(64, 8, generator=source).exp()  # not symmetric, as squared distances are not
+    scores = group_advantages({"affect": rewards}, {"affect": 1.0})
+    experience = Experience(
+        Sampling(K),
+        Rollout(torch.zeros(512, 4, 4, 4)),
+        policy.conditions([PREVIEWS[0]] * 512),
+        torch.zeros(512, 2),
+        scores.values,
+        scores.usable,
+        0,
+    )
+    found = collector_for(policy, settings(objective=objective, steps=K, group=8))
+    assert isinstance(found, VelocityMatching)
+    rows, advantages = found.items(experience), found.advantages(experience)
+    assert len(rows) == 256 and rows.tolist() == advantages.flatten().nonzero().flatten().tolist()
+    assert float(advantages.sum(1).abs().max()) < 1e-5
+    chosen = torch.zeros(512, dtype=torch.bool).index_fill(0, rows, True).view(64, 8)
+    assert float(torch.where(chosen, scores.values, 0.0).sum(1).abs().mean()) > 0.1  # as it was
 
 
 def test_settings_say_who_draws() -> None:
