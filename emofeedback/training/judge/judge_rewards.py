@@ -125,7 +125,7 @@ def explanation_reward(scene: Scene, target: Affect, critique: Critique) -> floa
 
 
 def label_reward(said: float | None, true: float) -> float:
-    """On one axis: half for a reading within the threshold, half graded by distance; in [0, 1], 0 where there is none."""
+    """Of one axis, in [0, 1]: half for a reading within the threshold, half graded by distance; 0 without a reading."""
     if said is None:
         return 0.0
     away = abs(said - true)
