@@ -10,6 +10,8 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from emofeedback import __version__
+from emofeedback.finetuning.objectives.table import NAMES, OBJECTIVES
+from emofeedback.finetuning.order import REGIONS
 
 # one module per command, imported when it runs
 MODULES = {
@@ -216,11 +218,12 @@ def _train(command: argparse.ArgumentParser) -> None:
 
 
 def _finetune(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--objective", choices=("direct", "awm", "nft", "grpo", "dpo"), help="default: by the judge")
+    titles = ", ".join(f"{one.name}: {one.title}" for one in OBJECTIVES.values())
+    command.add_argument("--objective", choices=NAMES, help=f"default: by the judge; {titles}")
     command.add_argument("--prompts", type=Path, metavar="FILE", help="one a line; default: place-subject prompts")
     command.add_argument("--held-out", type=Path, metavar="FILE", help="prompts of the audit")
     command.add_argument("--target", metavar="V,A", help="one point, such as --target=-0.7,0.6")
-    command.add_argument("--region", choices=("corners", "calm-tense", "emotions", "plane"), help="default corners")
+    command.add_argument("--region", choices=tuple(REGIONS), help="default corners")
     command.add_argument("--minutes", type=number(0.01, 100_000), metavar="M", help="budget (default 5)")
     command.add_argument("--updates", type=whole(1, 1_000_000), metavar="N", help="budget, in place of minutes")
     command.add_argument("--resume", action="store_true", help="go on with the job in --out")
