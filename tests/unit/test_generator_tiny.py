@@ -21,7 +21,12 @@ from emofeedback.scenes.grammar import Scene
 from emofeedback.training.common.optim import Schedule
 from emofeedback.training.common.scene_data import SceneCache, render_cache
 from emofeedback.training.common.training_loop import TrainingRun
-from emofeedback.training.generator.autoencoder import AutoencoderRecipe, build_autoencoder, train_autoencoder
+from emofeedback.training.generator.autoencoder import (
+    AutoencoderRecipe,
+    build_autoencoder,
+    reconstruction_loss,
+    train_autoencoder,
+)
 from emofeedback.training.generator.generator_recipe import GeneratorRecipe, train_generator
 from emofeedback.training.generator.networks import (
     GeneratorShape,
@@ -243,3 +248,27 @@ def test_rate_rises_holds_and_falls() -> None:
 def test_log_has_one_json_object_per_line(trained: Path) -> None:
     lines = (trained / "training" / "log.jsonl").read_text().splitlines()
     assert {"step", "loss", "samples_per_second", "elapsed"} <= set(json.loads(lines[-1]))
+
+
+def test_the_autoencoder_tells_what_it_loses_on_held_out_pictures(cache: SceneCache, vae_dir: Path) -> None:
+    rows = [json.loads(line) for line in (vae_dir / "training" / "log.jsonl").read_text().splitlines()]
+    facts = json.loads((vae_dir / "training" / "facts.json").read_text())
+    assert rows[-1]["psnr_db"] == pytest.approx(facts["psnr_db"]) and facts["held out"] == len(cache)
+    assert (vae_dir / "training" / "samples-final.png").is_file()
+
+
+def test_errors_inside_the_boxes_cost_more() -> None:
+    pictures, weights = torch.zeros(1, 3, 8, 8), torch.ones(1, 1, 8, 8)
+    weights[..., 2:6, 2:6] = 2.0
+    inside, outside = pictures.clone(), pictures.clone()
+    inside[..., 3:5, 3:5], outside[..., :2, :2] = 0.5, 0.5
+    plain = AutoencoderRecipe(gradient=0.0, coarse=0.0)
+    costs = [float(reconstruction_loss(made, pictures, plain, weights)) for made in (inside, outside)]
+    assert costs[0] == pytest.approx(2 * costs[1])
+    assert float(reconstruction_loss(inside, pictures, plain)) == pytest.approx(0.5 * 4 / 64)
+    squared = AutoencoderRecipe(gradient=0.0, coarse=0.0, squared=4.0)
+    assert float(reconstruction_loss(inside, pictures, squared)) == pytest.approx((0.5 + 4 * 0.25) * 4 / 64)
+    for made in (inside, outside):
+        assert float(reconstruction_loss(made, pictures, weights=torch.ones(1, 1, 8, 8))) == pytest.approx(
+            float(reconstruction_loss(made, pictures))
+        )

@@ -23,7 +23,7 @@ from emofeedback.scenes.grammar import Scene, sample_scene
 from emofeedback.training.common.scene_data import SceneCache, render_cache, scene_at
 from emofeedback.training.common.training_loop import TrainingRun
 from emofeedback.training.judge.advice_lessons import example_for, prepare_examples
-from emofeedback.training.judge.judge_recipe import JudgeRecipe, build_judge, train_judge
+from emofeedback.training.judge.judge_recipe import JudgeData, JudgeRecipe, build_judge, train_judge
 
 TINY = {"vision_width": 64, "vision_layers": 1, "width": 64, "layers": 1, "feed_forward": 64}
 SIZE = 32
@@ -152,6 +152,20 @@ def test_lessons_are_kept_and_made_again_alike(tmp_path: Path) -> None:
     assert prepare_examples(tmp_path / "lessons.jsonl", scenes, 5, 0, workers=1) == made
     assert made[0].index == made[3].index and made[0] != made[3]
     assert all(parse_critique(e.reply) is not None for e in made)
+
+
+def test_a_melted_subject_is_not_to_be_named(judge: SceneJudge, cache: SceneCache) -> None:
+    boxed, tokens, examples = SceneCache(cache.folder), judge.tokens, [example_for(0, 0, cache.scenes[0], 0)]
+    boxed.boxes = [[("subject", (0.0, 0.0, 100.0, 100.0))] for _ in cache.scenes]
+    none = tokens.tokenizer.get_vocab()["<=none>"]
+    column = list(ASPECTS).index("subject")
+    shares = []
+    for scenes in (boxed, cache):
+        data = JudgeData(scenes, examples, tokens, cache.pictures[:0], 0)
+        _, ratings, answers = data.readings(0, 300, torch.Generator().manual_seed(0))
+        assert ratings.shape == (300, 2) and answers.shape == (300, len(ASPECTS))
+        shares.append(float((answers[:, column] == none).float().mean()))
+    assert 0.03 < shares[0] - shares[1] < 0.2
 
 
 def test_training_writes_a_checkpoint_that_reads_as_trained(cache: SceneCache, tmp_path: Path) -> None:

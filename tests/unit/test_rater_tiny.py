@@ -14,6 +14,7 @@ from emofeedback.scenes.grammar import Scene
 from emofeedback.training.common.scene_data import SceneCache, render_cache, scene_at
 from emofeedback.training.common.training_loop import TrainingRun
 from emofeedback.training.rater.rater_recipe import (
+    RaterData,
     RaterRecipe,
     break_pictures,
     build_rater,
@@ -75,6 +76,28 @@ def test_broken_pictures_teach_realism_only() -> None:
     assert logits.grad[:2, :-1].abs().sum() > 0
     assert logits.grad[2:, :-1].abs().sum() == 0
     assert (logits.grad[2:, -1] > 0).all()
+
+
+def boxed(cache: SceneCache) -> SceneCache:
+    """The same scenes, each with a box around the middle."""
+    with_boxes = SceneCache(cache.folder)
+    with_boxes.boxes = [[("subject", (20.0, 20.0, 80.0, 80.0))] for _ in cache.scenes]
+    return with_boxes
+
+
+def test_melted_subjects_teach_that_none_is_shown(cache: SceneCache) -> None:
+    batch = RaterData(boxed(cache), cache.pictures[:0], cache.pictures[:0], 0).batch(1, 4, 16)
+    assert 0 < int(batch.melted.sum()) < 16 and not batch.melted[:4].any()
+    assert not batch.targets[batch.melted][:, SPANS["subject"]].any() and not batch.targets[4:, -1].any()
+    assert not RaterData(cache, cache.pictures[:0], cache.pictures[:0], 0).batch(1, 4, 16).melted.any()
+    logits = torch.zeros_like(batch.targets, requires_grad=True)
+    rater_loss(logits, batch.targets, batch.melted).backward()
+    assert logits.grad is not None
+    assert (logits.grad[batch.melted][:, SPANS["subject"]] > 0).all()
+    assert logits.grad[batch.melted][:, SPANS["place"]].abs().sum() == 0
+    broken = ~batch.melted
+    broken[:4] = False
+    assert logits.grad[broken][:, :-1].abs().sum() == 0
 
 
 def test_every_way_of_breaking_changes_the_picture() -> None:

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from emofeedback.flow.pixels import from_bytes
 from emofeedback.scenes.grammar import Scene
-from emofeedback.training.common.box_weights import SIDE, Box
+from emofeedback.training.common.box_weights import SIDE
+from emofeedback.training.common.scene_data import Box
 
 logger = logging.getLogger(__name__)
 

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-Box = tuple[float, float, float, float]
-"""Left, top, right, bottom; in units of the renderer's square, 0..100."""
-NamedBox = tuple[str, Box]
-SIDE = 100.0
+from emofeedback.training.common.scene_data import Box
+
+SIDE = 100.0  # of the square that boxes are measured on
 
 
 def coverage(boxes: Sequence[Sequence[Box]], side: int) -> Tensor:

@@ -1,7 +1,8 @@
-"""Rendered scenes on disk: one array of pictures, one line of JSON per scene, latents and subjects' boxes beside them.
+"""Rendered scenes on disk: one array of pictures, one line of JSON per scene, subjects' boxes beside them.
 
 Scene i of (seed, split) is a pure function of (seed, split, i), so workers and reruns agree, and a longer cache begins
-with a shorter one. Captions and affect are not stored: they are made from the scene when a batch is drawn.
+with a shorter one. Captions and affect are not stored: they are made from the scene when a batch is drawn. Nothing here
+imports torch: the processes that render start in a second.
 """
 
 import json
@@ -17,25 +18,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from PIL import Image
 
 from emofeedback.errors import UserError
-from emofeedback.files.checksums import sha256
-from emofeedback.flow.pixels import from_bytes
 from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.grammar import Scene, Split
 from emofeedback.scenes.sampling import sample_training_scene
-from emofeedback.training.common.box_weights import Box, NamedBox
 
 logger = logging.getLogger(__name__)
-PICTURES, SCENES, META, LATENTS, BOXES = "pictures.npy", "scenes.jsonl", "cache.json", "latents.npy", "boxes.jsonl"
+PICTURES, SCENES, META, BOXES = "pictures.npy", "scenes.jsonl", "cache.json", "boxes.jsonl"
 DONE = "done"  # folder of a cache that is not finished: one empty file for each chunk that is drawn
 CHUNK = 64
 COMPARED = 4  # scenes that are drawn again to see whether a cache is of this edition of the scene world
 
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom; in units of the renderer's square, 0..100."""
+NamedBox = tuple[str, Box]
 Draw = Callable[[Scene, int], Image.Image]
 FindBoxes = Callable[[Scene], Sequence[NamedBox]]
 
@@ -232,27 +231,3 @@ def batch_indices(seed: int, step: int, batch: int, count: int) -> NDArray[np.in
         here = positions // count == epoch
         out[here] = order[positions[here] % count]
     return out
-
-
-@torch.inference_mode()
-def cache_latents(cache: SceneCache, vae_dir: Path, batch: int = 64) -> NDArray[np.float16]:
-    """Latent means float16 [N, C, h, w] of all pictures, unscaled; made again if the autoencoder changed."""
-    path, note = cache.folder / LATENTS, cache.folder / "latents.json"
-    source = {"autoencoder": sha256(vae_dir / "diffusion_pytorch_model.safetensors")}
-    if path.is_file() and note.is_file() and json.loads(note.read_text(encoding="utf-8")) == source:
-        return np.load(path)
-    vae = AutoencoderKL.from_pretrained(vae_dir, use_safetensors=True).eval().to(memory_format=torch.channels_last)
-    means = []
-    for first in range(0, len(cache), batch):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            encoded = vae.encode(from_bytes(cache.pictures[first : first + batch]))
-        means.append(encoded.latent_dist.mean.float().contiguous().numpy().astype(np.float16))
-        if first % (batch * 50) == 0:
-            logger.info("Encoded %d of %d scenes.", first, len(cache))
-    latents = np.concatenate(means)
-    note.unlink(missing_ok=True)
-    temporary = cache.folder / ".latents.npy"
-    np.save(temporary, latents)
-    os.replace(temporary, path)
-    note.write_text(json.dumps(source), encoding="utf-8")
-    return latents

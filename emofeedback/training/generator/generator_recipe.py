@@ -26,8 +26,9 @@ from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import describe, random_aspects, vocabulary
 from emofeedback.scenes.grammar import Scene
 from emofeedback.training.common.box_weights import weight_map, weighted_mean
+from emofeedback.training.common.latents import cache_latents
 from emofeedback.training.common.optim import Learner, Muon, Schedule, split_parameters
-from emofeedback.training.common.scene_data import SceneCache, batch_indices, cache_latents
+from emofeedback.training.common.scene_data import SceneCache, batch_indices
 from emofeedback.training.common.training_loop import TrainingRun, step_generator, train
 from emofeedback.training.generator.alignment import SPAN as ALIGNED_SPAN
 from emofeedback.training.generator.alignment import Alignment

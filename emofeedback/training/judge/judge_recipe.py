@@ -40,9 +40,8 @@ from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import vocabulary
 from emofeedback.scenes.grammar import Scene
 from emofeedback.training.common.augmentation import augment, melt, round_trips, without_subject
-from emofeedback.training.common.box_weights import Box
 from emofeedback.training.common.optim import Learner, Muon, Schedule
-from emofeedback.training.common.scene_data import SceneCache, batch_indices, render_cache
+from emofeedback.training.common.scene_data import Box, SceneCache, batch_indices, render_cache
 from emofeedback.training.common.training_loop import TrainingRun, step_generator, train
 from emofeedback.training.judge.advice_lessons import Example, prepare_examples
 from emofeedback.training.judge.judge_export import export_judge, measure_judge

@@ -19,7 +19,8 @@ from emofeedback.generators.visual.visual_adapter import CONFIG as ADAPTER_CONFI
 from emofeedback.generators.visual.visual_adapter import WEIGHTS as ADAPTER_WEIGHTS
 from emofeedback.generators.visual.visual_prompts import FACTS, VisualPrompts
 from emofeedback.training.common.curves import write_curve
-from emofeedback.training.common.scene_data import SceneCache, cache_latents
+from emofeedback.training.common.latents import cache_latents
+from emofeedback.training.common.scene_data import SceneCache
 from emofeedback.training.common.training_loop import LOG, TrainingRun, train
 from emofeedback.training.visual_prompts.bank_sources import ScenePictures, rated_folder, rated_scenes
 from emofeedback.training.visual_prompts.build_bank import BankPlan, build_bank
