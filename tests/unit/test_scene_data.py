@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from PIL import Image
 
 from emofeedback.errors import UserError
 from emofeedback.scenes.affect_model import scene_affect
+from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.grammar import Scene
 from emofeedback.training.common import scene_data
 from emofeedback.training.common.augmentation import augment, melt, without_subject
@@ -82,8 +85,14 @@ def test_a_longer_cache_keeps_what_a_shorter_one_drew(tmp_path: Path) -> None:
 
 
 def test_several_processes_draw_what_one_does(tmp_path: Path) -> None:
-    one = cache_of(tmp_path / "one")
-    assert np.array_equal(one.pictures, cache_of(tmp_path / "two", workers=2).pictures)
+    one, two = (cache_of(tmp_path / str(workers), workers=workers, draw=render) for workers in (1, 2))
+    assert np.array_equal(one.pictures, two.pictures)
+
+
+def test_the_processes_that_render_need_no_torch() -> None:
+    """Each of them imported torch and diffusers first, which took longer than some hundred pictures."""
+    code = "import sys; import emofeedback.training.common.scene_data; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
 def test_other_scenes_are_neither_overwritten_nor_taken_for_these(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ class UpscalerRecipe:
     width: int = 64
     blocks: int = 6
     muon_lr: float = 1e-2
-    adam_lr: float = 1e-3
+    adam_lr: float = 2e-3
     critic_lr: float = 1e-3
     schedule: Schedule = field(default_factory=Schedule)
     average_decay: float = 0.998
