@@ -96,7 +96,7 @@ def test_every_word_is_one_token_and_unknown_words_stay_readable() -> None:
     assert tokenizer.decode(ids, skip_special_tokens=True).replace(" ", "") == "alighthousebytheseaside,zq"
 
 
-def test_token_ids_are_the_same_in_every_sitting() -> None:
+def test_token_ids_are_the_same_after_a_resume() -> None:
     # the tokenizers library breaks ties between merges at random, which scrambled the ids of a resumed training
     words = sorted(vocabulary())
     vocabularies = [build_tokenizer(order, 12).get_vocab() for order in (words, words[::-1])]

@@ -22,6 +22,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from emofeedback.errors import UserError
 from emofeedback.files.checksums import write_checksums
 from emofeedback.flow.pixels import from_bytes, sheet
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
@@ -300,13 +301,18 @@ def train_upscaler(
         generator_dir: whose autoencoder and re-draws the small pictures come from; None: clean renders only.
 
     Raises:
-        Cancelled, UserError: as `training_loop.train`.
+        Cancelled, UserError: as `training_loop.train`; UserError: the generator is damaged or draws at another size.
     """
     run.prepare()
     work, recipe, spoilt = out / "training", recipe or UpscalerRecipe(), []
     if generator_dir is not None:
-        trips = round_trips(small.pictures, generator_dir / "vae", work / "round_trips.npy", ROUND_TRIP_NOISE, run.seed)
         generator = SceneDiffusionGenerator.from_pretrained(generator_dir, dtype=torch.float32)
+        side = int(generator.pipeline.vae.config.sample_size)
+        if side != small.size:
+            raise UserError(
+                f"The generator in {generator_dir} draws at {side} px, not {small.size}; give --size {side}."
+            )
+        trips = round_trips(small.pictures, generator_dir / "vae", work / "round_trips.npy", ROUND_TRIP_NOISE, run.seed)
         spoilt = [trips, redraws(small, REDRAWN, generator, work / "redraws.npy", run.seed)]
     run.prepare()  # what was made before must not change the first weights
     training = UpscalerTraining(UpscalerData(small, large, spoilt, recipe, run.seed), recipe)
