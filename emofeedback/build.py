@@ -214,9 +214,10 @@ def build_finetune_job(settings: Settings, order: "FinetuneOrder", judge: Judge,
         UserError: the order contradicts itself, or a model that the job needs is not there.
     """
     from emofeedback.finetuning.build_finetuner import build_finetuner  # training is not needed to draw and to read
-    from emofeedback.finetuning.job import FinetuneJob, job_settings, job_tasks
+    from emofeedback.finetuning.job import FinetuneJob, settings_for
+    from emofeedback.finetuning.job_settings import tasks_of
 
-    job, tasks = job_settings(order, judge), job_tasks(order)
+    job, tasks = settings_for(order, judge), tasks_of(order)
     if settings.adapter is not None:
         raise UserError("Fine-tuning starts from the generator itself; start the app again without an adapter.")
     if settings.rater == "bundled" and not (folder := checkpoint_folder(settings, "scene-rater")).is_dir():

@@ -10,6 +10,8 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from emofeedback import __version__
+from emofeedback.finetuning.objectives.table import NAMES, OBJECTIVES
+from emofeedback.finetuning.order import REGIONS
 
 # one module per command, imported when it runs
 MODULES = {
@@ -182,8 +184,16 @@ def _render(command: argparse.ArgumentParser) -> None:
 
 
 def _train(command: argparse.ArgumentParser) -> None:
-    command.add_argument("part", choices=("generator", "few-step", "autoencoder", "judge", "rater", "bank", "adapter"))
-    command.add_argument("--minutes", type=number(0.01, 10_000), default=60.0, metavar="M")
+    parts = ("generator", "few-step", "autoencoder", "upscaler", "judge", "rater", "bank", "adapter")
+    command.add_argument("part", choices=parts)
+    command.add_argument("--minutes", type=number(0.01, 10_000), default=60.0, metavar="M", help="over all resumes")
+    command.add_argument(
+        "--save-every",
+        type=number(1, 100_000),
+        default=120.0,
+        metavar="SECONDS",
+        help="what a kill loses (default 120)",
+    )
     command.add_argument("--work", type=Path, default=Path("training"), metavar="DIR", help="data, state, logs, sheets")
     command.add_argument("--scenes", type=whole(64, 10_000_000), default=40_000, metavar="N", help="rendered for it")
     command.add_argument("--size", type=whole(64, 1024), default=128, metavar="PIXELS")
@@ -203,7 +213,8 @@ def _train(command: argparse.ArgumentParser) -> None:
     judge.add_argument("--images", type=Path, metavar="DIR", help="judge: the rated pictures; --scale is the ratings'")
     judge.add_argument("--pairs", type=Path, metavar="FILE", help="adapter: neutral and emotional prompts, JSON lines")
     few = command.add_argument_group("few-step", "distil a generator into a LoRA that draws in four forward passes")
-    few.add_argument("--teacher", type=Path, metavar="DIR", help="the generator's folder (default: the bundled one)")
+    few.add_argument("--teacher", type=Path, metavar="DIR", help="a generator's folder (default: the bundled one)")
+    few.add_argument("--critic", action="store_true", help="a critic of latents sharpens what regression averages")
     few.add_argument("--trajectories", type=whole(64, 10_000_000), default=10_000, metavar="N", help="to learn from")
     few.add_argument(
         "--install",
@@ -216,11 +227,12 @@ def _train(command: argparse.ArgumentParser) -> None:
 
 
 def _finetune(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--objective", choices=("direct", "awm", "nft", "grpo", "dpo"), help="default: by the judge")
+    titles = ", ".join(f"{one.name}: {one.title}" for one in OBJECTIVES.values())
+    command.add_argument("--objective", choices=NAMES, help=f"default: by the judge; {titles}")
     command.add_argument("--prompts", type=Path, metavar="FILE", help="one a line; default: place-subject prompts")
     command.add_argument("--held-out", type=Path, metavar="FILE", help="prompts of the audit")
     command.add_argument("--target", metavar="V,A", help="one point, such as --target=-0.7,0.6")
-    command.add_argument("--region", choices=("corners", "calm-tense", "emotions", "plane"), help="default corners")
+    command.add_argument("--region", choices=tuple(REGIONS), help="default corners")
     command.add_argument("--minutes", type=number(0.01, 100_000), metavar="M", help="budget (default 5)")
     command.add_argument("--updates", type=whole(1, 1_000_000), metavar="N", help="budget, in place of minutes")
     command.add_argument("--resume", action="store_true", help="go on with the job in --out")

@@ -55,9 +55,8 @@ def _finetune(arguments: argparse.Namespace, settings: Settings, console: Consol
     from emofeedback.build import build_generator, build_judge, build_rater
     from emofeedback.finetuning.benchmark_finetuning import measure_learning
     from emofeedback.finetuning.build_finetuner import build_finetuner
-    from emofeedback.finetuning.job import job_tasks
-    from emofeedback.finetuning.job_settings import FinetuneSettings, read_list
-    from emofeedback.finetuning.objectives.losses import OBJECTIVES, objective
+    from emofeedback.finetuning.job_settings import FinetuneSettings, read_list, tasks_of
+    from emofeedback.finetuning.objectives.table import NAMES, objective
     from emofeedback.finetuning.order import FinetuneOrder
     from emofeedback.finetuning.reward_judge import objective_for, suits
 
@@ -67,7 +66,7 @@ def _finetune(arguments: argparse.Namespace, settings: Settings, console: Consol
     judge = build_judge(settings)
     with usage():
         objectives = [objective_for(judge, name) for name in read_list(arguments.objectives or "")]
-        objectives = objectives or [name for name in OBJECTIVES if suits(judge, name)]
+        objectives = objectives or [name for name in NAMES if suits(judge, name)]
         minutes = None if arguments.updates else arguments.minutes or MINUTES
         jobs = [
             FinetuneSettings(objective=name, minutes=minutes, updates=arguments.updates, seed=settings.seed)
@@ -83,7 +82,7 @@ def _finetune(arguments: argparse.Namespace, settings: Settings, console: Consol
             console.progress(f"measuring {objective}: update {done}")
 
         with TemporaryDirectory() as folder:
-            tasks = job_tasks(FinetuneOrder(seed=settings.seed))
+            tasks = tasks_of(FinetuneOrder(seed=settings.seed))
             measures += measure_learning(build_finetuner(generator, judge, rater, job, tasks, Path(folder)), show)
     budget = f"--updates {arguments.updates}" if arguments.updates else f"--minutes {minutes:g}"
     command = f"emofeedback benchmark finetune --objectives {','.join(objectives)} {budget} --seed {settings.seed}"

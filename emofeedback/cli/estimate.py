@@ -10,7 +10,7 @@ from emofeedback.cli.console import Console, Outcome, settings_from, signed
 from emofeedback.errors import UserError
 from emofeedback.files.open_picture import open_picture
 from emofeedback.files.run_json import reading_json
-from emofeedback.machine.processes import Team
+from emofeedback.machine.processes import Processes
 from emofeedback.records import Picture, PictureRequest
 from emofeedback.settings import Settings
 
@@ -21,9 +21,9 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
     """Read every picture; one that the judge cannot read has the reading null."""
     settings = settings_from(arguments)
     paths = _pictures(arguments.images)
-    team = Team.join(cpu=settings.device == "cpu")
-    name, readings = _readings(settings, paths, console, team)
-    team.leave()
+    processes = Processes.join(cpu=settings.device == "cpu")
+    name, readings = _readings(settings, paths, console, processes)
+    processes.leave()
     rows: list[dict[str, object]] = []
     lines, readable = [], 0
     for path, reading in zip(paths, readings, strict=True):
@@ -57,20 +57,21 @@ def _pictures(given: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _readings(settings: Settings, paths: Sequence[Path], console: Console, team: Team) -> tuple[str, list]:
-    """The judge's name and the reading of every picture, to which every process of the team reads its part."""
-    own, failure = team.part(paths), None
+def _readings(settings: Settings, paths: Sequence[Path], console: Console, processes: Processes) -> tuple[str, list]:
+    """The judge's name and the reading of every picture, to which every process reads its part."""
+    own = processes.part(paths)
+    failure: Exception | None = None
     name, readings = "", []
     try:
         images = [open_picture(path) for path in own]  # all are opened before a model is loaded
         console.progress("loading the judge")
         from emofeedback.build import build_judge
 
-        judge = build_judge(replace(settings, device=team.own_device(settings.device)))
+        judge = build_judge(replace(settings, device=processes.own_device(settings.device)))
         name = judge.name
         for done, image in enumerate(images):
             console.bar("reading", done, len(images))
             readings += judge.read([Picture(image, PictureRequest("", None, 0), "file", 0.0)])
-    except UserError as error:
+    except Exception as error:  # the others wait for this part
         failure = error
-    return name, team.gather(readings, failure)
+    return name, processes.gather(readings, failure)

@@ -56,7 +56,7 @@ def measure_finetune(
     grade are drawn from other prompts.
     """
     from emofeedback.build import build_generator, build_judge, build_rater
-    from emofeedback.finetuning.job import job_tasks
+    from emofeedback.finetuning.job_settings import tasks_of
     from emofeedback.finetuning.order import FinetuneOrder
 
     with usage():
@@ -69,7 +69,7 @@ def measure_finetune(
     rater = build_rater(plain, judge)
     generator = build_generator(plain)
     seeds = [settings.seed + k for k in range(arguments.seeds)]
-    used = {p for seed in seeds for p in job_tasks(FinetuneOrder(seed=seed)).held_out}
+    used = {p for seed in seeds for p in tasks_of(FinetuneOrder(seed=seed)).held_out}
     tasks = corner_tasks(count, settings.seed, sorted(used), arguments.best_of)
     progress = _bar(console, "drawing with the base")
     pictures = draw_tasks(generator, tasks, arguments.best_of, progress)
@@ -111,7 +111,8 @@ def _plans(
 ) -> "dict[str, list[FinetuneSettings]]":
     """For each objective one job a learning rate, all with the first seed; without a judge, of objectives as named."""
     from emofeedback.finetuning.job_settings import FinetuneSettings, read_list
-    from emofeedback.finetuning.reward_judge import BY_GRADIENT, objective_for
+    from emofeedback.finetuning.objectives.table import automatic
+    from emofeedback.finetuning.reward_judge import objective_for
 
     rates: list[dict[str, float]] = [{}]
     if arguments.learning_rates:
@@ -122,7 +123,7 @@ def _plans(
     minutes = None if arguments.updates else arguments.minutes or 5.0
     named = read_list(arguments.objectives or "")
     if judge is None:
-        names = named or [BY_GRADIENT]
+        names = named or [automatic(True)]
     else:
         names = [objective_for(judge, name) for name in named] or [objective_for(judge)]
     return {
@@ -145,12 +146,13 @@ def _trial(
     """One job on a fresh generator in a folder of its own, then the tasks drawn with its adapter."""
     from emofeedback.build import build_generator
     from emofeedback.finetuning.build_finetuner import build_finetuner
-    from emofeedback.finetuning.job import FinetuneJob, job_tasks
+    from emofeedback.finetuning.job import FinetuneJob
+    from emofeedback.finetuning.job_settings import tasks_of
     from emofeedback.finetuning.order import FinetuneOrder
 
     name = f"{job.objective}-{job.learning_rate:g}-seed{job.seed}"
     generator, (judge, rater) = build_generator(settings), readers
-    training = job_tasks(FinetuneOrder(seed=job.seed))
+    training = tasks_of(FinetuneOrder(seed=job.seed))
     work = FinetuneJob(build_finetuner(generator, judge, rater, job, training, folder / name))
     result = work.run(lambda: False, lambda entry: console.progress(f"{name}: update {entry['update']}")).result
     curve = [(e["elapsed"], e["score"]) for e in work.trainer.log.read() if e["kind"] == "audit"]

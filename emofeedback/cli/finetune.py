@@ -2,7 +2,6 @@
 
 import argparse
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,32 +9,28 @@ from typing import TYPE_CHECKING, Any
 from emofeedback.affect import Affect
 from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, usage
 from emofeedback.errors import UserError
+from emofeedback.finetuning.job_settings import settings_of, tasks_of
 from emofeedback.finetuning.job_store import JobRecord, read_record
-from emofeedback.finetuning.order import Region
-from emofeedback.protocols import Judge
+from emofeedback.finetuning.objectives.table import automatic
+from emofeedback.finetuning.order import AUTO, FinetuneOrder, Region
+from emofeedback.machine.processes import Processes
 from emofeedback.settings import Settings
 
 if TYPE_CHECKING:
     from emofeedback.finetuning.job import FinetuneJob
-    from emofeedback.finetuning.job_settings import FinetuneSettings, Tasks
     from emofeedback.finetuning.trainer import FinetuneResult
 
 DEFAULT_OUT = Path("emofeedback-out") / "finetune"
-PROMPTS, HELD_OUT = 64, 16
-OPTIONS = (
-    "objective",
-    "minutes",
-    "updates",
+ORDERED = ("group", "steps", "learning_rate")
+"""Flags that every order has; the others are its `more`."""
+MORE = (
     "prompts_per_update",
-    "group",
     "learned",
-    "steps",
     "guidance",
     "passes",
     "micro_batch",
     "checkpointing",
     "rank",
-    "learning_rate",
     "beta",
     "window",
     "through",
@@ -46,6 +41,7 @@ OPTIONS = (
     "visual",
 )
 BUDGET = ("minutes", "updates")
+MINUTES = 5.0
 
 
 def run(arguments: argparse.Namespace, console: Console) -> Outcome:
@@ -57,19 +53,20 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
         raise UsageError(f"{out} is not empty; give --resume to go on, or another folder with --out.")
     record = _resumable(out) if arguments.resume else None
     with usage():
-        given, tasks = _job(arguments, settings) if record is None else _resumed(arguments, record)
-        _check(given)
+        order = _ordered(arguments, settings) if record is None else _resumed(arguments, record)
+        _check(order)
+    processes = Processes.join(cpu=settings.device == "cpu")
+    settings = replace(settings, adapter=None, device=processes.own_device(settings.device))
     console.progress("loading the models")
-    from emofeedback.build import build_generator, build_judge, build_rater
-    from emofeedback.finetuning.build_finetuner import build_finetuner
-    from emofeedback.finetuning.job import FinetuneJob
-    from emofeedback.finetuning.processes import own_device
+    from emofeedback.build import build_finetune_job, build_judge
+    from emofeedback.finetuning.job import settings_for
 
-    settings = replace(settings, adapter=None, device=own_device(settings.device, os.environ))
     judge = build_judge(settings)
-    job = _settled(given, judge, console)
-    rater = build_rater(settings, judge)
-    work = FinetuneJob(build_finetuner(build_generator(settings), judge, rater, job, tasks, out))
+    with usage():
+        chosen = settings_for(order, judge).objective
+    if order.objective == AUTO and chosen != automatic(True):
+        console.note(f"{judge.name} gives scores and no gradient: the objective is {chosen}.")
+    work = build_finetune_job(settings, order, judge, out)
     if arguments.dry_run:
         return _dry_run(work)
     try:
@@ -78,41 +75,24 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
         raise UserError(f"{out} cannot be made ({error.strerror}); choose another folder with --out.") from None
     if record is not None:
         work.resume()
-    return _train(work, console)
+    return _train(work, order, console)
 
 
-def _check(given: Mapping[str, Any]) -> None:
+def _check(order: FinetuneOrder) -> None:
     """Refuse, before a model is loaded, what contradicts itself with every judge."""
-    from emofeedback.finetuning.job_settings import FinetuneSettings
-    from emofeedback.finetuning.reward_judge import BY_GRADIENT, BY_SCORES
-
-    try:
-        FinetuneSettings(**{"objective": BY_GRADIENT, **given})
-    except UserError as error:
+    tasks_of(order)
+    names = [order.objective] if order.objective != AUTO else [automatic(True), automatic(False)]
+    refused: list[UserError] = []
+    for name in names:
         try:
-            FinetuneSettings(**{"objective": BY_SCORES, **given})
-        except UserError:
-            raise error from None
+            settings_of(order, name)
+        except UserError as error:
+            refused.append(error)
+    if len(refused) == len(names):
+        raise refused[0]
 
 
-def _settled(given: Mapping[str, Any], judge: Judge, console: Console) -> "FinetuneSettings":
-    """The job's settings, with the objective that suits the judge where none is given.
-
-    Raises:
-        UsageError: they contradict each other, or the objective needs another judge.
-    """
-    from emofeedback.finetuning.job_settings import FinetuneSettings
-    from emofeedback.finetuning.reward_judge import BY_GRADIENT, objective_for
-
-    with usage():
-        name = objective_for(judge, given.get("objective"))
-        job = FinetuneSettings(**{**given, "objective": name})
-    if "objective" not in given and name != BY_GRADIENT:
-        console.note(f"{judge.name} gives scores and no gradient: the objective is {name}.")
-    return job
-
-
-def _train(work: "FinetuneJob", console: Console) -> Outcome:
+def _train(work: "FinetuneJob", order: FinetuneOrder, console: Console) -> Outcome:
     from emofeedback.finetuning.adapter_export import PAGE
     from emofeedback.training.common.budget import StopSignal
 
@@ -124,11 +104,9 @@ def _train(work: "FinetuneJob", console: Console) -> Outcome:
             console.progress(f"update {entry['update']}: reward {reward}, {entry['elapsed']:.0f} s")
 
     with StopSignal() as stop:
-        ending = work.run(lambda: stop.stopped, show)
+        ending = work.run(lambda: stop.stopped, show, order)
     processes, out = work.trainer.processes, work.trainer.out
     processes.leave()
-    if not processes.main:
-        raise SystemExit(0)  # one process speaks for all: one JSON object on stdout
     page = ending.adapter / PAGE
     data = {
         **asdict(ending.result),
@@ -153,6 +131,7 @@ def _text(result: "FinetuneResult", folder: Path) -> str:
 def _dry_run(work: "FinetuneJob") -> Outcome:
     """One update and one audit, measured and thrown away."""
     estimate, trainer = work.estimate(), work.trainer
+    trainer.processes.leave()
     data = {
         **asdict(estimate),
         "trainable_parameters": sum(p.numel() for p in trainer.policy.parameters()),
@@ -172,64 +151,65 @@ def _resumable(out: Path) -> JobRecord:
     return record
 
 
-def _resumed(arguments: argparse.Namespace, record: JobRecord) -> "tuple[dict[str, Any], Tasks]":
-    """The recorded job's settings and tasks, with more budget where the command line gives one.
+def _resumed(arguments: argparse.Namespace, record: JobRecord) -> FinetuneOrder:
+    """The recorded job's order, with more budget where the command line gives one.
 
     Raises:
         UserError: the command line asks for another job than the recorded one.
     """
-    from emofeedback.finetuning.job_settings import FinetuneSettings, Tasks
-
     for name in ("prompts", "held_out", "target", "region", "adapter"):
         if getattr(arguments, name) is not None:
             raise UserError(f"A resumed job has its prompts and targets already; leave out --{name.replace('_', '-')}.")
-    given = {_field(name): value for name in (*OPTIONS, "seed") if (value := getattr(arguments, name)) is not None}
-    for name, value in given.items():
-        if name not in BUDGET and value != record.settings.get(name):
+    for name, value in _given(arguments, "objective", "seed", *ORDERED, *MORE).items():
+        if value != record.settings.get(name):
             raise UserError(
                 f"The job in {record.folder} was started with {name.replace('_', ' ')} {record.settings.get(name)}, "
                 f"not {value}; leave it out."
             )
-    budget = {name: given.get(name) for name in BUDGET} if any(name in given for name in BUDGET) else {}
-    try:
-        return FinetuneSettings(**{**record.settings, **budget}).as_json(), Tasks.from_json(record.tasks)
-    except (TypeError, KeyError):
-        raise UserError(f"The job in {record.folder} is of another version; start a new one.") from None
+    order, budget = record.order(), _given(arguments, *BUDGET)
+    return replace(order, minutes=budget.get("minutes"), updates=budget.get("updates")) if budget else order
 
 
-def _field(option: str) -> str:
-    return "prompts" if option == "prompts_per_update" else option
+def _given(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """The flags of these names that were given, by the name of their setting."""
+    found = {name: getattr(arguments, name) for name in names}
+    return {_setting(name): value for name, value in found.items() if value is not None}
 
 
-def _job(arguments: argparse.Namespace, settings: Settings) -> "tuple[dict[str, Any], Tasks]":
-    """The settings that the command line gives, and the tasks.
+def _setting(flag: str) -> str:
+    return "prompts" if flag == "prompts_per_update" else flag
+
+
+def _ordered(arguments: argparse.Namespace, settings: Settings) -> FinetuneOrder:
+    """The order that the command line gives.
 
     Raises:
-        UserError: they contradict each other, or a file cannot be read.
+        UserError: it contradicts itself, or a file cannot be read.
     """
-    from emofeedback.finetuning.job_settings import Targets, Tasks, scene_prompts
-
-    given = {_field(name): value for name in OPTIONS if (value := getattr(arguments, name)) is not None}
-    if "minutes" not in given and "updates" not in given:
-        given["minutes"] = 5.0
+    more, start = _given(arguments, *MORE), None
     if settings.adapter is not None:
         from emofeedback.build import parse_adapter  # imports torch, so only where it is needed
 
-        path, given["start_scale"] = parse_adapter(settings.adapter)
-        given["start"] = str(path)
+        path, more["start_scale"] = parse_adapter(settings.adapter)
         if not path.exists():
             raise UserError(f"There is no adapter at {path} to start from; leave out --adapter or correct it.")
-    given["seed"] = settings.seed
+        start = str(path)
     if arguments.target is not None and arguments.region is not None:
         raise UserError("Give --target or --region, not both.")
     region: Region = arguments.region or ("emotions" if arguments.visual else "corners")
-    targets = Targets("point", _point(arguments.target)) if arguments.target else Targets(region)
-    prompts = read_prompts(arguments.prompts) if arguments.prompts else scene_prompts(PROMPTS, settings.seed, "train")
-    if arguments.held_out:
-        held_out = read_prompts(arguments.held_out)
-    else:
-        held_out = [p for p in scene_prompts(HELD_OUT, settings.seed, "held-out") if p not in prompts]
-    return given, Tasks(prompts, held_out, targets, settings.seed)
+    return FinetuneOrder(
+        prompts=tuple(read_prompts(arguments.prompts)) if arguments.prompts else (),
+        held_out=tuple(read_prompts(arguments.held_out)) if arguments.held_out else (),
+        region="point" if arguments.target else region,
+        point=_point(arguments.target) if arguments.target else None,
+        objective=arguments.objective or AUTO,
+        minutes=MINUTES if arguments.minutes is None and arguments.updates is None else arguments.minutes,
+        updates=arguments.updates,
+        seed=settings.seed,
+        start=start,
+        **_given(arguments, *ORDERED),
+        more=more,
+    )
 
 
 def read_prompts(path: Path) -> list[str]:

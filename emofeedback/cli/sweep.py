@@ -9,7 +9,7 @@ from pathlib import Path
 from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, usage
 from emofeedback.errors import UserError
 from emofeedback.files.storage import results_folder
-from emofeedback.machine.processes import Team
+from emofeedback.machine.processes import Processes
 from emofeedback.records import VisualPrompt
 from emofeedback.settings import Settings
 from emofeedback.sweep.animation import format_of
@@ -27,13 +27,13 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
         rows = plan(arguments.grid or 5, arguments.path, arguments.blend, arguments.frames, arguments.extent)
     if wanted is not None and wanted.suffix and wanted.exists():
         raise UsageError(f"{wanted} is already there; give --animation another name.")
-    team = Team.join(cpu=settings.device == "cpu")
-    if not team.main:
-        _drawn(arguments, settings, prompt, rows, console, team)
-        team.leave()
+    processes = Processes.join(cpu=settings.device == "cpu")
+    if not processes.main:
+        _drawn(arguments, settings, prompt, rows, console, processes)
+        processes.leave()
     with results_folder(settings.out) as folder:
-        sweep = _drawn(arguments, settings, prompt, rows, console, team)
-        team.leave()
+        sweep = _drawn(arguments, settings, prompt, rows, console, processes)
+        processes.leave()
         files = write_sweep(sweep, folder, form)
         data = sweep_json(sweep, files, folder)
         if wanted is not None and wanted.suffix and files.animation is not None:
@@ -46,14 +46,23 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
 
 
 def _drawn(
-    arguments: argparse.Namespace, settings: Settings, prompt: str, rows: Rows, console: Console, team: Team
+    arguments: argparse.Namespace,
+    settings: Settings,
+    prompt: str,
+    rows: Rows,
+    console: Console,
+    processes: Processes,
 ) -> Sweep:
-    """The whole sweep, to which every process of the team draws its part."""
+    """The whole sweep, to which every process draws its part."""
     console.progress("loading the models")
     from emofeedback.build import build_generator, build_judge
 
-    settings = replace(settings, device=team.own_device(settings.device))
-    generator, judge = build_generator(settings), build_judge(settings)
+    settings = replace(settings, device=processes.own_device(settings.device))
+    try:
+        generator, judge = build_generator(settings), build_judge(settings)
+    except Exception as error:
+        processes.gather([], error)  # the others wait for this part
+        raise
     visual = None if arguments.visual is None else VisualPrompt(arguments.visual)
     for event in run_sweep(
         generator,
@@ -64,7 +73,7 @@ def _drawn(
         strength=arguments.strength,
         steps=arguments.steps,
         visual=visual,
-        team=team,
+        processes=processes,
     ):
         if isinstance(event, Sweep):
             return event

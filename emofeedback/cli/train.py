@@ -1,15 +1,23 @@
 """`train`: the bundled models from scratch, data included. Everything lies in one working folder and can be resumed."""
 
+from __future__ import annotations
+
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emofeedback.cli.console import Console, Outcome, UsageError, settings_from
 from emofeedback.errors import UserError
 from emofeedback.settings import Settings, checkpoint_folder
 
+if TYPE_CHECKING:
+    from emofeedback.training.common.scene_data import SceneCache
+    from emofeedback.training.common.training_loop import TrainingRun
+
 AUTOENCODER_SHARE = 0.2  # of the minutes of `train generator`
-STATE = Path("training") / "state.safetensors"
+UPSCALER_SCENES = 6000  # at most: they are rendered at four times the side
 RATER_SEED = 1000
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -42,10 +50,37 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
 
         return train_advice(arguments, settings, out)
     # The rater learns from other data and other seeds than the models that it grades.
-    seed = settings.seed + (RATER_SEED if arguments.part == "rater" else 0)
-    scenes = _train(arguments, out, settings.threads or 2, seed)
+    training = training_run(arguments, settings, RATER_SEED if arguments.part == "rater" else 0)
+    if arguments.part == "upscaler":
+        scenes = _upscaler(arguments, settings, out, training)
+    else:
+        scenes = _train(arguments, out, training)
     data = {"part": arguments.part, "out": str(out), "minutes": arguments.minutes, "scenes": scenes}
     return Outcome(data, f"The {arguments.part} is in {out}.")
+
+
+def training_run(arguments: argparse.Namespace, settings: Settings, other_seed: int = 0) -> TrainingRun:
+    """The run that the command line asks for.
+
+    Args:
+        other_seed: added to the seed.
+    """
+    from emofeedback.training.common.training_loop import TrainingRun
+
+    return TrainingRun(
+        minutes=arguments.minutes,
+        resume=arguments.resume,
+        seed=settings.seed + other_seed,
+        threads=settings.threads or 2,
+        save_seconds=arguments.save_every,
+    )
+
+
+def rendered(arguments: argparse.Namespace, seed: int, count: int, size: int) -> SceneCache:
+    """Scenes of the training split in the working folder, rendered where they are missing."""
+    from emofeedback.training.common.scene_data import render_cache
+
+    return render_cache(arguments.work / f"scenes-{size}-{count}-{seed}", count, size, seed, "train")
 
 
 def _folders(work: Path, out: Path) -> None:
@@ -60,23 +95,22 @@ def _folders(work: Path, out: Path) -> None:
 def _few_step(arguments: argparse.Namespace, settings: Settings, out: Path) -> Outcome:
     """Distil a generator; its folder is written to only where --install is given."""
     from emofeedback.build import prepare_device
-    from emofeedback.training.few_step.distillation import train_few_step
+    from emofeedback.training.few_step.distillation import DistillRecipe, train_few_step
     from emofeedback.training.few_step.student_export import install_few_step
 
     teacher: Path = arguments.teacher or checkpoint_folder(settings, "scene-generator")
     count, use, minutes = arguments.trajectories, arguments.install, arguments.minutes
     command = f"python -m emofeedback train few-step --minutes {minutes:g} --trajectories {count}"
+    command += " --critic" if arguments.critic else ""
     student = train_few_step(
         teacher,
         out,
-        minutes,
+        training_run(arguments, settings),
         count,
         arguments.work / f"trajectories-{settings.seed}",
-        arguments.resume and (out / STATE).is_file(),
-        settings.threads or 2,
-        settings.seed,
+        DistillRecipe(critic=arguments.critic),
         prepare_device(settings),
-        command=command,
+        command,
     )
     if use is not None:
         install_few_step(student, teacher, use == "default")
@@ -85,45 +119,51 @@ def _few_step(arguments: argparse.Namespace, settings: Settings, out: Path) -> O
     return Outcome(data, f"The few-step student is in {where}.")
 
 
-def _train(arguments: argparse.Namespace, out: Path, threads: int, seed: int) -> int:
+def _train(arguments: argparse.Namespace, out: Path, training: TrainingRun) -> int:
     """Render what is missing, train, and return the number of scenes."""
-    from emofeedback.training.common.scene_data import render_cache
     from emofeedback.training.generator.autoencoder import train_autoencoder
 
-    work, minutes = arguments.work, arguments.minutes
-    folder = work / f"scenes-{arguments.size}-{arguments.scenes}-{seed}"
-    cache = render_cache(folder, arguments.scenes, arguments.size, seed, "train", workers=threads)
-    resume = arguments.resume and (out / STATE).is_file()
+    work = arguments.work
+    cache = rendered(arguments, training.seed, arguments.scenes, arguments.size)
     match arguments.part:
         case "autoencoder":
-            train_autoencoder(cache, out, minutes, resume, threads, seed)
+            train_autoencoder(cache, out, training)
         case "generator":
             from emofeedback.training.generator.generator_recipe import train_generator
 
             autoencoder = _autoencoder(work)
             if autoencoder is None:
                 autoencoder = work / "autoencoder"
-                begun = (autoencoder / STATE).is_file()
-                train_autoencoder(cache, autoencoder, minutes * AUTOENCODER_SHARE, begun, threads, seed)
-            train_generator(
-                cache,
-                autoencoder,
-                out,
-                minutes * (1 - AUTOENCODER_SHARE),
-                resume,
-                threads,
-                seed,
-                judge=arguments.align_with,
-            )
+                begin = replace(training, minutes=training.minutes * AUTOENCODER_SHARE, resume=True)
+                train_autoencoder(cache, autoencoder, begin)
+            rest = replace(training, minutes=training.minutes * (1 - AUTOENCODER_SHARE))
+            train_generator(cache, autoencoder, out, rest, judge=arguments.align_with)
         case "judge":
             from emofeedback.training.judge.judge_recipe import train_judge
 
-            train_judge(cache, out, minutes, resume, threads, seed, vae_dir=_autoencoder(work))
+            train_judge(cache, out, training, vae_dir=_autoencoder(work))
         case _:
             from emofeedback.training.rater.rater_recipe import train_rater
 
-            train_rater(cache, out, minutes, resume, threads, seed, vae_dir=_autoencoder(work))
+            train_rater(cache, out, training, vae_dir=_autoencoder(work))
     return len(cache)
+
+
+def _upscaler(arguments: argparse.Namespace, settings: Settings, out: Path, training: TrainingRun) -> int:
+    """Render the same scenes small and large, spoil the small ones as the generator would, train."""
+    from emofeedback.training.upscaler.upscaler_recipe import train_upscaler
+
+    count = min(arguments.scenes, UPSCALER_SCENES)
+    small = rendered(arguments, training.seed, count, arguments.size)
+    large = rendered(arguments, training.seed, count, 4 * arguments.size)
+    train_upscaler(small, large, out, training, generator_dir=arguments.teacher or _bundled(settings))
+    return len(small)
+
+
+def _bundled(settings: Settings) -> Path | None:
+    """The bundled generator's folder, where there is one."""
+    folder = checkpoint_folder(settings, "scene-generator")
+    return folder if folder.is_dir() else None
 
 
 def _autoencoder(work: Path) -> Path | None:

@@ -4,9 +4,8 @@ import argparse
 from pathlib import Path
 
 from emofeedback.cli.console import Outcome, UsageError
+from emofeedback.cli.train import rendered, training_run
 from emofeedback.settings import Settings, checkpoint_folder
-
-STATE = Path("training") / "state.safetensors"
 
 
 def train_bank(arguments: argparse.Namespace, settings: Settings, out: Path) -> Outcome:
@@ -22,7 +21,6 @@ def train_bank(arguments: argparse.Namespace, settings: Settings, out: Path) -> 
         TransformersTexts,
     )
     from emofeedback.judges.scene.scene_judge import SceneJudge
-    from emofeedback.training.common.scene_data import render_cache
     from emofeedback.training.visual_prompts.visual_prompts_recipe import bank_of_folder, train_visual_prompts
 
     scale, device = _scale(arguments.scale), prepare_device(settings)
@@ -49,14 +47,13 @@ def train_bank(arguments: argparse.Namespace, settings: Settings, out: Path) -> 
         shipped = checkpoint_folder(settings, "scene-visual-prompts")
         bank_of_folder(arguments.pictures, texts, pictures, out, scale, base=shipped if all(own) else None)
         return Outcome({"part": "bank", "out": str(out)}, f"The bank of {arguments.pictures} is in {out}.")
-    threads, seed, minutes = settings.threads or 2, settings.seed, arguments.minutes
-    folder = arguments.work / f"scenes-{arguments.size}-{arguments.scenes}-{seed}"
-    cache = render_cache(folder, arguments.scenes, arguments.size, seed, "train", workers=threads)
+    minutes = arguments.minutes
+    cache = rendered(arguments, settings.seed, arguments.scenes, arguments.size)
     named = settings.generator != "bundled"
     base = Path(settings.generator) if named else checkpoint_folder(settings, "scene-generator")
-    resume = arguments.resume and (out / STATE).is_file()
     command = f"python -m emofeedback train bank --minutes {minutes:g} --scenes {len(cache)}"
-    train_visual_prompts(cache, base, texts, pictures, out, minutes, resume, threads, seed, command=command)
+    run = training_run(arguments, settings)
+    train_visual_prompts(cache, base, (texts, pictures), out, run, command=command)
     data = {"part": "bank", "out": str(out), "minutes": minutes, "scenes": len(cache)}
     return Outcome(data, f"The visual prompts are in {out}.")
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from emofeedback.cli.console import Console, Outcome, UsageError, usage
+from emofeedback.cli.train import rendered, training_run
 from emofeedback.settings import Settings, checkpoint_folder
 
 BASE_SIDE = 256  # pixels of the renders that a base learns from, unless --size says otherwise
@@ -33,12 +34,9 @@ def train_on_base(arguments: argparse.Namespace, settings: Settings, out: Path, 
         folder,
         shown,
         out,
-        arguments.minutes,
+        training_run(arguments, settings),
         stage,
-        arguments.resume,
-        settings.threads or 2,
-        settings.seed,
-        prepare_device(settings),
+        device=prepare_device(settings),
         base_name=base.partition("@")[0] if is_repo(base) else None,
     )
     data = {"part": "judge", "base": base, "stage": stage, "out": str(out), "minutes": arguments.minutes}
@@ -54,14 +52,12 @@ def train_advice(arguments: argparse.Namespace, settings: Settings, out: Path, b
     from emofeedback.training.judge.judge_grpo import train_judge_grpo
 
     base = base or checkpoint_folder(settings, "scene-judge")
-    device, threads, seed = prepare_device(settings), settings.threads or 2, settings.seed
+    device, seed = prepare_device(settings), settings.seed
     before = SceneJudge.from_pretrained(base, device)
     size = before.size
-    cache = render_cache(
-        arguments.work / f"scenes-{size}-{arguments.scenes}-{seed}", arguments.scenes, size, seed, "train", threads
-    )
-    held_out = render_cache(arguments.work / f"held-out-{size}-512-{seed}", 512, size, seed + 1, "held-out", threads)
-    after, facts = train_judge_grpo(base, cache, out, arguments.minutes, arguments.resume, threads, seed, device)
+    cache = rendered(arguments, seed, arguments.scenes, size)
+    held_out = render_cache(arguments.work / f"held-out-{size}-512-{seed}", 512, size, seed + 1, "held-out")
+    after, facts = train_judge_grpo(base, cache, out, training_run(arguments, settings), device=device)
     comparison = finish_grpo(before, after, held_out, out, facts)
     data = {"part": "judge", "stage": "grpo", "out": str(out), **facts, "comparison": comparison}
     return Outcome(data, f"The judge is in {out}; what the stage gained stands in {out / 'grpo.json'}.")
@@ -86,12 +82,9 @@ def train_text_emotion(arguments: argparse.Namespace, settings: Settings, out: P
     metrics = train_text_adapter(
         folder,
         out,
-        arguments.minutes,
-        arguments.pairs,
-        arguments.resume,
-        settings.threads or 2,
-        settings.seed,
-        prepare_device(settings),
+        training_run(arguments, settings),
+        pairs=arguments.pairs,
+        device=prepare_device(settings),
         command=command,
     )
     data = {"part": "adapter", "base": base or "bundled", "out": str(out), "errors": metrics}
@@ -111,11 +104,7 @@ def _rated(arguments: argparse.Namespace, settings: Settings) -> list:
 
 
 def _rendered(arguments: argparse.Namespace, settings: Settings) -> list:
-    from emofeedback.training.common.scene_data import render_cache
     from emofeedback.training.judge.lessons import shown_scenes
 
-    size, count, seed = max(arguments.size, BASE_SIDE), min(arguments.scenes, 4000), settings.seed
-    cache = render_cache(
-        arguments.work / f"scenes-{size}-{count}-{seed}", count, size, seed, "train", settings.threads or 2
-    )
+    cache = rendered(arguments, settings.seed, min(arguments.scenes, 4000), max(arguments.size, BASE_SIDE))
     return shown_scenes(cache.pictures, cache.scenes)

@@ -26,7 +26,7 @@ HARDWARE = (
     "h100",
 )
 WHEELS = "https://download.pytorch.org/whl/cpu"
-ZERO_GPU_TORCH = "torch>=2.8,<2.12"
+ZERO_GPU_TORCH = "torch>=2.9,<2.12"
 """What ZeroGPU supports: https://huggingface.co/docs/hub/spaces-zerogpu."""
 SKIP = ("__pycache__", "*.pyc", "*.pyi", ".*", "*.tmp")
 MODELS = ("scene-generator", "scene-judge")

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from emofeedback.errors import UserError
+from emofeedback.finetuning.job_settings import SMALLEST_GROUP
 
-SMALLEST_GROUP = 4
 SPREAD_OF_ROUNDING = 1e-6  # rewards of one group closer than this, relative to max(1, |reward|), count as equal
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from emofeedback.evaluation.content import content_judge, content_scores
 from emofeedback.evaluation.protocols.generator_and_judge import Reader
 from emofeedback.finetuning.job_settings import FinetuneSettings, Task, derive
+from emofeedback.finetuning.objectives.visual_dpo import emotion_near, shown
 from emofeedback.protocols import Generator, OnStep
 from emofeedback.records import Picture, PictureRequest
 
@@ -49,11 +50,18 @@ class Auditor:
     def __init__(
         self, tasks: Sequence[Task], rater: Reader, settings: FinetuneSettings, realism: Realism | None = None
     ) -> None:
-        self.rater, self.realism = rater, realism
+        self.rater, self.settings, self.realism = rater, settings, realism
+        self.ask(tasks)
+
+    def ask(self, tasks: Sequence[Task]) -> None:
+        """Draw these tasks from now on."""
+        settings = self.settings
         self.requests = [
             PictureRequest(t.prompt, t.affect, derive(settings.seed, "audit", i), steps=settings.audit_steps)
             for i, t in enumerate(tasks)
         ]
+        if settings.visual:
+            self.requests = [shown(r, emotion_near(t.affect)) for r, t in zip(self.requests, tasks, strict=True)]
 
     def draw(self, generator: Generator, on_step: OnStep | None = None) -> list[Picture]:
         """The held-out pictures with the generator's present weights."""

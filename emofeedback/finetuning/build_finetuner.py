@@ -12,12 +12,11 @@ from emofeedback.evaluation.protocols.generator_and_judge import Reader
 from emofeedback.evaluation.raters.grading import GradingRater
 from emofeedback.finetuning.audit import Auditor
 from emofeedback.finetuning.job_settings import RANK, FinetuneSettings, Tasks
-from emofeedback.finetuning.objectives.losses import objective
+from emofeedback.finetuning.objectives.table import objective
 from emofeedback.finetuning.policy.lora_policy import LoraPolicy
 from emofeedback.finetuning.policy.pipeline_policy import PipelinePolicy
 from emofeedback.finetuning.policy.rollout import Sampling
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
-from emofeedback.finetuning.processes import Processes
 from emofeedback.finetuning.reward_judge import (
     DifferentiableJudge,
     objective_for,
@@ -34,12 +33,12 @@ from emofeedback.finetuning.rewards import (
     Reward,
     ShownReward,
 )
-from emofeedback.finetuning.trainer import Finetuner
+from emofeedback.finetuning.trainer import Finetuner, Scoring
 from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
+from emofeedback.machine.processes import Processes
 from emofeedback.records import PictureRequest
 from emofeedback.training.common.budget import prepare_host
-from emofeedback.training.visual_prompts.dpo_pairs import emotion_near, shown
 
 logger = logging.getLogger(__name__)
 
@@ -90,8 +89,6 @@ def build_finetuner(
         raise UserError(f"The adapter to start from has rank {policy.rank}, not {job.rank}; leave out --rank.")
     realism = rater.realism if isinstance(rater, GradingRater) else None  # no other rater tells it
     auditor = Auditor(tasks.audit(job.audit_pictures), ratings_only(rater), job, realism)
-    if job.visual:
-        auditor.requests = [shown(r, emotion_near(r.affect)) for r in auditor.requests if r.affect is not None]
     if isinstance(policy, ScenePolicy) and len(tasks.prompts) + len(tasks.held_out) <= ENCODED:
         prompts = (*tasks.prompts, *tasks.held_out)
         policy.encode_once([PictureRequest(prompt, None, 0, 0.0) for prompt in prompts])
@@ -110,8 +107,8 @@ def build_finetuner(
     reading = None
     if isinstance(judge, DifferentiableJudge):
         reading = DifferentiableReading(judge, job.weights["affect"], job.weights["content"])
-    processes = Processes.join(generator.device)
-    return Finetuner(policy, rewards, job, tasks, auditor, out, reading, keys, processes)
+    processes = Processes.join(cpu=generator.device.type == "cpu")
+    return Finetuner(policy, Scoring(rewards, auditor, reading, keys), job, tasks, out, processes)
 
 
 def _drawn(

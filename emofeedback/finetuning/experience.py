@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from emofeedback.finetuning.job_settings import derive
-from emofeedback.finetuning.policy.rollout import Conditions, Policy, Rollout, Sampling
+from emofeedback.finetuning.policy.lora_policy import LoraPolicy
+from emofeedback.finetuning.policy.rollout import Conditions, Rollout, Sampling
 
 LATEST, EARLIEST = 0.98, 0.02  # training times lie between: at the very ends there is nothing to learn
 
@@ -37,7 +38,22 @@ class Experience:
     prompts: tuple[str, ...] = ()
 
 
-def asked_levels(policy: Policy, steps: int) -> list[float] | None:
+def extremes(experience: Experience, learned: int) -> Tensor:
+    """[P, G] bool: usable pictures in groups that carry a signal; of each group the `learned` extreme ones.
+
+    The best and the worst of a group carry most of the gradient; leaving out the middle makes an optimiser step
+    cheaper by that much.
+    """
+    advantages, size = experience.advantages, experience.advantages.shape[1]
+    chosen = experience.usable & (advantages != 0).any(1, keepdim=True)
+    if learned < size:
+        place = advantages.masked_fill(~experience.usable, torch.inf).argsort(dim=1, stable=True).argsort(dim=1)
+        count = experience.usable.sum(1, keepdim=True)
+        chosen = chosen & ((place < learned // 2) | (place >= count - (learned - learned // 2)))
+    return chosen
+
+
+def asked_levels(policy: LoraPolicy, steps: int) -> list[float] | None:
     """The noise levels at which a few-step student is asked; None = any, of other policies."""
     return policy.levels(steps)[:-1] if policy.student else None
 

@@ -1,5 +1,6 @@
 """A whole fine-tuning job behind a few calls: estimate, run, go on, look at its pictures, export what it learned."""
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -9,18 +10,20 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled
 from emofeedback.evaluation.protocols.generator_and_judge import Reader
 from emofeedback.finetuning.adapter_export import export_adapter
-from emofeedback.finetuning.job_settings import FinetuneSettings, Targets, Tasks, scene_prompts
-from emofeedback.finetuning.job_store import ADAPTER, RUNNING, write_record
+from emofeedback.finetuning.job_settings import FinetuneSettings, Task, settings_of
+from emofeedback.finetuning.job_store import ADAPTER, RUNNING, read_record, write_record
 from emofeedback.finetuning.metrics_log import Entry
 from emofeedback.finetuning.order import Estimate, FinetuneOrder
 from emofeedback.finetuning.reward_judge import objective_for
 from emofeedback.finetuning.trainer import Finetuner, FinetuneResult, refuse_unread
 from emofeedback.records import PictureRequest
 
-PROMPTS, HELD_OUT = 64, 16  # of the bundled world, where the order names none
+MOST = 10**6  # updates of a job
+MEASURED = 2  # updates of a dry run, after one that warms up
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +34,13 @@ class Ending:
     adapter: Path
 
 
-def job_settings(order: FinetuneOrder, judge: Reader) -> FinetuneSettings:
+def settings_for(order: FinetuneOrder, judge: Reader) -> FinetuneSettings:
     """The order as settings of a job that this judge rewards.
 
     Raises:
         UserError: a value is out of range, two contradict each other, or the objective needs another judge.
     """
-    return FinetuneSettings(
-        objective=objective_for(judge, order.objective),
-        minutes=order.minutes,
-        updates=order.updates,
-        group=order.group,
-        steps=order.steps,
-        learning_rate=order.learning_rate,
-        seed=order.seed,
-        start=order.start,
-    )
-
-
-def job_tasks(order: FinetuneOrder) -> Tasks:
-    """The order's prompts and targets.
-
-    Raises:
-        UserError: a prompt is both trained on and held out, or the target is contradictory.
-    """
-    prompts = order.prompts or tuple(scene_prompts(PROMPTS, order.seed, "train"))
-    world = (p for p in scene_prompts(HELD_OUT, order.seed, "held-out") if p not in prompts)
-    return Tasks(prompts, order.held_out or tuple(world), Targets(order.region, order.point), order.seed)
+    return settings_of(order, objective_for(judge, order.objective))
 
 
 class FinetuneJob:
@@ -75,7 +58,9 @@ class FinetuneJob:
         return self.trainer.samples(name)
 
     def estimate(self, stop: Callable[[], bool] = lambda: False) -> Estimate:
-        """One update and one audit, measured; the job is of no use afterwards.
+        """A few updates and one audit, measured; the job is of no use afterwards.
+
+        The first update also reads what later ones find in memory, and counts only where there is no other.
 
         Raises:
             Cancelled: `stop()` was true between two forward passes.
@@ -87,16 +72,19 @@ class FinetuneJob:
                 raise Cancelled("The dry run was stopped.")
 
         trainer, settings = self.trainer, self.trainer.settings
-        entry = trainer.update(check)
-        refuse_unread(entry)
-        update = float(entry["seconds"])
+        seconds: list[float] = []
+        while len(seconds) < min(1 + MEASURED, settings.updates or math.inf):
+            entry = trainer.update(check)
+            refuse_unread(entry)
+            seconds.append(float(entry["seconds"]))
+        warm = seconds[1:] or seconds
+        update = sum(warm) / len(warm)
         begin = time.monotonic()
         trainer.auditor.grade(trainer.auditor.draw(trainer.policy.generator, lambda done, total: check()), check)
         audit = time.monotonic() - begin
-        each = max(update + audit / settings.audit_every, 1e-6)  # seconds of an update with its share of the audits
-        updates = settings.updates or max(1, int((60 * (settings.minutes or 0) - audit) / each))
+        updates, total = planned(update, audit, settings)
         pictures = updates * settings.prompts * settings.group
-        return Estimate(update, audit, updates, pictures, (audit + updates * each) / 60, self._memory())
+        return Estimate(update, audit, updates, pictures, total / 60, self._memory())
 
     def _memory(self) -> float | None:
         """Peak memory in MiB of the device that the job runs on."""
@@ -111,11 +99,15 @@ class FinetuneJob:
         return float(peak) / (2**20 if sys.platform == "darwin" else 2**10)
 
     def resume(self) -> None:
-        """Go on from the state in the job's folder.
+        """Go on from the state in the job's folder, with the pictures that its audits have drawn so far.
 
         Raises:
             UserError: there is none, or it is of another job.
         """
+        record = read_record(self.trainer.out)
+        if record is not None and (drawn := record.tasks.get("audit")):
+            tasks = [Task(one["prompt"], Affect(one["valence"], one["arousal"])) for one in drawn]
+            self.trainer.auditor.ask(tasks)  # other pictures could not be compared with those of the base
         self.trainer.load()
 
     def run(
@@ -123,7 +115,7 @@ class FinetuneJob:
     ) -> Ending:
         """Train until the budget, the guard or `stop()` ends it, then export the best adapter.
 
-        The job's record says "running" meanwhile, and then how it ended; it keeps `order` for a later resume.
+        The job's record says "running" meanwhile, and then how it ended; it keeps what was ordered first.
         """
         trainer = self.trainer
         folder = trainer.out / ADAPTER
@@ -147,3 +139,29 @@ class FinetuneJob:
             tasks = {**trainer.tasks.as_json(), "audit": audited}
             ended = None if result is None else asdict(result)
             write_record(trainer.out, status, trainer.settings.as_json(), tasks, order, ended)
+
+
+def planned(update: float, audit: float, settings: FinetuneSettings) -> tuple[int, float]:
+    """How many updates a whole job makes and its seconds, by the trainer's own rule.
+
+    It audits before the first update, after every `audit_every` and at the end, and begins no update that would not
+    leave time for the last audit.
+
+    Args:
+        update, audit: seconds of one.
+    """
+    every = settings.audit_every
+
+    def goes_on(done: int) -> bool:
+        if settings.updates is not None:
+            return done < settings.updates
+        ahead = update / 2 + audit
+        return done * update + audit * (1 + done // every) + ahead < 60 * (settings.minutes or 0.0)
+
+    low, high = 0, 1  # the job goes on after `low` updates
+    while goes_on(high) and high < MOST:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if goes_on(middle) else (low, middle)
+    return high, high * update + audit * (1 + math.ceil(high / every))

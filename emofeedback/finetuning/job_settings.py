@@ -1,4 +1,7 @@
-"""Settings of a fine-tuning job, and its tasks: which prompts are drawn at which points of the plane."""
+"""Settings of a fine-tuning job, and its tasks: which prompts are drawn at which points of the plane.
+
+A person's order becomes both, and both tell the order again when a job goes on. Importing this is cheap.
+"""
 
 import hashlib
 import random
@@ -8,44 +11,21 @@ from typing import Any, Literal
 
 from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
-from emofeedback.finetuning.advantages import SMALLEST_GROUP
-from emofeedback.finetuning.objectives.losses import objective
-from emofeedback.finetuning.order import REGIONS, Region
+from emofeedback.finetuning.objectives.table import AFFECT, NAMES, OBJECTIVES, Defaults, objective
+from emofeedback.finetuning.order import REGIONS, FinetuneOrder, Region
 from emofeedback.scenes.captions import describe
 from emofeedback.scenes.grammar import Split, sample_scene
 
 RANK = 16
-WEIGHTS = {"affect": 1.0, "content": 0.3, "quality": 0.2}
+SMALLEST_GROUP = 4
+PROMPTS, HELD_OUT = 64, 16
+"""Of the bundled world, where an order names none."""
 CORNER = 0.7
 PLANE = 0.8
 STEPS = 6
 """Of a rollout by a generator that has no few-step student."""
 VISUAL_STEPS, VISUAL_GUIDANCE = 8, 3.0
 """Of a rollout with visual prompts by a generator that has no few-step student."""
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What an objective is given where the settings leave it open."""
-
-    beta: float
-    passes: int  # optimiser steps per rollout
-    learning_rate: float
-    prompts: int = 8
-    group: int = 8
-    content: float = WEIGHTS["content"]
-    quality: float = WEIGHTS["quality"]  # a reward without a gradient
-
-
-DEFAULTS = {
-    "awm": Defaults(1.0, 4, 1e-3),
-    "nft": Defaults(1.0, 4, 1e-3),
-    "grpo": Defaults(0.01, 1, 1e-3),
-    "direct": Defaults(0.4, 1, 2e-3, prompts=4, group=4, content=0.5, quality=0.0),
-    "dpo": Defaults(500.0, 4, 5e-4),
-}
-VISUAL_DEFAULTS = Defaults(400.0, 4, 1e-3, prompts=4, content=1.0)
-"""Of dpo with visual prompts."""
 
 
 def derive(seed: int, *identity: object) -> int:
@@ -62,7 +42,7 @@ class FinetuneSettings:
         UserError: a value is out of range, or two contradict each other; the message says why.
     """
 
-    objective: str = "direct"
+    objective: str = NAMES[0]
     minutes: float | None = None
     updates: int | None = None
     prompts: int = 0  # groups of an update; 0: the objective's default
@@ -91,7 +71,7 @@ class FinetuneSettings:
     audit_patience: int = 3
     audit_steps: int | None = None  # None: the generator's default
     seed: int = 0
-    weights: Mapping[str, float] = field(default_factory=dict)  # empty: WEIGHTS, as far as the objective uses them
+    weights: Mapping[str, float] = field(default_factory=dict)  # of the rewards; empty: the usual ones
 
     def __post_init__(self) -> None:
         kind, usual = objective(self.objective), self.usual
@@ -99,7 +79,7 @@ class FinetuneSettings:
             if not getattr(self, name):
                 object.__setattr__(self, name, getattr(usual, name))
         if not self.weights:
-            object.__setattr__(self, "weights", {**WEIGHTS, "content": usual.content, "quality": usual.quality})
+            object.__setattr__(self, "weights", {"affect": AFFECT, "content": usual.content, "quality": usual.quality})
         if (self.minutes is None) == (self.updates is None):
             raise UserError("Give either minutes or updates as the budget, not both and not neither.")
         if self.group < SMALLEST_GROUP:
@@ -109,34 +89,39 @@ class FinetuneSettings:
             )
         if self.learned is not None and self.learned > self.group:
             raise UserError(f"A group has {self.group} pictures; {self.learned} cannot be learned from. Lower learned.")
-        if self.learned is not None and kind.needs not in ("clean", "trajectories"):
+        if self.learned is not None and not kind.selects:
             raise UserError(f"{self.objective} chooses its pictures by itself; leave out learned.")
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise UserError(f"{name.replace('_', ' ')} must lie between {low:g} and {high:g}, but is {value:g}.")
         if kind.needs != "trajectories" and self.window:
-            raise UserError(f"A window of noisy steps belongs to grpo; {self.objective} keeps no trajectories.")
+            owner = named(needs="trajectories")
+            raise UserError(f"A window of noisy steps belongs to {owner}; {self.objective} keeps no trajectories.")
         if kind.needs == "trajectories" and self.eta == 0:
-            raise UserError("grpo needs eta above 0: steps without noise have no density to learn from.")
+            raise UserError(f"{self.objective} needs eta above 0: steps without noise have no density to learn from.")
         if self.through and kind.needs != "differentiable":
-            raise UserError(f"Only direct sends a gradient through the steps; leave out through for {self.objective}.")
+            owner = named(needs="differentiable")
+            raise UserError(f"Only {owner} sends a gradient through the steps; leave out through for {self.objective}.")
         for name in ("window", "through"):
             if (count := getattr(self, name)) > (self.steps or count):
                 raise UserError(f"{name} is {count} steps, but a rollout has only {self.steps}; make it shorter.")
-        if self.visual and (self.objective != "dpo" or self.group % 2):
-            raise UserError("Visual prompts are tuned by dpo, in groups of an even number of pictures.")
-        if self.objective in ("nft", "dpo") and self.beta == 0:
+        if self.visual and (kind.visual is None or self.group % 2):
+            names = ", ".join(o.name for o in OBJECTIVES.values() if o.visual is not None)
+            raise UserError(f"Visual prompts are tuned by {names}, in groups of an even number of pictures.")
+        if kind.needs_beta and self.beta == 0:
             raise UserError(f"{self.objective} needs a beta above 0; with 0 its loss does not depend on the policy.")
-        if self.objective != "awm" and self.anchor != "old":
-            raise UserError(f"Only awm lets you choose its anchor; leave it out for {self.objective}.")
+        if not kind.anchors and self.anchor != "old":
+            owner = named(anchors=True)
+            raise UserError(f"Only {owner} lets you choose its anchor; leave it out for {self.objective}.")
         if any(weight < 0 for weight in self.weights.values()) or not any(self.weights.values()):
             raise UserError("Reward weights must be 0 or more, and at least one above 0.")
 
     @property
     def usual(self) -> Defaults:
         """What stands for settings that are left open."""
-        return VISUAL_DEFAULTS if self.visual else DEFAULTS[self.objective]
+        kind = objective(self.objective)
+        return kind.visual if self.visual and kind.visual is not None else kind.defaults
 
     @property
     def tie(self) -> float:
@@ -213,16 +198,20 @@ class Targets:
         if (self.region == "point") != (self.point is not None):
             raise UserError(f"Give a target point, or a region ({', '.join(REGIONS)}), not both.")
 
-    def draw(self, count: int, rng: random.Random) -> list[Affect]:
-        """Targets; listed ones come equally often, points of the plane lie on a grid of .1 so that few are encoded."""
+    def listed(self) -> list[Affect]:
+        """The points of a region that has a few; empty for the plane."""
         if self.point is not None:
-            return [self.point] * count
-        fixed: dict[str, list[Affect]] = {
+            return [self.point]
+        few: dict[str, list[Affect]] = {
             "corners": [Affect(v, a) for v in (-CORNER, CORNER) for a in (-CORNER, CORNER)],
             "calm-tense": [Affect(CORNER, -CORNER), Affect(-CORNER, CORNER)],
             "emotions": [EMOTIONS[name] for name in MIKELS],
         }
-        if points := fixed.get(self.region):
+        return few.get(self.region, [])
+
+    def draw(self, count: int, rng: random.Random) -> list[Affect]:
+        """Targets; listed ones come equally often, points of the plane lie on a grid of .1 so that few are encoded."""
+        if points := self.listed():
             rng.shuffle(points)
             return [points[i % len(points)] for i in range(count)]
         edge = round(10 * PLANE)
@@ -274,9 +263,75 @@ class Tasks:
         return [Task(prompt, target) for prompt, target in zip(picked, targets, strict=True)]
 
     def audit(self, count: int) -> list[Task]:
-        """The same every time."""
-        targets = self.targets.draw(count, random.Random(derive(self.seed, "audit targets")))
-        return [Task(self.held_out[i % len(self.held_out)], target) for i, target in enumerate(targets)]
+        """The same every time; all prompts come once, then all at their next target, until none is left.
+
+        Prompt and target do not turn in step: where they did, with as many prompts as a multiple of the targets, each
+        prompt was seen at one target alone.
+        """
+        rng, prompts = random.Random(derive(self.seed, "audit targets")), self.held_out
+        points = self.targets.listed()
+        rng.shuffle(points)
+        if not points:
+            return [Task(prompts[i % len(prompts)], at) for i, at in enumerate(self.targets.draw(count, rng))]
+        turns = (divmod(i, len(prompts)) for i in range(count))
+        return [Task(prompts[place], points[(place + turn) % len(points)]) for turn, place in turns]
+
+
+def settings_of(order: FinetuneOrder, name: str) -> FinetuneSettings:
+    """The order as settings of a job with the objective of that name.
+
+    Raises:
+        UserError: a value is out of range, or two contradict each other.
+    """
+    return FinetuneSettings(
+        **{
+            **order.more,
+            **{one: getattr(order, one) for one in ORDERED},
+            "objective": name,
+        }
+    )
+
+
+def tasks_of(order: FinetuneOrder) -> Tasks:
+    """The order's prompts and targets.
+
+    Raises:
+        UserError: a prompt is both trained on and held out, or the target is contradictory.
+    """
+    prompts = order.prompts or tuple(scene_prompts(PROMPTS, order.seed, "train"))
+    world = (p for p in scene_prompts(HELD_OUT, order.seed, "held-out") if p not in prompts)
+    return Tasks(prompts, order.held_out or tuple(world), Targets(order.region, order.point), order.seed)
+
+
+def order_of(settings: Mapping[str, Any], tasks: Mapping[str, Any]) -> FinetuneOrder:
+    """The order of a job whose settings and tasks are known as JSON; it makes the same settings and tasks again.
+
+    Raises:
+        UserError: they were written by another version.
+    """
+    try:
+        known, found = FinetuneSettings(**settings), Tasks.from_json(tasks)
+    except (TypeError, KeyError):
+        raise UserError("This job was made by another version; start a new one.") from None
+    values = known.as_json()
+    return FinetuneOrder(
+        prompts=found.prompts,
+        held_out=found.held_out,
+        region=found.targets.region,
+        point=found.targets.point,
+        **{one: values.pop(one) for one in ("objective", *ORDERED)},
+        more=values,
+    )
+
+
+ORDERED = ("minutes", "updates", "group", "steps", "learning_rate", "seed", "start")
+"""Settings that are fields of an order too; the rest are its `more`."""
+
+
+def named(**what: object) -> str:
+    """Names of the objectives with these attributes."""
+    found = [o.name for o in OBJECTIVES.values() if all(getattr(o, key) == value for key, value in what.items())]
+    return " or ".join(found)
 
 
 def read_list(text: str) -> list[str]:

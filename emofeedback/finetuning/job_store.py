@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.files.storage import write_json
+from emofeedback.finetuning.job_settings import order_of
 from emofeedback.finetuning.order import FinetuneOrder
 
 RECORD, ADAPTER, STATE = "job.json", "adapter", Path("training") / "state.safetensors"
@@ -24,7 +24,7 @@ class JobRecord:
         status: "running" (also of one that was killed), "budget", "cancelled", "hacked" or "failed".
         made: when it was ordered, local time.
         settings, tasks: as JSON.
-        order: what the tab was asked for; None for a job of the command line.
+        ordered: what was asked for, as JSON; None where an earlier version did not keep it.
         result: how it ended, as JSON; None while it runs.
     """
 
@@ -33,8 +33,16 @@ class JobRecord:
     made: str
     settings: Mapping[str, Any]
     tasks: Mapping[str, Any]
-    order: FinetuneOrder | None
+    ordered: Mapping[str, Any] | None
     result: Mapping[str, Any] | None
+
+    def order(self) -> FinetuneOrder:
+        """The order that makes the same job again, whoever started it.
+
+        Raises:
+            UserError: another version made this job.
+        """
+        return order_of(self.settings, self.tasks)
 
     @property
     def adapter(self) -> Path | None:
@@ -56,10 +64,10 @@ def write_record(
     order: FinetuneOrder | None = None,
     result: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write job.json; the time of an earlier record stays, and its order where none is given."""
+    """Write job.json; the time and the order of an earlier record stay."""
     before = read_record(folder)
     made = before.made if before else time.strftime("%Y-%m-%d %H:%M")
-    kept = order or (before.order if before else None)
+    kept = (before.ordered if before else None) or (None if order is None else asdict(order))
     folder.mkdir(parents=True, exist_ok=True)
     write_json(
         folder / RECORD,
@@ -68,7 +76,7 @@ def write_record(
             "made": made,
             "settings": dict(settings),
             "tasks": dict(tasks),
-            "order": None if kept is None else asdict(kept),
+            "order": kept,
             "result": None if result is None else dict(result),
         },
     )
@@ -78,22 +86,20 @@ def read_record(folder: Path) -> JobRecord | None:
     """The record of the job in `folder`; None where there is none that can be read."""
     try:
         found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        order = None if found["order"] is None else order_of(found["order"])
         return JobRecord(
-            folder, str(found["status"]), str(found["made"]), found["settings"], found["tasks"], order, found["result"]
+            folder,
+            str(found["status"]),
+            str(found["made"]),
+            dict(found["settings"]),
+            dict(found["tasks"]),
+            found["order"],
+            found["result"],
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def order_of(found: Mapping[str, Any]) -> FinetuneOrder:
-    """An order that `asdict` took apart."""
-    point = found.get("point")
-    changed = {"prompts": tuple(found["prompts"]), "held_out": tuple(found["held_out"])}
-    return FinetuneOrder(**{**found, **changed, "point": None if point is None else Affect(**point)})
-
-
-class Shelf:
+class JobStore:
     """All jobs below one folder, each named by the time it was ordered."""
 
     def __init__(self, root: Path) -> None:

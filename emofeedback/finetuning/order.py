@@ -1,7 +1,8 @@
 """What a person orders of reward fine-tuning and what a dry run answers, in plain values: importing this is cheap."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from emofeedback.affect import Affect
 
@@ -21,11 +22,11 @@ AUTO = "auto"
 
 @dataclass(frozen=True, slots=True)
 class FinetuneOrder:
-    """One job as a person asks for it; it is checked where the job is made.
+    """One job as a person asks for it, in the tab, on the command line or through the API; checked where it is made.
 
     prompts, held_out: empty = drawn from the bundled world. Exactly one of minutes and updates is the budget.
     group, steps, learning_rate: 0 = what suits the objective and the generator. start: the folder of an adapter to
-    begin with.
+    begin with. more: further settings by their name in `job_settings.FinetuneSettings`.
     """
 
     prompts: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class FinetuneOrder:
     learning_rate: float = 0.0
     seed: int = 0
     start: str | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

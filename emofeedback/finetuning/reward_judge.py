@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from emofeedback.errors import UserError
 from emofeedback.evaluation.protocols.generator_and_judge import Reader
 from emofeedback.evaluation.raters.grading import GradingRater
-from emofeedback.finetuning.objectives.losses import objective
+from emofeedback.finetuning.objectives.table import automatic, objective
 from emofeedback.finetuning.order import AUTO
 from emofeedback.judges.calibration import CalibratedJudge, identity_of
 from emofeedback.judges.local.vision_language import VisionLanguageJudge
@@ -20,9 +20,6 @@ from emofeedback.judges.scene.judge_language import JudgeTokens
 from emofeedback.judges.scene.scene_judge import SceneJudge
 
 logger = logging.getLogger(__name__)
-
-BY_GRADIENT, BY_SCORES = "direct", "awm"
-"""The objectives where none is asked for: of a judge that gradients pass through, and of any other."""
 
 
 @runtime_checkable
@@ -43,7 +40,7 @@ def objective_for(judge: Reader, asked: str | None = None) -> str:
         UserError: it is not known, or needs a gradient and the judge has none.
     """
     if asked is None or asked == AUTO:
-        return BY_GRADIENT if suits(judge, BY_GRADIENT) else BY_SCORES
+        return automatic(isinstance(judge, DifferentiableJudge))
     if not suits(judge, asked):
         raise UserError(f"{asked} follows a judge's gradient, and {judge.name} gives scores alone; choose awm.")
     return asked

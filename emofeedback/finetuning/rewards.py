@@ -39,12 +39,6 @@ class DifferentiableReward(Protocol):
         ...
 
 
-class DifferentiableReader(Protocol):
-    """A judge with a reading that gradients pass through."""
-
-    def rate_tensor(self, pixels: Tensor) -> tuple[Tensor, Tensor]: ...
-
-
 def picture_key(picture: Picture) -> bytes:
     """SHA-256 over the picture's pixels."""
     image = picture.image.convert("RGB")
@@ -90,17 +84,6 @@ class AffectReward:
                 raise ValueError("the affect reward needs a target in every request")
             scores.append(None if reading is None else -(reading.affect.distance(picture.request.affect) ** 2))
         return scores
-
-
-class DifferentiableAffect:
-    """`AffectReward` on tensors, through a judge's differentiable reading."""
-
-    def __init__(self, judge: DifferentiableReader) -> None:
-        self.judge = judge
-
-    def score_tensor(self, pixels: Tensor, targets: Tensor, prompts: Sequence[str] = ()) -> Tensor:
-        valence, arousal = self.judge.rate_tensor(pixels)
-        return -((valence - targets[:, 0]).square() + (arousal - targets[:, 1]).square())
 
 
 class DifferentiableReading:

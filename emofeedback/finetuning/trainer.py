@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,10 @@ from emofeedback.finetuning.job_settings import FinetuneSettings, Tasks
 from emofeedback.finetuning.metrics_log import Entry, MetricsLog
 from emofeedback.finetuning.policy.lora_policy import LoraPolicy
 from emofeedback.finetuning.policy.rollout import Check
-from emofeedback.finetuning.processes import Processes
 from emofeedback.finetuning.rewards import DifferentiableReward, Reward
 from emofeedback.finetuning.update import Learner
 from emofeedback.flow.pixels import sheet
+from emofeedback.machine.processes import Processes
 from emofeedback.records import Picture
 from emofeedback.training.common.budget import Budget
 
@@ -52,16 +52,29 @@ class FinetuneResult:
     best: Audit | None
 
 
+@dataclass(frozen=True)
+class Scoring:
+    """Who scores the pictures of a job.
+
+    Attributes:
+        rewards: by name; the names are those of the settings' weights.
+        auditor: its rater is not among the rewards.
+        differentiable: for objectives that need the reward's gradient.
+        keys: of the models behind generator, judge and rater, by name; a job resumes only with the same.
+    """
+
+    rewards: Mapping[str, Reward]
+    auditor: Auditor
+    differentiable: DifferentiableReward | None = None
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
 class Finetuner:
     """One job; everything that a resumed one needs lies in `out`, in one file replaced whole after each update.
 
     Args:
         policy: fresh, on the frozen base.
-        rewards: by name; the names are those of `settings.weights`.
-        auditor: its rater is not among the rewards.
         out: the job's folder.
-        differentiable: for objectives that need the reward's gradient.
-        keys: of the models behind generator, judge and rater, by name; a job resumes only with the same.
         processes: those that train together; only the main one audits and writes.
 
     Raises:
@@ -71,18 +84,15 @@ class Finetuner:
     def __init__(
         self,
         policy: LoraPolicy,
-        rewards: Mapping[str, Reward],
+        scoring: Scoring,
         settings: FinetuneSettings,
         tasks: Tasks,
-        auditor: Auditor,
         out: Path,
-        differentiable: DifferentiableReward | None = None,
-        keys: Mapping[str, str] | None = None,
         processes: Processes = Processes(),  # noqa: B008 (frozen)
     ) -> None:
-        self.policy, self.settings, self.tasks, self.auditor, self.out = policy, settings, tasks, auditor, out
-        self.keys, self.processes = dict(keys or {}), processes
-        self.learner = Learner(policy, rewards, settings, tasks, differentiable, processes)
+        self.policy, self.settings, self.tasks, self.out = policy, settings, tasks, out
+        self.auditor, self.keys, self.processes = scoring.auditor, dict(scoring.keys), processes
+        self.learner = Learner(policy, scoring.rewards, settings, tasks, scoring.differentiable, processes)
         self.rewards = self.learner.rewards
         self.log = MetricsLog(out)
         self.budget = Budget(settings.minutes or math.inf)
@@ -219,7 +229,10 @@ class Finetuner:
             return
         self.log.write(entry)
         if on_event is not None:
+            elapsed = self.budget.elapsed()
             on_event(entry)
+            # whoever listens may let others work meanwhile: that is not the job's time
+            self.budget = Budget(self.settings.minutes or math.inf, elapsed)
 
     def save(self) -> None:
         """Write everything that a resumed job needs, in one step.

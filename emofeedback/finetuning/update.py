@@ -6,24 +6,25 @@ Which objective is learned is the collector's business; which of several process
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from emofeedback.errors import UserError
 from emofeedback.finetuning.advantages import GroupAdvantages, group_advantages
-from emofeedback.finetuning.collectors import Experience, collector, renoise
+from emofeedback.finetuning.experience import Experience, renoise
 from emofeedback.finetuning.job_settings import FinetuneSettings, Tasks, derive
 from emofeedback.finetuning.metrics_log import Entry
+from emofeedback.finetuning.objectives.collector import collector_for
+from emofeedback.finetuning.objectives.visual_dpo import pair_up
 from emofeedback.finetuning.policy.lora_policy import LoraPolicy
 from emofeedback.finetuning.policy.rollout import Check
-from emofeedback.finetuning.processes import Processes
 from emofeedback.finetuning.rewards import DifferentiableReward, Reward
 from emofeedback.flow.pixels import to_images
 from emofeedback.flow.schedule import interpolate
+from emofeedback.machine.processes import Processes
 from emofeedback.records import Picture, PictureRequest
-from emofeedback.training.visual_prompts.dpo_pairs import pair_up
 
 logger = logging.getLogger(__name__)
 DRIFT_ROWS = 8
@@ -59,7 +60,7 @@ class Learner:
             )
         self.policy, self.settings, self.tasks, self.processes = policy, settings, tasks, processes
         self.rewards = {name: reward for name, reward in rewards.items() if settings.weights[name] > 0}
-        self.collector = collector(policy, settings, differentiable)
+        self.collector = collector_for(policy, settings, differentiable)
         self.optimizer = torch.optim.AdamW(
             policy.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=0.0
         )
@@ -89,8 +90,9 @@ class Learner:
         begin, settings = time.monotonic(), self.settings
         seed = derive(settings.seed, "update", number)
         self.policy.remember()
-        mine = self.processes.part(settings.prompts)
-        requests = self.requests(number)[mine.start * settings.group : mine.stop * settings.group]
+        requests = self.requests(number)
+        first, *_, last = self.processes.part(range(len(requests)))
+        requests = requests[first : last + 1]
         conditions = self.policy.conditions(requests)
         sampling = self.collector.sampling(seed)
         rollout = self.policy.rollout(conditions, [r.seed for r in requests], sampling, check)
@@ -108,7 +110,7 @@ class Learner:
             values,
             usable,
             seed,
-            mine.start * settings.group,
+            first,
             tuple(request.prompt for request in requests),
         )
         scored = time.monotonic()
@@ -167,7 +169,7 @@ class Learner:
                     value += parameter.grad
                     parameter.grad = None
         if count:
-            self.processes.sum_gradients(parameters, sums)
+            self._sum_gradients(parameters, sums)
         norm = float(torch.nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip))
         learned = count > 0 and math.isfinite(norm)
         if learned:
@@ -177,11 +179,21 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         return (self.processes.total(total), norm) if learned else None
 
+    def _sum_gradients(self, parameters: Sequence[nn.Parameter], sums: Sequence[Tensor]) -> None:
+        """Put everybody's `sums` of gradients, one for each parameter, together in place of the gradients."""
+        flat = self.processes.sum(torch.cat([value.flatten() for value in sums]))
+        for parameter, value in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+            parameter.grad = value.view_as(parameter).to(parameter.dtype)
+
+    def _all(self, mine: Tensor) -> Tensor:
+        """Rows [n, ...] of every process, one below the other in their order, on the CPU."""
+        return torch.cat(self.processes.gather([mine.cpu()]))
+
     def _figures(self, scores: Mapping[str, Tensor], advantages: GroupAdvantages) -> Entry:
-        means = {name: float(self.processes.gather(values).nanmean()) for name, values in scores.items()}
+        means = {name: float(self._all(values).nanmean()) for name, values in scores.items()}
         read = {name: mean for name, mean in means.items() if math.isfinite(mean)}
         total = sum(self.settings.weights[name] * mean for name, mean in read.items()) if read else None
-        usable = self.processes.gather(advantages.usable.float())
+        usable = self._all(advantages.usable.float())
         return {
             "reward": total,
             **{f"reward_{name}": read.get(name) for name in means},
@@ -192,7 +204,7 @@ class Learner:
     def _diversity(self, clean: Tensor) -> float:
         """Mean standard deviation of the latents within a group."""
         spread = clean.view(-1, self.settings.group, *clean.shape[1:]).std(1).flatten(1).mean(1)
-        return float(self.processes.gather(spread).mean())
+        return float(self._all(spread).mean())
 
     @torch.no_grad()
     def _drift(self, experience: Experience) -> float:

@@ -9,7 +9,7 @@ from emofeedback.errors import Cancelled
 from emofeedback.files.run_json import visual_json
 from emofeedback.files.storage import image_bytes, png_bytes, write_json, write_rows, write_whole
 from emofeedback.loop.drawing import CancelFlag, Progress, check_number, check_visual, check_whole, draw_pictures
-from emofeedback.machine.processes import Team
+from emofeedback.machine.processes import Processes
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import Picture, Reading, VisualPrompt
 from emofeedback.sweep import plane as continuum
@@ -103,38 +103,41 @@ def run_sweep(
     steps: int | None = None,
     visual: VisualPrompt | None = None,
     cancel: CancelFlag | None = None,
-    team: Team | None = None,
+    processes: Processes = Processes(),  # noqa: B008 (frozen)
 ) -> Iterator[SweepProgress | Sweep]:
     """Draw and read all points; yields progress, then the sweep.
 
     Args:
         judge: None = the pictures are not read.
         visual: guides every picture; where it names no emotion, by what lies nearest to the picture's own point.
-        team: processes that share the work; every one of them gets the whole sweep.
+        processes: they share the work; every one of them gets the whole sweep.
 
     Raises:
-        UserError: a value is out of range.
+        UserError: a value is out of range, or another process failed.
         Cancelled: `cancel` was set.
     """
     check_whole("seed", seed, 0, 2**53)
     check_number("strength", strength, 0.0, 5.0)
     check_visual(visual)
     points = [point for row in rows for point in row]
-    team = team or Team()
-    requests = team.part(continuum.requests_for(prompt, points, seed, strength, steps, visual))
+    requests = processes.part(continuum.requests_for(prompt, points, seed, strength, steps, visual))
     pictures: list[Picture] = []
     readings: list[Reading | None] = []
-    for begin in range(0, len(requests), BATCH):
-        group = requests[begin : begin + BATCH]
-        for message in draw_pictures(generator, group, cancel):
-            if isinstance(message, Progress):
-                yield SweepProgress(begin + len(group) * message.step / max(1, message.steps), len(requests))
-            else:
-                pictures += message
-                readings += [None] * len(message) if judge is None else judge.read(message)
-        if cancel is not None and cancel.is_set():
-            raise Cancelled("The sweep was stopped.")
-    read = team.gather(list(zip(pictures, readings, strict=True)))
+    failure: Exception | None = None
+    try:
+        for begin in range(0, len(requests), BATCH):
+            group = requests[begin : begin + BATCH]
+            for message in draw_pictures(generator, group, cancel):
+                if isinstance(message, Progress):
+                    yield SweepProgress(begin + len(group) * message.step / max(1, message.steps), len(requests))
+                else:
+                    pictures += message
+                    readings += [None] * len(message) if judge is None else judge.read(message)
+            if cancel is not None and cancel.is_set():
+                raise Cancelled("The sweep was stopped.")
+    except Exception as error:  # the others wait for this part
+        failure = error
+    read = processes.gather(list(zip(pictures, readings, strict=failure is None)), failure)
     pictures, readings = [picture for picture, _ in read], [reading for _, reading in read]
     width = len(rows[0])
     grid = tuple(tuple(pictures[i : i + width]) for i in range(0, len(pictures), width))

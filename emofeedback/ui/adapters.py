@@ -10,75 +10,84 @@ from weakref import WeakKeyDictionary, ref
 from emofeedback.errors import UserError
 from emofeedback.ui.session import Models, Visit
 
-WORN = "tuned"
-"""What the worn adapter is called in a picture's record."""
+TUNED = "tuned"
+"""What a visitor's adapter is called in a picture's record."""
 
 
 class Adaptable(Protocol):
     """A generator that takes a LoRA; scale 0 draws exactly as without it."""
 
     name: str
+    loaded_adapter: tuple[Path, float] | None
 
     def load_adapter(self, path: str | Path, scale: float = 1.0) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Garment:
+class AdapterChoice:
     """An adapter's folder and its strength."""
 
     folder: Path
     strength: float
 
 
-class Wardrobe:
-    """Every visitor's choice; `dress` is called under the models' lock before a visitor's work."""
+class VisitorAdapters:
+    """Every visitor's choice; `apply` is called under the models' lock before a visitor's work."""
 
     def __init__(self, models: Models) -> None:
         self.models = models
-        self._chosen: WeakKeyDictionary[Visit, Garment] = WeakKeyDictionary()
-        self._worn: Garment | None = None
-        self._plain = ""
-        self._on: Any = None  # the generator that wears it, weakly: another one may take its place
-        # a copy of what is worn: the visitor who made it may leave, and their files with them
-        self._shelf = tempfile.TemporaryDirectory(prefix="emofeedback-adapter-", ignore_cleanup_errors=True)
+        self._chosen: WeakKeyDictionary[Visit, AdapterChoice] = WeakKeyDictionary()
+        self._applied: AdapterChoice | None = None
+        self._generator: Any = None  # that it lies on, weakly: another one may take its place
+        self._hosts: tuple[Path, float] | None = None  # the adapter that the generator came with
+        self._hosts_name = ""
+        # a copy of what is applied: the visitor who made it may leave, and their files with them
+        self._copies = tempfile.TemporaryDirectory(prefix="emofeedback-adapter-", ignore_cleanup_errors=True)
+        self._copy = Path(self._copies.name) / "0" / TUNED
 
-    def choose(self, visit: Visit, garment: Garment | None) -> None:
-        """Remember what a visitor wants to draw with; None = the generator as it is."""
-        if garment is None or garment.strength == 0:
+    def choose(self, visit: Visit, choice: AdapterChoice | None) -> None:
+        """Remember what a visitor wants to draw with; None = the generator as the host gave it."""
+        if choice is None or choice.strength == 0:
             self._chosen.pop(visit, None)
         else:
-            self._chosen[visit] = garment
+            self._chosen[visit] = choice
 
-    def dress(self, visit: Visit) -> None:
-        """Put the visitor's adapter on the generator, or take another's off.
+    def apply(self, visit: Visit) -> None:
+        """Put the visitor's adapter on the generator, or the host's back in place of another visitor's.
 
         Raises:
             UserError: the generator takes no adapter, or this one does not fit it.
         """
         wanted = self._chosen.get(visit)
         generator: Any = self.models.get()[0]
-        if self._on is None or self._on() is not generator:
-            self._on, self._worn = ref(generator), None
-        if wanted == self._worn:
+        if self._generator is None or self._generator() is not generator:
+            self._generator, self._applied = ref(generator), None
+            self._hosts, self._hosts_name = getattr(generator, "loaded_adapter", None), generator.name
+        if wanted == self._applied:
             return
         if not hasattr(generator, "load_adapter"):
             self._chosen.pop(visit, None)
             raise UserError(f"The generator {generator.name!r} takes no adapter; start the app with the bundled one.")
-        self._change(generator, wanted)
-
-    def _change(self, generator: Adaptable, wanted: Garment | None) -> None:
-        shelf = Path(self._shelf.name) / WORN
-        if self._worn is None:
-            self._plain = generator.name
         if wanted is None:
-            generator.load_adapter(shelf, 0.0)
-            generator.name = self._plain
+            self._put_back(generator)
         else:
-            shutil.rmtree(shelf, ignore_errors=True)
-            shutil.copytree(wanted.folder, shelf)
-            try:
-                generator.load_adapter(shelf, wanted.strength)
-            except UserError:
-                generator.name, self._worn = self._plain, None  # a failed load leaves the generator bare
-                raise
-        self._worn = wanted
+            self._put(generator, wanted)
+
+    def _put(self, generator: Adaptable, wanted: AdapterChoice) -> None:
+        copy = Path(self._copies.name) / ("0" if self._copy.parent.name == "1" else "1") / TUNED
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(wanted.folder, copy)
+        try:
+            generator.load_adapter(copy, wanted.strength)
+        except UserError:
+            self._put_back(generator)  # what was on it before may be off, or not
+            raise
+        self._applied, self._copy = wanted, copy
+
+    def _put_back(self, generator: Adaptable) -> None:
+        """The generator as the host gave it."""
+        if self._hosts is not None:
+            generator.load_adapter(*self._hosts)
+        elif self._applied is not None:
+            generator.load_adapter(self._copy, 0.0)
+        generator.name, self._applied = self._hosts_name, None

@@ -21,12 +21,12 @@ from emofeedback.ui.create.references_panel import ReferencesPanel
 from emofeedback.ui.create.restore import CREATE, Restore
 from emofeedback.ui.create.viewers_kept import browser_kept
 from emofeedback.ui.create.viewers_panel import ViewersPanel
-from emofeedback.ui.finetune.finetune_tab import FinetuneTab, OpenJob
+from emofeedback.ui.finetune.finetune_tab import FinetuneTab
 from emofeedback.ui.history.history_owner import head
 from emofeedback.ui.history.history_tab import HistoryTab
 from emofeedback.ui.history.history_view import css as history_css
 from emofeedback.ui.history.keeper import Keeper
-from emofeedback.ui.limits import UPLOAD_RULE, Hosting, Turnstile
+from emofeedback.ui.limits import UPLOAD_RULE, Hosting, OpenJob, Turnstile
 from emofeedback.ui.models.models_tab import ModelsTab
 from emofeedback.ui.parts import html
 from emofeedback.ui.parts.theme import css, theme

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Scope = MutableMapping[str, Any]
 Asgi = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
 OpenJob = Callable[[FinetuneOrder, Judge, Path], "FinetuneJob"]
+"""Makes a job in a folder; called on the job's thread, so it may import and load what is heavy."""
 
 HOUR = 3600.0
 PUBLIC_JOBS, PUBLIC_MINUTES, PUBLIC_UPLOAD_MB, PUBLIC_FINETUNE = 3, 10.0, 8, 0.0
@@ -111,6 +112,13 @@ class Hosting:
         return limited
 
 
+@dataclass
+class MeteredWork:
+    """One job of a user: seconds within it that it left the models to others."""
+
+    waited: float = 0.0
+
+
 class Meter:
     """How long the models worked for each user within the last hour."""
 
@@ -137,8 +145,8 @@ class Meter:
         return self._spent.get(user, deque())
 
     @contextmanager
-    def work(self, user: str) -> "Iterator[None]":
-        """Measure one job.
+    def work(self, user: str) -> "Iterator[MeteredWork]":
+        """Measure one job; what it tells to have waited does not count.
 
         Raises:
             UserError: the user's hour is used up.
@@ -151,13 +159,13 @@ class Meter:
                 f"You have used your {self.limit / 60:g} minutes of this host's models within an hour; "
                 f"go on in {wait} min, or run the studio on your own machine."
             )
-        begun = self.clock()
+        begun, job = self.clock(), MeteredWork()
         try:
-            yield
+            yield job
         finally:
             if self.limit is not None:
                 with self._lock:
-                    self._spent.setdefault(user, deque()).append((self.clock(), self.clock() - begun))
+                    self._spent.setdefault(user, deque()).append((self.clock(), self.clock() - begun - job.waited))
 
 
 class Turnstile:

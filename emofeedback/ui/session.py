@@ -54,6 +54,7 @@ class Models:
 
     def __init__(self, load: Callable[[], tuple[Generator, Judge]], shelf: ModelShelf | None = None) -> None:
         self.lock = threading.Lock()
+        self.long_work = threading.Lock()  # held by the one job that gives others turns of `lock`
         self.shelf = shelf
         self._load = load
         self._done = threading.Event()
@@ -114,7 +115,7 @@ class Visit:
     meter: Meter = field(default_factory=lambda: Meter(None))
     used: float = field(default_factory=time.monotonic)
     paged: bool = False  # a browser shows the page; otherwise a program calls the API
-    dress: Callable[["Visit"], None] | None = None  # puts the visitor's adapter on the generator, or takes it off
+    apply_adapter: Callable[["Visit"], None] | None = None  # puts the visitor's adapter on the generator, or the host's
     owner: str | None = None  # under whose name runs are kept; None = nobody's, they are not
     keeper: Keeper | None = None
 
@@ -158,8 +159,8 @@ class Visit:
         self.running = True
         try:
             with self.meter.work(self.user):
-                if self.dress is not None:
-                    self.dress(self)
+                if self.apply_adapter is not None:
+                    self.apply_adapter(self)
                 yield self.cancel
         finally:
             self.running = False
@@ -174,7 +175,7 @@ class Visits:
         self._root = root
         self.hosting = hosting or Hosting()
         self.meter = Meter(self.hosting.minutes_per_hour)
-        self.dress: Callable[[Visit], None] | None = None
+        self.apply_adapter: Callable[[Visit], None] | None = None
         self.keeper: Keeper | None = None
         self._lock = threading.Lock()
         self._visits: dict[str, Visit] = {}
@@ -185,7 +186,13 @@ class Visits:
         with self._lock:
             if key is None or key not in self._visits:
                 folder = Path(tempfile.mkdtemp(prefix="emofeedback-", dir=self._root))
-                visit = Visit(folder, meter=self.meter, dress=self.dress, owner=owner_of(request), keeper=self.keeper)
+                visit = Visit(
+                    folder,
+                    meter=self.meter,
+                    apply_adapter=self.apply_adapter,
+                    owner=owner_of(request),
+                    keeper=self.keeper,
+                )
                 if key is None:
                     return visit
                 self._forget_idle()

@@ -3,6 +3,7 @@
 import queue
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from emofeedback.ui.session import Models, Visit
 Post = Callable[[object], None]
 TICK = 1.0
 """Seconds between signs of life."""
+PAUSE = 0.05
+"""Seconds in which somebody who waits takes the lock that was released."""
 
 
 def on_thread(
@@ -22,6 +25,8 @@ def on_thread(
     after: Callable[[], None] = lambda: None,
 ) -> Iterator[Any]:
     """Run `task` on a thread, under the models' lock and on the visitor's account; closing the iterator sets `stop`.
+
+    Each time the task posts something, whoever waits for the models has their turn first; but not other such tasks.
 
     Args:
         after: called on the thread when the task has ended, however it did.
@@ -36,16 +41,33 @@ def on_thread(
     def body(post: Post) -> None:
         try:
             models.get()
-            with models.lock, visit.meter.work(visit.user):
+            with models.long_work, models.lock, visit.meter.work(visit.user) as job:
                 if stop.is_set():
                     raise Cancelled("Stopped.")
-                task(post)
+
+                def post_and_wait(what: object) -> None:
+                    post(what)
+                    if not stop.is_set():
+                        job.waited += give_turn(models)
+
+                task(post_and_wait)
         finally:
             after()
             if visit.gone:  # the visitor's folder was dropped while the task still wrote to it
                 shutil.rmtree(visit.folder, ignore_errors=True)
 
     return posts_of(body, stop)
+
+
+def give_turn(models: Models) -> float:
+    """Let others use the models, whose lock is held; the seconds until it is held again."""
+    begin = time.monotonic()
+    if models.shelf is not None:
+        models.shelf.touch()  # the task still uses what it was given
+    models.lock.release()
+    time.sleep(PAUSE)
+    models.lock.acquire()
+    return time.monotonic() - begin
 
 
 def posts_of(task: Callable[[Post], None], stop: threading.Event) -> Iterator[Any]:

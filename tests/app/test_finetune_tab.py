@@ -1,5 +1,6 @@
 """The Fine-tune tab through its listeners, with a tiny real generator and trainer."""
 
+import json
 import sys
 import time
 import zipfile
@@ -23,17 +24,18 @@ from emofeedback import build
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.finetuning.audit import Auditor
-from emofeedback.finetuning.job import FinetuneJob, job_settings, job_tasks
+from emofeedback.finetuning.job import FinetuneJob, settings_for
+from emofeedback.finetuning.job_settings import tasks_of
 from emofeedback.finetuning.job_store import read_record
 from emofeedback.finetuning.order import FinetuneOrder, lines
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
 from emofeedback.finetuning.rewards import AffectReward, CachedReader, ContentReward
-from emofeedback.finetuning.trainer import Finetuner
+from emofeedback.finetuning.trainer import Finetuner, Scoring
 from emofeedback.protocols import Judge
 from emofeedback.records import Picture, Reading
 from emofeedback.settings import Settings
 from emofeedback.ui import app as studio
-from emofeedback.ui.finetune.finetune_view import chart, pairs
+from emofeedback.ui.finetune.finetune_view import chart, left_words, no_gain, pairs, record_label
 
 ORDER: dict[str, Any] = {
     "source": "own",
@@ -71,7 +73,7 @@ def open_tiny(order: FinetuneOrder, judge: Judge, out: Path) -> FinetuneJob:
     """As build.build_finetune_job, with everything small and the colour as the reward."""
     torch.set_num_threads(1)
     settings = replace(
-        job_settings(order, judge),
+        settings_for(order, judge),
         prompts=2,
         rank=4,
         audit_every=1,
@@ -79,13 +81,13 @@ def open_tiny(order: FinetuneOrder, judge: Judge, out: Path) -> FinetuneJob:
         audit_steps=2,
         weights={"affect": 1.0, "content": 0.3},
     )
-    tasks = job_tasks(order)
+    tasks = tasks_of(order)
     reader = CachedReader(judge)
     rewards = {"affect": AffectReward(reader), "content": ContentReward(reader)}
     auditor = Auditor(tasks.audit(settings.audit_pictures), PleasedRater(), settings)
     start = None if settings.start is None else (Path(settings.start), settings.start_scale)
     policy = ScenePolicy(tiny_generator(), settings.rank or 4, settings.seed, start=start)
-    return FinetuneJob(Finetuner(policy, rewards, settings, tasks, auditor, out))
+    return FinetuneJob(Finetuner(policy, Scoring(rewards, auditor), settings, tasks, out))
 
 
 @pytest.fixture(scope="module")
@@ -185,8 +187,8 @@ def test_a_job_begins_where_another_ended_and_only_with_the_visitors_own(client:
     assert "Done: 1 update" in shown(last[STATUS])
     (second,) = set(KEPT[0].glob("jobs/*/*")) - before - {first}
     record = read_record(second)
-    assert record is not None and record.order is not None
-    assert record.order.start == record.settings["start"] == str(first / "adapter")
+    assert record is not None and record.ordered is not None
+    assert record.order().start == record.ordered["start"] == str(first / "adapter")
 
 
 def test_a_second_job_waits_and_sees_its_place(client: Client, tmp_path: Path) -> None:
@@ -244,6 +246,35 @@ def test_a_dry_run_says_time_and_memory(client: Client) -> None:
 def test_bad_settings_get_one_sentence(client: Client, changed: dict[str, Any], says: str) -> None:
     with pytest.raises(AppError, match=says):
         client.predict(*values(**changed), api_name="/finetune")
+
+
+def test_an_adapter_without_a_gain_is_not_offered_without_a_word(client: Client, tmp_path: Path) -> None:
+    """One that changes nothing was put on at strength 1, and nothing was said of it."""
+    mine = visitor(client, tmp_path, "e")
+    before = set(KEPT[0].glob("jobs/*/*"))
+    mine.predict(*values(updates=1), api_name="/finetune")
+    (folder,) = set(KEPT[0].glob("jobs/*/*")) - before
+    assert "changes nothing" not in mine.predict(1, None, api_name="/finetune_use")
+    known = json.loads((folder / "job.json").read_text())
+    known["result"] |= {"best_update": 0, "best": known["result"]["base"]}
+    (folder / "job.json").write_text(json.dumps(known))
+    assert "No audited update beat the start" in shown(mine.predict(folder.name, api_name="/finetune_job")[0])
+    assert "so this adapter changes nothing" in mine.predict(1, folder.name, api_name="/finetune_use")
+    mine.predict(0, folder.name, api_name="/finetune_use")
+    record = read_record(folder)
+    assert record is not None and record_label(record).endswith(": no gain")
+
+
+def test_how_long_a_job_still_takes_is_said_from_what_was_measured() -> None:
+    audit = {"kind": "audit", "update": 0, "elapsed": 20.0}
+    entries = [audit, *({"kind": "update", "update": k + 1, "elapsed": 20.0 + 10 * (k + 1)} for k in range(2))]
+    assert left_words(FinetuneOrder(minutes=None, updates=10), entries[:1]) == ""
+    assert left_words(FinetuneOrder(minutes=None, updates=10), entries) == "; about 3 minutes left"
+    assert left_words(FinetuneOrder(minutes=5.0), entries) == "; about 4 minutes left"
+    assert left_words(FinetuneOrder(minutes=None, updates=2), entries) == ""
+    result = {"updates": 6, "best_update": 6, "base": {"error": 0.5}, "best": {"error": 0.5}}
+    assert "no nearer" in no_gain(result) and no_gain(result | {"best": {"error": 0.4}}) == no_gain(None) == ""
+    assert "the one it began with" in no_gain(result | {"best_update": 0}, started=True)
 
 
 def test_without_a_job_there_is_nothing_to_use(client: Client, tmp_path: Path) -> None:

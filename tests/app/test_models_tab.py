@@ -13,7 +13,7 @@ from emofeedback.deploy.models import ModelShelf
 from emofeedback.errors import UserError
 from emofeedback.servers.hub import Download, OnDownload
 from emofeedback.ui import app as studio
-from emofeedback.ui.adapters import Garment, Wardrobe
+from emofeedback.ui.adapters import AdapterChoice, VisitorAdapters
 from emofeedback.ui.limits import Hosting
 from emofeedback.ui.models.models_tab import ModelsTab, card, choices, download_line
 from emofeedback.ui.session import Models, Visits
@@ -95,15 +95,53 @@ def test_an_adapter_is_put_on_the_new_generator_too(tmp_path: Path) -> None:
     openers["generator"] = lambda name: named(Adaptable(), name)
     models = Models(shelf.pair, shelf)
     models.start()
-    visits, wardrobe = Visits(tmp_path), Wardrobe(models)
+    visits, adapters = Visits(tmp_path), VisitorAdapters(models)
     visit = visits.of(None)
     (tmp_path / "lora").mkdir()
-    wardrobe.choose(visit, Garment(tmp_path / "lora", 0.5))
-    wardrobe.dress(visit)
-    wardrobe.dress(visit)
+    adapters.choose(visit, AdapterChoice(tmp_path / "lora", 0.5))
+    adapters.apply(visit)
+    adapters.apply(visit)
     shelf.swap("generator", "other")
-    wardrobe.dress(visit)
+    adapters.apply(visit)
     assert worn == [("bundled", 0.5), ("other", 0.5)]
+
+
+def test_the_hosts_adapter_is_put_back_after_a_visitors(tmp_path: Path) -> None:
+    """Taking a visitor's adapter off took EMOFEEDBACK_ADAPTER off with it, for everybody."""
+
+    class Adaptable(FakeGenerator):
+        loaded_adapter: tuple[Path, float] | None = None
+
+        def load_adapter(self, path: Path, scale: float = 1.0) -> None:
+            self.loaded_adapter = None
+            if not path.is_dir():
+                raise UserError("There is no adapter.")
+            self.loaded_adapter, self.name = (path, scale), f"fake+{path.name}"
+
+    host, mine = tmp_path / "host", tmp_path / "mine"
+    host.mkdir()
+    mine.mkdir()
+    generator = Adaptable()
+    generator.load_adapter(host, 0.8)
+    models = Models(lambda: (generator, FakeJudge()))
+    models.start()
+    visits, adapters = Visits(tmp_path), VisitorAdapters(models)
+    one, other = visits.of(None), visits.of(None)
+    adapters.apply(one)
+    adapters.choose(one, AdapterChoice(mine, 0.5))
+    adapters.apply(one)
+    assert generator.loaded_adapter is not None and generator.loaded_adapter[1] == 0.5
+    assert generator.name == "fake+tuned"
+    adapters.apply(other)
+    assert generator.loaded_adapter == (host, 0.8) and generator.name == "fake+host"
+    adapters.apply(one)
+    adapters.choose(one, None)
+    adapters.apply(one)
+    assert generator.loaded_adapter == (host, 0.8) and generator.name == "fake+host"
+    adapters.choose(other, AdapterChoice(tmp_path / "gone", 1.0))
+    with pytest.raises(OSError):
+        adapters.apply(other)
+    assert generator.loaded_adapter == (host, 0.8)
 
 
 def named(generator: FakeGenerator, name: str) -> FakeGenerator:

@@ -5,7 +5,7 @@ import torch
 from test_judge_tiny import SIZE, judge  # noqa: F401 (a fixture)
 
 from emofeedback.finetuning.job_settings import scene_prompts
-from emofeedback.finetuning.rewards import DifferentiableAffect, DifferentiableReading
+from emofeedback.finetuning.rewards import DifferentiableReading
 from emofeedback.judges.scene.judge_language import ASPECTS
 from emofeedback.judges.scene.scene_judge import SceneJudge, named_content
 
@@ -17,7 +17,9 @@ def test_its_affect_is_the_judges_rating(judge: SceneJudge) -> None:  # noqa: F8
     pixels, targets = torch.randn(2, 3, SIZE, SIZE, requires_grad=True), torch.tensor([[0.7, -0.7], [-0.2, 0.1]])
     with torch.enable_grad():
         found = DifferentiableReading(judge, affect=1.0, content=0.0).score_tensor(pixels, targets, ["", ""])
-    assert torch.allclose(found, DifferentiableAffect(judge).score_tensor(pixels, targets), atol=1e-5)
+    with torch.enable_grad():
+        read = torch.stack(judge.rate_tensor(pixels), 1)
+    assert torch.allclose(found, -(read - targets).square().sum(1), atol=1e-5)
     found.sum().backward()
     assert pixels.grad is not None and float(pixels.grad.abs().sum()) > 0
 

@@ -23,14 +23,15 @@ from emofeedback.flow.schedule import sigmas
 from emofeedback.generators.scene.few_step import FACTS, FEW_STEP, FewStep, read_few_step
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.records import PictureRequest
-from emofeedback.training.few_step.distillation import Distiller, DistillRecipe, train_few_step
+from emofeedback.training.common.training_loop import TrainingRun
+from emofeedback.training.few_step.distillation import Distillation, DistillRecipe, train_few_step
 from emofeedback.training.few_step.student import Student, chord_loss, chord_points
 from emofeedback.training.few_step.student_export import export_few_step, install_few_step, with_section
 from emofeedback.training.few_step.trajectories import TrajectoryCache, TrajectoryPlan, make_trajectories, request_at
 from emofeedback.training.generator.generator_export import export_generator
 
 K = 2
-RECIPE = DistillRecipe(steps=K, rank=4, batch=4, rate=1e-2, log_steps=1)
+RECIPE = DistillRecipe(steps=K, rank=4, batch=4, rate=1e-2)
 FACT_VALUES: dict[str, float | int | str] = {
     "base": "x",
     "guidance": 3.0,
@@ -117,17 +118,17 @@ def test_a_student_that_goes_straight_from_end_to_end_has_no_loss_and_arrives() 
     chords = (ends[:, 1:] - ends[:, :-1]) / (levels[1:] - levels[:-1])[:, None, None, None]
     windows, places = torch.tensor([0, 1, 2, 3, 0, 2]), torch.tensor([0.0, 0.5, 0.9, 0.0, 0.3, 0.0])
 
-    def straight(noisy: Tensor, times: Tensor, requests: object) -> Tensor:
+    def straight(noisy: Tensor, times: Tensor) -> Tensor:
         inside = torch.tensor([int((levels >= t).sum()) - 1 for t in times])
         return chords[torch.arange(len(noisy)), inside]
 
     points = chord_points(ends, levels, windows, places)
-    assert float(chord_loss(straight, points, [])) == pytest.approx(0.0, abs=1e-10)
-    assert float(chord_loss(lambda x, t, r: straight(x, t, r) + 0.5, points, [])) == pytest.approx(0.25, rel=1e-4)
+    predicted = straight(points.noisy, points.times)
+    assert float(chord_loss(predicted, points)) == pytest.approx(0.0, abs=1e-10)
+    assert float(chord_loss(predicted + 0.5, points)) == pytest.approx(0.25, rel=1e-4)
     starts = places == 0
     assert torch.equal(points.noisy[starts], ends[torch.arange(6), windows][starts])
-    arrived = points.noisy + (levels[windows + 1] - points.times)[:, None, None, None] * points.velocity
-    assert torch.allclose(arrived, ends[torch.arange(6), windows + 1], atol=1e-4)
+    assert torch.allclose(points.arrived(points.velocity), ends[torch.arange(6), windows + 1], atol=1e-4)
 
 
 def test_trajectories_begin_in_noise_and_end_where_the_generator_draws(tmp_path: Path) -> None:
@@ -190,44 +191,53 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> TrajectoryCache:
     return TrajectoryCache(folder, plan(), 12)
 
 
-def distiller(cache: TrajectoryCache, out: Path) -> Distiller:
-    return Distiller(Student(tiny_generator(), K, 4, seed=0), cache, range(2), out, RECIPE, seed=5)
-
-
-def test_a_resumed_distillation_goes_on_as_it_would_have(cache: TrajectoryCache, tmp_path: Path) -> None:
-    straight = distiller(cache, tmp_path)
-    for _ in range(2):
-        straight.train_step(0.1)
-    straight.save()
-    resumed = distiller(cache, tmp_path)
-    resumed.load()
-    for name in ("weights", "average"):
-        ours, theirs = (d.student.weights if name == "weights" else d.average.copy for d in (straight, resumed))
-        for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
-            assert torch.equal(p, q)
-    assert torch.equal(straight.batch(2)[0].noisy, resumed.batch(2)[0].noisy)
-    assert straight.batch(2)[1] == resumed.batch(2)[1]
-    # later steps agree only to rounding: vectorised sums depend on where memory is aligned
-    for _ in range(2):
-        assert resumed.train_step(0.1) == pytest.approx(straight.train_step(0.1), rel=1e-3)
+def distillation(cache: TrajectoryCache, recipe: DistillRecipe = RECIPE) -> Distillation:
+    return Distillation(Student(tiny_generator(), K, 4, seed=0), cache, range(2), recipe, seed=5)
 
 
 def test_the_loss_falls_and_only_the_lora_learns(cache: TrajectoryCache, tmp_path: Path) -> None:
-    trained = distiller(cache, tmp_path)
+    trained = distillation(cache)
     learning = {id(p) for p in trained.student.weights}
     named = list(trained.student.pipeline.transformer.named_parameters())
     assert {id(p) for _, p in named if p.requires_grad} == learning
     assert all((".lora_" in name) == (id(p) in learning) for name, p in named)
     before = trained.distance()
-    losses = [trained.train_step(0.1) for _ in range(40)]
+    losses = [trained.step(i, 0.1)["loss"] for i in range(40)]
     assert sum(losses[-8:]) < 0.9 * sum(losses[:8])
     kept = [p.detach().clone() for p in trained.student.weights]
     with trained.averaged():
         assert trained.distance() != before
     assert all(torch.equal(p, q) for p, q in zip(kept, trained.student.weights, strict=True))
-    trained.draw_sheet(tmp_path / "sheet.png")
+    trained.look(tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as page:
         assert page.size == (2 * 16 + 2, 2 * 16 + 2)
+
+
+def test_a_critic_learns_to_tell_what_was_not_drawn_by_the_teacher(cache: TrajectoryCache) -> None:
+    critical = distillation(cache, replace(RECIPE, critic=True, critic_rate=5e-3))
+    losses = []
+    for i in range(40):
+        points, _ = critical.batch(i)
+        losses.append(critical._teach_critic(points, torch.zeros_like(points.velocity)))  # a student that stands still
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+
+
+def test_the_critic_pulls_only_after_its_share_of_the_run(cache: TrajectoryCache) -> None:
+    recipe = replace(RECIPE, critic=True, critic_from=0.5, critic_pull=2.0)
+    plain, critical = distillation(cache), distillation(cache, recipe)
+
+    def apart() -> float:
+        rows = zip(plain.student.weights, critical.student.weights, strict=True)
+        return max(float((p - q).detach().abs().max()) for p, q in rows)
+
+    for i, progress in enumerate((0.1, 0.1, 0.6, 0.6)):
+        losses = plain.step(i, progress), critical.step(i, progress)
+        assert "critic" not in losses[0] and np.isfinite(losses[1]["critic"])
+        if i == 1:
+            before = apart()
+    assert before < 1e-3 < apart()
+    with pytest.raises(ValueError, match="critic"):
+        plain.load(critical.state())
 
 
 # ---------------------------------------------------------------- how it draws
@@ -348,7 +358,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_student_is_trained_installed_checked_and_drawn_by_stock_diffusers(checkpoint: Path, tmp_path: Path) -> None:
     assert read_few_step(checkpoint) is None
-    student = train_few_step(checkpoint, tmp_path / "out", 0.002, 64, tmp_path / "data", threads=1, recipe=RECIPE)
+    run = TrainingRun(steps=2, threads=1)
+    student = train_few_step(checkpoint, tmp_path / "out", run, 64, tmp_path / "data", RECIPE)
     assert read_few_step(checkpoint) is None  # the teacher is only read
     install_few_step(student, checkpoint)
     install_few_step(student, checkpoint, default=True)

@@ -17,7 +17,7 @@ from emofeedback.files.training_state import load_state
 from emofeedback.finetuning.adapter_export import export_adapter
 from emofeedback.finetuning.advantages import group_advantages
 from emofeedback.finetuning.audit import Guard
-from emofeedback.finetuning.collectors import Experience
+from emofeedback.finetuning.experience import Experience
 from emofeedback.finetuning.job_settings import FinetuneSettings, Targets, Tasks, scene_prompts
 from emofeedback.finetuning.job_store import read_record
 from emofeedback.finetuning.policy.rollout import Rollout, Sampling

@@ -15,8 +15,8 @@ from tiny_finetune import job
 
 from emofeedback.errors import UserError
 from emofeedback.files.training_state import load_state
-from emofeedback.finetuning.processes import Processes, launched, own_device
 from emofeedback.finetuning.trainer import STATE
+from emofeedback.machine.processes import Processes
 
 WORKER = Path(__file__).with_name("finetune_worker.py")
 ROOT = WORKER.parents[2]
@@ -88,13 +88,12 @@ def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
 
 
 def test_groups_are_never_split() -> None:
-    assert [list(Processes(rank, 2).part(4)) for rank in (0, 1)] == [[0, 1], [2, 3]]
+    assert [Processes(rank, 2).part(range(4)) for rank in (0, 1)] == [[0, 1], [2, 3]]
     with pytest.raises(UserError, match="without splitting a group"):
         job(Path("unused"), processes=Processes(0, 3), prompts=2)
 
 
 def test_without_a_launcher_a_process_is_alone() -> None:
-    assert launched({}) == launched({"WORLD_SIZE": "none"}) == 1
-    assert own_device("cpu", {"WORLD_SIZE": "4"}) == "cpu"
-    alone = Processes.join(torch.device("cpu"))
+    alone = Processes.join({"WORLD_SIZE": "none"})
+    assert alone == Processes() and alone.own_device("cuda") == "cuda"
     assert alone.main and alone.share({"a": 1.5}) == {"a": 1.5} and alone.total(2.0) == 2.0

@@ -64,7 +64,8 @@ def watched() -> nn.Module:
 
 def test_alignment_is_zero_for_tokens_that_say_what_the_tower_sees(judge: Path) -> None:
     transformer = watched()
-    alignment = Alignment(judge, transformer, tokens=4, width=64)
+    alignment = Alignment(judge, tokens=4, width=64)
+    alignment.watch(transformer)
     alignment.projector = nn.Sequential(nn.Identity())
     pictures = torch.rand(2, 3, 32, 32) * 2 - 1
     seen = alignment.tower(pictures).last_hidden_state.flatten(2)
@@ -75,4 +76,4 @@ def test_alignment_is_zero_for_tokens_that_say_what_the_tower_sees(judge: Path) 
 
 def test_a_judge_with_other_patches_is_refused(judge: Path) -> None:
     with pytest.raises(UserError, match="4 patches"):
-        Alignment(judge, watched(), tokens=64, width=64)
+        Alignment(judge, tokens=64, width=64)

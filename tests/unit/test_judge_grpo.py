@@ -21,7 +21,9 @@ from emofeedback.judges.questions import LABEL_SETS
 from emofeedback.judges.scene.judge_language import JudgeTokens, build_tokenizer
 from emofeedback.judges.scene.scene_judge import SceneJudge
 from emofeedback.scenes.captions import vocabulary
+from emofeedback.training.common.optim import Schedule
 from emofeedback.training.common.scene_data import SceneCache, render_cache, scene_at
+from emofeedback.training.common.training_loop import TrainingRun
 from emofeedback.training.judge import base_model_stages as judge_base
 from emofeedback.training.judge.advice_lessons import example_for
 from emofeedback.training.judge.base_model_stages import BaseRecipe, train_judge_base
@@ -141,14 +143,13 @@ def test_the_second_stage_trains_exports_and_resumes(
         return [float(ids[0] % 2) for ids in completion_ids]
 
     monkeypatch.setattr(AdviceGrader, "rewards", lambda self: [odd, odd, odd])
-    monkeypatch.setattr("emofeedback.training.judge.judge_grpo.trapezoid", lambda *_: 1.0)  # short runs learn too
     base, out = tmp_path / "base", tmp_path / "out"
     export_judge(judge.model, judge.tokens.tokenizer, base, {"minutes": 1}, {"read": 1.0})
-    recipe = GrpoRecipe(groups=2, replies=4, most=6, tasks=8, lr=1e-2)
+    recipe = GrpoRecipe(groups=2, replies=4, most=6, tasks=8, lr=1e-2, schedule=Schedule(0, 0.0))
     before = SceneJudge.from_pretrained(base)
     vision = {k: v.clone() for k, v in before.model.model.vision_tower.state_dict().items()}
-    after, facts = train_judge_grpo(base, cache, out, 0.02, threads=1, recipe=recipe)
-    assert int(facts["updates"]) >= 1
+    after, facts = train_judge_grpo(base, cache, out, TrainingRun(steps=2, threads=1), recipe)
+    assert facts["updates"] == 2
     assert all(torch.equal(v, vision[k]) for k, v in after.model.model.vision_tower.state_dict().items())
     moved = [
         not torch.equal(a, b)
@@ -163,8 +164,10 @@ def test_the_second_stage_trains_exports_and_resumes(
     assert "## Second stage" in (out / "README.md").read_text()
     assert json.loads((out / "grpo.json").read_text())["scenes"] == 6
     assert SceneJudge.from_pretrained(out).size == SIZE
-    _, more = train_judge_grpo(base, cache, out, 0.04, resume=True, threads=1, recipe=recipe)
-    assert int(more["updates"]) > int(facts["updates"])
+    _, more = train_judge_grpo(base, cache, out, TrainingRun(steps=3, resume=True, threads=1), recipe)
+    assert more["updates"] == 3 and float(more["minutes"]) >= float(facts["minutes"])
+    steps = [json.loads(line)["step"] for line in (out / "training" / "log.jsonl").read_text().splitlines()]
+    assert sorted(set(steps)) == [1, 2, 3]
 
 
 def test_two_judges_are_compared_on_the_same_scenes(judge: SceneJudge, cache: SceneCache) -> None:
@@ -198,7 +201,7 @@ def test_a_base_becomes_a_judge_in_both_stages(family: str, cache: SceneCache, t
     base = save(family, tmp_path / "base")
     shown = shown_scenes(cache.pictures, cache.scenes)
     recipe = BaseRecipe(rank=2, lessons=12, batch=2, groups=1, replies=4, most=4, supervised_lr=1e-2, grpo_lr=1e-2)
-    out = train_judge_base(base, shown, tmp_path / "out", 0.02, threads=1, recipe=recipe)
+    out = train_judge_base(base, shown, tmp_path / "out", TrainingRun(steps=4, threads=1), recipe=recipe)
     judge = VisionLanguageJudge.from_folder(out, name="x", identity="x", device="cpu")
     assert len(judge.rate_images([shown[0].image])) == 1
     for stage in ("supervised", "grpo"):
@@ -220,9 +223,9 @@ def test_a_base_becomes_a_judge_in_both_stages(family: str, cache: SceneCache, t
 def test_without_trl_one_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: SceneCache) -> None:
     monkeypatch.setattr(judge_base.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="trl"):
-        train_judge_base(tmp_path, [], tmp_path, 1)
+        train_judge_base(tmp_path, [], tmp_path, TrainingRun())
     with pytest.raises(UserError, match="trl"):
-        train_judge_grpo(tmp_path, cache, tmp_path, 1)
+        train_judge_grpo(tmp_path, cache, tmp_path, TrainingRun())
 
 
 def test_tokens_of_a_reply_are_read_as_the_product_reads_them(judge: SceneJudge) -> None:

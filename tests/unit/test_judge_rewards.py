@@ -1,6 +1,5 @@
 """Rewards of a judge's replies: closed forms, and advice tried on scenes whose affect is known."""
 
-import json
 import random
 
 import pytest
@@ -18,11 +17,9 @@ from emofeedback.training.judge.judge_rewards import (
     advice_outcome,
     attributes_reward,
     explanation_reward,
-    format_reward,
     keeping_reward,
     label_reward,
     move_reward,
-    reading_reward,
 )
 
 SCENE = Scene("lake", "dog", None, "night", "rain", "autumn", "natural", "dim", ("crows",))
@@ -30,11 +27,6 @@ PROMPT = "a dog by a lake, at night, in the rain, in dim light, with crows"
 
 
 def test_readings_are_right_within_a_threshold_and_graded_beyond() -> None:
-    true = Affect(0.2, -0.4)
-    assert reading_reward(true, true) == 1.0
-    assert reading_reward(None, true) == 0.0
-    near, far = reading_reward(Affect(0.2, -0.2), true), reading_reward(Affect(0.2, 0.1), true)
-    assert near == pytest.approx(0.5 + 0.4) and far == pytest.approx(0.25)
     assert label_reward(0.2, 0.2) == 1.0 and label_reward(None, 0.2) == 0.0 and label_reward(-1.0, 1.0) == 0.0
 
 
@@ -42,13 +34,6 @@ def test_attributes_count_by_share() -> None:
     true = {"place": "lake", "subject": "dog", "time": "night", "weather": "rain"}
     assert attributes_reward({"place": "Lake ", "subject": "cat", "time": "night"}, true) == 0.5
     assert attributes_reward(None, true) == 0.0
-
-
-def test_a_reply_counts_as_formed_where_the_product_can_read_it() -> None:
-    reply = json.dumps({"analysis": "x", "carries": [], "edits": [{"replace": "at night", "with": "by day"}]})
-    assert format_reward(reply, PROMPT) == 1.0
-    assert format_reward(reply, "a dog by a lake") == 0.0  # no edit fits these words
-    assert format_reward(reply[:-1], PROMPT) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.files.training_state import load_state
 from emofeedback.judges.replies import parse_critique
 from emofeedback.judges.scene.judge_language import ASPECTS, JudgeTokens, answers_of, build_tokenizer, plain_words
 from emofeedback.judges.scene.scene_judge import SceneJudge, fits
@@ -22,8 +21,9 @@ from emofeedback.records import Attempt, Edit, Picture, PictureRequest, Reading,
 from emofeedback.scenes.captions import vocabulary
 from emofeedback.scenes.grammar import Scene, sample_scene
 from emofeedback.training.common.scene_data import SceneCache, render_cache, scene_at
+from emofeedback.training.common.training_loop import TrainingRun
 from emofeedback.training.judge.advice_lessons import example_for, prepare_examples
-from emofeedback.training.judge.judge_recipe import build_judge, train_judge
+from emofeedback.training.judge.judge_recipe import JudgeData, JudgeRecipe, build_judge, train_judge
 
 TINY = {"vision_width": 64, "vision_layers": 1, "width": 64, "layers": 1, "feed_forward": 64}
 SIZE = 32
@@ -154,9 +154,23 @@ def test_lessons_are_kept_and_made_again_alike(tmp_path: Path) -> None:
     assert all(parse_critique(e.reply) is not None for e in made)
 
 
-def test_training_writes_a_checkpoint_that_reads_as_trained_and_resumes(cache: SceneCache, tmp_path: Path) -> None:
-    options = {"threads": 1, "held_out": cache, "examples": 6, "workers": 1, "batch": (4, 2), "architecture": TINY}
-    model = train_judge(cache, tmp_path, 0.03, **options)
+def test_a_melted_subject_is_not_to_be_named(judge: SceneJudge, cache: SceneCache) -> None:
+    boxed, tokens, examples = SceneCache(cache.folder), judge.tokens, [example_for(0, 0, cache.scenes[0], 0)]
+    boxed.boxes = [[("subject", (0.0, 0.0, 100.0, 100.0))] for _ in cache.scenes]
+    none = tokens.tokenizer.get_vocab()["<=none>"]
+    column = list(ASPECTS).index("subject")
+    shares = []
+    for scenes in (boxed, cache):
+        data = JudgeData(scenes, examples, tokens, cache.pictures[:0], 0)
+        _, ratings, answers = data.readings(0, 300, torch.Generator().manual_seed(0))
+        assert ratings.shape == (300, 2) and answers.shape == (300, len(ASPECTS))
+        shares.append(float((answers[:, column] == none).float().mean()))
+    assert 0.03 < shares[0] - shares[1] < 0.2
+
+
+def test_training_writes_a_checkpoint_that_reads_as_trained(cache: SceneCache, tmp_path: Path) -> None:
+    run, recipe = TrainingRun(steps=3, threads=1), JudgeRecipe(examples=6, readings=4, lessons=2)
+    model = train_judge(cache, tmp_path, run, recipe, held_out=cache, architecture=TINY)
     listed = json.loads((tmp_path / "checksums.json").read_text())
     assert {"config.json", "tokenizer.json"} <= set(listed)
     assert "| steps |" in (tmp_path / "README.md").read_text()
@@ -167,9 +181,6 @@ def test_training_writes_a_checkpoint_that_reads_as_trained_and_resumes(cache: S
     with torch.no_grad():
         trained = SceneJudge(model, judge.tokens.tokenizer).rate_tensor(pixels)
         assert torch.allclose(judge.rate_tensor(pixels)[0], trained[0], atol=0.05)  # bfloat16 storage
-    before = load_state(tmp_path / "training" / "state.safetensors")
-    train_judge(cache, tmp_path, before["elapsed"] / 60 + 0.02, resume=True, **options)
-    assert load_state(tmp_path / "training" / "state.safetensors")["step"] > before["step"]
 
 
 def test_a_damaged_folder_says_so(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from emofeedback.finetuning.audit import Auditor
 from emofeedback.finetuning.job_settings import Targets, Tasks
 from emofeedback.finetuning.policy.pipeline_policy import PipelinePolicy
 from emofeedback.finetuning.policy.rollout import Sampling
-from emofeedback.finetuning.rewards import AffectReward, CachedReader, ContentReward, DifferentiableAffect
-from emofeedback.finetuning.trainer import Finetuner, FinetuneResult
+from emofeedback.finetuning.rewards import AffectReward, CachedReader, ContentReward
+from emofeedback.finetuning.trainer import Finetuner, FinetuneResult, Scoring
 from emofeedback.flow.pixels import to_images
 from emofeedback.generators.pipelines.options import PipelineOptions
 from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
@@ -58,12 +58,14 @@ def update(policy: PipelinePolicy, objective: str, out: Path) -> dict[str, objec
     reader = CachedReader(ColourJudge())
     trainer = Finetuner(
         policy,
-        {"affect": AffectReward(reader), "content": ContentReward(reader)},
+        Scoring(
+            {"affect": AffectReward(reader), "content": ContentReward(reader)},
+            Auditor(TASKS.audit(2), ColourJudge(), chosen),
+            DifferentiableColour(),
+        ),
         chosen,
         TASKS,
-        Auditor(TASKS.audit(2), ColourJudge(), chosen),
         out,
-        DifferentiableAffect(DifferentiableColour()),
     )
     return trainer.update()
 

@@ -9,11 +9,19 @@ from transformers import AutoModelForImageClassification
 
 from emofeedback.errors import UserError
 from emofeedback.evaluation.raters.scene_rater import ANY_OF, LABELS, ONE_OF, SPANS, SceneRater, readings_of
-from emofeedback.files.training_state import load_state
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.grammar import Scene
 from emofeedback.training.common.scene_data import SceneCache, render_cache, scene_at
-from emofeedback.training.rater.rater_recipe import break_pictures, build_rater, rater_loss, train_rater, truth
+from emofeedback.training.common.training_loop import TrainingRun
+from emofeedback.training.rater.rater_recipe import (
+    RaterData,
+    RaterRecipe,
+    break_pictures,
+    build_rater,
+    rater_loss,
+    train_rater,
+    truth,
+)
 
 TINY = {"widths": (8, 16), "depth": 1}
 SIZE = 32
@@ -70,6 +78,28 @@ def test_broken_pictures_teach_realism_only() -> None:
     assert (logits.grad[2:, -1] > 0).all()
 
 
+def boxed(cache: SceneCache) -> SceneCache:
+    """The same scenes, each with a box around the middle."""
+    with_boxes = SceneCache(cache.folder)
+    with_boxes.boxes = [[("subject", (20.0, 20.0, 80.0, 80.0))] for _ in cache.scenes]
+    return with_boxes
+
+
+def test_melted_subjects_teach_that_none_is_shown(cache: SceneCache) -> None:
+    batch = RaterData(boxed(cache), cache.pictures[:0], cache.pictures[:0], 0).batch(1, 4, 16)
+    assert 0 < int(batch.melted.sum()) < 16 and not batch.melted[:4].any()
+    assert not batch.targets[batch.melted][:, SPANS["subject"]].any() and not batch.targets[4:, -1].any()
+    assert not RaterData(cache, cache.pictures[:0], cache.pictures[:0], 0).batch(1, 4, 16).melted.any()
+    logits = torch.zeros_like(batch.targets, requires_grad=True)
+    rater_loss(logits, batch.targets, batch.melted).backward()
+    assert logits.grad is not None
+    assert (logits.grad[batch.melted][:, SPANS["subject"]] > 0).all()
+    assert logits.grad[batch.melted][:, SPANS["place"]].abs().sum() == 0
+    broken = ~batch.melted
+    broken[:4] = False
+    assert logits.grad[broken][:, :-1].abs().sum() == 0
+
+
 def test_every_way_of_breaking_changes_the_picture() -> None:
     pixels = torch.rand(32, 3, SIZE, SIZE) * 2 - 1
     broken = break_pictures(pixels, torch.Generator().manual_seed(0))
@@ -77,18 +107,15 @@ def test_every_way_of_breaking_changes_the_picture() -> None:
     assert ((broken - pixels).abs().mean((1, 2, 3)) > 0.05).all()
 
 
-def test_training_writes_a_checkpoint_that_reads_as_trained_and_resumes(cache: SceneCache, tmp_path: Path) -> None:
-    options = {"threads": 1, "held_out": cache, "batch": (6, 3), "architecture": TINY}
-    model = train_rater(cache, tmp_path, 0.02, **options)
+def test_training_writes_a_checkpoint_that_reads_as_trained(cache: SceneCache, tmp_path: Path) -> None:
+    run, recipe = TrainingRun(steps=3, threads=1), RaterRecipe(intact=6, broken=3)
+    model = train_rater(cache, tmp_path, run, recipe, held_out=cache, architecture=TINY)
     assert type(AutoModelForImageClassification.from_pretrained(tmp_path)) is type(model)
     rater = SceneRater.from_pretrained(tmp_path)
     images = [Image.fromarray(picture) for picture in cache.pictures[:3]]
     for stored, trained in zip(rater.read(images), SceneRater(model, SIZE).read(images), strict=True):
         assert stored.valence == pytest.approx(trained.valence, abs=0.1)  # bfloat16 storage
     assert "| steps |" in (tmp_path / "README.md").read_text()
-    before = load_state(tmp_path / "training" / "state.safetensors")
-    train_rater(cache, tmp_path, before["elapsed"] / 60 + 0.02, resume=True, **options)
-    assert load_state(tmp_path / "training" / "state.safetensors")["step"] > before["step"]
 
 
 def test_a_model_with_other_labels_is_refused(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from emofeedback.evaluation.raters.grading import GradingRater, same_model
 from emofeedback.files.training_state import load_state
 from emofeedback.finetuning.advantages import group_advantages
 from emofeedback.finetuning.build_finetuner import build_finetuner
-from emofeedback.finetuning.job import FinetuneJob, job_settings
+from emofeedback.finetuning.job import FinetuneJob, settings_for
 from emofeedback.finetuning.job_settings import Targets, Tasks
 from emofeedback.finetuning.job_store import read_record
 from emofeedback.finetuning.order import AUTO, FinetuneOrder
@@ -262,7 +262,7 @@ def test_direct_is_for_judges_with_a_gradient_and_awm_is_what_suits_the_others(
         assert objective_for(scores, "grpo") == "grpo"
         with pytest.raises(UserError, match="gives scores alone; choose awm"):
             objective_for(scores, "direct")
-        assert job_settings(FinetuneOrder(), scores).objective == "awm"
+        assert settings_for(FinetuneOrder(), scores).objective == "awm"
     with pytest.raises(UserError, match="choose awm"):
         trainer(judge, ColourJudge(), tmp_path, objective="direct", weights={})
     with pytest.raises(UserError, match="choose an objective"):
@@ -274,7 +274,7 @@ def test_the_bundled_judge_has_a_gradient() -> None:
     bundled = build_judge(Settings(device="cpu"))
     assert isinstance(bundled, SceneJudge) and objective_for(bundled) == "direct"
     assert content_judge(bundled) is None, "it names what it sees, and from a closed list"
-    assert job_settings(FinetuneOrder(), bundled).objective == "direct"
+    assert settings_for(FinetuneOrder(), bundled).objective == "direct"
 
 
 def test_a_job_resumes_only_with_the_judge_it_had(

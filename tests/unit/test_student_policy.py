@@ -11,13 +11,14 @@ from tiny_finetune import DifferentiableColour, settings, tiny_generator
 
 from emofeedback.errors import UserError
 from emofeedback.finetuning.adapter_export import export_adapter
-from emofeedback.finetuning.collectors import collector
+from emofeedback.finetuning.advantages import group_advantages
 from emofeedback.finetuning.experience import Experience, renoise
 from emofeedback.finetuning.job_settings import FinetuneSettings, Targets, Tasks
-from emofeedback.finetuning.objectives.direct import Through, group_spread
+from emofeedback.finetuning.objectives.collector import collector_for
+from emofeedback.finetuning.objectives.direct import DirectGradient, group_spread
+from emofeedback.finetuning.objectives.matching import VelocityMatching
 from emofeedback.finetuning.policy.rollout import Rollout, Sampling
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
-from emofeedback.finetuning.rewards import DifferentiableAffect
 from emofeedback.finetuning.trainer import FinetuneResult
 from emofeedback.flow.pixels import to_images
 
@@ -111,6 +112,30 @@ def test_it_draws_at_its_own_levels_alone_and_matching_asks_it_there(policy: Sce
     assert all(sorted(column.tolist(), reverse=True) == levels for column in times.T)  # each level once a picture
 
 
+@pytest.mark.parametrize("objective", ["awm", "nft"])
+def test_what_is_learned_from_has_advantages_that_sum_to_zero(policy: ScenePolicy, objective: str) -> None:
+    """Half of each group was dropped after centring: the rest summed to .55 on average, a pull that no reward asked."""
+    source = torch.Generator().manual_seed(1)
+    rewards = torch.randn(64, 8, generator=source).exp()  # not symmetric, as squared distances are not
+    scores = group_advantages({"affect": rewards}, {"affect": 1.0})
+    experience = Experience(
+        Sampling(K),
+        Rollout(torch.zeros(512, 4, 4, 4)),
+        policy.conditions([PREVIEWS[0]] * 512),
+        torch.zeros(512, 2),
+        scores.values,
+        scores.usable,
+        0,
+    )
+    found = collector_for(policy, settings(objective=objective, steps=K, group=8))
+    assert isinstance(found, VelocityMatching)
+    rows, advantages = found.items(experience), found.advantages(experience)
+    assert len(rows) == 256 and rows.tolist() == advantages.flatten().nonzero().flatten().tolist()
+    assert float(advantages.sum(1).abs().max()) < 1e-5
+    chosen = torch.zeros(512, dtype=torch.bool).index_fill(0, rows, True).view(64, 8)
+    assert float(torch.where(chosen, scores.values, 0.0).sum(1).abs().mean()) > 0.1  # as it was
+
+
 def test_settings_say_who_draws() -> None:
     assert settings(steps=0).drawn_by(4) == (settings(steps=4), True)
     assert settings(steps=4).drawn_by(4)[1] and not settings(steps=3).drawn_by(4)[1]
@@ -129,8 +154,8 @@ def test_direct_sends_the_gradient_through_all_steps_of_a_student(policy: SceneP
     """The gradient of the loss is that of the whole picture: a finite difference along it agrees."""
     disturb(policy)
     job = settings(objective="direct", steps=K, variety=0.0, beta=0.0)
-    found = collector(policy, job, DifferentiableAffect(DifferentiableColour()))
-    assert isinstance(found, Through)
+    found = collector_for(policy, job, DifferentiableColour())
+    assert isinstance(found, DirectGradient)
     sampling, conditions = found.sampling(0), policy.conditions(PREVIEWS)
     assert (sampling.first, sampling.last) == (0, K)
     rollout = policy.rollout(conditions, SEEDS, sampling)
@@ -181,7 +206,7 @@ def test_pictures_of_a_group_that_grow_alike_or_away_from_the_base_cost_somethin
             0,
             ("", ""),
         )
-        return collector(policy, job, DifferentiableAffect(DifferentiableColour())).losses(experience, ROWS, 0)
+        return collector_for(policy, job, DifferentiableColour()).losses(experience, ROWS, 0)
 
     free = loss(beta=0.0, variety=0.0)
     assert torch.allclose(loss(beta=1.0, variety=1.0), free, atol=1e-5)  # still the base

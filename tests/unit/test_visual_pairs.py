@@ -10,14 +10,14 @@ from torch import Tensor
 
 from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
-from emofeedback.finetuning.collectors import collector
 from emofeedback.finetuning.experience import Experience, renoise
 from emofeedback.finetuning.job_settings import FinetuneSettings, Targets
+from emofeedback.finetuning.objectives.collector import collector_for
+from emofeedback.finetuning.objectives.visual_dpo import APART, KEEP, VisualPairs, other_half, pair_up
 from emofeedback.finetuning.policy.rollout import Conditions, Rollout, Sampling
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
 from emofeedback.flow.schedule import interpolate, velocity
 from emofeedback.records import PictureRequest
-from emofeedback.training.visual_prompts.dpo_pairs import APART, KEEP, VisualPairs, other_half, pair_up
 
 SETTINGS = FinetuneSettings("dpo", updates=1, prompts=1, group=4, visual=True, beta=3.0, passes=1)
 
@@ -129,7 +129,7 @@ def test_an_optimiser_step_on_a_real_policy_widens_the_difference() -> None:
     rollout = policy.rollout(conditions, [r.seed for r in given], Sampling(3, 2.0))
     values = torch.tensor([[1.0, -1.0, 1.0, -1.0]])
     seen = Experience(Sampling(3, 2.0), rollout, conditions, torch.zeros(4, 2), values, values.isfinite(), 1)
-    pairs = collector(policy, SETTINGS)
+    pairs = collector_for(policy, SETTINGS)
     assert isinstance(pairs, VisualPairs)
     rows = pairs.items(seen)
     optimizer = torch.optim.SGD(policy.parameters(), lr=0.05)

@@ -10,10 +10,10 @@ from emofeedback.affect import Affect
 from emofeedback.finetuning.audit import Auditor
 from emofeedback.finetuning.job_settings import FinetuneSettings, Targets, Tasks
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
-from emofeedback.finetuning.processes import Processes
-from emofeedback.finetuning.rewards import AffectReward, CachedReader, ContentReward, DifferentiableAffect, Reward
-from emofeedback.finetuning.trainer import Finetuner
+from emofeedback.finetuning.rewards import AffectReward, CachedReader, ContentReward, Reward
+from emofeedback.finetuning.trainer import Finetuner, Scoring
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
+from emofeedback.machine.processes import Processes
 from emofeedback.records import Picture, Reading
 from emofeedback.training.generator.autoencoder import build_autoencoder
 from emofeedback.training.generator.networks import GeneratorShape, assemble_pipeline, build_networks, build_tokenizer
@@ -50,10 +50,10 @@ def tiny_generator() -> SceneDiffusionGenerator:
 
 
 class DifferentiableColour:
-    """ColourJudge's reading on tensors."""
+    """`AffectReward` with ColourJudge's reading, on tensors."""
 
-    def rate_tensor(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return pixels[:, 0].mean((1, 2)), pixels[:, 1].mean((1, 2))
+    def score_tensor(self, pixels: torch.Tensor, targets: torch.Tensor, prompts: Sequence[str] = ()) -> torch.Tensor:
+        return -(pixels[:, :2].mean((2, 3)) - targets).square().sum(1)
 
 
 class PatchyJudge(ColourJudge):
@@ -95,5 +95,4 @@ def job(
     reader = CachedReader(judge or ColourJudge())
     rewards: dict[str, Reward] = {"affect": AffectReward(reader), "content": ContentReward(reader)}
     auditor = Auditor(tasks.audit(chosen.audit_pictures), rater or ColourJudge(), chosen)
-    colour = DifferentiableAffect(DifferentiableColour())
-    return Finetuner(policy, rewards, chosen, tasks, auditor, out, colour, {}, processes)
+    return Finetuner(policy, Scoring(rewards, auditor, DifferentiableColour()), chosen, tasks, out, processes)

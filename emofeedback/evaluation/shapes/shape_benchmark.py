@@ -37,9 +37,9 @@ from emofeedback.evaluation.shapes.speed import (
 )
 from emofeedback.finetuning.job_settings import FinetuneSettings, Targets, Tasks
 from emofeedback.finetuning.policy.pipeline_policy import PipelinePolicy
-from emofeedback.finetuning.processes import Processes
 from emofeedback.finetuning.update import Learner
 from emofeedback.generators.pipelines.memory import free_memory
+from emofeedback.machine.processes import Processes
 from emofeedback.records import Picture
 
 NO_GPU = "not measured: needs a CUDA device"

@@ -11,12 +11,21 @@ from torch.nn import functional
 
 from emofeedback.finetuning.experience import Experience
 from emofeedback.finetuning.job_settings import FinetuneSettings
-from emofeedback.finetuning.objectives.losses import direct_loss, squared_error
-from emofeedback.finetuning.policy.rollout import Policy, Sampling
+from emofeedback.finetuning.objectives.matching import squared_error
+from emofeedback.finetuning.policy.lora_policy import LoraPolicy
+from emofeedback.finetuning.policy.rollout import Sampling
 from emofeedback.finetuning.rewards import DifferentiableReward
 
 
-class Through:
+def direct_loss(reward: Tensor) -> Tensor:
+    """-r for a reward [B] differentiable in the picture (Xu et al. 2023, ReFL; Clark et al. 2024, DRaFT-1).
+
+    The picture decodes x0^ = x_m - t_m v_theta after m steps without gradient.
+    """
+    return -reward.float()
+
+
+class DirectGradient:
     """The collector of `direct`: reward, tie to the base, spread of a group.
 
     L = -r + beta ||x_0 - x_0^base||^2 + w max(0, 1 - s / s_base)
@@ -26,13 +35,13 @@ class Through:
     that pleases, and s, the spread of a group's latents, is held at the base's.
     """
 
-    def __init__(self, policy: Policy, settings: FinetuneSettings, reward: DifferentiableReward) -> None:
+    def __init__(self, policy: LoraPolicy, settings: FinetuneSettings, reward: DifferentiableReward) -> None:
         self.policy, self.settings, self.reward = policy, settings, reward
 
     def sampling(self, seed: int) -> Sampling:
         steps, guidance = self.settings.rollout
-        through = self.settings.through or (steps if self.policy.student else 1)
-        return Sampling(steps, guidance, 0.0, steps - through, steps)
+        last = self.settings.through or (steps if self.policy.student else 1)
+        return Sampling(steps, guidance, 0.0, steps - last, steps)
 
     def items(self, experience: Experience) -> Tensor:
         return torch.arange(len(experience.rollout.clean))

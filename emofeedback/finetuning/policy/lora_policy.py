@@ -1,6 +1,8 @@
 """What every LoRA policy shares: three sets of weights on one frozen base, rollouts, log-probs, the last steps.
 
-A policy of a generator says what its transformer is told, at which levels it draws and what shape its latents have.
+A generator is not a policy: it draws what a user asks for; a policy samples with a known density, keeps what
+learning needs, and answers for three sets of weights. The policy of a kind of generator says what its transformer is
+told, at which levels it draws and what shape its latents have.
 """
 
 import warnings
@@ -24,7 +26,7 @@ from emofeedback.records import PictureRequest
 
 
 class LoraPolicy(ABC):
-    """A policy whose LoRA lies on the transformer of a generator; implements `rollout.Policy`.
+    """A policy whose LoRA lies on the transformer of a generator.
 
     Attributes:
         generator: it draws with the learning LoRA.
@@ -62,7 +64,7 @@ class LoraPolicy(ABC):
     def _predict(self, noisy: Tensor, times: Tensor, conditions: Conditions, guidance: float) -> Tensor:
         """Velocity [B, C, h, w] with the weights in use, at one time or at times [B]."""
 
-    def _wear(
+    def _attach(
         self,
         transformers: Sequence[Any],
         layers: list[str],

@@ -54,7 +54,7 @@ class PipelinePolicy(LoraPolicy):
             if isinstance(part, nn.Module):
                 part.requires_grad_(False)
         transformer: Any = generator.pipeline.transformer
-        self._wear([transformer], attention_layers(transformer), seed, None, checkpointing)
+        self._attach([transformer], attention_layers(transformer), seed, None, checkpointing)
 
     @torch.no_grad()
     def conditions(self, requests: Sequence[PictureRequest]) -> Conditions:

@@ -1,16 +1,10 @@
-"""What travels between the policy, the collectors and the trainer: conditions, rollouts, stored steps; the Policy seam.
+"""What travels between policy, objectives and trainer: conditions, rollouts, stored steps. All is float32."""
 
-A generator is not a policy: it draws what a user asks for; a policy samples with a known density, keeps what
-learning needs, and answers for three sets of weights on one frozen base. Latents and log-probs are float32.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
-from torch import Tensor, nn
-
-from emofeedback.records import PictureRequest
+from torch import Tensor
 
 Weights = Literal["policy", "old", "base"]
 """The LoRA that learns, the one that sampled, or the frozen base without any."""
@@ -96,38 +90,3 @@ class Transition:
     log_prob: Tensor
     mean: Tensor
     std: Tensor
-
-
-class Policy(Protocol):
-    """What the trainer and the objectives' collectors need of a model."""
-
-    student: bool
-
-    def conditions(self, requests: Sequence[PictureRequest]) -> Conditions: ...
-
-    def rollout(
-        self, conditions: Conditions, seeds: Sequence[int], sampling: Sampling, check: Check | None = None
-    ) -> Rollout: ...
-
-    def velocity(self, noisy: Tensor, times: Tensor, conditions: Conditions, weights: Weights = "policy") -> Tensor: ...
-
-    def log_prob(
-        self, step: Step, rows: Tensor, conditions: Conditions, sampling: Sampling, weights: Weights = "policy"
-    ) -> Transition: ...
-
-    def last_steps(
-        self,
-        steps: Sequence[Step],
-        rows: Tensor,
-        conditions: Conditions,
-        sampling: Sampling,
-        weights: Weights = "policy",
-    ) -> Tensor: ...
-
-    def levels(self, steps: int) -> list[float]: ...
-
-    def decode(self, latents: Tensor) -> Tensor: ...
-
-    def parameters(self) -> list[nn.Parameter]: ...
-
-    def remember(self) -> None: ...

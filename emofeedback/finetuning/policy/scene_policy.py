@@ -82,7 +82,7 @@ class ScenePolicy(LoraPolicy):
                 set_inner_attention(transformer, PlainJointAttention())
         layers = list(ATTENTION) if begun is None else sorted({key.split(".lora_")[0] for key in begun})
         self.rank = rank if begun is None else common_rank(begun)
-        self._wear(both, layers, seed, begun, checkpointing)
+        self._attach(both, layers, seed, begun, checkpointing)
         self._encoded: dict[tuple[object, ...], Conditions] = {}
         self._empty: Conditions | None = None
 

@@ -129,6 +129,11 @@ class PipelineGenerator:
     def device(self) -> torch.device:
         return self.pipeline._execution_device
 
+    @property
+    def loaded_adapter(self) -> tuple[Path, float] | None:
+        """The LoRA on the model and its scale; None = there is none."""
+        return self._worn
+
     def load_adapter(self, path: str | Path, scale: float = 1.0) -> None:
         """Put a LoRA on the model in place of the one before; `scale` 0 draws exactly as the base does.
 

@@ -67,6 +67,7 @@ class SceneDiffusionGenerator:
                 self.default_steps = few_step.steps
         self.texts = Texts(pipeline, vocabulary, self.device)
         self.visual: VisualPrompts | None = None
+        self.loaded_adapter: tuple[Path, float] | None = None
         self._folder: Path | None = None
 
     @classmethod
@@ -101,7 +102,9 @@ class SceneDiffusionGenerator:
         Raises:
             UserError: it is missing, damaged, or was made for another generator.
         """
+        self.loaded_adapter = None  # a load that fails leaves none
         load_lora(self.pipeline, Path(path), scale)
+        self.loaded_adapter = Path(path), scale
         self.name = f"{self.base_name}+{Path(path).resolve().stem}"
 
     def load_visual(self, path: str | Path) -> None:

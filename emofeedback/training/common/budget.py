@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Budget:
-    """Minutes of training, those of earlier sittings included."""
+    """Minutes of training, those before a resume included."""
 
     def __init__(self, minutes: float, spent_seconds: float = 0.0) -> None:
         self.seconds = 60.0 * minutes

@@ -1,7 +1,8 @@
-"""Rendered scenes on disk: one array of pictures, one line of JSON per scene, latents beside them.
+"""Rendered scenes on disk: one array of pictures, one line of JSON per scene, subjects' boxes beside them.
 
-Scene i of (seed, split) is a pure function of (seed, split, i), so workers and reruns agree. Captions and
-affect are not stored: they are made from the scene when a batch is drawn.
+Scene i of (seed, split) is a pure function of (seed, split, i), so workers and reruns agree, and a longer cache begins
+with a shorter one. Captions and affect are not stored: they are made from the scene when a batch is drawn. Nothing here
+imports torch: the processes that render start in a second.
 """
 
 import json
@@ -10,29 +11,32 @@ import multiprocessing
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from PIL import Image
 
 from emofeedback.errors import UserError
-from emofeedback.files.checksums import sha256
-from emofeedback.flow.pixels import from_bytes
 from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.grammar import Scene, Split
 from emofeedback.scenes.sampling import sample_training_scene
 
 logger = logging.getLogger(__name__)
-PICTURES, SCENES, META, LATENTS = "pictures.npy", "scenes.jsonl", "cache.json", "latents.npy"
+PICTURES, SCENES, META, BOXES = "pictures.npy", "scenes.jsonl", "cache.json", "boxes.jsonl"
+DONE = "done"  # folder of a cache that is not finished: one empty file for each chunk that is drawn
 CHUNK = 64
+COMPARED = 4  # scenes that are drawn again to see whether a cache is of this edition of the scene world
 
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom; in units of the renderer's square, 0..100."""
+NamedBox = tuple[str, Box]
 Draw = Callable[[Scene, int], Image.Image]
+FindBoxes = Callable[[Scene], Sequence[NamedBox]]
 
 
 def scene_at(seed: int, split: Split, index: int) -> Scene:
@@ -50,49 +54,135 @@ class _Chunk:
     split: Split
     draw: Draw
 
+    @property
+    def mark(self) -> Path:
+        """The file that says that it is drawn."""
+        return self.folder / DONE / f"{self.first}-{self.count}"
+
 
 def _render_chunk(chunk: _Chunk) -> int:
     pictures = np.load(chunk.folder / PICTURES, mmap_mode="r+")
     for i in range(chunk.first, chunk.first + chunk.count):
         image = chunk.draw(scene_at(chunk.seed, chunk.split, i), chunk.size)
         pictures[i] = np.asarray(image.convert("RGB"), dtype=np.uint8)
+    pictures.flush()
+    chunk.mark.touch()
     return chunk.count
 
 
 def render_cache(
-    folder: Path, count: int, size: int, seed: int, split: Split, workers: int = 2, draw: Draw = render
+    folder: Path,
+    count: int,
+    size: int,
+    seed: int,
+    split: Split,
+    workers: int | None = None,
+    draw: Draw = render,
+    boxes: FindBoxes | None = None,
 ) -> "SceneCache":
-    """Render `count` random scenes of a split at `size` pixels into `folder`, whole or not at all.
+    """Render `count` random scenes of a split at `size` pixels into `folder`.
 
-    A folder that already holds exactly these scenes is used as it is.
+    A folder that already holds exactly these scenes is used as it is; one that holds the first of them is kept and
+    the rest is drawn. A killed run loses the chunks that it was at; the folder appears when all is there.
+
+    Args:
+        workers: processes; None = one for each core.
+        boxes: names and boxes of a scene's subjects; None does without.
 
     Raises:
         UserError: the folder holds something else.
     """
     meta = {"count": count, "size": size, "seed": seed, "split": split}
+    found = _read_meta(folder)
     if folder.exists():
-        if (folder / META).is_file() and json.loads((folder / META).read_text(encoding="utf-8")) == meta:
+        if {**found, "count": 0} != {**meta, "count": 0} or found["count"] > count:
+            raise UserError(f"{folder} holds other data; delete it or name another folder for the rendered scenes.")
+        if not _same_edition(folder, meta, draw):
+            raise UserError(f"{folder} holds scenes of another edition of the scene world; delete it to render anew.")
+        if found["count"] == count:
+            _write_boxes(folder, boxes)
             return SceneCache(folder)
-        raise UserError(f"{folder} holds other data; delete it or name another folder for the rendered scenes.")
     partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    np.lib.format.open_memmap(partial / PICTURES, mode="w+", dtype=np.uint8, shape=(count, size, size, 3)).flush()
-    with (partial / SCENES).open("w", encoding="utf-8") as stream:
-        for i in range(count):
-            stream.write(json.dumps(asdict(scene_at(seed, split, i))) + "\n")
     chunks = [
         _Chunk(partial, first, min(CHUNK, count - first), size, seed, split, draw) for first in range(0, count, CHUNK)
     ]
-    done = 0
-    with multiprocessing.get_context("spawn" if workers > 1 else None).Pool(workers) as pool:
-        for finished in pool.imap_unordered(_render_chunk, chunks):
-            done += finished
-            if done % (CHUNK * 16) < CHUNK:
-                logger.info("Rendered %d of %d scenes.", done, count)
-    (partial / META).write_text(json.dumps(meta), encoding="utf-8")
+    begun = _read_meta(partial) == meta and chunks[0].mark.is_file() and _same_edition(partial, meta, draw)
+    if not begun:
+        _begin(partial, meta, folder if found else None)
+    _draw_missing(chunks, count, os.cpu_count() or 1 if workers is None else workers)
+    _write_boxes(partial, boxes)
+    shutil.rmtree(partial / DONE)
+    if folder.exists():
+        old = folder.with_name(f".{folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(folder, old)
+        shutil.rmtree(old)
     os.replace(partial, folder)
     return SceneCache(folder)
+
+
+def _read_meta(folder: Path) -> dict[str, Any]:
+    path = folder / META
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _same_edition(folder: Path, meta: dict[str, Any], draw: Draw) -> bool:
+    """Whether the first scenes would be drawn alike today."""
+    cache = SceneCache(folder)
+    for i in range(min(COMPARED, len(cache))):
+        scene = scene_at(meta["seed"], meta["split"], i)
+        drawn = np.asarray(draw(scene, meta["size"]).convert("RGB"), dtype=np.uint8)
+        if cache.scenes[i] != scene or not np.array_equal(cache.pictures[i], drawn):
+            return False
+    return True
+
+
+def _begin(partial: Path, meta: dict[str, Any], shorter: Path | None) -> None:
+    """An empty cache to draw into, with the pictures of a shorter one."""
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / DONE).mkdir(parents=True)
+    count, size = meta["count"], meta["size"]
+    pictures = np.lib.format.open_memmap(partial / PICTURES, mode="w+", dtype=np.uint8, shape=(count, size, size, 3))
+    with (partial / SCENES).open("w", encoding="utf-8") as stream:
+        for i in range(count):
+            stream.write(json.dumps(asdict(scene_at(meta["seed"], meta["split"], i))) + "\n")
+    if shorter is not None:
+        known = np.load(shorter / PICTURES, mmap_mode="r")
+        for first in range(0, len(known) - len(known) % CHUNK, CHUNK):  # a last, shorter chunk is drawn again
+            pictures[first : first + CHUNK] = known[first : first + CHUNK]
+            (partial / DONE / f"{first}-{CHUNK}").touch()
+    pictures.flush()
+    (partial / META).write_text(json.dumps(meta), encoding="utf-8")
+
+
+def _draw_missing(chunks: Sequence[_Chunk], count: int, workers: int) -> None:
+    missing = [chunk for chunk in chunks if not chunk.mark.is_file()]
+    done = told = count - sum(chunk.count for chunk in missing)
+    with ExitStack() as stack:
+        drawn: Iterable[int] = map(_render_chunk, missing)
+        if min(workers, len(missing)) > 1:
+            pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(min(workers, len(missing))))
+            drawn = pool.imap_unordered(_render_chunk, missing)
+        for finished in drawn:
+            done += finished
+            if done - told >= CHUNK * 16:
+                logger.info("Rendered %d of %d scenes.", done, count)
+                told = done
+
+
+def _write_boxes(folder: Path, boxes: FindBoxes | None) -> None:
+    """Write the boxes of all scenes, whole or not at all, where they are asked for and missing."""
+    if boxes is None or (folder / BOXES).is_file():
+        return
+    lines = [json.dumps(list(boxes(scene))) + "\n" for scene in _read_scenes(folder)]
+    temporary = folder / f".{BOXES}.new"
+    temporary.write_text("".join(lines), encoding="utf-8")
+    os.replace(temporary, folder / BOXES)
+
+
+def _read_scenes(folder: Path) -> list[Scene]:
+    with (folder / SCENES).open(encoding="utf-8") as stream:
+        return [scene_from_record(json.loads(line)) for line in stream]
 
 
 def scene_from_record(record: dict[str, Any]) -> Scene:
@@ -101,7 +191,7 @@ def scene_from_record(record: dict[str, Any]) -> Scene:
 
 
 class SceneCache:
-    """Pictures uint8 [N, S, S, 3] (memory-mapped) and their scenes.
+    """Pictures uint8 [N, S, S, 3] (memory-mapped), their scenes, and their subjects' boxes where these were written.
 
     Raises:
         UserError: the folder is not a finished cache.
@@ -113,8 +203,11 @@ class SceneCache:
         self.folder = folder
         self.meta: dict[str, Any] = json.loads((folder / META).read_text(encoding="utf-8"))
         self.pictures: NDArray[np.uint8] = np.load(folder / PICTURES, mmap_mode="r")
-        with (folder / SCENES).open(encoding="utf-8") as stream:
-            self.scenes = [scene_from_record(json.loads(line)) for line in stream]
+        self.scenes = _read_scenes(folder)
+        self.boxes: list[list[NamedBox]] | None = None
+        if (folder / BOXES).is_file():
+            lines = (folder / BOXES).read_text(encoding="utf-8").splitlines()
+            self.boxes = [[(name, tuple(box)) for name, box in json.loads(line)] for line in lines]
 
     def __len__(self) -> int:
         return len(self.scenes)
@@ -123,6 +216,10 @@ class SceneCache:
     def size(self) -> int:
         """Pixels along each side."""
         return int(self.meta["size"])
+
+    def boxes_of(self, rows: Sequence[int] | NDArray[np.int64]) -> list[list[Box]]:
+        """The boxes of some scenes, without the names; empty lists where there are none."""
+        return [[box for _, box in self.boxes[i]] if self.boxes is not None else [] for i in rows]
 
 
 def batch_indices(seed: int, step: int, batch: int, count: int) -> NDArray[np.int64]:
@@ -134,27 +231,3 @@ def batch_indices(seed: int, step: int, batch: int, count: int) -> NDArray[np.in
         here = positions // count == epoch
         out[here] = order[positions[here] % count]
     return out
-
-
-@torch.inference_mode()
-def cache_latents(cache: SceneCache, vae_dir: Path, batch: int = 64) -> NDArray[np.float16]:
-    """Latent means float16 [N, C, h, w] of all pictures, unscaled; made again if the autoencoder changed."""
-    path, note = cache.folder / LATENTS, cache.folder / "latents.json"
-    source = {"autoencoder": sha256(vae_dir / "diffusion_pytorch_model.safetensors")}
-    if path.is_file() and note.is_file() and json.loads(note.read_text(encoding="utf-8")) == source:
-        return np.load(path)
-    vae = AutoencoderKL.from_pretrained(vae_dir, use_safetensors=True).eval().to(memory_format=torch.channels_last)
-    means = []
-    for first in range(0, len(cache), batch):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            encoded = vae.encode(from_bytes(cache.pictures[first : first + batch]))
-        means.append(encoded.latent_dist.mean.float().contiguous().numpy().astype(np.float16))
-        if first % (batch * 50) == 0:
-            logger.info("Encoded %d of %d scenes.", first, len(cache))
-    latents = np.concatenate(means)
-    note.unlink(missing_ok=True)
-    temporary = cache.folder / ".latents.npy"
-    np.save(temporary, latents)
-    os.replace(temporary, path)
-    note.write_text(json.dumps(source), encoding="utf-8")
-    return latents

@@ -6,13 +6,10 @@ f_n and f_e are the embeddings of a neutral and an emotional prompt, f^ the adap
 valence and arousal. alpha = 1.5 overshoots, as EmotiCrafter does: the mean of many ways to be sad is pale.
 """
 
-import copy
 import json
-import logging
-import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +17,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emofeedback.errors import Cancelled
 from emofeedback.files.checksums import write_checksums
-from emofeedback.files.training_state import load_state, save_state
 from emofeedback.generators.emotion.text_adapter import TextAdapterShape, TextEmotionAdapter, encoders_of
-from emofeedback.training.common.budget import Budget, RunLog, StopSignal, prepare_host
-from emofeedback.training.common.optim import WeightAverage, trapezoid
+from emofeedback.training.common.optim import Learner, Schedule
 from emofeedback.training.common.scene_data import batch_indices
+from emofeedback.training.common.training_loop import TrainingRun, train
 from emofeedback.training.emotion_adapter.emotion_pairs import density_weights, own_pairs, read_pairs
 from emofeedback.training.emotion_adapter.text_embeddings import PairBatch, PairEmbeddings, embed_pairs
 from emofeedback.training.judge.judge_export import table
 
-logger = logging.getLogger(__name__)
 ALPHA = 1.5
 HELD_OUT = 0.1  # share of the pairs, the last ones of a fixed shuffle
-SAVE_SECONDS = 120.0
-WARMUP, COOLDOWN = 50, 0.3
 SMALL = 1024  # width of embeddings up to which a smaller network does
 
 CARD = """---
@@ -72,6 +64,8 @@ class AdapterRecipe:
     pairs: int = 4000
     batch: int = 32
     lr: float = 5e-4
+    schedule: Schedule = field(default_factory=Schedule)
+    average_decay: float = 0.995
     width: int | None = None
     layers: int | None = None
 
@@ -104,16 +98,49 @@ def squared_errors(batch: PairBatch, embeds: Tensor, pooled: Tensor | None) -> t
     return error, (pooled - wanted_pooled).square().mean(-1)
 
 
+class TextAdapterTraining:
+    """What the training loop steps: an adapter on the first `count` pairs."""
+
+    name = "the emotion adapter"
+
+    def __init__(
+        self, adapter: TextEmotionAdapter, data: PairEmbeddings, count: int, recipe: AdapterRecipe, seed: int
+    ) -> None:
+        self.adapter, self.data, self.count, self.recipe, self.seed = adapter, data, count, recipe, seed
+        self.device = next(adapter.parameters()).device
+        optimiser = torch.optim.AdamW(adapter.parameters(), lr=recipe.lr, betas=(0.9, 0.98), weight_decay=0.01)
+        self.learner = Learner(adapter, [optimiser], recipe.schedule, recipe.average_decay)
+        self.averaged: TextEmotionAdapter = self.learner.average.copy  # type: ignore[assignment]
+        self.weights = torch.from_numpy(density_weights(data.points[:count])).float().to(self.device)
+
+    @property
+    def samples(self) -> int:
+        return min(self.recipe.batch, self.count)
+
+    def state(self) -> dict[str, Any]:
+        return self.learner.state()
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.learner.load(state)
+
+    def step(self, number: int, progress: float) -> dict[str, float]:
+        rows = batch_indices(self.seed, number, self.samples, self.count)
+        loss = _loss(self.adapter, self.data.batch(rows.tolist(), str(self.device)), self.weights[rows])
+        loss.backward()
+        self.learner.update(number, progress)
+        return {"loss": float(loss.detach())}
+
+    def look(self, sheet_path: Path) -> dict[str, float]:
+        return {}
+
+
 def train_text_adapter(
     base: Path,
     out: Path,
-    minutes: float,
-    pairs: Path | None = None,
-    resume: bool = False,
-    threads: int = 2,
-    seed: int = 0,
-    device: str = "cpu",
+    run: TrainingRun,
     recipe: AdapterRecipe | None = None,
+    pairs: Path | None = None,
+    device: str = "cpu",
     command: str = "python -m emofeedback train adapter",
 ) -> dict[str, float]:
     """Train an adapter for the text encoders of `base`, measure it on held-out pairs, write it to `out`.
@@ -126,82 +153,29 @@ def train_text_adapter(
         The held-out errors.
 
     Raises:
-        Cancelled: SIGTERM or SIGINT came; the state is saved and `resume` goes on from it.
+        Cancelled: SIGTERM or SIGINT came; the state is saved and `run.resume` goes on from it.
         UserError: the base or the pairs cannot be used, or there is nothing to resume.
     """
-    prepare_host(threads)
-    torch.manual_seed(seed)
-    recipe = recipe or AdapterRecipe()
+    run.prepare()
+    recipe, seed = recipe or AdapterRecipe(), run.seed
     known = own_pairs(out / "training", recipe.pairs, seed) if pairs is None else read_pairs(pairs)
     order = np.random.default_rng(seed).permutation(len(known))
     shuffled = [known[i] for i in order]
     data = embed_pairs(out / "training" / "embeddings", base, shuffled, device)
     held = max(2, round(HELD_OUT * len(data)))
+    count = len(data) - held
     adapter = TextEmotionAdapter(recipe.shape(data.prompt_dim, data.pooled_dim), encoders_of(base)).to(device)
-    average, facts = _fit(adapter, data, len(data) - held, out / "training", minutes, resume, seed, device, recipe)
-    metrics = measure_adapter(average, data, range(len(data) - held), range(len(data) - held, len(data)), device)
-    facts |= {"pairs": len(data) - held, "threads": threads, "seed": seed}
+    training = TextAdapterTraining(adapter, data, count, recipe, seed)
+    trained = train(training, run, out / "training")
+    average = training.averaged
+    metrics = measure_adapter(average, data, range(count), range(count, len(data)), device)
+    facts: dict[str, float | int | str] = {"steps": trained.steps, "minutes": trained.minutes, "loss": trained.loss()}
+    facts |= {"pairs": count, "threads": str(run.threads), "seed": seed}
     facts["weights of the adapter"] = sum(p.numel() for p in average.parameters())
     average.save_pretrained(out)
     source = "They were made from the scene world's captions." if pairs is None else f"They came from {pairs.name}."
     _write_card(out, average, facts, metrics, held, command, source)
     return metrics
-
-
-def _fit(
-    adapter: TextEmotionAdapter,
-    data: PairEmbeddings,
-    count: int,
-    work: Path,
-    minutes: float,
-    resume: bool,
-    seed: int,
-    device: str,
-    recipe: AdapterRecipe,
-) -> tuple[TextEmotionAdapter, dict[str, float | int | str]]:
-    """The loop over the first `count` pairs: the averaged adapter and the facts of the run."""
-    average = copy.deepcopy(adapter)
-    ema = WeightAverage(adapter, average, decay=0.995)
-    optimiser = torch.optim.AdamW(adapter.parameters(), lr=recipe.lr, betas=(0.9, 0.98), weight_decay=0.01)
-    weights = torch.from_numpy(density_weights(data.points[:count])).float().to(device)
-    path, log, step, spent = work / "state.safetensors", RunLog(work), 0, 0.0
-    if resume:
-        state = load_state(path)
-        adapter.load_state_dict(state["adapter"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        step, spent = state["step"], state["elapsed"]
-    budget, saved, smooth = Budget(minutes, spent), spent, math.nan
-
-    def save() -> None:
-        state: dict[str, Any] = {"adapter": adapter.state_dict(), "average": average.state_dict()}
-        state |= {"optimiser": optimiser.state_dict(), "step": step, "elapsed": budget.elapsed(), "seed": seed}
-        save_state(path, state)
-
-    with StopSignal() as stop:
-        while budget.progress() < 1.0:
-            rows = batch_indices(seed, step, min(recipe.batch, count), count)
-            batch = data.batch(rows.tolist(), device)
-            loss = _loss(adapter, batch, weights[rows])
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(adapter.parameters(), 1.0)
-            for group in optimiser.param_groups:
-                group["lr"] = recipe.lr * trapezoid(step, budget.progress(), WARMUP, COOLDOWN)
-            optimiser.step()
-            ema.update(step)
-            value = float(loss.detach())
-            smooth = value if math.isnan(smooth) else 0.97 * smooth + 0.03 * value
-            step += 1
-            if step % 20 == 0:
-                log.write(step=step, loss=smooth, elapsed=round(budget.elapsed(), 1))
-            if stop.stopped or budget.elapsed() - saved > SAVE_SECONDS:
-                save()
-                saved = budget.elapsed()
-            if stop.stopped:
-                raise Cancelled("Training of the emotion adapter was stopped; its state is saved.")
-    save()
-    return average, {"steps": step, "minutes": round(budget.elapsed() / 60, 1), "loss": smooth}
 
 
 def _loss(adapter: TextEmotionAdapter, batch: PairBatch, weights: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The few-step student and what it is taught: the chords of piecewise rectified flow."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,17 +33,24 @@ LAYERS = (
     "proj_out",
 )
 
-Predict = Callable[[Tensor, Tensor, Sequence[PictureRequest]], Tensor]
-"""Velocity [B, C, h, w] of latents [B, C, h, w] at noise levels [B]."""
-
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Latents [B, C, h, w] on the windows' chords, their noise levels [B] and the chords' velocities [B, C, h, w]."""
+    """Latents [B, C, h, w] on the windows' chords, their noise levels [B] and the chords' velocities [B, C, h, w].
+
+    Attributes:
+        arrival: noise levels [B] of the windows' ends.
+    """
 
     noisy: Tensor
     times: Tensor
     velocity: Tensor
+    arrival: Tensor
+
+    def arrived(self, velocity: Tensor) -> Tensor:
+        """Latents [B, C, h, w] at the windows' ends, reached at a constant velocity [B, C, h, w]."""
+        noisy, span = self.noisy.to(velocity.device), (self.arrival - self.times).to(velocity.device)
+        return noisy + expand(span, noisy) * velocity
 
 
 def chord_points(ends: Tensor, levels: Tensor, windows: Tensor, places: Tensor) -> Points:
@@ -59,7 +66,7 @@ def chord_points(ends: Tensor, levels: Tensor, windows: Tensor, places: Tensor) 
     first, last = ends[rows, windows], ends[rows, windows + 1]
     begin, end = levels[windows], levels[windows + 1]
     noisy = torch.lerp(first, last, expand(places, first))
-    return Points(noisy, torch.lerp(begin, end, places), (last - first) / expand(end - begin, first))
+    return Points(noisy, torch.lerp(begin, end, places), (last - first) / expand(end - begin, first), end)
 
 
 class Student:
@@ -116,7 +123,6 @@ class Student:
         return latents
 
 
-def chord_loss(predict: Predict, points: Points, requests: Sequence[PictureRequest]) -> Tensor:
-    """Mean squared error of the predicted velocity; 0 for a student that goes straight through every window."""
-    predicted = predict(points.noisy, points.times, requests)
+def chord_loss(predicted: Tensor, points: Points) -> Tensor:
+    """Mean squared error of a predicted velocity [B, C, h, w]; 0 for a student that goes straight through a window."""
     return (predicted - points.velocity.to(predicted.device)).pow(2).mean()

@@ -23,13 +23,13 @@ class Alignment:
 
     Args:
         judge: a judge's checkpoint folder.
-        transformer: whose block is watched.
+        tokens, width: of the transformer: tokens of a picture, width of its blocks.
 
     Raises:
         UserError: the tower's patches are not the transformer's tokens.
     """
 
-    def __init__(self, judge: Path, transformer: nn.Module, tokens: int, width: int) -> None:
+    def __init__(self, judge: Path, tokens: int, width: int) -> None:
         model = LlavaForConditionalGeneration.from_pretrained(judge, use_safetensors=True, local_files_only=True)
         self.tower = model.model.vision_tower.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         features = int(model.config.vision_config.hidden_sizes[-1])  # type: ignore[union-attr]
@@ -40,6 +40,9 @@ class Alignment:
             )
         self.projector = nn.Sequential(nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, features))
         self._tokens: Tensor | None = None
+
+    def watch(self, transformer: nn.Module) -> None:
+        """Align this transformer from now on; a copy of it would be watched too, so copy before."""
         block = transformer.get_submodule(f"transformer_blocks.{BLOCK}")
         block.register_forward_hook(self._keep)
 

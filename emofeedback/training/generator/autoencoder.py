@@ -5,13 +5,13 @@ Muon for the kernels beside AdamW: AdamW alone stalled at three times the loss.
 Loss: L1 at full, half and quarter resolution, half an L1 on image gradients (edges of flat-coloured shapes), and a
 tiny KL; then, with the encoder frozen, an adversarial finish of the decoder. Perceptual features of a pretrained
 network are left out: none may be assumed, and those of the project's own readers would leak into what they judge.
-Runs for a number of minutes, not steps; killed runs resume from the last saved state.
 """
 
-import copy
 import json
 import math
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,19 +19,50 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from torch.nn import functional
 
-from emofeedback.errors import Cancelled
-from emofeedback.files.training_state import load_state, save_state
 from emofeedback.flow.pixels import from_bytes, sheet, to_images
-from emofeedback.training.common.budget import Budget, RunLog, StopSignal, prepare_host
-from emofeedback.training.common.optim import Muon, Optimisers, WeightAverage, split_kernels
-from emofeedback.training.common.scene_data import SceneCache, batch_indices
-from emofeedback.training.generator.critic import PatchCritic, critic_loss, pulled_gradient
+from emofeedback.training.common.box_weights import weight_map, weighted_mean
+from emofeedback.training.common.optim import Learner, Muon, Schedule, split_kernels
+from emofeedback.training.common.scene_data import SceneCache, batch_indices, render_cache
+from emofeedback.training.common.training_loop import Trained, TrainingRun, step_generator, train
+from emofeedback.training.generator.critic import PatchCritic, pulled_gradient, teach_critic
 
 KL_WEIGHT = 1e-4  # on the mean over latent elements, which is 1e-7 or less on their sum
-CRITIC_LR = 1e-3
 LATENT_NOISE = 0.05  # in units of the latents' spread
-SAVE_SECONDS = 180.0
-SHEET_SECONDS = 180.0
+HELD_OUT = 256  # renders that measure
+SCALED = 1024  # pictures that the latents' scale is taken from
+
+
+@dataclass(frozen=True, slots=True)
+class AutoencoderRecipe:
+    """Hyper-parameters of the autoencoder's training.
+
+    Attributes:
+        encoder_share: of the run in which the encoder learns too; after it only the decoder does, on latents with a
+            little noise such as a generator leaves in them.
+        critic_share: of the run, at its end, in which a critic sharpens the decoder; not before `encoder_share`.
+        gradient: weight of the L1 of horizontal and vertical differences.
+        coarse: weight of the L1 at half and at quarter resolution.
+        squared: weight of the squared error, which PSNR measures.
+        inside: weight of the subjects' boxes, where the scenes have them; 1 outside.
+    """
+
+    batch: int = 16
+    adam_lr: float = 2e-3
+    muon_lr: float = 2e-2
+    critic_lr: float = 1e-3
+    schedule: Schedule = field(default_factory=lambda: Schedule(warmup=50, cooldown=0.5))
+    average_decay: float = 0.998
+    encoder_share: float = 0.6
+    critic_share: float = 0.25
+    gradient: float = 0.5
+    coarse: float = 0.5
+    squared: float = 0.0
+    inside: float = 2.0
+
+    @property
+    def critic_from(self) -> float:
+        """The share of the run after which the critic takes part."""
+        return max(self.encoder_share, 1.0 - self.critic_share)
 
 
 def build_autoencoder(
@@ -55,163 +86,162 @@ def build_autoencoder(
     )
 
 
-def reconstruction_loss(made: Tensor, pictures: Tensor) -> Tensor:
-    """L1 over three scales plus half an L1 of horizontal and vertical differences; both [B, 3, H, W]."""
+def reconstruction_loss(
+    made: Tensor, pictures: Tensor, recipe: AutoencoderRecipe | None = None, weights: Tensor | None = None
+) -> Tensor:
+    """L1 over three scales, L1 of horizontal and vertical differences, squared error; scalar.
+
+    Args:
+        made, pictures: [B, 3, H, W].
+        weights: [B, 1, H, W]; None = 1 everywhere.
+    """
+    recipe = recipe or AutoencoderRecipe()
     difference = made - pictures
-    loss = difference.abs().mean()
-    across = difference[..., :, 1:] - difference[..., :, :-1]
-    down = difference[..., 1:, :] - difference[..., :-1, :]
-    loss = loss + 0.5 * (across.abs().mean() + down.abs().mean())
+    loss = weighted_mean(difference.abs(), weights)
+    if recipe.squared:
+        loss = loss + recipe.squared * weighted_mean(difference.pow(2), weights)
+    for axis in (-1, -2):
+        across = difference.diff(dim=axis).abs()
+        there = None if weights is None else weights.narrow(axis, 1, weights.shape[axis] - 1)
+        loss = loss + recipe.gradient * weighted_mean(across, there)
     for factor in (2, 4):
-        loss = loss + 0.5 * functional.avg_pool2d(difference, factor).abs().mean()
+        coarse = None if weights is None else functional.avg_pool2d(weights, factor)
+        loss = loss + recipe.coarse * weighted_mean(functional.avg_pool2d(difference, factor).abs(), coarse)
     return loss
+
+
+class AutoencoderTraining:
+    """What the training loop steps: the autoencoder and the critic of its finish."""
+
+    name = "the autoencoder"
+
+    def __init__(
+        self, model: AutoencoderKL, cache: SceneCache, held_out: SceneCache, recipe: AutoencoderRecipe, seed: int
+    ) -> None:
+        self.model, self.cache, self.held_out, self.recipe, self.seed = model.train(), cache, held_out, recipe, seed
+        kernels, rest = split_kernels(model, ends=("conv_in", "conv_out"))
+        adam = torch.optim.AdamW(rest, lr=recipe.adam_lr, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
+        muon = Muon(kernels, lr=recipe.muon_lr, weight_decay=0.0)
+        self.learner = Learner(model, [muon, adam], recipe.schedule, recipe.average_decay)
+        self.averaged: AutoencoderKL = self.learner.average.copy  # type: ignore[assignment]
+        self.critic = PatchCritic().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.critic_adam = torch.optim.AdamW(
+            self.critic.parameters(), lr=recipe.critic_lr, betas=(0.5, 0.9), weight_decay=0.0
+        )
+
+    @property
+    def samples(self) -> int:
+        return self.recipe.batch
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "learner": self.learner.state(),
+            "critic": self.critic.state_dict(),
+            "critic optimiser": self.critic_adam.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.learner.load(state["learner"])
+        self.critic.load_state_dict(state["critic"])
+        self.critic_adam.load_state_dict(state["critic optimiser"])
+
+    def step(self, number: int, progress: float) -> dict[str, float]:
+        recipe, noise = self.recipe, step_generator(self.seed, number)
+        rows = np.sort(batch_indices(self.seed, number, recipe.batch, len(self.cache)))
+        pictures = from_bytes(self.cache.pictures[rows])
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            if progress < recipe.encoder_share:
+                posterior = self.model.encode(pictures).latent_dist
+                latents = posterior.sample(noise)
+            else:
+                with torch.no_grad():
+                    posterior = self.model.encode(pictures).latent_dist
+                spread = LATENT_NOISE * posterior.mean.std()
+                latents = posterior.mean + spread * torch.randn(posterior.mean.shape, generator=noise)
+            made = self.model.decode(latents).sample
+        kl = 0.5 * (posterior.mean.float().pow(2) + posterior.var.float() - 1.0 - posterior.logvar.float()).mean()
+        weights = None
+        if self.cache.boxes is not None:
+            weights = weight_map(self.cache.boxes_of(rows), pictures.shape[-1], recipe.inside)
+        loss = reconstruction_loss(made.float(), pictures, recipe, weights) + KL_WEIGHT * kl
+        losses = {"loss": float(loss.detach()), "kl": float(kl.detach())}
+        if progress < recipe.critic_from:
+            loss.backward()
+        else:
+            made.backward(pulled_gradient(loss, made, self.critic).to(made.dtype))
+            losses["critic"] = teach_critic(self.critic, self.critic_adam, pictures, made.detach().float())
+        self.learner.update(number, progress)
+        return losses
+
+    def look(self, sheet_path: Path) -> dict[str, float]:
+        """Rows of held-out pictures over their reconstructions; PSNR on all held-out pictures."""
+        pictures = from_bytes(self.held_out.pictures[:16])
+        made = reconstructed(self.averaged, pictures)
+        rows = [x for i in range(0, len(pictures), 8) for x in (pictures[i : i + 8], made[i : i + 8])]
+        sheet([image for row in rows for image in to_images(row)], columns=min(8, len(pictures))).save(sheet_path)
+        return {"psnr_db": psnr(self.averaged, self.held_out)}
+
+
+@torch.inference_mode()
+def reconstructed(vae: AutoencoderKL, pictures: Tensor) -> Tensor:
+    """Pictures [B, 3, H, W] in [-1, 1] through the autoencoder, without noise; float32."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return vae.decode(vae.encode(pictures).latent_dist.mean).sample.float()
+
+
+def psnr(vae: AutoencoderKL, scenes: SceneCache) -> float:
+    """Peak signal-to-noise ratio of the reconstructions, in dB, from the mean squared error over all pictures."""
+    error = 0.0
+    for first in range(0, len(scenes), 64):
+        pictures = from_bytes(scenes.pictures[first : first + 64])
+        made = reconstructed(vae, pictures).clamp(-1, 1)
+        error += float((made - pictures).pow(2).mean()) * len(pictures)
+    return 10 * math.log10(4.0 / max(error / len(scenes), 1e-9))
 
 
 def train_autoencoder(
     cache: SceneCache,
     out: Path,
-    minutes: float,
-    resume: bool = False,
-    threads: int = 2,
-    seed: int = 0,
-    batch: int = 16,
-    lr: float = 2e-3,
-    muon_lr: float = 2e-2,
+    run: TrainingRun,
+    recipe: AutoencoderRecipe | None = None,
     model: AutoencoderKL | None = None,
-    encoder_share: float = 0.6,
-    critic_share: float = 0.25,
+    held_out: SceneCache | None = None,
 ) -> AutoencoderKL:
     """Train, then write the averaged weights with their latent scale and shift to `out` in diffusers format.
 
     Args:
-        minutes: budget, earlier sittings included.
         model: another architecture than `build_autoencoder`'s, or one to go on with.
-        encoder_share: of the budget in which the encoder learns too; after it only the decoder does, on latents
-            with a little noise such as a generator leaves in them.
-        critic_share: of the budget, at its end, in which a critic sharpens the decoder; not before `encoder_share`.
+        held_out: scenes to measure on; None renders some of the held-out split.
 
     Raises:
-        Cancelled: SIGTERM or SIGINT came; the state is saved and `resume` goes on from it.
-        UserError: `resume` without a saved state.
+        Cancelled, UserError: as `training_loop.train`.
     """
-    prepare_host(threads)
-    torch.manual_seed(seed)
-    vae = model or build_autoencoder(cache.size)
-    vae = vae.train()
-    average = copy.deepcopy(vae)
-    ema = WeightAverage(vae, average, decay=0.998)
-    kernels, rest = split_kernels(vae, ends=("conv_in", "conv_out"))
-    adam = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.99), weight_decay=1e-4, fused=True)
-    optimisers = Optimisers([Muon(kernels, lr=muon_lr, weight_decay=0.0), adam])
-    critic = PatchCritic().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    critic_adam = torch.optim.AdamW(critic.parameters(), lr=CRITIC_LR, betas=(0.5, 0.9), weight_decay=0.0)
-    critic_from = max(encoder_share, 1.0 - critic_share)
-    state_path, log = out / "training" / "state.safetensors", RunLog(out / "training")
-    step, spent = 0, 0.0
-    if resume:
-        state = load_state(state_path)
-        critic.load_state_dict(state["critic"])
-        critic_adam.load_state_dict(state["critic optimiser"])
-        vae.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimisers.load_state_dict(state["optimisers"])
-        step, spent = state["step"], state["elapsed"]
-    budget, saved, drawn, smooth = Budget(minutes, spent), spent, spent, math.nan
-
-    def save() -> None:
-        save_state(
-            state_path,
-            {
-                "model": vae.state_dict(),
-                "average": average.state_dict(),
-                "optimisers": optimisers.state_dict(),
-                "critic": critic.state_dict(),
-                "critic optimiser": critic_adam.state_dict(),
-                "step": step,
-                "elapsed": budget.elapsed(),
-                "seed": seed,
-            },
-        )
-
-    with StopSignal() as stop:
-        while budget.progress() < 1.0:
-            noise = torch.Generator().manual_seed(seed * 1_000_003 + step)
-            pictures = from_bytes(cache.pictures[np.sort(batch_indices(seed, step, batch, len(cache)))])
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                if budget.progress() < encoder_share:
-                    posterior = vae.encode(pictures).latent_dist
-                    latents = posterior.sample(noise)
-                else:
-                    with torch.no_grad():
-                        posterior = vae.encode(pictures).latent_dist
-                    spread = LATENT_NOISE * posterior.mean.std()
-                    latents = posterior.mean + spread * torch.randn(posterior.mean.shape, generator=noise)
-                made = vae.decode(latents).sample
-            kl = 0.5 * (posterior.mean.float().pow(2) + posterior.var.float() - 1.0 - posterior.logvar.float()).mean()
-            loss = reconstruction_loss(made.float(), pictures) + KL_WEIGHT * kl
-            if budget.progress() < critic_from:
-                loss.backward()
-            else:
-                made.backward(pulled_gradient(loss, made, critic).to(made.dtype))
-                _teach(critic, critic_adam, pictures, made.detach().float())
-            torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-            cosine = 0.5 * (1.0 + math.cos(math.pi * budget.progress()))
-            optimisers.step(min(1.0, (step + 1) / 50) * (0.02 + 0.98 * cosine))
-            ema.update(step)
-            value = float(loss.detach())
-            smooth = value if math.isnan(smooth) else 0.97 * smooth + 0.03 * value
-            step += 1
-            elapsed = budget.elapsed()
-            if step % 20 == 0:
-                rate = step * batch / elapsed
-                log.write(
-                    step=step, loss=smooth, kl=float(kl.detach()), samples_per_second=rate, elapsed=round(elapsed, 1)
-                )
-            if elapsed - drawn > SHEET_SECONDS:
-                _draw(average, cache, out / "training" / f"reconstructions-{step:06d}.png")
-                drawn = elapsed
-            if stop.stopped or elapsed - saved > SAVE_SECONDS:
-                save()
-                saved = elapsed
-            if stop.stopped:
-                raise Cancelled("Training of the autoencoder was stopped; its state is saved.")
-    save()
-    _draw(average, cache, out / "training" / "reconstructions-final.png")
-    _export(average, cache, out, {"steps": step, "batch": batch, "loss": smooth, "minutes": budget.elapsed() / 60})
-    return average
-
-
-def _teach(critic: PatchCritic, optimiser: torch.optim.Optimizer, pictures: Tensor, made: Tensor) -> None:
-    """One step of the critic on renders and their reconstructions, both [B, 3, H, W]."""
-    optimiser.zero_grad(set_to_none=True)
-    critic_loss(critic(pictures), critic(made)).backward()
-    optimiser.step()
+    run.prepare()
+    work, recipe = out / "training", recipe or AutoencoderRecipe()
+    held_out = held_out or render_cache(work / "held-out", HELD_OUT, cache.size, run.seed + 1, "held-out")
+    training = AutoencoderTraining(model or build_autoencoder(cache.size), cache, held_out, recipe, run.seed)
+    trained = train(training, run, work)
+    _export(training, out, trained)
+    return training.averaged
 
 
 @torch.inference_mode()
-def _draw(vae: AutoencoderKL, cache: SceneCache, path: Path) -> None:
-    """Rows of four pictures over their reconstructions."""
-    pictures = from_bytes(cache.pictures[: min(16, len(cache))])
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        made = vae.decode(vae.encode(pictures).latent_dist.mean).sample
-    rows = [x for i in range(0, len(pictures), 8) for x in (pictures[i : i + 8], made.float()[i : i + 8])]
-    sheet([image for row in rows for image in to_images(row)], columns=min(8, len(pictures))).save(path)
-
-
-@torch.inference_mode()
-def _export(vae: AutoencoderKL, cache: SceneCache, out: Path, facts: dict[str, float]) -> None:
-    """Set scale and shift from the latents of up to 1,024 pictures, measure the error, write the model."""
-    latents, error, count = [], 0.0, 0
-    for first in range(0, min(1024, len(cache)), 64):
-        pictures = from_bytes(cache.pictures[first : first + 64])
+def _export(training: AutoencoderTraining, out: Path, trained: Trained) -> None:
+    """Set scale and shift from the latents of some training pictures, and write the model with the run's facts."""
+    vae, cache, latents = training.averaged, training.cache, []
+    for first in range(0, min(SCALED, len(cache)), 64):
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            mean = vae.encode(pictures).latent_dist.mean
-            made = vae.decode(mean).sample
-        latents.append(mean.float())
-        error += float((made.float() - pictures).pow(2).mean()) * len(pictures)
-        count += len(pictures)
+            encoded = vae.encode(from_bytes(cache.pictures[first : first + 64]))
+        latents.append(encoded.latent_dist.mean.float())
     every = torch.cat(latents)
     vae.register_to_config(scaling_factor=1.0 / float(every.std()), shift_factor=float(every.mean()))
     vae.save_pretrained(out, safe_serialization=True)
-    facts = {**facts, "psnr_db": 10 * math.log10(4.0 / max(error / count, 1e-9))}
+    facts = {
+        "steps": trained.steps,
+        "batch": training.recipe.batch,
+        "loss": trained.loss(),
+        "minutes": trained.minutes,
+        "psnr_db": psnr(vae, training.held_out),
+        "held out": len(training.held_out),
+    }
     (out / "training" / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")

@@ -5,6 +5,8 @@ critic that tells renders from reconstructions patch by patch makes the decoder 
 arXiv 2012.09841). It comes last and briefly, when layout and colours are right already.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -37,7 +39,18 @@ def critic_loss(on_real: Tensor, on_made: Tensor) -> Tensor:
     return functional.relu(1.0 - on_real).mean() + functional.relu(1.0 + on_made).mean()
 
 
-def pulled_gradient(reconstruction: Tensor, made: Tensor, critic: nn.Module, pull: float = PULL) -> Tensor:
+def teach_critic(critic: nn.Module, optimiser: torch.optim.Optimizer, real: Tensor, made: Tensor) -> float:
+    """One step of a critic on what is real and what was made, of one shape; its loss."""
+    optimiser.zero_grad(set_to_none=True)
+    loss = critic_loss(critic(real), critic(made))
+    loss.backward()
+    optimiser.step()
+    return float(loss.detach())
+
+
+def pulled_gradient(
+    reconstruction: Tensor, made: Tensor, critic: Callable[[Tensor], Tensor], pull: float = PULL
+) -> Tensor:
     """Gradient with respect to `made` [B, 3, S, S] of the reconstruction loss and the critic together.
 
     The critic's part is scaled to `pull` times the norm of the reconstruction's, picture by picture, so neither can

@@ -46,7 +46,7 @@ def learn_merges(words: Collection[str]) -> list[tuple[str, str]]:
     """Byte-pair merges (Sennrich et al. 2016) under which every given ASCII word becomes one token.
 
     Ties go to the pair that sorts first: the library's trainer breaks them at random, and token ids must not
-    change between two sittings of one training.
+    change when a training is resumed.
     """
     spelled = [[*word[:-1], word[-1] + SUFFIX] for word in sorted(set(words)) if word.isascii() and word.isalpha()]
     merges: list[tuple[str, str]] = []

@@ -6,10 +6,10 @@ that people rated only the ratings' do.
 """
 
 import importlib.util
-import logging
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,17 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForImageTextToText, PreTrainedModel, ProcessorMixin
 
-from emofeedback.errors import Cancelled, UserError
+from emofeedback.errors import UserError
 from emofeedback.judges.local.processing import ModelInputs, load_processor
 from emofeedback.judges.local.vision_language import default_dtype
 from emofeedback.machine.progress_bars import without_bars
-from emofeedback.training.common.budget import Budget, StopSignal, prepare_host
-from emofeedback.training.common.optim import trapezoid
+from emofeedback.training.common.optim import Schedule
+from emofeedback.training.common.training_loop import TrainingRun
+from emofeedback.training.common.trl_run import Progress, train_with_trl, trl_settings
 from emofeedback.training.judge.judge_export import replace_files
-from emofeedback.training.judge.judge_grpo import MinuteLimit, spent_seconds
 from emofeedback.training.judge.lesson_grader import LessonGrader
 from emofeedback.training.judge.lessons import Lesson, Shown, lesson_for
 
-logger = logging.getLogger(__name__)
-MOST_STEPS, SAVE_STEPS = 1_000_000, 50  # the minutes end a stage, not the steps
 NO_TRL = "Training a judge on a base needs trl; install it with `pip install -r requirements-extra.txt`."
 SKIPPED_LAYERS = r"^(?!.*(visual|vision|projector|connector|merger|lm_head)).*\.(q|k|v|o|gate|up|down)_proj$"
 """LoRA goes onto the language layers: what the model sees stays as it is."""
@@ -74,19 +72,32 @@ class BaseRecipe:
     grpo_lr: float = 1e-5
     beta: float = 0.01
     most: int = 256
+    schedule: Schedule = field(default_factory=lambda: Schedule(warmup=10))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What both trainers are built from."""
+
+    model: PeftModel
+    processor: ProcessorMixin
+    lessons: Sequence[Lesson]
+    shown: Sequence[Shown]
+    labels: Sequence[str]
+    work: Path
+    run: TrainingRun
+    device: str
+    recipe: BaseRecipe
 
 
 def train_judge_base(
     base: Path,
     shown: Sequence[Shown],
     out: Path,
-    minutes: float,
+    run: TrainingRun,
     stage: str = "all",
-    resume: bool = False,
-    threads: int = 2,
-    seed: int = 0,
-    device: str = "cpu",
     recipe: BaseRecipe | None = None,
+    device: str = "cpu",
     base_name: str | None = None,
 ) -> Path:
     """Train a LoRA on the model in `base` and write the merged judge, with its processor, to `out`.
@@ -97,29 +108,29 @@ def train_judge_base(
         base_name: how the model card names the base; None = by its folder.
 
     Raises:
-        Cancelled: SIGTERM or SIGINT came; `resume` goes on from the saved state.
+        Cancelled: SIGTERM or SIGINT came; `run.resume` goes on from the saved state.
         UserError: trl is missing, or the base cannot be used.
     """
     if importlib.util.find_spec("trl") is None:
         raise UserError(NO_TRL)
     recipe = recipe or BaseRecipe()
-    prepare_host(threads)
-    torch.manual_seed(seed)
+    run.prepare()
     processor = load_processor(base)
     # a processor without its parts for video cannot be saved, and the trainers' checkpoints need none
     processor.save_pretrained = lambda *_, **__: []  # type: ignore[method-assign, assignment]
     inputs = ModelInputs(processor)
     labels = inputs.answer_labels().labels
-    lessons = [lesson_for(i, i % len(shown), shown[i % len(shown)], labels, seed) for i in range(recipe.lessons)]
+    lessons = [lesson_for(i, i % len(shown), shown[i % len(shown)], labels, run.seed) for i in range(recipe.lessons)]
     share = {"supervised": 1.0, "grpo": 0.0, "all": recipe.supervised_share}[stage]
     trained, model = out / "lora", None
-    for name, part in (("supervised", share), ("grpo", 1.0 - share)):
+    for name, part in zip(("supervised", "grpo"), run.split(share), strict=True):
         work = out / "training" / name
-        if part == 0.0 or (resume and (work / "finished").is_file()):
+        if part.minutes == 0.0 or part.steps == 0 or (run.resume and (work / "finished").is_file()):
             continue
         model = _adapted(base, trained, device, recipe)
+        with_stage = _Stage(model, processor, lessons, shown, labels, work, part, device, recipe)
         build = _supervised_trainer if name == "supervised" else _grpo_trainer
-        _run_stage(build, model, processor, lessons, shown, labels, work, part * minutes, resume, seed, device, recipe)
+        train_with_trl(partial(build, with_stage), part, work, "the judge")
         model.save_pretrained(str(trained), selected_adapters=["default"])  # GRPO adds its reference as another
         (work / "finished").touch()
     if model is None:
@@ -133,9 +144,9 @@ def train_judge_base(
             stage=STAGES[stage],
             count=len(shown),
             truth="rendered scenes" if shown[0].scene is not None else "pictures that people rated",
-            minutes=minutes,
+            minutes=run.minutes,
             rank=recipe.rank,
-            seed=seed,
+            seed=run.seed,
         ),
     )
     return out
@@ -177,58 +188,24 @@ def _adapted(base: Path, trained: Path, device: str, recipe: BaseRecipe) -> Peft
     return get_peft_model(model.to(device), config)
 
 
-def _run_stage(
-    build: Callable[..., Any],
-    model: PeftModel,
-    processor: ProcessorMixin,
-    lessons: Sequence[Lesson],
-    shown: Sequence[Shown],
-    labels: Sequence[str],
-    work: Path,
-    minutes: float,
-    resume: bool,
-    seed: int,
-    device: str,
-    recipe: BaseRecipe,
-) -> None:
-    from transformers.trainer_callback import PrinterCallback
-    from transformers.trainer_utils import get_last_checkpoint
-
-    work.mkdir(parents=True, exist_ok=True)
-    last = get_last_checkpoint(str(work)) if resume else None
-    budget = Budget(minutes, spent_seconds(work / "log.jsonl") if last else 0.0)
-    trainer = build(model, processor, lessons, shown, labels, work, budget, seed, device, recipe)
-    with StopSignal() as stop:
-        trainer.remove_callback(PrinterCallback)  # what it would print stands in the log
-        trainer.add_callback(MinuteLimit(budget, work / "log.jsonl", stop))
-        trainer.train(resume_from_checkpoint=last)
-    if stop.stopped:
-        raise Cancelled("Training of the judge was stopped; its state is saved.")
-
-
-def _shared(work: Path, seed: int, device: str, lr: float) -> dict[str, Any]:
+def _shared(stage: _Stage, lr: float) -> dict[str, Any]:
     """Settings of both trainers."""
     return {
-        "output_dir": str(work),
-        "max_steps": MOST_STEPS,
+        **trl_settings(stage.run, stage.work),
         "learning_rate": lr,
         "max_grad_norm": 1.0,
         "gradient_accumulation_steps": 1,
-        "bf16": default_dtype(device) == torch.bfloat16,
-        "logging_steps": 1,
-        "gradient_checkpointing": device != "cpu",
-        "use_cpu": device == "cpu",
-        "save_steps": SAVE_STEPS,
-        "save_total_limit": 2,
-        "report_to": "none",
-        "disable_tqdm": True,
-        "seed": seed,
+        "bf16": default_dtype(stage.device) == torch.bfloat16,
+        "gradient_checkpointing": stage.device != "cpu",
+        "use_cpu": stage.device == "cpu",
     }
 
 
-def _schedule(model: PeftModel, budget: Budget, lr: float) -> tuple[Any, Any]:
-    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr, weight_decay=0.0)
-    shape = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: trapezoid(step, budget.progress(), 10, 0.3))
+def _scheduled(stage: _Stage, progress: Progress, lr: float) -> tuple[Any, Any]:
+    learned = [p for p in stage.model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(learned, lr=lr, weight_decay=0.0)
+    schedule = stage.recipe.schedule
+    shape = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: schedule(step, progress(step)))
     return optimiser, shape
 
 
@@ -249,52 +226,32 @@ def _questions(lessons: Sequence[Lesson], shown: Sequence[Shown], answered: bool
     return Dataset.from_dict({"lesson": range(len(lessons))}).with_transform(rows)
 
 
-def _supervised_trainer(
-    model: PeftModel,
-    processor: ProcessorMixin,
-    lessons: Sequence[Lesson],
-    shown: Sequence[Shown],
-    labels: Sequence[str],
-    work: Path,
-    budget: Budget,
-    seed: int,
-    device: str,
-    recipe: BaseRecipe,
-) -> Any:
+def _supervised_trainer(stage: _Stage, progress: Progress) -> Any:
     from trl import SFTConfig, SFTTrainer
 
+    recipe = stage.recipe
     config = SFTConfig(
-        **_shared(work, seed, device, recipe.supervised_lr),
+        **_shared(stage, recipe.supervised_lr),
         per_device_train_batch_size=recipe.batch,
         max_length=None,
         remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
     )
     return SFTTrainer(
-        model,
+        stage.model,
         config,
-        train_dataset=_questions(lessons, shown, answered=True),
-        processing_class=processor,
-        optimizers=_schedule(model, budget, recipe.supervised_lr),
+        train_dataset=_questions(stage.lessons, stage.shown, answered=True),
+        processing_class=stage.processor,
+        optimizers=_scheduled(stage, progress, recipe.supervised_lr),
     )
 
 
-def _grpo_trainer(
-    model: PeftModel,
-    processor: ProcessorMixin,
-    lessons: Sequence[Lesson],
-    shown: Sequence[Shown],
-    labels: Sequence[str],
-    work: Path,
-    budget: Budget,
-    seed: int,
-    device: str,
-    recipe: BaseRecipe,
-) -> Any:
+def _grpo_trainer(stage: _Stage, progress: Progress) -> Any:
     from trl import GRPOConfig, GRPOTrainer
 
+    recipe = stage.recipe
     config = GRPOConfig(
-        **_shared(work, seed, device, recipe.grpo_lr),
+        **_shared(stage, recipe.grpo_lr),
         per_device_train_batch_size=recipe.groups * recipe.replies,
         steps_per_generation=1,
         num_generations=recipe.replies,
@@ -303,10 +260,10 @@ def _grpo_trainer(
         chat_template_kwargs={"enable_thinking": False},
     )
     return GRPOTrainer(
-        model,
-        LessonGrader(lessons, shown, labels).functions(),
+        stage.model,
+        LessonGrader(stage.lessons, stage.shown, stage.labels).functions(),
         config,
-        _questions(lessons, shown, answered=False),
-        processing_class=processor,
-        optimizers=_schedule(model, budget, recipe.grpo_lr),
+        _questions(stage.lessons, stage.shown, answered=False),
+        processing_class=stage.processor,
+        optimizers=_scheduled(stage, progress, recipe.grpo_lr),
     )

@@ -7,32 +7,27 @@ still, the divergence from the supervised judge is paid for, and its readings ar
 """
 
 import importlib.util
-import json
-import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
-from transformers import (
-    CLIPImageProcessorPil,
-    LlavaProcessor,
-    PreTrainedTokenizerFast,
-    TrainerCallback,
-)
+from transformers import CLIPImageProcessorPil, LlavaProcessor, PreTrainedTokenizerFast
 
 from emofeedback.affect import Affect
-from emofeedback.errors import Cancelled, UserError
+from emofeedback.errors import UserError
 from emofeedback.judges.replies import critique_for
 from emofeedback.judges.scene.judge_language import IMAGE, JudgeTokens
 from emofeedback.judges.scene.scene_judge import SceneJudge
 from emofeedback.records import Critique
 from emofeedback.scenes.grammar import Scene
-from emofeedback.training.common.budget import Budget, StopSignal, fast_bfloat16, prepare_host
-from emofeedback.training.common.optim import trapezoid
+from emofeedback.training.common.budget import fast_bfloat16
+from emofeedback.training.common.optim import Schedule
 from emofeedback.training.common.scene_data import SceneCache
+from emofeedback.training.common.training_loop import TrainingRun
+from emofeedback.training.common.trl_run import Progress, train_with_trl, trl_settings
 from emofeedback.training.judge.advice_lessons import example_for
 from emofeedback.training.judge.judge_rewards import (
     Outcome,
@@ -45,16 +40,13 @@ from emofeedback.training.judge.judge_rewards import (
 if TYPE_CHECKING:
     from emofeedback.training.judge.judge_grpo_trainer import SceneJudgeTrainer
 
-logger = logging.getLogger(__name__)
 TEMPLATE = (
     "{% for message in messages %}{% for part in message['content'] %}"
     "{% if part['type'] == 'image' %}" + IMAGE + "{% else %}{{ part['text'] }}{% endif %}"
     "{% endfor %}{% endfor %}"
 )
 """The judge's sequences hold their own marks for attempts, target and reply: this only sets the picture first."""
-WARMUP, COOLDOWN = 5, 0.4  # steps; share of the budget
 READ_BATCH = 64
-SAVE_STEPS, MOST_STEPS = 50, 1_000_000  # the minutes end a run, not the steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +55,7 @@ class GrpoRecipe:
 
     Attributes:
         groups: questions per update; replies: sampled per question.
-        lr: of AdamW on the language layers; linear to 0 over the last part of the minutes.
+        lr: of AdamW on the language layers.
         beta: weight of the replies' divergence from the supervised judge; anchor: of the readings'.
         most: tokens of a reply at most.
         tasks: questions that the data holds; more than a run sees.
@@ -73,6 +65,7 @@ class GrpoRecipe:
     groups: int = 12
     replies: int = 8
     lr: float = 1e-3
+    schedule: Schedule = field(default_factory=lambda: Schedule(warmup=5, cooldown=0.4))
     beta: float = 0.01
     anchor: float = 20.0
     temperature: float = 1.0
@@ -163,39 +156,16 @@ def question_text(task: AdviceTask, tokens: JudgeTokens) -> str:
     return " ".join(tokens.tokenizer.convert_ids_to_tokens(ids))
 
 
-class MinuteLimit(TrainerCallback):
-    """Ends the run when its minutes are used up, and keeps trl's figures as lines of JSON."""
-
-    def __init__(self, budget: Budget, log: Path, stop: StopSignal) -> None:
-        self.budget, self.log, self.stop = budget, log, stop
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        if self.stop.stopped or self.budget.progress() >= 1.0:
-            control.should_training_stop = control.should_save = True
-        return control
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        entry = {"step": state.global_step, "elapsed": round(self.budget.elapsed(), 1), **(logs or {})}
-        told = ", ".join(f"{name} {entry[name]:.3g}" for name in ("loss", "reward", "kl") if name in entry)
-        if told:
-            logger.info("step %d, %.0f s: %s", entry["step"], entry["elapsed"], told)
-        with self.log.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(entry) + "\n")
-
-
 def train_judge_grpo(
     base: Path,
     cache: SceneCache,
     out: Path,
-    minutes: float,
-    resume: bool = False,
-    threads: int = 2,
-    seed: int = 0,
-    device: str = "cpu",
+    run: TrainingRun,
     recipe: GrpoRecipe | None = None,
+    device: str = "cpu",
     reference: Path | None = None,
 ) -> tuple[SceneJudge, dict[str, float | int | str]]:
-    """Train the advice of the judge in `base` for `minutes`; state and log go to `out`/training.
+    """Train the advice of the judge in `base`; state and log go to `out`/training.
 
     Args:
         reference: the judge from which divergences are measured; None = `base`. A run that goes on from a judge of
@@ -205,49 +175,40 @@ def train_judge_grpo(
         The trained judge and the facts of the run.
 
     Raises:
-        Cancelled: SIGTERM or SIGINT came; the state is saved and `resume` goes on from it.
-        UserError: trl is not installed, `base` holds no scene judge, or there is nothing to resume.
+        Cancelled: SIGTERM or SIGINT came; the state is saved and `run.resume` goes on from it.
+        UserError: trl is not installed, or `base` holds no scene judge.
     """
     if importlib.util.find_spec("trl") is None:
         raise UserError("The GRPO stage needs trl; install it with `pip install -r requirements-extra.txt`.")
-    from transformers.trainer_callback import PrinterCallback
-    from transformers.trainer_utils import get_last_checkpoint
-
     recipe = recipe or GrpoRecipe()
-    prepare_host(threads)
-    work = out / "training"
-    work.mkdir(parents=True, exist_ok=True)
-    last = get_last_checkpoint(str(work)) if resume else None
-    if resume and last is None:
-        raise UserError(f"There is no training state in {work} to resume; start without --resume.")
+    run.prepare()
     judge = SceneJudge.from_pretrained(base, device)
-    budget = Budget(minutes, spent_seconds(work / "log.jsonl") if resume else 0.0)
-    trainer = _trainer(judge, cache, work, budget, seed, recipe)
-    if reference is not None:
-        trainer.ref_model.load_state_dict(SceneJudge.from_pretrained(reference, device).model.state_dict())
-    with StopSignal() as stop:
-        trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(MinuteLimit(budget, work / "log.jsonl", stop))
-        trainer.train(resume_from_checkpoint=last)
+
+    def build(progress: Progress) -> "SceneJudgeTrainer":
+        trainer = _trainer(judge, cache, out / "training", run, recipe, progress)
+        if reference is not None:
+            trainer.ref_model.load_state_dict(SceneJudge.from_pretrained(reference, device).model.state_dict())
+        return trainer
+
+    trainer, seconds = train_with_trl(build, run, out / "training", "the judge's advice")
     trained = trainer.accelerator.unwrap_model(trainer.model)
-    if stop.stopped:
-        raise Cancelled("Training of the judge's advice was stopped; its state is saved.")
     step = int(trainer.state.global_step)
-    facts: dict[str, float | int | str] = {"updates": step, "minutes": round(budget.elapsed() / 60, 1)}
+    facts: dict[str, float | int | str] = {"updates": step, "minutes": round(seconds / 60, 1)}
     facts |= {"replies per update": recipe.groups * recipe.replies, "learning rate": recipe.lr}
-    facts |= {"divergence weight": recipe.beta, "readings' anchor": recipe.anchor, "threads": threads, "seed": seed}
+    facts |= {"divergence weight": recipe.beta, "readings' anchor": recipe.anchor}
+    facts |= {"threads": str(run.threads), "seed": run.seed}
     return SceneJudge(trained, judge.tokens.tokenizer, name=out.name, device=device), facts
 
 
 def _trainer(
-    judge: SceneJudge, cache: SceneCache, work: Path, budget: Budget, seed: int, recipe: GrpoRecipe
+    judge: SceneJudge, cache: SceneCache, work: Path, run: TrainingRun, recipe: GrpoRecipe, progress: Progress
 ) -> "SceneJudgeTrainer":
     from datasets import Dataset
 
     from emofeedback.training.judge.judge_grpo_trainer import GRPOConfig, SceneJudgeTrainer
 
     tokens, model = judge.tokens, judge.model
-    tasks = advice_tasks(cache, judge, recipe.tasks, seed)
+    tasks = advice_tasks(cache, judge, recipe.tasks, run.seed)
 
     def rows(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         chosen = [tasks[k] for k in batch["task"]]
@@ -260,13 +221,10 @@ def _trainer(
     for parameter in learned:
         parameter.requires_grad_(True)
     optimiser = torch.optim.AdamW(learned, lr=recipe.lr, betas=(0.9, 0.98), weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: trapezoid(step, budget.progress(), WARMUP, COOLDOWN)
-    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: recipe.schedule(step, progress(step)))
     size = recipe.groups * recipe.replies
     config = GRPOConfig(
-        output_dir=str(work),
-        max_steps=MOST_STEPS,
+        **trl_settings(run, work),
         per_device_train_batch_size=size,
         steps_per_generation=1,
         gradient_accumulation_steps=1,
@@ -282,12 +240,6 @@ def _trainer(
         use_cpu=judge.device.type == "cpu",
         learning_rate=recipe.lr,
         max_grad_norm=1.0,
-        logging_steps=1,
-        save_steps=SAVE_STEPS,
-        save_total_limit=2,
-        report_to="none",
-        disable_tqdm=True,
-        seed=seed,
     )
     grader = AdviceGrader(tasks, cache.scenes, tokens)
     return SceneJudgeTrainer(
@@ -301,9 +253,3 @@ def _trainer(
         beta=recipe.beta,
         anchor=recipe.anchor,
     )
-
-
-def spent_seconds(log: Path) -> float:
-    """Seconds of the earlier sittings, from the last line of their log."""
-    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-    return float(json.loads(lines[-1])["elapsed"]) if lines else 0.0

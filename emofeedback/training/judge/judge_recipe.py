@@ -1,13 +1,14 @@
 """The recipe of the bundled judge: a LLaVA-class model from random weights, on renders, in minutes on a CPU.
 
 Each step reads one batch of pictures (cross-entropy on the queries' answers) and writes advice for another (the
-same readings, then cross-entropy on the teacher's reply). Vision is LeViT's convolutional stem and attention: a
+same readings, then cross-entropy on the teacher's reply). Some pictures are read with a melted subject, and then as the
+scene without it: what is no subject any more must not be named. Vision is LeViT's convolutional stem and attention: a
 plain patch ViT of this size learns small objects too slowly from scratch (Xiao et al. 2021, arXiv 2106.14881).
 """
 
-import copy
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,6 @@ from transformers import (
 )
 
 from emofeedback.affect import Affect
-from emofeedback.errors import Cancelled
-from emofeedback.files.training_state import load_state, save_state
 from emofeedback.flow.pixels import from_bytes
 from emofeedback.judges.ratings import rating_loss
 from emofeedback.judges.scene.judge_language import (
@@ -40,17 +39,34 @@ from emofeedback.judges.scene.judge_language import (
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import vocabulary
 from emofeedback.scenes.grammar import Scene
-from emofeedback.training.common.augmentation import augment, round_trips
-from emofeedback.training.common.budget import Budget, RunLog, StopSignal, prepare_host
-from emofeedback.training.common.optim import Muon, Optimisers, WeightAverage, trapezoid
-from emofeedback.training.common.scene_data import SceneCache, batch_indices, render_cache
+from emofeedback.training.common.augmentation import augment, melt, round_trips, without_subject
+from emofeedback.training.common.optim import Learner, Muon, Schedule
+from emofeedback.training.common.scene_data import Box, SceneCache, batch_indices, render_cache
+from emofeedback.training.common.training_loop import TrainingRun, step_generator, train
 from emofeedback.training.judge.advice_lessons import Example, prepare_examples
 from emofeedback.training.judge.judge_export import export_judge, measure_judge
 
-SAVE_SECONDS = 300.0
-WARMUP, COOLDOWN = 60, 0.35  # steps; share of the budget
+HELD_OUT = 512  # scenes that measure
+MELTED = 0.1  # share of the pictures read that have a melted subject, where the scenes have boxes
 ROUND_TRIP_SHARE = 1 / 3  # of the cache also seen through the autoencoder
 ROUND_TRIP_NOISE = (0.0, 0.25)  # on the latents, in units of theirs: a generator's small errors
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeRecipe:
+    """Hyper-parameters of the judge's training; Muon has 25 times AdamW's rate.
+
+    Attributes:
+        examples: pieces of advice that the teacher writes first, some milliseconds each.
+        readings, lessons: pictures read, and pieces of advice written, per step.
+    """
+
+    examples: int = 24_000
+    readings: int = 56
+    lessons: int = 10
+    lr: float = 8e-4
+    schedule: Schedule = field(default_factory=lambda: Schedule(warmup=60))
+    average_decay: float = 0.998
 
 
 def build_judge(
@@ -102,7 +118,7 @@ def build_judge(
     return LlavaForConditionalGeneration(config)
 
 
-def _optimisers(model: LlavaForConditionalGeneration, lr: float) -> Optimisers:
+def _optimisers(model: LlavaForConditionalGeneration, lr: float) -> list[torch.optim.Optimizer]:
     """Muon for matrices and for the stem's kernels at 25 times the rate of AdamW, which has all the rest.
 
     With the stem under AdamW the readings' loss stood still: the first layers saw too little.
@@ -115,7 +131,7 @@ def _optimisers(model: LlavaForConditionalGeneration, lr: float) -> Optimisers:
         kernel = param.ndim == 4 and "embedding_layer_1" not in name
         (hidden if matrix or kernel else rest).append(param)
     adam = torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    return Optimisers([Muon(hidden, lr=25 * lr), adam])
+    return [Muon(hidden, lr=25 * lr), adam]
 
 
 class JudgeData:
@@ -128,17 +144,39 @@ class JudgeData:
         self.ratings, self.answers = truth(cache.scenes, tokens)
         self._lessons = [(tokens.advice(e.history(), Affect(*e.target)), tokens.reply(e.reply)) for e in examples]
 
-    def pixels(self, indices: NDArray[np.int64], generator: torch.Generator) -> Tensor:
-        """Augmented pictures [B, 3, S, S]; half of those that have a round trip come as it."""
+    def pixels(
+        self,
+        indices: NDArray[np.int64],
+        generator: torch.Generator,
+        melted: Sequence[Sequence[Box]] | None = None,
+    ) -> Tensor:
+        """Augmented pictures [B, 3, S, S]; half of those that have a round trip come as it.
+
+        Args:
+            melted: boxes of each picture that lose their content; None = none.
+        """
         pictures = np.stack([self.cache.pictures[i] for i in indices])
         coins = torch.rand(len(indices), generator=generator).tolist()
         for k, (i, coin) in enumerate(zip(indices, coins, strict=True)):
             if i < len(self.trips) and coin < 0.5:
                 pictures[k] = self.trips[i]
-        return augment(from_bytes(pictures), generator)
+        pixels = from_bytes(pictures)
+        if melted is not None and any(melted):
+            pixels = melt(pixels, melted, generator)
+        return augment(pixels, generator)
 
-    def reading_indices(self, step: int, batch: int) -> NDArray[np.int64]:
-        return batch_indices(self.seed, step, batch, len(self.cache))
+    def readings(self, step: int, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures [B, 3, S, S] to read with their true ratings [B, 2] and answers [B, aspects]."""
+        indices = batch_indices(self.seed, step, batch, len(self.cache))
+        ratings, answers = self.ratings[indices].clone(), self.answers[indices].clone()
+        boxes = self.cache.boxes_of(indices)
+        coins = torch.rand(batch, generator=generator).tolist()
+        melted = [k for k, coin in enumerate(coins) if coin < MELTED and boxes[k]]
+        if melted:
+            scenes = [without_subject(self.cache.scenes[indices[k]]) for k in melted]
+            ratings[melted], answers[melted] = truth(scenes, self.tokens)
+        shown = [found if k in melted else [] for k, found in enumerate(boxes)]
+        return self.pixels(indices, generator, shown), ratings, answers
 
     def lessons(self, step: int, batch: int) -> tuple[NDArray[np.int64], Tensor, Tensor]:
         """Picture indices [B], ids [B, L] padded on the right, labels [B, L] (-100 outside of the replies)."""
@@ -171,17 +209,15 @@ def reading_loss(logits: Tensor, ratings: Tensor, answers: Tensor, rating_ids: T
 
 def _step_loss(
     model: LlavaForConditionalGeneration, data: JudgeData, step: int, readings: int, lessons: int
-) -> tuple[float, float]:
+) -> dict[str, float]:
     """Forward and backward of one step; returns the losses of reading and of advice."""
-    generator = torch.Generator().manual_seed(data.seed * 1_000_003 + step)
+    generator = step_generator(data.seed, step)
     queries, rating_ids = len(data.tokens.query_ids), data.tokens.rating_ids
-    indices = data.reading_indices(step, readings)
+    pixels, ratings, answers = data.readings(step, readings, generator)
     ids = torch.tensor(data.tokens.reading()).expand(readings, -1)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = model(
-            input_ids=ids, pixel_values=data.pixels(indices, generator), logits_to_keep=queries, use_cache=False
-        ).logits
-    read = reading_loss(logits, data.ratings[indices], data.answers[indices], rating_ids)
+        logits = model(input_ids=ids, pixel_values=pixels, logits_to_keep=queries, use_cache=False).logits
+    read = reading_loss(logits, ratings, answers, rating_ids)
     read.backward()
     indices, ids, labels = data.lessons(step, lessons)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -194,41 +230,60 @@ def _step_loss(
     said = F.cross_entropy(reply_logits.float(), labels[labels != -100])
     again = reading_loss(query_logits, data.ratings[indices], data.answers[indices], rating_ids)
     (said + 0.5 * again).backward()
-    return float(read.detach()), float(said.detach())
+    return {"reading": float(read.detach()), "advice": float(said.detach())}
+
+
+class JudgeTraining:
+    """What the training loop steps."""
+
+    name = "the judge"
+
+    def __init__(self, model: LlavaForConditionalGeneration, data: JudgeData, recipe: JudgeRecipe) -> None:
+        self.model, self.data, self.recipe = model, data, recipe
+        self.learner = Learner(model, _optimisers(model, recipe.lr), recipe.schedule, recipe.average_decay)
+        self.averaged: LlavaForConditionalGeneration = self.learner.average.copy  # type: ignore[assignment]
+
+    @property
+    def samples(self) -> int:
+        return self.recipe.readings + self.recipe.lessons
+
+    def state(self) -> dict[str, Any]:
+        return self.learner.state()
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.learner.load(state)
+
+    def step(self, number: int, progress: float) -> dict[str, float]:
+        losses = _step_loss(self.model, self.data, number, self.recipe.readings, self.recipe.lessons)
+        self.learner.update(number, progress)
+        return losses
+
+    def look(self, sheet_path: Path) -> dict[str, float]:
+        return {}
 
 
 def train_judge(
     cache: SceneCache,
     out: Path,
-    minutes: float,
-    resume: bool = False,
-    threads: int = 2,
-    seed: int = 0,
+    run: TrainingRun,
+    recipe: JudgeRecipe | None = None,
     vae_dir: Path | None = None,
     held_out: SceneCache | None = None,
-    examples: int = 24_000,
-    workers: int = 2,
-    batch: tuple[int, int] = (56, 10),
-    lr: float = 8e-4,
     architecture: dict[str, int] | None = None,
 ) -> LlavaForConditionalGeneration:
-    """Train for `minutes` (earlier sittings included), measure on held-out scenes, export to `out`.
+    """Train, measure on held-out scenes, export to `out`.
 
     Args:
         vae_dir: the autoencoder whose round trips the judge shall know; None does without.
-        held_out: scenes to measure on; None renders 512 of the held-out split.
-        examples: pieces of advice that the teacher writes first (some milliseconds each, `workers` processes).
-        batch: pictures read, and pieces of advice written, per step.
+        held_out: scenes to measure on; None renders some of the held-out split.
         architecture: other sizes than `build_judge`'s.
 
     Raises:
-        Cancelled: SIGTERM or SIGINT came; the state is saved and `resume` goes on from it.
-        UserError: `resume` without a saved state.
+        Cancelled, UserError: as `training_loop.train`.
     """
-    prepare_host(threads)
-    torch.manual_seed(seed)
-    work = out / "training"
-    lessons = prepare_examples(work / "lessons.jsonl", cache.scenes, examples, seed, workers)
+    run.prepare()
+    work, recipe, seed = out / "training", recipe or JudgeRecipe(), run.seed
+    lessons = prepare_examples(work / "lessons.jsonl", cache.scenes, recipe.examples, seed, run.threads or 1)
     texts = [
         " ".join(sorted(vocabulary())),
         *(e.reply for e in lessons),
@@ -241,66 +296,14 @@ def train_judge(
     if vae_dir is not None:
         some = cache.pictures[: math.ceil(len(cache) * ROUND_TRIP_SHARE)]
         trips = round_trips(some, vae_dir, work / "round_trips.npy", ROUND_TRIP_NOISE, seed)
-    data = JudgeData(cache, lessons, tokens, trips, seed)
-    average, facts = _fit(model, data, out, minutes, resume, seed, batch, lr)
-    held_out = held_out or render_cache(work / "held-out", 512, cache.size, seed + 1, "held-out", workers)
+    training = JudgeTraining(model, JudgeData(cache, lessons, tokens, trips, seed), recipe)
+    trained = train(training, run, work)
+    held_out = held_out or render_cache(work / "held-out", HELD_OUT, cache.size, seed + 1, "held-out")
+    facts: dict[str, float | int | str] = {"steps": trained.steps, "minutes": trained.minutes}
+    facts |= {"pictures per step": training.samples}
+    facts |= {"reading loss": trained.loss("reading"), "advice loss": trained.loss("advice")}
     facts |= {"scenes": len(cache), "round trips": len(trips), "lessons": len(lessons), "held out": len(held_out)}
-    facts |= {"optimiser": f"Muon {25 * lr:g} and AdamW {lr:g}", "threads": threads, "seed": seed}
-    export_judge(average, tokenizer, out, facts, measure_judge(average, tokenizer, held_out, seed))
-    return average
-
-
-def _fit(
-    model: LlavaForConditionalGeneration,
-    data: JudgeData,
-    out: Path,
-    minutes: float,
-    resume: bool,
-    seed: int,
-    batch: tuple[int, int],
-    lr: float,
-) -> tuple[LlavaForConditionalGeneration, dict[str, float | int | str]]:
-    """The loop: returns the averaged model and the facts of the run."""
-    average = copy.deepcopy(model)
-    ema, optimisers = WeightAverage(model, average, decay=0.998), _optimisers(model, lr)
-    path, log = out / "training" / "state.safetensors", RunLog(out / "training")
-    step, spent = 0, 0.0
-    if resume:
-        state = load_state(path)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimisers.load_state_dict(state["optimisers"])
-        step, spent = state["step"], state["elapsed"]
-    budget, saved, smooth = Budget(minutes, spent), spent, [math.nan, math.nan]
-
-    def save() -> None:
-        trained: dict[str, Any] = {"model": model.state_dict(), "average": average.state_dict()}
-        trained |= {"optimisers": optimisers.state_dict(), "step": step, "elapsed": budget.elapsed(), "seed": seed}
-        save_state(path, trained)
-
-    with StopSignal() as stop:
-        while budget.progress() < 1.0:
-            losses = _step_loss(model, data, step, *batch)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimisers.step(trapezoid(step, budget.progress(), WARMUP, COOLDOWN))
-            ema.update(step)
-            for kept, current in zip(average.buffers(), model.buffers(), strict=True):
-                kept.copy_(current)  # statistics of LeViT's batch norms
-            keep = 0.0 if math.isnan(smooth[0]) else 0.97
-            smooth = [keep * s + (1 - keep) * x if keep else x for s, x in zip(smooth, losses, strict=True)]
-            step += 1
-            elapsed = budget.elapsed()
-            if step % 20 == 0:
-                rate = step * sum(batch) / elapsed
-                log.write(
-                    step=step, reading=smooth[0], advice=smooth[1], pictures_per_second=rate, elapsed=round(elapsed, 1)
-                )
-            if stop.stopped or elapsed - saved > SAVE_SECONDS:
-                save()
-                saved = elapsed
-            if stop.stopped:
-                raise Cancelled("Training of the judge was stopped; its state is saved.")
-    save()
-    facts: dict[str, float | int | str] = {"steps": step, "minutes": round(budget.elapsed() / 60, 1)}
-    facts |= {"pictures per step": sum(batch), "reading loss": smooth[0], "advice loss": smooth[1]}
-    return average, facts
+    facts |= {"optimiser": f"Muon {25 * recipe.lr:g} and AdamW {recipe.lr:g}"}
+    facts |= {"threads": str(run.threads), "seed": seed}
+    export_judge(training.averaged, tokenizer, out, facts, measure_judge(training.averaged, tokenizer, held_out, seed))
+    return training.averaged

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from emofeedback.affect import Affect
-from emofeedback.judges.replies import critique_for
 from emofeedback.records import Critique, Edit
 from emofeedback.scenes.advice import CLOSE, carrier_noun
 from emofeedback.scenes.affect_model import content_items, scene_affect, setting_items
@@ -23,24 +22,11 @@ GAIN = 0.1  # coming this much closer is what a suggestion is for
 FAR = 0.3  # distance from which advice is asked to come closer, as in `evaluate advice`
 
 
-def reading_reward(said: Affect | None, true: Affect) -> float:
-    """Half for a reading within the threshold, half graded by distance; in [0, 1], 0 where there is no reading."""
-    if said is None:
-        return 0.0
-    away = said.distance(true)
-    return 0.5 * (away <= WITHIN) + 0.5 * max(0.0, 1.0 - away / FAR_OFF)
-
-
 def attributes_reward(named: Mapping[str, str] | None, true: Mapping[str, str]) -> float:
     """Share of the true attributes that are named rightly, in [0, 1]; 0 where nothing could be read."""
     if not named or not true:
         return 0.0
     return sum(named.get(aspect, "").strip().lower() == word for aspect, word in true.items()) / len(true)
-
-
-def format_reward(reply: str, prompt: str) -> float:
-    """1 for a reply that the product's parser reads and some edit of which fits the prompt, else 0."""
-    return float(critique_for(reply, prompt) is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +125,7 @@ def explanation_reward(scene: Scene, target: Affect, critique: Critique) -> floa
 
 
 def label_reward(said: float | None, true: float) -> float:
-    """`reading_reward` on one axis alone: half within the threshold, half graded by distance; in [0, 1]."""
+    """Of one axis, in [0, 1]: half for a reading within the threshold, half graded by distance; 0 without a reading."""
     if said is None:
         return 0.0
     away = abs(said - true)

@@ -1,7 +1,8 @@
 """The recipe of the second rater: a ResNet-18 of half width on its own renders, with broken pictures as a class.
 
 Per step some pictures are intact (renders, faint autoencoder round trips: all losses) and some are broken (latents
-drowned in noise, heavy blur, patches of two scenes mixed: only the loss of realism).
+drowned in noise, heavy blur, patches of two scenes mixed: only the loss of realism). Where the scenes have boxes, some
+of the broken pictures are renders whose subject has melted: they teach realism, and that no subject is shown.
 """
 
 import copy
@@ -9,7 +10,9 @@ import json
 import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,23 +22,21 @@ from PIL import Image
 from torch import Tensor
 from transformers import ResNetConfig, ResNetForImageClassification
 
-from emofeedback.errors import Cancelled
 from emofeedback.evaluation.raters.scene_rater import ANY_OF, LABELS, ONE_OF, SPANS, SceneRater
-from emofeedback.files.training_state import load_state, save_state
 from emofeedback.flow.pixels import from_bytes
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.grammar import Scene
-from emofeedback.training.common.augmentation import augment, round_trips
-from emofeedback.training.common.budget import Budget, RunLog, StopSignal, prepare_host
+from emofeedback.training.common.augmentation import augment, melt, round_trips
 from emofeedback.training.common.curves import write_curve
-from emofeedback.training.common.optim import Muon, Optimisers, WeightAverage, split_kernels, trapezoid
+from emofeedback.training.common.optim import Learner, Muon, Schedule, split_kernels
 from emofeedback.training.common.scene_data import SceneCache, batch_indices, render_cache
+from emofeedback.training.common.training_loop import TrainingRun, step_generator, train
 from emofeedback.training.judge.judge_export import replace_files, table
 
-SAVE_SECONDS = 300.0
-WARMUP, COOLDOWN = 60, 0.4  # steps; share of the budget
 ROUND_TRIP_SHARE = 1 / 3  # of the cache, once faint and once broken
 FAINT, BROKEN = (0.0, 0.25), (0.9, 2.0)  # noise on the latents, in units of theirs
+HELD_OUT = 512  # scenes that measure
+MELTED = 0.4  # share of the broken pictures that are renders with a melted subject
 RATING_WEIGHT = 20.0  # squared errors of ratings are small beside cross-entropies
 CARD = """---
 license: apache-2.0
@@ -70,6 +71,22 @@ Flat drawn scenes only. Realism means intact by the standards of the renderer, n
 """
 
 
+@dataclass(frozen=True, slots=True)
+class RaterRecipe:
+    """Hyper-parameters of the rater's training; Muon has ten times AdamW's rate.
+
+    Attributes:
+        intact, broken: pictures per step.
+    """
+
+    intact: int = 64
+    broken: int = 16
+    lr: float = 2e-3
+    schedule: Schedule = field(default_factory=lambda: Schedule(warmup=60, cooldown=0.4))
+    average_decay: float = 0.998
+    clip: float = 5.0
+
+
 def build_rater(
     size: int = 128, widths: Sequence[int] = (32, 64, 128, 256), depth: int = 2
 ) -> ResNetForImageClassification:
@@ -101,10 +118,17 @@ def truth(scenes: Sequence[Scene]) -> Tensor:
     return rows
 
 
-def rater_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Losses of ratings, concepts and realism; rows whose realism target is 0 count for realism only."""
+def rater_loss(logits: Tensor, targets: Tensor, melted: Tensor | None = None) -> Tensor:
+    """Losses of ratings, concepts and realism; rows whose realism target is 0 count for realism only.
+
+    Args:
+        melted: [B] booleans: rows that have no realism but teach that no subject is shown.
+    """
     intact = targets[:, -1] > 0.5
     loss = F.binary_cross_entropy_with_logits(logits[:, -1], targets[:, -1])
+    if melted is not None and bool(melted.any()):
+        absent = F.binary_cross_entropy_with_logits(logits[melted, SPANS["subject"]], targets[melted, SPANS["subject"]])
+        loss = loss + absent * len(ANY_OF["subject"]) / 4 * float(melted.sum() / intact.sum().clamp(min=1))
     logits, targets = logits[intact], targets[intact]
     loss = loss + RATING_WEIGHT * F.mse_loss(logits[:, :2], targets[:, :2])
     for aspect in ONE_OF:
@@ -130,6 +154,15 @@ def break_pictures(pixels: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(way == 0, blurred, torch.where(way == 1, mixed, noisy))
 
 
+@dataclass(frozen=True, slots=True)
+class RaterBatch:
+    """Augmented pictures [B, 3, S, S], targets [B, labels], and which of them are melted, [B] booleans."""
+
+    pixels: Tensor
+    targets: Tensor
+    melted: Tensor
+
+
 class RaterData:
     """Batches of augmented pictures and targets; step k is a function of (seed, k)."""
 
@@ -137,128 +170,107 @@ class RaterData:
         self.cache, self.faint, self.broken, self.seed = cache, faint, broken, seed
         self.targets = truth(cache.scenes)
 
-    def batch(self, step: int, intact: int, damaged: int) -> tuple[Tensor, Tensor]:
-        """Pixels [intact + damaged, 3, S, S] and targets [intact + damaged, labels]."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-        indices = batch_indices(self.seed, step, intact + damaged, len(self.cache))
+    def batch(self, step: int, intact: int, damaged: int) -> RaterBatch:
+        """`intact` pictures, then `damaged` ones."""
+        generator, count = step_generator(self.seed, step), intact + damaged
+        indices = batch_indices(self.seed, step, count, len(self.cache))
         pictures = np.stack([self.cache.pictures[i] for i in indices])
-        coins = torch.rand(len(indices), generator=generator).tolist()
+        coins = torch.rand(count, generator=generator).tolist()
+        melted = torch.rand(count, generator=generator) < MELTED
+        melted[:intact] = False
+        boxes = self.cache.boxes_of(indices)
+        melted &= torch.tensor([bool(found) for found in boxes])
         ready = []  # damaged rows that the autoencoder broke already
         for k, (i, coin) in enumerate(zip(indices, coins, strict=True)):
-            if i < len(self.faint) and coin < 0.5:
+            if i < len(self.faint) and coin < 0.5 and not melted[k]:
                 pictures[k] = self.faint[i] if k < intact else self.broken[i]
                 ready.append(k)
         pixels = from_bytes(pictures)
         made = break_pictures(pixels[intact:], generator)
-        for k in range(intact, intact + damaged):
+        without = melt(pixels[intact:], boxes[intact:], generator)
+        for k in range(intact, count):
             if k not in ready:
-                pixels[k] = made[k - intact]
+                pixels[k] = without[k - intact] if melted[k] else made[k - intact]
         targets = self.targets[indices].clone()
         targets[intact:, -1] = 0.0
-        return augment(pixels, generator), targets
+        targets[melted, SPANS["subject"]] = 0.0
+        return RaterBatch(augment(pixels, generator), targets, melted)
+
+
+class RaterTraining:
+    """What the training loop steps."""
+
+    name = "the rater"
+
+    def __init__(self, model: ResNetForImageClassification, data: RaterData, recipe: RaterRecipe) -> None:
+        self.model, self.data, self.recipe = model, data, recipe
+        kernels, rest = split_kernels(model, ends=("embedder.embedder",))
+        adam = torch.optim.AdamW(rest, lr=recipe.lr, weight_decay=0.05, fused=True)
+        muon = Muon(kernels, lr=10 * recipe.lr)
+        self.learner = Learner(model, [muon, adam], recipe.schedule, recipe.average_decay, recipe.clip)
+        self.averaged: ResNetForImageClassification = self.learner.average.copy  # type: ignore[assignment]
+
+    @property
+    def samples(self) -> int:
+        return self.recipe.intact + self.recipe.broken
+
+    def state(self) -> dict[str, Any]:
+        return self.learner.state()
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.learner.load(state)
+
+    def step(self, number: int, progress: float) -> dict[str, float]:
+        batch = self.data.batch(number, self.recipe.intact, self.recipe.broken)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = self.model(pixel_values=batch.pixels).logits
+        loss = rater_loss(logits.float(), batch.targets, batch.melted)
+        loss.backward()
+        self.learner.update(number, progress)
+        return {"loss": float(loss.detach())}
+
+    def look(self, sheet_path: Path) -> dict[str, float]:
+        return {}
 
 
 def train_rater(
     cache: SceneCache,
     out: Path,
-    minutes: float,
-    resume: bool = False,
-    threads: int = 2,
-    seed: int = 1000,
+    run: TrainingRun,
+    recipe: RaterRecipe | None = None,
     vae_dir: Path | None = None,
     held_out: SceneCache | None = None,
-    batch: tuple[int, int] = (64, 16),
-    lr: float = 2e-3,
-    workers: int = 2,
     architecture: dict[str, object] | None = None,
 ) -> ResNetForImageClassification:
-    """Train for `minutes` (earlier sittings included), measure on held-out scenes, export to `out`.
+    """Train, measure on held-out scenes, export to `out`.
 
     Args:
         cache: renders of another seed than the judge's and the generator's.
         vae_dir: the autoencoder of the round trips, faint and broken; None does without.
-        held_out: scenes to measure on; None renders 512 of the held-out split.
-        batch: intact and broken pictures per step.
+        held_out: scenes to measure on; None renders some of the held-out split.
         architecture: other sizes than `build_rater`'s.
 
     Raises:
-        Cancelled: SIGTERM or SIGINT came; the state is saved and `resume` goes on from it.
-        UserError: `resume` without a saved state.
+        Cancelled, UserError: as `training_loop.train`.
     """
-    prepare_host(threads)
-    torch.manual_seed(seed)
-    work = out / "training"
+    run.prepare()
+    work, recipe, seed = out / "training", recipe or RaterRecipe(), run.seed
     model = build_rater(cache.size, **(architecture or {})).to(memory_format=torch.channels_last).train()  # type: ignore
     faint = broken = cache.pictures[:0]
     if vae_dir is not None:
         some = cache.pictures[: math.ceil(len(cache) * ROUND_TRIP_SHARE)]
         faint = round_trips(some, vae_dir, work / "faint.npy", FAINT, seed)
         broken = round_trips(some, vae_dir, work / "broken.npy", BROKEN, seed + 1)
-    average, facts = _fit(model, RaterData(cache, faint, broken, seed), out, minutes, resume, batch, lr)
-    held_out = held_out or render_cache(work / "held-out", 512, cache.size, seed + 1, "held-out", workers)
-    facts |= {"scenes": len(cache), "round trips": 2 * len(faint), "optimiser": f"Muon {10 * lr:g} and AdamW {lr:g}"}
-    facts |= {"threads": threads, "seed": seed, "held out": len(held_out)}
-    _export(average, out, facts, measure_rater(average, held_out))
-    return average
-
-
-def _fit(
-    model: ResNetForImageClassification,
-    data: RaterData,
-    out: Path,
-    minutes: float,
-    resume: bool,
-    batch: tuple[int, int],
-    lr: float,
-) -> tuple[ResNetForImageClassification, dict[str, float | int | str]]:
-    """The loop: returns the averaged model and the facts of the run."""
-    average = copy.deepcopy(model)
-    ema = WeightAverage(model, average, decay=0.998)
-    kernels, rest = split_kernels(model, ends=("embedder.embedder",))
-    adam = torch.optim.AdamW(rest, lr=lr, weight_decay=0.05, fused=True)
-    optimisers = Optimisers([Muon(kernels, lr=10 * lr), adam])
-    path, log = out / "training" / "state.safetensors", RunLog(out / "training")
-    step, spent = 0, 0.0
-    if resume:
-        state = load_state(path)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimisers.load_state_dict(state["optimisers"])
-        step, spent = state["step"], state["elapsed"]
-    budget, saved, smooth = Budget(minutes, spent), spent, math.nan
-
-    def save() -> None:
-        trained = {"model": model.state_dict(), "average": average.state_dict()}
-        save_state(path, {**trained, "optimisers": optimisers.state_dict(), "step": step, "elapsed": budget.elapsed()})
-
-    with StopSignal() as stop:
-        while budget.progress() < 1.0:
-            pixels, targets = data.batch(step, *batch)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                logits = model(pixel_values=pixels).logits
-            loss = rater_loss(logits.float(), targets)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-            optimisers.step(trapezoid(step, budget.progress(), WARMUP, COOLDOWN))
-            ema.update(step)
-            for kept, current in zip(average.buffers(), model.buffers(), strict=True):
-                kept.copy_(current)  # statistics of the batch norms
-            value = float(loss.detach())
-            smooth = value if math.isnan(smooth) else 0.97 * smooth + 0.03 * value
-            step += 1
-            elapsed = budget.elapsed()
-            if step % 20 == 0:
-                log.write(
-                    step=step, loss=smooth, pictures_per_second=step * sum(batch) / elapsed, elapsed=round(elapsed, 1)
-                )
-            if stop.stopped or elapsed - saved > SAVE_SECONDS:
-                save()
-                saved = elapsed
-            if stop.stopped:
-                raise Cancelled("Training of the rater was stopped; its state is saved.")
-    save()
-    minutes_used = round(budget.elapsed() / 60, 1)
-    return average, {"steps": step, "minutes": minutes_used, "pictures per step": sum(batch), "loss": smooth}
+    training = RaterTraining(model, RaterData(cache, faint, broken, seed), recipe)
+    trained = train(training, run, work)
+    held_out = held_out or render_cache(work / "held-out", HELD_OUT, cache.size, seed + 1, "held-out")
+    facts: dict[str, float | int | str] = {"steps": trained.steps, "minutes": trained.minutes}
+    facts |= {"pictures per step": training.samples, "loss": trained.loss()}
+    facts |= {"scenes": len(cache), "round trips": 2 * len(faint)}
+    facts |= {"optimiser": f"Muon {10 * recipe.lr:g} and AdamW {recipe.lr:g}"}
+    facts |= {"threads": str(run.threads), "seed": seed, "held out": len(held_out)}
+    _export(training.averaged, out, facts, measure_rater(training.averaged, held_out))
+    return training.averaged
 
 
 def measure_rater(model: ResNetForImageClassification, held_out: SceneCache) -> dict[str, float]:

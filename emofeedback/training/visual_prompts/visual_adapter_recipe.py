@@ -6,13 +6,12 @@ caption retrieves in a group that it belongs to (what drawing will do), and one 
 but not its content, so that a picture's mood is learned apart from what it shows.
 """
 
-import copy
-import math
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emofeedback.affect import MIKELS
-from emofeedback.files.training_state import load_state, save_state
 from emofeedback.flow.pixels import sheet, to_images
 from emofeedback.flow.schedule import euler_step, guided, interpolate, logit_normal_times, velocity
 from emofeedback.generators.scene.scene_generator import TIMESTEPS, SceneDiffusionGenerator
@@ -30,8 +28,9 @@ from emofeedback.records import PictureRequest
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import describe, random_aspects
 from emofeedback.scenes.grammar import Scene
-from emofeedback.training.common.optim import Muon, Optimisers, WeightAverage, trapezoid
+from emofeedback.training.common.optim import Learner, Muon, Schedule
 from emofeedback.training.common.scene_data import batch_indices
+from emofeedback.training.common.training_loop import step_generator
 from emofeedback.training.generator.networks import PlainJointAttention
 
 SHEET_PROMPTS = ("a lighthouse by the seaside", "a cat in a garden", "a castle in the mountains")
@@ -45,8 +44,7 @@ class VisualRecipe:
     batch: int = 64
     muon_lr: float = 1e-2
     adam_lr: float = 1e-3
-    warmup_steps: int = 20
-    cooldown: float = 0.4
+    schedule: Schedule = field(default_factory=lambda: Schedule(warmup=20, cooldown=0.4))
     average_decay: float = 0.99
     clip: float = 1.0
     time_mean: float = 0.4  # of the logit-normal times: the mood is settled early, where noise is strong
@@ -56,9 +54,6 @@ class VisualRecipe:
     own_centre: float = 0.35
     retrieved: float = 0.35  # the rest: other pictures of the same setting
     noise: float = 0.1  # standard deviation, in units of a feature's own
-    log_steps: int = 10
-    save_seconds: float = 120.0
-    sheet_seconds: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +167,15 @@ def visual_loss(
     return (predicted.float() - velocity(clean, noise)).pow(2).mean()
 
 
-class VisualTrainer:
-    """Trains an adapter on a frozen generator; everything that a sitting needs and that a saved state restores."""
+class VisualTraining:
+    """What the training loop steps: an adapter on a frozen generator."""
+
+    name = "the visual prompts"
 
     def __init__(
-        self, generator: SceneDiffusionGenerator, batches: VisualBatches, out: Path, recipe: VisualRecipe, seed: int
+        self, generator: SceneDiffusionGenerator, batches: VisualBatches, recipe: VisualRecipe, seed: int
     ) -> None:
-        torch.manual_seed(seed)
-        self.generator, self.batches, self.out, self.recipe, self.seed = generator, batches, out, recipe, seed
+        self.generator, self.batches, self.recipe, self.seed = generator, batches, recipe, seed
         transformer = generator.pipeline.transformer
         for module in (transformer, generator.pipeline.vae, generator.adapter):
             if module is not None:
@@ -189,62 +185,32 @@ class VisualTrainer:
         self.adapter = VisualAdapter(
             VisualShape(tokens, width, config.num_layers, config.num_attention_heads, config.attention_head_dim)
         )
-        self.average = WeightAverage(self.adapter, copy.deepcopy(self.adapter), recipe.average_decay)
-        self.averaged: VisualAdapter = self.average.copy  # type: ignore[assignment]
-        self.adapter.attach(transformer)
         matrices, rest = self.adapter.parameters_by_kind()
         adam = torch.optim.AdamW(rest, lr=recipe.adam_lr, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
-        self.optimisers = Optimisers([Muon(matrices, lr=recipe.muon_lr), adam])
-        self.state_path = out / "training" / "state.safetensors"
-        self.step, self.elapsed, self.loss = 0, 0.0, math.nan
+        muon = Muon(matrices, lr=recipe.muon_lr)
+        self.learner = Learner(self.adapter, [muon, adam], recipe.schedule, recipe.average_decay, recipe.clip)
+        self.averaged: VisualAdapter = self.learner.average.copy  # type: ignore[assignment]
+        self.adapter.attach(transformer)
 
-    def save(self) -> None:
-        """Write the whole state in one step, and the averaged adapter beside it."""
-        state = {
-            "adapter": self.adapter.state_dict(),
-            "average": self.averaged.state_dict(),
-            "optimisers": self.optimisers.state_dict(),
-            "step": self.step,
-            "elapsed": self.elapsed,
-            "loss": str(self.loss),
-            "seed": self.seed,
-        }
-        save_state(self.state_path, state)
-        self.averaged.save_pretrained(self.out / "training" / "averaged")
+    @property
+    def samples(self) -> int:
+        return self.recipe.batch
 
-    def load(self) -> None:
-        """Go on from the saved state.
+    def state(self) -> dict[str, Any]:
+        return self.learner.state()
 
-        Raises:
-            UserError: there is none, or it is damaged.
-        """
-        state = load_state(self.state_path)
-        self.adapter.load_state_dict(state["adapter"])
-        self.averaged.load_state_dict(state["average"])
-        self.optimisers.load_state_dict(state["optimisers"])
-        self.step, self.elapsed, self.seed = state["step"], state["elapsed"], state["seed"]
-        self.batches.seed, self.loss = self.seed, float(state["loss"])
+    def load(self, state: dict[str, Any]) -> None:
+        self.learner.load(state)
 
-    def train_step(self, progress: float) -> float:
-        """One optimiser step at `progress` in [0, 1] of the budget; the loss of its batch."""
-        recipe = self.recipe
-        source = torch.Generator().manual_seed(self.seed * 1_000_003 + self.step)
-        loss = visual_loss(self.generator, self.batches(self.step), source, recipe.time_mean)
+    def step(self, number: int, progress: float) -> dict[str, float]:
+        source = step_generator(self.seed, number)
+        loss = visual_loss(self.generator, self.batches(number), source, self.recipe.time_mean)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.adapter.parameters(), recipe.clip)
-        self.optimisers.step(trapezoid(self.step, progress, recipe.warmup_steps, recipe.cooldown))
-        self.average.update(self.step)
-        value = float(loss.detach())
-        self.loss = value if math.isnan(self.loss) else 0.98 * self.loss + 0.02 * value
-        self.step += 1
-        return value
-
-    def losses(self) -> dict[str, float]:
-        """What the log shows: the smoothed loss."""
-        return {"loss": self.loss}
+        self.learner.update(number, progress)
+        return {"loss": float(loss.detach())}
 
     @torch.no_grad()
-    def draw_sheet(self, path: Path) -> None:
+    def look(self, sheet_path: Path) -> dict[str, float]:
         """One row a prompt: without a visual prompt, then with each emotion's, by the averaged adapter, unguided."""
         generator, transformer = self.generator, self.generator.pipeline.transformer
         self.averaged.attach(transformer)
@@ -259,8 +225,9 @@ class VisualTrainer:
             strength[0] = 0.0
             latents = draw_plain(generator, prompt, torch.from_numpy(shown), strength)
             pictures += to_images(generator.decode(latents))
-        sheet(pictures, len(MIKELS) + 1).save(path)
+        sheet(pictures, len(MIKELS) + 1).save(sheet_path)
         self.adapter.attach(transformer)
+        return {}
 
 
 def draw_plain(

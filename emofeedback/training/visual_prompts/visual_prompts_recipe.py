@@ -18,14 +18,14 @@ from emofeedback.generators.visual.encoders import PictureEncoder, TextEncoder
 from emofeedback.generators.visual.visual_adapter import CONFIG as ADAPTER_CONFIG
 from emofeedback.generators.visual.visual_adapter import WEIGHTS as ADAPTER_WEIGHTS
 from emofeedback.generators.visual.visual_prompts import FACTS, VisualPrompts
-from emofeedback.training.common.budget import prepare_host
 from emofeedback.training.common.curves import write_curve
-from emofeedback.training.common.scene_data import SceneCache, cache_latents
-from emofeedback.training.common.training_loop import sit
+from emofeedback.training.common.latents import cache_latents
+from emofeedback.training.common.scene_data import SceneCache
+from emofeedback.training.common.training_loop import LOG, TrainingRun, train
 from emofeedback.training.visual_prompts.bank_sources import ScenePictures, rated_folder, rated_scenes
 from emofeedback.training.visual_prompts.build_bank import BankPlan, build_bank
 from emofeedback.training.visual_prompts.encoder_recipe import distil_encoder
-from emofeedback.training.visual_prompts.visual_adapter_recipe import VisualBatches, VisualRecipe, VisualTrainer
+from emofeedback.training.visual_prompts.visual_adapter_recipe import VisualBatches, VisualRecipe, VisualTraining
 
 ENCODER_SHARE = 0.25  # of the minutes
 GUIDANCE, STUDENT_GUIDANCE = 1.0, 1.0
@@ -72,59 +72,55 @@ photograph it takes little more than colour and light.
 def train_visual_prompts(
     cache: SceneCache,
     generator_dir: Path,
-    texts: TextEncoder,
-    pictures: PictureEncoder,
+    encoders: tuple[TextEncoder, PictureEncoder],
     out: Path,
-    minutes: float,
-    resume: bool = False,
-    threads: int = 2,
-    seed: int = 0,
+    run: TrainingRun,
     recipe: VisualRecipe | None = None,
     plan: BankPlan | None = None,
     command: str = "",
 ) -> Path:
-    """Build the bank, distil the picture encoder, train the adapter for the rest of `minutes`, write the folder `out`.
+    """Build the bank, distil the picture encoder, train the adapter for the rest of the run, write the folder `out`.
 
     Args:
-        texts: the generator's own text encoders, for prompts are compared by them when it draws.
+        encoders: the generator's own text encoders, for prompts are compared by them when it draws, and of pictures.
         command: the command line, for the model card.
 
     Raises:
-        Cancelled: SIGTERM or SIGINT came; the state is saved and `resume` goes on from it.
-        UserError: the generator is damaged, or `resume` without a saved state.
+        Cancelled: SIGTERM or SIGINT came; the state is saved and `run.resume` goes on from it.
+        UserError: the generator is damaged, or there is nothing to resume.
     """
-    prepare_host(threads)
-    recipe = recipe or VisualRecipe()
+    run.prepare()
+    recipe, seed, (texts, pictures) = recipe or VisualRecipe(), run.seed, encoders
     generator = SceneDiffusionGenerator.from_pretrained(generator_dir, dtype=torch.float32)
     rated = rated_scenes(cache, texts, pictures, seed)
-    encoders = {"text": texts.name, "visual": pictures.name}
-    bank, members = build_bank(rated, ScenePictures(cache), encoders, plan or BankPlan(seed=seed))
+    names = {"text": texts.name, "visual": pictures.name}
+    bank, members = build_bank(rated, ScenePictures(cache), names, plan or BankPlan(seed=seed))
     config = generator.pipeline.vae.config
     means = cache_latents(cache, generator_dir / "vae").astype(np.float32)
     latents = ((means - config.shift_factor) * config.scaling_factor).astype(np.float16)
     features = bank.standard(rated.visual).astype(np.float16)
-    encoder, explained = distil_encoder(latents, features, minutes * ENCODER_SHARE, seed, min(512, len(cache) // 4))
+    work = out / "training"
+    first, rest = run.split(ENCODER_SHARE)
+    encoder, explained = distil_encoder(latents, features, first, work / "encoder", min(512, len(cache) // 4))
     batches = VisualBatches(cache.scenes, latents, features, bank, members, generator, recipe, seed)
-    trainer = VisualTrainer(generator, batches, out, recipe, seed)
-    if resume:
-        trainer.load()
-    sit(trainer, minutes * (1 - ENCODER_SHARE), out / "training", "Training was stopped; its state is saved.")
+    training = VisualTraining(generator, batches, recipe, seed)
+    trained = train(training, rest, work)
     facts = {
         "base": base_digest(generator_dir),
         "guidance": GUIDANCE,
         "student_guidance": STUDENT_GUIDANCE,
         "scenes": len(cache),
-        "steps": trainer.step,
+        "steps": trained.steps,
         "batch": recipe.batch,
-        "loss": round(trainer.loss, 4),
-        "minutes": round(trainer.elapsed / 60, 1),
+        "loss": round(trained.loss(), 4),
+        "minutes": trained.minutes,
         "explained": round(explained, 4),
         "seed": seed,
-        "threads": threads,
-        "command": command or f"python -m emofeedback train bank --minutes {minutes:g}",
+        "threads": str(run.threads),
+        "command": command or f"python -m emofeedback train bank --minutes {run.minutes:g}",
     }
-    visual = VisualPrompts(bank, trainer.averaged, encoder)
-    return export_visual_prompts(visual, facts, out, out / "training" / "log.jsonl")
+    visual = VisualPrompts(bank, training.averaged, encoder)
+    return export_visual_prompts(visual, facts, out, work / LOG)
 
 
 def export_visual_prompts(visual: VisualPrompts, facts: Mapping[str, object], out: Path, log: Path) -> Path:

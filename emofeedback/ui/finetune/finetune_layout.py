@@ -4,17 +4,17 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from emofeedback.finetuning.objectives.table import NAMES, OBJECTIVES, automatic
 from emofeedback.finetuning.order import AUTO, REGIONS
 from emofeedback.ui.finetune.finetune_view import charts
 from emofeedback.ui.parts import html
 from emofeedback.ui.session import MAX_SEED
 
-OBJECTIVES = [("what suits the judge", AUTO), *((name, name) for name in ("direct", "awm", "nft", "grpo", "dpo"))]
-FIRST = "Start tunes the generator towards the judge's reading; the other tabs wait while a job runs."
+FIRST = "Start tunes the generator towards the judge's reading; the other tabs take turns with it."
 
 
 @dataclass(frozen=True)
-class Order:
+class OrderForm:
     """The left column; the fields are in the order in which a program gives them."""
 
     source: gr.Radio
@@ -37,7 +37,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Stage:
+class JobPanel:
     """The right column."""
 
     status: gr.HTML
@@ -49,10 +49,10 @@ class Stage:
     use: gr.Button
     off: gr.Button
     download: gr.DownloadButton
-    worn: gr.HTML
+    in_use: gr.HTML
 
 
-def order() -> Order:
+def order_form() -> OrderForm:
     """Build the left column."""
     with gr.Column(elem_classes=["side", "controls"]):
         with gr.Column(elem_classes="board"):
@@ -81,11 +81,10 @@ def order() -> Order:
             valence = gr.Slider(-1, 1, 0.7, step=0.05, label="Target valence", visible=False, buttons=[])
             arousal = gr.Slider(-1, 1, -0.7, step=0.05, label="Target arousal", visible=False, buttons=[])
             objective = gr.Radio(
-                OBJECTIVES,
+                [("what suits the judge", AUTO), *((name, name) for name in NAMES)],
                 value=AUTO,
                 label="Objective",
-                info="direct follows the judge's gradient and learns fastest; other judges than the bundled one give "
-                "scores alone, and awm suits them",
+                info="; ".join(f"{name} {OBJECTIVES[name].summary}" for name in (automatic(True), automatic(False))),
             )
             minutes = gr.Number(5, label="Minutes", minimum=0, maximum=1440, elem_id="finetune-minutes")
         with gr.Row(elem_classes="actions"):
@@ -125,7 +124,7 @@ def order() -> Order:
                 elem_id="finetune-begin",
                 allow_custom_value=True,
             )
-    return Order(
+    return OrderForm(
         source,
         prompts,
         region,
@@ -146,7 +145,7 @@ def order() -> Order:
     )
 
 
-def stage() -> Stage:
+def job_panel() -> JobPanel:
     """Build the right column."""
     with gr.Column(elem_classes="middle"):
         status = gr.HTML(html.progress(FIRST, busy=False), elem_id="finetune-status", elem_classes="first")
@@ -182,5 +181,5 @@ def stage() -> Stage:
                 download = gr.DownloadButton(
                     "Download the adapter", interactive=False, elem_id="finetune-download", min_width=160
                 )
-            worn = gr.HTML(elem_id="finetune-worn")
-    return Stage(status, drawn, pairs, past, resume, strength, use, off, download, worn)
+            in_use = gr.HTML(elem_id="finetune-worn")
+    return JobPanel(status, drawn, pairs, past, resume, strength, use, off, download, in_use)

@@ -14,11 +14,10 @@ import gradio as gr
 
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
-from emofeedback.finetuning.job_store import Shelf
+from emofeedback.finetuning.job_store import JobStore
 from emofeedback.finetuning.order import AUTO, Estimate, FinetuneOrder, lines
-from emofeedback.protocols import Judge
 from emofeedback.settings import Settings, data_folder
-from emofeedback.ui.adapters import Wardrobe
+from emofeedback.ui.adapters import VisitorAdapters
 from emofeedback.ui.finetune import finetune_layout as layout
 from emofeedback.ui.finetune.finetune_view import (
     Entry,
@@ -26,11 +25,13 @@ from emofeedback.ui.finetune.finetune_view import (
     ending_words,
     estimate_words,
     event_words,
+    left_words,
     pairs,
     place_words,
 )
 from emofeedback.ui.finetune.past_jobs import PastJobs, continued
-from emofeedback.ui.finetune.queue import Bench, Line, Place, shelf_of, work
+from emofeedback.ui.finetune.queue import JobQueue, QueuePlace, VisitorJob, queued, store_of
+from emofeedback.ui.limits import OpenJob
 from emofeedback.ui.parts import html
 from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
 from emofeedback.ui.worker import Post
@@ -38,8 +39,6 @@ from emofeedback.ui.worker import Post
 if TYPE_CHECKING:
     from emofeedback.finetuning.job import FinetuneJob
 
-OpenJob = Callable[[FinetuneOrder, Judge, Path], "FinetuneJob"]
-"""Makes a job in a folder; called on the job's thread, so it may import and load what is heavy."""
 Updates = dict[Any, Any]
 JOBS, PLACES = "finetune", 16
 """Jobs that wait hold no place among the other tabs' work; so many may wait at once."""
@@ -70,17 +69,17 @@ class FinetuneTab:
     def __init__(self, models: Models, visits: Visits, open_job: OpenJob, root: Path | None = None) -> None:
         self.models, self.visits, self.open_job = models, visits, open_job
         self.root = root or data_folder(Settings.from_environment(os.environ), os.environ) / "jobs"
-        self.line, self.wardrobe = Line(), Wardrobe(models)
-        visits.dress = self.wardrobe.dress
-        self._benches: WeakKeyDictionary[Visit, Bench] = WeakKeyDictionary()
+        self.queue, self.adapters = JobQueue(), VisitorAdapters(models)
+        visits.apply_adapter = self.adapters.apply
+        self._jobs: WeakKeyDictionary[Visit, VisitorJob] = WeakKeyDictionary()
         with gr.Row(elem_classes="desk"):
-            self.controls = layout.order()
-            self.stage = layout.stage()
-        self.past = PastJobs(self)
+            self.controls = layout.order_form()
+            self.panel = layout.job_panel()
+        self.past = PastJobs(visits, self.adapters, self.store, lambda visit: self.job(visit).job)
         self._connect()
 
     def _connect(self) -> None:
-        c, s = self.controls, self.stage
+        c, s = self.controls, self.panel
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
         queued = quiet | {"concurrency_id": JOBS, "concurrency_limit": PLACES}
         page = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -109,14 +108,14 @@ class FinetuneTab:
         ]
         for button, task, inputs, name in listeners:
             pressed = button.click(self.order_work, None, [s.status, *buttons], **page)
-            pressed.then(task, inputs, [*shown, s.past, s.worn, *buttons], api_name=name, **queued)
+            pressed.then(task, inputs, [*shown, s.past, s.in_use, *buttons], api_name=name, **queued)
         c.stop.click(self.halt, None, [s.status], api_name="finetune_stop", queue=False, **quiet)
         models = quiet | {"concurrency_id": MODELS, "concurrency_limit": 1}
-        s.use.click(self.past.use, [s.strength, s.past], [s.worn], api_name="finetune_use", **models)
-        s.off.click(self.past.take_off, None, [s.worn], **(models | {"api_visibility": "private"}))
+        s.use.click(self.past.use, [s.strength, s.past], [s.in_use], api_name="finetune_use", **models)
+        s.off.click(self.past.take_off, None, [s.in_use], **(models | {"api_visibility": "private"}))
         s.past.input(self.past.look, [s.past], shown, api_name="finetune_job", queue=False, **quiet)
         gr.on([s.past.focus], self.past.refresh, None, [s.past], **page)
-        gr.on([c.begin.focus], self.past.adapters, None, [c.begin], **page)
+        gr.on([c.begin.focus], self.past.to_begin_with, None, [c.begin], **page)
         gr.on(None, self.past.refresh, None, [s.past], **page)  # when the page loads
         c.source.change(lambda source: gr.update(visible=source == "own"), [c.source], [c.prompts], **page)
         c.region.change(
@@ -152,25 +151,25 @@ class FinetuneTab:
             start=self.past.adapter(visit, data[c.begin]),
         )
 
-    def bench(self, visit: Visit) -> Bench:
-        """The visitor's bench."""
-        return self._benches.setdefault(visit, Bench())
+    def job(self, visit: Visit) -> VisitorJob:
+        """The visitor's job."""
+        return self._jobs.setdefault(visit, VisitorJob())
 
-    def shelf(self, visit: Visit) -> Shelf:
-        """The visitor's jobs."""
-        return shelf_of(self.root, visit)
+    def store(self, visit: Visit) -> JobStore:
+        """The visitor's jobs on disk."""
+        return store_of(self.root, visit)
 
     def order_work(self, request: gr.Request) -> Updates:
         """At once: the buttons change, and Stop counts even before the work's turn comes."""
-        self.bench(self.visits.of(request)).order()
+        self.job(self.visits.of(request)).order()
         return self._busy("Waiting for the models …")
 
     @friendly
     def halt(self, request: gr.Request) -> str:
         """Stop the job between two forward passes; what it learned is kept."""
-        bench = self.bench(self.visits.of(request))
-        bench.stop.set()
-        if not (bench.busy or bench.waiting):
+        mine = self.job(self.visits.of(request))
+        mine.stop.set()
+        if not (mine.busy or mine.waiting):
             return html.progress("Nothing is running.", busy=False)
         return html.progress("Stopping; the best so far is kept …")
 
@@ -178,7 +177,7 @@ class FinetuneTab:
     def run(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
         """One job from the order to the adapter."""
         visit = self.visits.of(request)
-        yield from self._job(visit, lambda: (self.order(data, visit), self.shelf(visit).new()), False)
+        yield from self._job(visit, lambda: (self.order(data, visit), self.store(visit).new()), False)
 
     @friendly_stream
     def resume(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
@@ -186,30 +185,31 @@ class FinetuneTab:
         visit, c = self.visits.of(request), self.controls
 
         def chosen() -> tuple[FinetuneOrder, Path]:
-            record = self.shelf(visit).find(data[self.stage.past])
+            record = self.store(visit).find(data[self.panel.past])
             return continued(record, data[c.minutes], data[c.updates]), record.folder
 
         yield from self._job(visit, chosen, True)
 
     def _job(self, visit: Visit, begun: Callable[[], tuple[FinetuneOrder, Path]], again: bool) -> Iterator[Updates]:
         """Run the job that `begun` tells: its order and folder."""
-        s, bench = self.stage, self.bench(visit)
-        stop = bench.begin()
+        s, mine = self.panel, self.job(visit)
+        stop = mine.begin()
         entries: list[Entry] = []
         out: Path | None = None
         try:
             order, out = begun()
             yield self._busy("Preparing the job …") | {s.charts: charts(()), s.pairs: ""}
-            for post in work(
-                self.models, self.line, visit, stop, lambda post: self._train(order, visit, stop, out, post, again)
+            for post in queued(
+                self.models, self.queue, visit, stop, lambda post: self._train(order, visit, stop, out, post, again)
             ):
                 match post:
-                    case Place(ahead):
+                    case QueuePlace(ahead):
                         yield {s.status: html.progress(place_words(ahead))}
                     case Told(entry, shown):
                         entries.append(entry)
+                        words = event_words(entry) + left_words(order, entries)
                         yield {
-                            s.status: html.progress(event_words(entry), _share(order, entries)),
+                            s.status: html.progress(words, _share(order, entries)),
                             s.charts: charts(entries),
                         } | ({} if shown is None else {s.pairs: shown})
                     case str(words):
@@ -219,14 +219,14 @@ class FinetuneTab:
                     case None:
                         pass
                     case ending:
-                        yield self._finished(visit, out, ending)
+                        yield self._finished(visit, out, ending, order.start is not None)
         except Cancelled:
-            yield self._idle("Stopped before the job began.", bench)
+            yield self._idle("Stopped before the job began.", mine)
         except Exception:
-            yield self._idle("This job did not finish.", bench)
+            yield self._idle("This job did not finish.", mine)
             raise
         finally:
-            bench.busy = False
+            mine.busy = False
             if out is not None:
                 with suppress(OSError):  # a folder that holds something stays
                     out.rmdir()
@@ -254,39 +254,39 @@ class FinetuneTab:
             post(f"The objective that suits {judge.name} is {job.trainer.settings.objective}.")
         return job
 
-    def _finished(self, visit: Visit, out: Path, ending: Any) -> Updates:
-        bench, s = self.bench(visit), self.stage
-        bench.job = out.name
-        return self._idle(ending_words(asdict(ending.result)), bench) | {
+    def _finished(self, visit: Visit, out: Path, ending: Any, started: bool) -> Updates:
+        mine, s = self.job(visit), self.panel
+        mine.job = out.name
+        return self._idle(ending_words(asdict(ending.result), started), mine) | {
             s.past: self.past.choices(visit, out.name),
             s.resume: gr.update(interactive=True),
-            s.worn: "",
+            s.in_use: "",
             s.download: gr.update(value=self.past.archive(visit, out), interactive=True),
         }
 
     @friendly_stream
     def dry_run(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
-        """One update and one audit, measured; nothing is kept."""
+        """A few updates and one audit, measured; nothing is kept."""
         visit = self.visits.of(request)
-        bench = self.bench(visit)
-        stop = bench.begin()
+        mine = self.job(visit)
+        stop = mine.begin()
         try:
             order = self.order(data, visit)
-            yield self._busy("Trying one update and one audit …")
-            for post in work(
-                self.models, self.line, visit, stop, lambda post: self._estimate(order, visit, stop, post)
+            yield self._busy("Trying a few updates and one audit …")
+            for post in queued(
+                self.models, self.queue, visit, stop, lambda post: self._estimate(order, visit, stop, post)
             ):
-                if isinstance(post, Place):
-                    yield {self.stage.status: html.progress(place_words(post.ahead))}
+                if isinstance(post, QueuePlace):
+                    yield {self.panel.status: html.progress(place_words(post.ahead))}
                 if isinstance(post, Estimate):
-                    yield self._idle(estimate_words(post, order.updates is None), bench)
+                    yield self._idle(estimate_words(post, order.updates is None), mine)
         except Cancelled:
-            yield self._idle("Stopped.", bench)
+            yield self._idle("Stopped.", mine)
         except Exception:
-            yield self._idle("The dry run did not finish.", bench)
+            yield self._idle("The dry run did not finish.", mine)
             raise
         finally:
-            bench.busy = False
+            mine.busy = False
 
     def _estimate(self, order: FinetuneOrder, visit: Visit, stop: threading.Event, post: Post) -> None:
         folder = visit.files() / "dry-run"
@@ -299,15 +299,15 @@ class FinetuneTab:
     def _busy(self, label: str) -> Updates:
         c = self.controls
         return {
-            self.stage.status: html.progress(label),
+            self.panel.status: html.progress(label),
             c.start: gr.update(interactive=False),
             c.dry: gr.update(interactive=False),
             c.stop: gr.update(interactive=True),
         }
 
-    def _idle(self, sentence: str, bench: Bench) -> Updates:
-        c, s = self.controls, self.stage
-        ready = gr.update(interactive=bench.job is not None)
+    def _idle(self, sentence: str, mine: VisitorJob) -> Updates:
+        c, s = self.controls, self.panel
+        ready = gr.update(interactive=mine.job is not None)
         return {
             s.status: html.progress(sentence, busy=False),
             s.strength: ready,

@@ -6,7 +6,7 @@ from typing import Any
 from PIL import Image
 
 from emofeedback.finetuning.job_store import RUNNING, JobRecord
-from emofeedback.finetuning.order import REGIONS, Estimate
+from emofeedback.finetuning.order import REGIONS, Estimate, FinetuneOrder
 from emofeedback.records import PictureRequest
 from emofeedback.ui.parts.html import signed, text, thumbnail
 
@@ -116,33 +116,54 @@ def estimate_words(estimate: Estimate, by_minutes: bool) -> str:
     )
 
 
-def ending_words(result: Mapping[str, Any]) -> str:
-    """How a job ended (a FinetuneResult as JSON), in one or two sentences."""
+def ending_words(result: Mapping[str, Any], started: bool = False) -> str:
+    """How a job ended (a FinetuneResult as JSON), in one or two sentences.
+
+    Args:
+        started: it began with an adapter.
+    """
     why = {
         "budget": "Done",
         "cancelled": "Stopped by you",
         "hacked": "Stopped by the guard, because the reward rose while the second rater saw no gain",
     }[result["stopped"]]
-    updates, best_update = result["updates"], result["best_update"]
+    updates, base, best = result["updates"], result["base"], result["best"]
     count = "1 update" if updates == 1 else f"{updates} updates"
-    spent = f"{why}: {count} and {result['pictures']:,} pictures in {_seconds(result['seconds'])}."
-    if updates == 0:
-        return f"{spent} Nothing was learned yet: this adapter changes nothing."
-    base, best = result["base"], result["best"]
-    if base is not None and best is not None and best_update > 0:
-        return (
-            f"{spent} The best was update {best_update}: held-out pictures lie {best['error']:.2f} from "
+    said = f"{why}: {count} and {result['pictures']:,} pictures in {_seconds(result['seconds'])}."
+    if base is not None and best is not None and result["best_update"] > 0:
+        said += (
+            f" The best was update {result['best_update']}: held-out pictures lie {best['error']:.2f} from "
             f"their targets on average; before it was {base['error']:.2f}."
         )
+    doubt = no_gain(result, started)
+    return f"{said} {doubt}" if doubt else said
+
+
+def no_gain(result: Mapping[str, Any] | None, started: bool = False) -> str:
+    """What speaks against the adapter of a job that ended so; empty where its audit shows a gain.
+
+    Args:
+        started: it began with an adapter.
+    """
+    if result is None:
+        return ""
+    same = "is the one it began with" if started else "changes nothing"
+    base, best, update = result["base"], result["best"], result["best_update"]
+    if result["updates"] == 0:
+        return f"Nothing was learned yet: this adapter {same}."
     if best is None:
-        return f"{spent} The adapter is that of update {best_update}; no audit has graded it."
-    return f"{spent} No audited update beat the base, so this adapter changes nothing; give it more minutes."
+        return f"This adapter is that of update {update}; no audit has graded it."
+    if update == 0:
+        return f"No audited update beat the start, so this adapter {same}; give it more minutes."
+    if base is not None and best["error"] >= base["error"]:
+        return "The second rater sees them no nearer to their targets: the gain is in content or realism alone."
+    return ""
 
 
 def record_words(record: JobRecord) -> str:
     """A past job in one or two sentences."""
     if record.result is not None:
-        return ending_words(record.result)
+        return ending_words(record.result, record.settings.get("start") is not None)
     if record.status == RUNNING:
         return "This job was interrupted; it can go on where it was."
     return "This job did not finish."
@@ -156,13 +177,15 @@ def record_label(record: JobRecord) -> str:
     result = record.result or {}
     base, best = result.get("base"), result.get("best")
     gain = f": {base['error']:.2f} to {best['error']:.2f}" if base and best else ""
+    if best and not result["best_update"]:
+        gain = ": no gain"
     state = {"budget": "", "cancelled": ", stopped", "hacked": ", stopped by the guard", RUNNING: ", interrupted"}
     objective = record.settings.get("objective", "")
     return f"{record.made}, {objective}, {aim}{gain}{state.get(record.status, ', failed')}"
 
 
 def place_words(ahead: int) -> str:
-    """The place in the line."""
+    """The place in the queue."""
     return "One job is before yours …" if ahead == 1 else f"{ahead} jobs are before yours …"
 
 
@@ -172,6 +195,19 @@ def event_words(entry: Entry) -> str:
         return f"Audit after update {entry['update']}: {entry['error']:.2f} from the targets on average"
     reward = "nothing could be read" if entry["reward"] is None else f"reward {signed(entry['reward'])}"
     return f"Update {entry['update']}: {reward}"
+
+
+def left_words(order: FinetuneOrder, entries: Sequence[Entry]) -> str:
+    """How long a job still takes by what was measured of it; empty before its first update."""
+    updates = [entry for entry in entries if entry["kind"] == "update"]
+    if not updates:
+        return ""
+    done, elapsed = updates[-1]["update"], entries[-1]["elapsed"]
+    if order.updates is not None:
+        left = elapsed / done * (order.updates - done)  # the audits on the way included
+    else:
+        left = 60 * (order.minutes or 0.0) - elapsed
+    return f"; about {_minutes(left / 60)} left" if left > 0 else ""
 
 
 def _minutes(minutes: float) -> str:

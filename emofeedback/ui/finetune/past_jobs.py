@@ -1,49 +1,60 @@
 """The visitor's past jobs in the Fine-tune tab: the list, a look at one, its adapter used or downloaded."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.finetuning.job_store import ADAPTER, JobRecord
+from emofeedback.finetuning.job_store import ADAPTER, JobRecord, JobStore
 from emofeedback.finetuning.metrics_log import MetricsLog
 from emofeedback.finetuning.order import FinetuneOrder
 from emofeedback.records import PictureRequest
-from emofeedback.ui.adapters import Garment
-from emofeedback.ui.finetune.finetune_view import charts, pairs, record_label, record_words
+from emofeedback.ui.adapters import AdapterChoice, VisitorAdapters
+from emofeedback.ui.finetune.finetune_view import charts, no_gain, pairs, record_label, record_words
 from emofeedback.ui.parts import html
-from emofeedback.ui.session import Visit, friendly
-
-if TYPE_CHECKING:
-    from emofeedback.ui.finetune.finetune_tab import FinetuneTab
+from emofeedback.ui.session import Visit, Visits, friendly
 
 ARCHIVE = "emofeedback-adapter"
 
 
 class PastJobs:
-    """Answers the events of the list; what a visitor sees are the own jobs alone."""
+    """Answers the events of the list; what a visitor sees are the own jobs alone.
 
-    def __init__(self, tab: "FinetuneTab") -> None:
-        self.tab = tab
+    Args:
+        adapters: which visitor draws with which.
+        store: a visitor's jobs.
+        last: name of the job that a visitor ran last; None = there was none.
+    """
+
+    def __init__(
+        self,
+        visits: Visits,
+        adapters: VisitorAdapters,
+        store: Callable[[Visit], JobStore],
+        last: Callable[[Visit], str | None],
+    ) -> None:
+        self.visits, self.adapters, self.models = visits, adapters, adapters.models
+        self.store, self.last = store, last
 
     def choices(self, visit: Visit, chosen: str | None) -> Any:
         """The list with one job chosen."""
-        jobs = [(record_label(record), record.folder.name) for record in self.tab.shelf(visit).jobs()]
+        jobs = [(record_label(record), record.folder.name) for record in self.store(visit).jobs()]
         return gr.update(choices=jobs, value=chosen)
 
     def refresh(self, request: gr.Request) -> Any:
         """The list as it is on disk; what is chosen stays."""
-        jobs = self.tab.shelf(self.tab.visits.of(request)).jobs()
+        jobs = self.store(self.visits.of(request)).jobs()
         return gr.update(choices=[(record_label(record), record.folder.name) for record in jobs])
 
-    def adapters(self, request: gr.Request) -> Any:
+    def to_begin_with(self, request: gr.Request) -> Any:
         """The jobs that left an adapter, for one that begins with it."""
-        jobs = self.tab.shelf(self.tab.visits.of(request)).jobs()
+        jobs = self.store(self.visits.of(request)).jobs()
         return gr.update(choices=[(record_label(r), r.folder.name) for r in jobs if r.adapter is not None])
 
     def adapter(self, visit: Visit, name: str | None) -> str | None:
@@ -54,7 +65,7 @@ class PastJobs:
         """
         if not name:
             return None
-        found = self.tab.shelf(visit).find(name).adapter
+        found = self.store(visit).find(name).adapter
         if found is None:
             raise UserError("The job to begin with left no adapter; choose another, or none.")
         return str(found)
@@ -62,15 +73,15 @@ class PastJobs:
     @friendly
     def look(self, name: str | None, request: gr.Request) -> tuple[Any, ...]:
         """How the chosen job went: its end, charts, pictures before and after; its adapter is ready to be used."""
-        visit = self.tab.visits.of(request)
-        record = self.tab.shelf(visit).find(name)
+        visit = self.visits.of(request)
+        record = self.store(visit).find(name)
         has = gr.update(interactive=record.adapter is not None)
         file = None if record.adapter is None else self.archive(visit, record.folder)
         return (
             html.progress(record_words(record), busy=False),
             charts(MetricsLog(record.folder).read()),
             _pairs(record),
-            gr.update(interactive=record.resumable and record.order is not None),
+            gr.update(interactive=record.resumable),
             has,
             has,
             has,
@@ -81,34 +92,35 @@ class PastJobs:
     def use(self, strength: float, name: str | None, request: gr.Request) -> str:
         """Draw with an adapter (the last job's, where none is chosen) in every tab of this visitor; strength 0 takes
         it off."""
-        tab = self.tab
-        visit = tab.visits.of(request)
-        wanted = name or tab.bench(visit).job
+        visit = self.visits.of(request)
+        wanted = name or self.last(visit)
         if wanted is None:
             raise UserError("Run a job first; its adapter can then be used in the other tabs.")
-        adapter = tab.shelf(visit).find(wanted).adapter
-        if adapter is None:
+        record = self.store(visit).find(wanted)
+        if record.adapter is None:
             raise UserError("This job left no adapter; go on with it, or choose another.")
-        tab.models.get()
+        self.models.get()
         try:
-            with tab.models.lock:
-                tab.wardrobe.choose(visit, Garment(adapter, float(strength)))
-                tab.wardrobe.dress(visit)
+            with self.models.lock:
+                self.adapters.choose(visit, AdapterChoice(record.adapter, float(strength)))
+                self.adapters.apply(visit)
         except Exception:
-            tab.wardrobe.choose(visit, None)
+            self.adapters.choose(visit, None)
             raise
         if not strength:
             return html.notice("The other tabs draw with the generator as it was.")
-        return html.notice(f"Your other tabs now draw with this adapter at strength {strength:g}.")
+        said = f"Your other tabs now draw with this adapter at strength {strength:g}."
+        doubt = no_gain(record.result, record.settings.get("start") is not None)
+        return html.notice(f"{said} {doubt}" if doubt else said)
 
     @friendly
     def take_off(self, request: gr.Request) -> str:
         """The generator as it was."""
-        visit = self.tab.visits.of(request)
-        self.tab.models.get()
-        with self.tab.models.lock:
-            self.tab.wardrobe.choose(visit, None)
-            self.tab.wardrobe.dress(visit)
+        visit = self.visits.of(request)
+        self.models.get()
+        with self.models.lock:
+            self.adapters.choose(visit, None)
+            self.adapters.apply(visit)
         return html.notice("The other tabs draw with the generator as it was.")
 
     def archive(self, visit: Visit, folder: Path) -> str:
@@ -120,20 +132,18 @@ def continued(record: JobRecord, minutes: float | None, updates: float | None) -
     """The order of a job that goes on: its own while its budget lasts, else with what is set now on top.
 
     Raises:
-        UserError: it was started elsewhere, left nothing to go on from, or there is no budget.
+        UserError: it left nothing to go on from, another version made it, or there is no budget.
     """
-    if record.order is None:
-        raise UserError("This job was started from the command line; go on with it there.")
     if not record.resumable:
         raise UserError("This job was stopped before its first update; start it again.")
-    result = record.result
+    order, result = record.order(), record.result
     if result is None or result["stopped"] == "cancelled":
-        return record.order
+        return order
     if updates:
-        return replace(record.order, minutes=None, updates=int(result["updates"]) + int(updates))
+        return replace(order, minutes=None, updates=int(result["updates"]) + int(updates))
     if not minutes:
         raise UserError("This job has used up its budget; set the minutes that it should go on for.")
-    return replace(record.order, minutes=result["seconds"] / 60 + float(minutes), updates=None)
+    return replace(order, minutes=result["seconds"] / 60 + float(minutes), updates=None)
 
 
 def _pairs(record: JobRecord) -> str:

@@ -1,4 +1,4 @@
-"""What a visitor has of fine-tuning, the line of jobs that wait for the one place, and a job's turn in it."""
+"""The jobs that wait for the one place, a job's turn in it, and what a visitor has of fine-tuning."""
 
 import hashlib
 import threading
@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emofeedback.errors import Cancelled
-from emofeedback.finetuning.job_store import Shelf
+from emofeedback.finetuning.job_store import JobStore
 from emofeedback.ui.session import Models, Visit
 from emofeedback.ui.worker import TICK, Post, on_thread
 
 
 @dataclass(eq=False)
-class Bench:
-    """What one visitor has of fine-tuning."""
+class VisitorJob:
+    """The job that one visitor has ordered, or had last."""
 
     stop: threading.Event = field(default_factory=threading.Event)
     waiting: bool = False  # ordered, but its turn has not come
@@ -35,13 +35,13 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class QueuePlace:
     """How many jobs are before this one."""
 
     ahead: int
 
 
-class Line:
+class JobQueue:
     """Jobs in the order they came: this machine has room for one."""
 
     def __init__(self) -> None:
@@ -70,35 +70,35 @@ class Line:
             self._changed.notify_all()
 
 
-def shelf_of(root: Path, visit: Visit) -> Shelf:
+def store_of(root: Path, visit: Visit) -> JobStore:
     """Where a visitor's jobs lie: kept below `root` for one who comes back, else with the visit's other files."""
     if visit.owner is None:
-        return Shelf(visit.folder / "jobs")
-    return Shelf(root / hashlib.sha256(visit.owner.encode()).hexdigest()[:24])
+        return JobStore(visit.folder / "jobs")
+    return JobStore(root / hashlib.sha256(visit.owner.encode()).hexdigest()[:24])
 
 
-def work(
-    models: Models, line: Line, visit: Visit, stop: threading.Event, task: Callable[[Post], None]
+def queued(
+    models: Models, jobs: JobQueue, visit: Visit, stop: threading.Event, task: Callable[[Post], None]
 ) -> Iterator[object]:
-    """Run `task` as `on_thread` does, when its turn in the line has come.
+    """Run `task` as `on_thread` does, when its turn in the queue has come.
 
-    Yields a `Place` while others are before it, then what the task posts, and None as a sign of life.
+    Yields a `QueuePlace` while others are before it, then what the task posts, and None as a sign of life.
 
     Raises:
         Cancelled: `stop` was set before the task began.
     """
-    ticket = line.enter()
+    ticket = jobs.enter()
     started = False
     try:
-        ahead = line.ahead(ticket)
+        ahead = jobs.ahead(ticket)
         while ahead:
-            yield Place(ahead)
-            ahead = line.ahead(ticket, TICK)
+            yield QueuePlace(ahead)
+            ahead = jobs.ahead(ticket, TICK)
             if stop.is_set() or visit.gone:
                 raise Cancelled("Stopped.")
         started = True
-        yield from on_thread(models, visit, stop, task, after=lambda: line.leave(ticket))
+        yield from on_thread(models, visit, stop, task, after=lambda: jobs.leave(ticket))
     finally:
         stop.set()  # the page may be gone
         if not started:
-            line.leave(ticket)
+            jobs.leave(ticket)

@@ -11,24 +11,24 @@ import pytest
 from PIL import Image
 
 from emofeedback.errors import UserError
-from emofeedback.machine.processes import Team
+from emofeedback.machine.processes import Processes
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = """
 import json, sys
 from emofeedback.errors import UserError
-from emofeedback.machine.processes import Team
+from emofeedback.machine.processes import Processes
 
-team = Team.join(cpu=True)
+processes = Processes.join(cpu=True)
 items = list(range(int(sys.argv[1])))
-mine = team.part(items)
-failure = UserError("Part two is broken.") if len(sys.argv) > 2 and team.rank == 1 else None
+mine = processes.part(items)
+failure = UserError("Part two is broken.") if len(sys.argv) > 2 and processes.rank == 1 else None
 try:
-    found = team.gather([(team.rank, item) for item in mine], failure)
+    found = processes.gather([(processes.rank, item) for item in mine], failure)
 except UserError as error:
     found = str(error)
 print(json.dumps(found), flush=True)
-team.leave()
+processes.leave()
 print("main speaks", flush=True)
 """
 
@@ -57,13 +57,13 @@ def both(command: list[str], **more: str) -> list[subprocess.CompletedProcess[st
 
 
 def test_alone_everything_is_the_identity() -> None:
-    team = Team.join({})
-    assert team == Team.join({"WORLD_SIZE": "1"}) == Team() and team.main
-    assert team.part([1, 2, 3]) == team.gather([1, 2, 3]) == [1, 2, 3]
-    assert team.own_device("auto") == "auto"
-    team.leave()
+    processes = Processes.join({})
+    assert processes == Processes.join({"WORLD_SIZE": "1"}) == Processes() and processes.main
+    assert processes.part([1, 2, 3]) == processes.gather([1, 2, 3]) == [1, 2, 3]
+    assert processes.own_device("auto") == "auto"
+    processes.leave()
     with pytest.raises(UserError, match="broken"):
-        team.gather([], UserError("It is broken."))
+        processes.gather([], UserError("It is broken."))
 
 
 @pytest.mark.parametrize("count", [1, 5])
@@ -97,3 +97,64 @@ def test_a_folder_is_estimated_by_two_as_by_one(tmp_path: Path) -> None:
     assert [Path(row["image"]).name for row in ours["readings"]] == ["0.png", "1.png", "2.png"]
     for a, b in zip(ours["readings"], theirs["readings"], strict=True):
         assert a["valence"] == pytest.approx(b["valence"], abs=1e-4)
+
+
+SWEEP = """
+import sys
+from emofeedback.cli import main
+from emofeedback import build
+
+class Breaks:
+    name, default_steps = "breaks", 1
+    def generate(self, requests, on_step=None):
+        raise ValueError("no such layer")
+
+import os
+if len(sys.argv) > 1:
+    if os.environ["RANK"] == sys.argv[1]:
+        build.build_generator = lambda settings: Breaks()
+sys.exit(main(["sweep", "a lake", "--grid", "2", "--device", "cpu", "--steps", "1", "--out", os.environ["WORK"]]))
+"""
+
+
+@pytest.mark.parametrize("broken", ["0", "1"])
+def test_a_sweep_that_fails_in_one_process_ends_in_both_with_a_sentence(broken: str, tmp_path: Path) -> None:
+    """The other process waited for the part that never came, then died of the transport's own error."""
+    first, second = both(["-c", SWEEP, broken], WORK=str(tmp_path / "out"))
+    for done in (first, second):
+        assert done.returncode == 1 and "Traceback" not in done.stderr and "gloo" not in done.stderr.lower()
+        last = done.stderr.strip().splitlines()[-1]
+        assert last.startswith("emofeedback sweep: ") and "no such layer" in last
+    other = (second, first)[int(broken)]
+    assert f"Process {broken} of 2 failed" in other.stderr
+
+
+def test_models_that_are_missing_in_one_process_are_missed_in_both(tmp_path: Path) -> None:
+    command = "import os, sys\nfrom emofeedback.cli import main\n"
+    command += "judge = ['--judge', 'nowhere'] if os.environ['RANK'] == '1' else []\n"
+    command += f"sys.exit(main(['sweep', 'a lake', '--device', 'cpu', '--out', {str(tmp_path / 'out')!r}, *judge]))"
+    for done in both(["-c", command]):
+        assert done.returncode == 1
+        assert "There is no judge 'nowhere'" in done.stderr.strip().splitlines()[-1]
+
+
+KILLED = """
+import os, signal
+from emofeedback.errors import UserError
+from emofeedback.machine.processes import Processes
+
+processes = Processes.join(cpu=True)
+processes.total(1.0)
+if not processes.main:
+    os.kill(os.getpid(), signal.SIGKILL)
+try:
+    processes.total(1.0)
+except UserError as error:
+    print(error)
+"""
+
+
+def test_a_process_that_is_gone_is_said_in_a_sentence() -> None:
+    """What is left of a killed process is an error of the transport; it was shown as it came."""
+    first, second = both(["-c", KILLED])
+    assert "ended before its work was done" in first.stdout and second.returncode == -9

@@ -23,8 +23,10 @@ from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
 from emofeedback.finetuning.experience import Experience, asked_levels, renoise
 from emofeedback.finetuning.job_settings import FinetuneSettings, derive
-from emofeedback.finetuning.objectives.losses import dpo_loss, squared_error
-from emofeedback.finetuning.policy.rollout import Conditions, Policy, Sampling
+from emofeedback.finetuning.objectives.dpo import dpo_loss
+from emofeedback.finetuning.objectives.matching import squared_error
+from emofeedback.finetuning.policy.lora_policy import LoraPolicy
+from emofeedback.finetuning.policy.rollout import Conditions, Sampling
 from emofeedback.flow.schedule import interpolate, velocity
 from emofeedback.records import PictureRequest, VisualPrompt
 
@@ -71,7 +73,7 @@ def pair_up(requests: Sequence[PictureRequest], group: int, seed: int) -> list[P
 class VisualPairs:
     """dpo with visual prompts; of each half the pictures that came out best for their own emotion are learned from."""
 
-    def __init__(self, policy: Policy, settings: FinetuneSettings) -> None:
+    def __init__(self, policy: LoraPolicy, settings: FinetuneSettings) -> None:
         self.policy, self.settings = policy, settings
 
     def sampling(self, seed: int) -> Sampling:

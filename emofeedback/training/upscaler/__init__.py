@@ -1,0 +1,1 @@
+"""The recipe of the upscaler: from the generator's pictures to four times their side."""

@@ -1,0 +1,142 @@
+"""The upscaler: begins as a plain enlargement, learns, is saved, resumes; pairs fit and its card tells what it does."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_finetune import tiny_generator
+from torch.nn import functional
+
+from emofeedback.errors import UserError
+from emofeedback.flow.pixels import from_bytes
+from emofeedback.generators.scene.upscaler import SceneUpscaler, UpscalerShape
+from emofeedback.scenes.grammar import Scene
+from emofeedback.training.common.scene_data import SceneCache, render_cache
+from emofeedback.training.common.training_loop import TrainingRun
+from emofeedback.training.upscaler.upscaler_recipe import (
+    UpscalerData,
+    UpscalerRecipe,
+    UpscalerTraining,
+    redraws,
+    train_upscaler,
+)
+
+RECIPE = UpscalerRecipe(batch=4, crop=8, width=8, blocks=1, critic_from=0.5)
+
+
+def disc(scene: Scene, size: int) -> Image.Image:
+    """A sharp disc, which a plain enlargement cannot draw."""
+    y, x = (np.mgrid[: 8 * size, : 8 * size] + 0.5) / (8 * size) - 0.5
+    inside = x**2 + y**2 < 0.05 + scene.layout % 7 / 60
+    fine = Image.fromarray(np.where(inside[..., None], [250, 200, 40], [20, 60, 120]).astype(np.uint8))
+    return fine.resize((size, size), Image.Resampling.BOX)  # edges as soft as a renderer's
+
+
+def boxes(scene: Scene) -> list[tuple[str, tuple[float, float, float, float]]]:
+    return [("disc", (25.0, 25.0, 75.0, 75.0))]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[SceneCache, SceneCache]:
+    folder = tmp_path_factory.mktemp("data")
+    small, large = (render_cache(folder / str(side), 16, side, 3, "train", 1, disc, boxes) for side in (16, 64))
+    return small, large
+
+
+def test_an_untrained_upscaler_enlarges_plainly_at_any_size() -> None:
+    for height, width in ((16, 16), (15, 18), (7, 5)):
+        pixels = torch.rand(2, 3, height, width) * 2 - 1
+        plain = functional.interpolate(pixels, scale_factor=4.0, mode="bilinear", align_corners=False)
+        assert torch.equal(SceneUpscaler(UpscalerShape(8, 1))(pixels), plain)
+
+
+def test_pictures_come_back_in_order_at_four_times_their_side() -> None:
+    images = [Image.new("RGB", (side, 8), (value, 0, 0)) for side, value in ((8, 9), (8, 99), (12, 199), (8, 250))]
+    made = SceneUpscaler(UpscalerShape(8, 1)).upscale(images)
+    assert [image.size for image in made] == [(32, 32), (32, 32), (48, 32), (32, 32)]
+    assert [np.asarray(image)[0, 0, 0] for image in made] == [9, 99, 199, 250]
+    assert SceneUpscaler(UpscalerShape(8, 1)).upscale([]) == []
+
+
+def test_the_shipped_size_is_small() -> None:
+    count = sum(p.numel() for p in SceneUpscaler().parameters())
+    assert 350_000 <= count <= 600_000 and 2 * count < 3e6  # bytes in bfloat16
+
+
+def test_it_is_saved_and_loaded_and_damage_is_told(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    upscaler = SceneUpscaler(UpscalerShape(8, 2))
+    for parameter in upscaler.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    upscaler.save_pretrained(tmp_path)
+    pixels = torch.rand(1, 3, 8, 8)
+    loaded = SceneUpscaler.from_pretrained(tmp_path)
+    torch.testing.assert_close(loaded(pixels), upscaler(pixels).detach())
+    assert not any(p.requires_grad for p in loaded.parameters())
+    (tmp_path / "config.json").write_text('{"model": "Another"}')
+    with pytest.raises(UserError, match="no upscaler"):
+        SceneUpscaler.from_pretrained(tmp_path)
+    with pytest.raises(UserError, match="no checkpoint"):
+        SceneUpscaler.from_pretrained(tmp_path / "nowhere")
+
+
+def test_pieces_of_a_pair_show_the_same_place(pair: tuple[SceneCache, SceneCache]) -> None:
+    small, large = pair
+    dark = np.full((16, 16, 16, 3), 5, dtype=np.uint8)
+    batch = UpscalerData(small, large, [], UpscalerRecipe(batch=12, crop=8), 0).batch(2)
+    assert batch.small.shape == (12, 3, 8, 8) and batch.large.shape == (12, 3, 32, 32)
+    shrunk = functional.avg_pool2d(batch.large, 4)
+    assert float((shrunk - batch.small).abs().mean()) < 0.1 < float((shrunk.flip(-1) - batch.small).abs().mean())
+    assert batch.weights is not None and {1.0, 2.0} <= set(batch.weights.flatten().tolist())
+    spoilt = UpscalerData(small, large, [dark], UpscalerRecipe(batch=12, crop=8), 0).batch(2)
+    black = spoilt.small.amax((1, 2, 3)) < -0.9
+    assert 0 < int(black.sum()) < 12
+    with pytest.raises(ValueError, match="same scenes"):
+        UpscalerData(small, small_of_other_scenes(small), [], RECIPE, 0)
+
+
+def small_of_other_scenes(cache: SceneCache) -> SceneCache:
+    other = SceneCache(cache.folder)
+    other.scenes = other.scenes[::-1]
+    return other
+
+
+def test_it_learns_edges_that_an_enlargement_lacks(pair: tuple[SceneCache, SceneCache]) -> None:
+    torch.manual_seed(0)
+    recipe = UpscalerRecipe(batch=8, crop=16, width=16, blocks=1, adam_lr=5e-3)
+    training = UpscalerTraining(UpscalerData(*pair, [], recipe, 0), recipe)
+    before = training.measure()["psnr_db"]
+    losses = [training.step(i, 0.1)["loss"] for i in range(100)]
+    assert sum(losses[-20:]) < 0.97 * sum(losses[:20])
+    assert training.measure()["psnr_db"] > before + 0.3
+
+
+def test_training_writes_a_checkpoint_with_its_card(pair: tuple[SceneCache, SceneCache], tmp_path: Path) -> None:
+    small, large = pair
+    out = tmp_path / "scene-upscaler"
+    model = train_upscaler(small, large, out, TrainingRun(steps=4, threads=1, log_steps=1), RECIPE)
+    loaded = SceneUpscaler.from_pretrained(out)
+    pixels = from_bytes(np.array(small.pictures[:1]))
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(pixels), model(pixels), atol=0.02, rtol=0.02)  # bfloat16 storage
+    assert {"config.json", "model.safetensors", "training.json"} <= set(
+        json.loads((out / "checksums.json").read_text())
+    )
+    card = (out / "README.md").read_text()
+    assert "{" not in card and "train upscaler" in card
+    assert (out / "training" / "samples-final.png").is_file()
+    last = json.loads((out / "training" / "log.jsonl").read_text().splitlines()[-1])
+    assert {"psnr_db", "bicubic_db", "critic"} <= set(last)
+
+
+def test_redraws_stay_near_their_render_and_are_kept(pair: tuple[SceneCache, SceneCache], tmp_path: Path) -> None:
+    small, _ = pair
+    path = tmp_path / "redraws.npy"
+    made = redraws(small, 3, tiny_generator(), path, seed=0)
+    assert made.shape == (3, 16, 16, 3) and made.dtype == np.uint8 and made.std() > 0
+    before = path.stat().st_mtime_ns
+    assert np.array_equal(redraws(small, 3, tiny_generator(), path, seed=0), made)
+    assert path.stat().st_mtime_ns == before
