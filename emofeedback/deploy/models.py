@@ -14,9 +14,9 @@ from typing import Any, Literal
 from huggingface_hub import scan_cache_dir
 from huggingface_hub.errors import CacheNotFound
 
-from emofeedback.generators.pipelines.families import FAMILIES, Recipe
 from emofeedback.generators.pipelines.memory import Parts, free_memory, needed_gigabytes
 from emofeedback.generators.pipelines.options import PipelineOptions
+from emofeedback.generators.recipe import Recipe
 from emofeedback.protocols import Generator, Judge
 from emofeedback.servers.hub import OnDownload
 
@@ -71,7 +71,7 @@ def catalogue() -> tuple[ModelEntry, ...]:
 
 def _entry(kind: Kind, item: dict[str, Any]) -> ModelEntry:
     parts = Parts(*item["parameters"])
-    size = item.get("size", 1024 if kind == "generator" and item["family"] in FAMILIES else 256)
+    size = item.get("size", 1024 if kind == "generator" and item["family"] != "scene" else 256)
     recipe = Recipe(item["steps"], item["preview"], item["guidance"]) if "steps" in item else None
     needs = item.get("needs") or f"about {needed_gigabytes(parts, PipelineOptions(), size=size):.0f} GB of memory"
     return ModelEntry(

@@ -20,24 +20,24 @@ from emofeedback.errors import OutOfMemory, UserError
 from emofeedback.flow.pixels import from_images
 from emofeedback.flow.schedule import interpolate
 from emofeedback.generators.emotion.emotion_words import with_emotion_words
+from emofeedback.generators.emotion.text_adapter import TextEmotionAdapter
 from emofeedback.generators.pipelines.batches import Job, Ticks, job_of, square
 from emofeedback.generators.pipelines.conditioning import (
-    TextCondition,
-    TextEmotion,
-    TextEncoder,
+    PromptEncoder,
     call_arguments,
     is_out_of_memory,
     with_emotion,
 )
-from emofeedback.generators.pipelines.families import Described, Recipe
+from emofeedback.generators.pipelines.families import Described, TextCondition, linear_sigmas
 from emofeedback.generators.pipelines.flow_view import FlowCondition, FlowView
 from emofeedback.generators.pipelines.ip_adapter import IpAdapterPrompts
 from emofeedback.generators.pipelines.memory import free_memory
 from emofeedback.generators.pipelines.options import PipelineOptions
-from emofeedback.generators.pipelines.pipeline_loading import TooLarge, image_to_image, open_pipeline
-from emofeedback.generators.pipelines.pipeline_lora import wear_lora
+from emofeedback.generators.pipelines.pipeline_loading import TooLarge, image_to_image, open_pipeline, place
+from emofeedback.generators.pipelines.pipeline_lora import apply_lora
 from emofeedback.generators.pipelines.repository_files import check_pipeline_folder
 from emofeedback.generators.pipelines.safety_check import SafetyCheck
+from emofeedback.generators.recipe import Recipe
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
 
@@ -66,7 +66,7 @@ class PipelineGenerator:
         device: str = "cpu",
         options: PipelineOptions | None = None,
         recipe: Recipe | None = None,
-        emotion: TextEmotion | None = None,
+        emotion: TextEmotionAdapter | None = None,
         revision: str | None = None,
     ) -> None:
         self.folder, self.device_name, self.options = Path(folder), device, options or PipelineOptions()
@@ -77,10 +77,11 @@ class PipelineGenerator:
         self.default_steps, self.preview_steps = recipe.steps, recipe.preview_steps
         self.default_guidance = recipe.guidance
         self.batch = self.options.batch
-        self._worn: tuple[Path, float] | None = None
+        self._adapter: tuple[Path, float] | None = None  # the LoRA and its scale
+        self.visual: IpAdapterPrompts | None = None
         self._open()
         self.emotion = emotion
-        if isinstance(emotion, torch.nn.Module):
+        if emotion is not None:
             emotion.to(self.pipeline._execution_device).eval()
 
     def _describe(self) -> Described:
@@ -88,7 +89,8 @@ class PipelineGenerator:
 
     def _load(self) -> DiffusionPipeline:
         """The pipeline, placed as the options say; TooLarge where it does not fit."""
-        return open_pipeline(self.folder, self.described, self.options, self.device_name, self.base_name)
+        extend = None if self.visual is None else self.visual.attach
+        return open_pipeline(self.folder, self.described, self.options, self.device_name, self.base_name, extend)
 
     def _open(self) -> None:
         """Load; where the memory does not suffice, with the next cheaper setting if that is allowed."""
@@ -100,13 +102,12 @@ class PipelineGenerator:
                 free_memory()
                 self._cheaper()
         self.pipeline: DiffusionPipeline = opened
-        self.visual: IpAdapterPrompts | None = None  # it hangs on a pipeline
         self._check = SafetyCheck(self.pipeline)
-        self.texts = TextEncoder(self.pipeline, self.family)
+        self.texts = PromptEncoder(self.pipeline, self.family)
         self._from_image: DiffusionPipeline | None = None
         self.size = self.options.size or self._native_size()
-        if self._worn is not None:
-            wear_lora(self.pipeline, self.described, *self._worn)
+        if self._adapter is not None:
+            apply_lora(self.pipeline, self.described, *self._adapter)
 
     def _cheaper(self) -> None:
         """The next cheaper setting, or one sentence."""
@@ -135,15 +136,32 @@ class PipelineGenerator:
         Raises:
             UserError: it is missing, damaged, pickled, or was made for another model.
         """
-        self._worn = None
+        self._adapter = None
         self.name = self.base_name
-        wear_lora(self.pipeline, self.described, Path(path), scale)
+        apply_lora(self.pipeline, self.described, Path(path), scale)
         self.texts.forget()
-        self._worn = Path(path), scale
+        self._adapter = Path(path), scale
         self.name = f"{self.base_name}+{Path(path).resolve().stem}"
 
     def use_visual(self, visual: IpAdapterPrompts) -> None:
-        """Take visual prompts; pictures are drawn one by one from now on, for an adapter has one strength at a time."""
+        """Take visual prompts; pictures are drawn one by one from now on, for an adapter has one strength at a time.
+
+        They stay where the memory makes the model be loaded anew with a cheaper setting.
+
+        Raises:
+            UserError: the model takes none, or they do not fit it.
+        """
+        try:
+            visual.attach(self.pipeline)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise OutOfMemory(
+                    f"{self.base_name} does not fit the memory with visual prompts; do without."
+                ) from None
+            raise
+        if self.options.offload != "none":
+            place(self.pipeline, self.options, self.device_name)  # the new parts are to be moved too
+        self._from_image = None  # it has only the parts that the pipeline had before
         self.visual, self.batch = visual, 1
 
     @property
@@ -260,7 +278,7 @@ class PipelineGenerator:
             "callback_on_step_end": tick,
         }
         if self.visual is not None:
-            given |= self.visual.arguments(batch[0])
+            given |= self.visual.arguments(self.pipeline, batch[0])
         pipe = self.pipeline
         if job.strength is None:
             given |= {"height": self.size, "width": self.size}
@@ -289,5 +307,5 @@ class PipelineGenerator:
         noise = view.noise([r.seed for r in batch])
         return {
             "latents": interpolate(clean, noise, level.expand(len(batch))),
-            "sigmas": view.linear(job.steps)[first:],
+            "sigmas": linear_sigmas(job.steps)[first:],
         }

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,17 @@ class TooLarge(Exception):
 
 
 def open_pipeline(
-    folder: Path, described: Described, options: PipelineOptions, device: str, name: str
+    folder: Path,
+    described: Described,
+    options: PipelineOptions,
+    device: str,
+    name: str,
+    extend: Callable[[DiffusionPipeline], None] | None = None,
 ) -> DiffusionPipeline:
     """The pipeline of a folder that `check_pipeline_folder` found whole, on its device.
+
+    Args:
+        extend: adds parts to the pipeline before it is placed.
 
     Raises:
         UserError: it cannot be loaded, or this machine cannot do what the options ask for.
@@ -48,6 +57,8 @@ def open_pipeline(
     try:
         kind = getattr(diffusers, described.family.pipeline)
         pipe = kind.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True, **more)
+        if extend is not None:
+            extend(pipe)
         return place(pipe, options, device)
     except Exception as error:
         logger.debug("loading %s failed", folder, exc_info=True)

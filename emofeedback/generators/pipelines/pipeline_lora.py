@@ -16,7 +16,7 @@ from emofeedback.generators.pipelines.repository_files import PICKLED
 logger = logging.getLogger(__name__)
 
 
-def wear_lora(pipe: DiffusionPipeline, described: Described, path: Path, scale: float) -> None:
+def apply_lora(pipe: DiffusionPipeline, described: Described, path: Path, scale: float) -> None:
     """Load the LoRA at `path` (a folder or a .safetensors file) at `scale`; one loaded before goes.
 
     Raises:
@@ -28,7 +28,7 @@ def wear_lora(pipe: DiffusionPipeline, described: Described, path: Path, scale: 
     try:
         pipe.unload_lora_weights()
         pipe.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=LORA_NAME)
-        if not _worn(pipe):
+        if not _is_applied(pipe):
             raise ValueError("no layer takes it")
         pipe.set_adapters([LORA_NAME], [scale])
     except (ValueError, RuntimeError, KeyError, OSError, AttributeError, TypeError, IndexError) as error:
@@ -81,7 +81,7 @@ def _check_layers(network: nn.Module, name: str, file: Path) -> None:
         raise UserError(f"The adapter {file} was made for another model; give one that was made for this generator.")
 
 
-def _worn(pipe: DiffusionPipeline) -> bool:
+def _is_applied(pipe: DiffusionPipeline) -> bool:
     """Whether any layer of the pipeline carries the LoRA."""
     parts = [part for part in pipe.components.values() if isinstance(part, nn.Module)]
     layers = (layer for part in parts for layer in part.modules() if isinstance(layer, BaseTunerLayer))
