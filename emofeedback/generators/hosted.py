@@ -71,7 +71,7 @@ class HostedGenerator:
         """Yield one picture per request, in order; `on_step` counts pictures, and may cancel between them.
 
         Raises:
-            UserError: a request starts from a picture or has a visual prompt, or the service refuses or does not answer.
+            UserError: a request starts from a picture or has a visual prompt; the service refuses or does not answer.
             Cancelled: raised by `on_step`.
         """
         if any(request.start is not None for request in requests):

@@ -62,11 +62,10 @@ class _Content(BaseModel):
 
     def named(self) -> list[tuple[str, str]]:
         """(aspect, word) of everything that was seen; "none" names nothing."""
-        said = [
-            (aspect, word)
-            for key, aspect in _ASPECTS.items()
-            for word in ([found] if isinstance(found := getattr(self, key), str) else found)
-        ]
+        said: list[tuple[str, str]] = []
+        for key, aspect in _ASPECTS.items():
+            found = getattr(self, key)
+            said += [(aspect, word) for word in ([found] if isinstance(found, str) else found)]
         return [(aspect, word) for aspect, word in dict.fromkeys(said) if word.lower().strip(" .") not in _NOTHING]
 
 
@@ -152,7 +151,7 @@ def seen_in(pieces: Sequence[Piece]) -> tuple[Seen, ...] | None:
     places = _word_places(text)
     seen = []
     for aspect, word in named:
-        start, stop = places[aspect, word]
+        start, stop = places[aspect, word.strip()]
         logs, begin = [], 0
         for piece, log in pieces:
             end = begin + len(piece)
@@ -164,7 +163,7 @@ def seen_in(pieces: Sequence[Piece]) -> tuple[Seen, ...] | None:
 
 
 def _word_places(text: str) -> dict[tuple[str, str], tuple[int, int]]:
-    """Where a description's words stand in its reply: (aspect, word) -> first and last position + 1, in any order."""
+    """Where a description's words stand in its reply: (aspect, word) -> first position, last + 1."""
     text = THINKING.sub(lambda thought: " " * len(thought[0]), text)
     places: dict[tuple[str, str], tuple[int, int]] = {}
     aspect = ""

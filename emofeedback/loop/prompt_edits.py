@@ -67,7 +67,7 @@ def apply_edits(prompt: str, edits: Sequence[Edit]) -> str:
 
 def holds_phrase(prompt: str, phrase: str) -> bool:
     """Whether a prompt holds a phrase as `apply_edits` finds it: whole words, whatever their case."""
-    return _find(prompt, phrase) is not None
+    return _find(prompt, _tidy(phrase)) is not None
 
 
 def diff_words(before: str, after: str) -> list[DiffWord]:

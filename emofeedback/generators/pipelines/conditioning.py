@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
+from torch import Tensor
 
 from emofeedback.errors import UserError
 from emofeedback.generators.emotion.text_adapter import TextEmotionAdapter
