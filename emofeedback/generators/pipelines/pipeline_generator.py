@@ -21,6 +21,7 @@ from emofeedback.flow.pixels import from_images
 from emofeedback.flow.schedule import interpolate
 from emofeedback.generators.emotion.emotion_words import with_emotion_words
 from emofeedback.generators.emotion.text_adapter import TextEmotionAdapter
+from emofeedback.generators.lora import load_lora
 from emofeedback.generators.pipelines.batches import Job, Ticks, job_of, square
 from emofeedback.generators.pipelines.conditioning import (
     PromptEncoder,
@@ -34,7 +35,6 @@ from emofeedback.generators.pipelines.ip_adapter import IpAdapterPrompts
 from emofeedback.generators.pipelines.memory import free_memory
 from emofeedback.generators.pipelines.options import PipelineOptions
 from emofeedback.generators.pipelines.pipeline_loading import TooLarge, image_to_image, open_pipeline, place
-from emofeedback.generators.pipelines.pipeline_lora import apply_lora
 from emofeedback.generators.pipelines.repository_files import check_pipeline_folder
 from emofeedback.generators.pipelines.safety_check import SafetyCheck
 from emofeedback.generators.recipe import Recipe
@@ -107,7 +107,7 @@ class PipelineGenerator:
         self._from_image: DiffusionPipeline | None = None
         self.size = self.options.size or self._native_size()
         if self._adapter is not None:
-            apply_lora(self.pipeline, self.described, *self._adapter)
+            load_lora(self.pipeline, *self._adapter, self.family.network)
 
     def _cheaper(self) -> None:
         """The next cheaper setting, or one sentence."""
@@ -131,15 +131,17 @@ class PipelineGenerator:
         return self.pipeline._execution_device
 
     def load_adapter(self, path: str | Path, scale: float = 1.0) -> None:
-        """Put a LoRA on the model in place of the one before; `scale` 0 draws exactly as the base does.
+        """Put a LoRA on the model in place of the one before, which goes even where this one is refused.
+
+        `scale` 0 draws exactly as the base does.
 
         Raises:
             UserError: it is missing, damaged, pickled, or was made for another model.
         """
         self._adapter = None
         self.name = self.base_name
-        apply_lora(self.pipeline, self.described, Path(path), scale)
         self.texts.forget()
+        load_lora(self.pipeline, Path(path), scale, self.family.network)
         self._adapter = Path(path), scale
         self.name = f"{self.base_name}+{Path(path).resolve().stem}"
 

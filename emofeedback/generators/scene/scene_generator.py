@@ -93,7 +93,9 @@ class SceneDiffusionGenerator:
         return generator
 
     def load_adapter(self, path: str | Path, scale: float = 1.0) -> None:
-        """Put a LoRA on the transformer in place of the one before; `scale` 0 draws exactly as the base does.
+        """Put a LoRA on the transformer in place of the one before, which goes even where this one is refused.
+
+        `scale` 0 draws exactly as the base does.
 
         Args:
             path: a folder with pytorch_lora_weights.safetensors, or a .safetensors file.
@@ -101,6 +103,7 @@ class SceneDiffusionGenerator:
         Raises:
             UserError: it is missing, damaged, or was made for another generator.
         """
+        self.name = self.base_name
         load_lora(self.pipeline, Path(path), scale)
         self.name = f"{self.base_name}+{Path(path).resolve().stem}"
 
