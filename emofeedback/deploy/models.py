@@ -1,4 +1,4 @@
-"""Models to choose from, and the shelf that holds the chosen ones: loaded once, swapped, unloaded when idle."""
+"""Models to choose from, and the chosen ones in memory: loaded once, swapped, unloaded when idle."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 Kind = Literal["generator", "judge"]
 KINDS: tuple[Kind, Kind] = ("generator", "judge")
-LOOK = 20.0
+IDLE_CHECK = 20.0
 """Seconds between two looks for idle models."""
 
 
@@ -109,15 +109,15 @@ def downloaded(cache_dir: Path | None = None) -> dict[str, float]:
     return {repo.repo_id: repo.size_on_disk / 1e9 for repo in found.repos if repo.repo_type == "model"}
 
 
-class ModelShelf:
-    """Holds one generator and one judge.
+class LoadedModels:
+    """One generator and one judge, loaded when they are needed.
 
     Args:
         openers: load a model by its name; the files are there already.
         fetchers: download a model by its name, telling how far they are.
         names: what to begin with.
-        idle_minutes: after which `rest` unloads what nobody used; None = never.
-        changed: told after another model was put on the shelf.
+        idle_minutes: after which `unload_idle` unloads what nobody used; None = never.
+        changed: told after another model took a place.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class ModelShelf:
         """The models are in use."""
         self._used = self._clock()
 
-    def rest(self) -> bool:
+    def unload_idle(self) -> bool:
         """Unload what nobody used for the idle time; whether there was something."""
         if self._idle is None or not self._held or self._clock() - self._used < self._idle:
             return False
@@ -208,13 +208,13 @@ class ModelShelf:
         return True
 
 
-def watch_idle(shelf: ModelShelf, busy: threading.Lock, stop: threading.Event, seconds: float = LOOK) -> None:
+def watch_idle(models: LoadedModels, busy: threading.Lock, stop: threading.Event, seconds: float = IDLE_CHECK) -> None:
     """Look for idle models until `stop` is set; `busy` is held by those who use them."""
     while not stop.wait(seconds):
         if not busy.acquire(blocking=False):
-            shelf.touch()
+            models.touch()
             continue
         try:
-            shelf.rest()
+            models.unload_idle()
         finally:
             busy.release()

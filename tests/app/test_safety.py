@@ -45,8 +45,7 @@ def test_flagged_pictures_are_blank_unread_and_not_chosen() -> None:
     assert isinstance(last, Finished)
     for done in last.run.rounds:
         assert not done.best().picture.withheld
-        assert all(c.picture.withheld == (c.picture.request.seed % 2 == 1) for c in done.candidates)
-        assert any(c.picture.withheld for c in done.candidates)
+        assert sorted(c.picture.withheld for c in done.candidates) == [False, True, True]
     assert "withheld by the safety checker" in cards.caption(
         next(c for c in last.run.rounds[0].candidates if c.picture.withheld)
     )

@@ -22,7 +22,7 @@ from emofeedback.flow.schedule import interpolate
 from emofeedback.generators.emotion.emotion_words import with_emotion_words
 from emofeedback.generators.emotion.text_adapter import TextEmotionAdapter
 from emofeedback.generators.lora import load_lora
-from emofeedback.generators.pipelines.batches import Job, Ticks, job_of, square
+from emofeedback.generators.pipelines.batches import BatchSettings, StepCounter, batch_settings, square
 from emofeedback.generators.pipelines.conditioning import (
     PromptEncoder,
     call_arguments,
@@ -217,25 +217,25 @@ class PipelineGenerator:
         """
         if self.visual is None and any(r.visual is not None and r.visual.strength > 0 for r in requests):
             raise UserError(f"{self.name} has no visual prompts; set EMOFEEDBACK_VISUAL_PROMPTS, or leave them out.")
-        groups: dict[Job, list[int]] = {}
+        groups: dict[BatchSettings, list[int]] = {}
         for i, request in enumerate(requests):
-            groups.setdefault(job_of(request, self.default_steps, self.default_guidance), []).append(i)
-        queue = deque(part for job, members in groups.items() for part in self._batches(job, members))
+            groups.setdefault(batch_settings(request, self.default_steps, self.default_guidance), []).append(i)
+        queue = deque(part for shared, members in groups.items() for part in self._batches(shared, members))
         drawn: dict[int, Picture] = {}
         done = following = 0
         while queue:
-            job, members = queue.popleft()
-            tick = Ticks(on_step, done, job.run, sum(other.run for other, _ in queue))
+            shared, members = queue.popleft()
+            tick = StepCounter(on_step, done, shared.run, sum(other.run for other, _ in queue))
             begin = time.perf_counter()
             images: list[Image.Image] | None = None
             try:
-                images = self._draw([requests[i] for i in members], job, tick)
+                images = self._draw([requests[i] for i in members], shared, tick)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
             if images is None:  # only here is the error gone, and with it what its frames hold
-                self._make_room(len(members))
-                queue.extendleft(reversed(self._batches(job, members)))
+                self._use_less_memory(len(members))
+                queue.extendleft(reversed(self._batches(shared, members)))
                 continue
             done += tick.steps
             seconds = (time.perf_counter() - begin) / len(members)
@@ -246,10 +246,10 @@ class PipelineGenerator:
                 yield drawn.pop(following)
                 following += 1
 
-    def _batches(self, job: Job, members: list[int]) -> list[tuple[Job, list[int]]]:
-        return [(job, members[i : i + self.batch]) for i in range(0, len(members), self.batch)]
+    def _batches(self, shared: BatchSettings, members: list[int]) -> list[tuple[BatchSettings, list[int]]]:
+        return [(shared, members[i : i + self.batch]) for i in range(0, len(members), self.batch)]
 
-    def _make_room(self, pictures: int) -> None:
+    def _use_less_memory(self, pictures: int) -> None:
         """Smaller batches, which change no picture; for a single one the next cheaper setting, if that is allowed.
 
         Raises:
@@ -266,15 +266,15 @@ class PipelineGenerator:
         free_memory()
         self._open()
 
-    def _draw(self, batch: Sequence[PictureRequest], job: Job, tick: Ticks) -> list[Image.Image]:
+    def _draw(self, batch: Sequence[PictureRequest], shared: BatchSettings, tick: StepCounter) -> list[Image.Image]:
         """The pictures of one batch."""
-        guided = job.guidance > 1.0
+        guided = shared.guidance > 1.0
         given = call_arguments(
             self.family, [self.condition(r) for r in batch], self.texts.unconditional() if guided else None
         )
-        scale = max(0.0, job.guidance - 1.0) if self.family.added_to_guidance else job.guidance
+        scale = max(0.0, shared.guidance - 1.0) if self.family.added_to_guidance else shared.guidance
         given |= {
-            "num_inference_steps": job.steps,
+            "num_inference_steps": shared.steps,
             "guidance_scale": scale,
             "generator": [torch.Generator().manual_seed(r.seed) for r in batch],
             "callback_on_step_end": tick,
@@ -282,15 +282,15 @@ class PipelineGenerator:
         if self.visual is not None:
             given |= self.visual.arguments(self.pipeline, batch[0])
         pipe = self.pipeline
-        if job.strength is None:
+        if shared.strength is None:
             given |= {"height": self.size, "width": self.size}
         elif self.family.image_to_image is None:
-            given |= {"height": self.size, "width": self.size} | self._started(batch, job, job.strength)
+            given |= {"height": self.size, "width": self.size} | self._started(batch, shared, shared.strength)
         else:
             if self._from_image is None:
                 self._from_image = image_to_image(self.pipeline, self.described)
             pipe = self._from_image
-            given |= {"image": [square(r.start, self.size) for r in batch], "strength": job.strength}
+            given |= {"image": [square(r.start, self.size) for r in batch], "strength": shared.strength}
             if self.family.flow:
                 given |= {"height": self.size, "width": self.size}
         try:
@@ -300,14 +300,14 @@ class PipelineGenerator:
                 self.pipeline.maybe_free_model_hooks()
 
     @torch.no_grad()
-    def _started(self, batch: Sequence[PictureRequest], job: Job, strength: float) -> dict[str, Any]:
+    def _started(self, batch: Sequence[PictureRequest], shared: BatchSettings, strength: float) -> dict[str, Any]:
         """Noised latents of the start pictures and the rest of the schedule, for pipelines that take both."""
         view = self.flow()
-        first = job.steps - job.run
+        first = shared.steps - shared.run
         clean = view.encode(from_images([square(r.start, self.size) for r in batch]))
-        level = view.levels(job.steps)[first].to(clean.device)
+        level = view.levels(shared.steps)[first].to(clean.device)
         noise = view.noise([r.seed for r in batch])
         return {
             "latents": interpolate(clean, noise, level.expand(len(batch))),
-            "sigmas": linear_sigmas(job.steps)[first:],
+            "sigmas": linear_sigmas(shared.steps)[first:],
         }

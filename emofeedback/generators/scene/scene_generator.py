@@ -21,8 +21,8 @@ from emofeedback.flow.schedule import euler_step, expand, guided, interpolate, s
 from emofeedback.generators.emotion.emotion_adapter import EmotionAdapter
 from emofeedback.generators.lora import load_lora
 from emofeedback.generators.scene.checkpoint_loading import default_dtype, load_pipeline
-from emofeedback.generators.scene.few_step import FewStep, Student, base_digest, read_few_step
-from emofeedback.generators.scene.prompt_embeddings import Texts
+from emofeedback.generators.scene.few_step import FewStep, StudentTransformer, base_digest, read_few_step
+from emofeedback.generators.scene.prompt_embeddings import ScenePromptEncoder
 from emofeedback.generators.visual.visual_prompts import VisualCondition, VisualPrompts, shows
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
@@ -60,12 +60,12 @@ class SceneDiffusionGenerator:
         self.device = torch.device(device)
         self.dtype: torch.dtype = pipeline.transformer.dtype
         self.size = int(pipeline.transformer.config.sample_size * pipeline.vae_scale_factor)
-        self.few_step, self._student = few_step, None if few_step is None else Student(few_step)
+        self.few_step, self._student = few_step, None if few_step is None else StudentTransformer(few_step)
         if few_step is not None:
             self.preview_steps = few_step.steps
             if few_step.default:
                 self.default_steps = few_step.steps
-        self.texts = Texts(pipeline, vocabulary, self.device)
+        self.texts = ScenePromptEncoder(pipeline, vocabulary, self.device)
         self.visual: VisualPrompts | None = None
         self._folder: Path | None = None
 
@@ -119,7 +119,7 @@ class SceneDiffusionGenerator:
     def use_visual(self, visual: VisualPrompts) -> None:
         """Take visual prompts that are loaded; raises UserError where they are of another generator's size."""
         visual.attach(self.pipeline)
-        self.visual, self._student = visual, None if self.few_step is None else Student(self.few_step)
+        self.visual, self._student = visual, None if self.few_step is None else StudentTransformer(self.few_step)
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Words of the prompt that training never showed, in order, each once."""
