@@ -17,10 +17,10 @@ from emofeedback.errors import UserError
 from emofeedback.generators.pipelines.conditioning import is_out_of_memory
 from emofeedback.generators.pipelines.families import IpAdapterSource
 from emofeedback.generators.visual.bank import VisualBank
+from emofeedback.generators.visual.visual_prompts import TOP
 from emofeedback.records import PictureRequest
 
 logger = logging.getLogger(__name__)
-TOP = 3
 
 
 class IpAdapterPrompts:

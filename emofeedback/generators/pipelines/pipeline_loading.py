@@ -16,7 +16,7 @@ from emofeedback.generators.pipelines.conditioning import is_out_of_memory
 from emofeedback.generators.pipelines.families import Described
 from emofeedback.generators.pipelines.options import PipelineOptions
 from emofeedback.generators.pipelines.repository_files import variant_of
-from emofeedback.generators.scene.checkpoint_loading import default_dtype
+from emofeedback.generators.scene.checkpoint_loading import drawing_dtype
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def open_pipeline(
         TooLarge: it does not fit the memory.
     """
     options.check(device)
-    dtype = DTYPES.get(options.dtype) or default_dtype(device)
+    dtype = DTYPES.get(options.dtype) or drawing_dtype(device)
     if dtype == torch.float16 and device == "cpu":
         raise UserError("A CPU does not draw in float16; set EMOFEEDBACK_DTYPE to bfloat16 or float32.")
     more: dict[str, Any] = {}

@@ -20,7 +20,7 @@ from emofeedback.flow.pixels import from_images, to_images
 from emofeedback.flow.schedule import euler_step, expand, guided, interpolate, sigmas
 from emofeedback.generators.emotion.emotion_adapter import EmotionAdapter
 from emofeedback.generators.lora import load_lora
-from emofeedback.generators.scene.checkpoint_loading import default_dtype, load_pipeline
+from emofeedback.generators.scene.checkpoint_loading import drawing_dtype, load_pipeline
 from emofeedback.generators.scene.few_step import FewStep, StudentTransformer, base_digest, read_few_step
 from emofeedback.generators.scene.prompt_embeddings import ScenePromptEncoder
 from emofeedback.generators.visual.visual_prompts import VisualCondition, VisualPrompts, shows
@@ -79,7 +79,7 @@ class SceneDiffusionGenerator:
             UserError: it is incomplete, damaged or holds pickled weights.
         """
         folder = Path(path)
-        dtype = dtype or default_dtype(device)
+        dtype = dtype or drawing_dtype(device)
         pipeline = load_pipeline(folder, dtype).to(device)
         pipeline.vae.to(memory_format=torch.channels_last)
         adapter = None
