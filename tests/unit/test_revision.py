@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.loop.prompt_edits import Choice, apply_edits, chosen_edits, diff_words, untouched
+from emofeedback.loop.prompt_edits import Choice, apply_edits, chosen_edits, diff_words, holds_phrase, untouched
 from emofeedback.records import Edit
 
 
@@ -94,6 +94,11 @@ def test_diff_puts_removed_words_first() -> None:
         ("removed", "night"),
         ("added", "dawn"),
     ]
+
+
+def test_a_phrase_is_held_in_whole_words() -> None:
+    assert holds_phrase("a Sunset  beach", "sunset beach") and holds_phrase("a beach, sun low", " sun,")
+    assert not holds_phrase("a sunset beach", "sun") and not holds_phrase("a beach", "")
 
 
 def test_edits_are_taken_dropped_and_rewritten() -> None:
