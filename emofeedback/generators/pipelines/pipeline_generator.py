@@ -133,7 +133,7 @@ class PipelineGenerator:
     @property
     def loaded_adapter(self) -> tuple[Path, float] | None:
         """The LoRA on the model and its scale; None = there is none."""
-        return self._worn
+        return self._adapter
 
     def load_adapter(self, path: str | Path, scale: float = 1.0) -> None:
         """Put a LoRA on the model in place of the one before, which goes even where this one is refused.
