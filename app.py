@@ -10,7 +10,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio i
 if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # before anything touches CUDA
 
-from emofeedback.deploy.models import Kind, ModelShelf
+from emofeedback.deploy.models import Kind, LoadedModels
 from emofeedback.errors import UserError
 from emofeedback.files.checksums import CHECKSUMS, sha256
 from emofeedback.finetuning.order import FinetuneOrder
@@ -41,7 +41,7 @@ def load(settings: Settings) -> tuple[Generator, Judge]:
     return build.load(settings)
 
 
-def open_shelf(settings: Settings, keeper: Keeper) -> ModelShelf:
+def open_shelf(settings: Settings, keeper: Keeper) -> LoadedModels:
     """The models of all tabs, which the Models tab may change."""
 
     def build_module() -> "ModuleType":
@@ -55,7 +55,7 @@ def open_shelf(settings: Settings, keeper: Keeper) -> ModelShelf:
         if revision is not None:
             keeper.revisions[kind] = revision
 
-    return ModelShelf(
+    return LoadedModels(
         openers={
             "generator": lambda name: build_module().build_generator(_with(settings, "generator", name)),
             "judge": lambda name: build_module().build_judge(_with(settings, "judge", name)),
@@ -122,7 +122,7 @@ def zero_gpu_pair(settings: Settings) -> tuple[Generator, Judge]:
     return on_zero_gpu(guarded(pair) if settings.public else pair, spaces.GPU(duration=60))
 
 
-def chosen(settings: Settings, shelf: ModelShelf | None) -> Settings:
+def chosen(settings: Settings, shelf: LoadedModels | None) -> Settings:
     """The settings with the models that are on the shelf now."""
     return settings if shelf is None else _with(settings, "generator", shelf.name("generator"))
 

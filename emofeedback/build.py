@@ -161,21 +161,21 @@ def build_rewriter(settings: Settings, names: Sequence[str] = ()) -> Company | N
     if name == "embedded":
         return Company(EmbeddedThinker(None if settings.generator == "bundled" else ()), viewers)
     from emofeedback.rewriting.language import LanguageThinker  # language models are not needed to draw and to read
-    from emofeedback.rewriting.speakers import LocalSpeaker, ServerSpeaker
+    from emofeedback.rewriting.language_models import LocalLanguageModel, ServerLanguageModel
 
     if is_url(name):
         url, _, model = name.partition("#")
         key = os.environ.get("EMOFEEDBACK_REWRITER_KEY") or None
         server = ChatServer(model or only_model(url, key), url, key=key, key_name="EMOFEEDBACK_REWRITER_KEY")
-        return Company(LanguageThinker(ServerSpeaker(server)), viewers)
+        return Company(LanguageThinker(ServerLanguageModel(server)), viewers)
     if not _is_folder(name) and not is_repo(name):
         raise UserError(
             f"There is no rewriter {name!r}; known are none, embedded, a language model's folder or OWNER/NAME, and a "
             "server's http address."
         )
     folder = Path(name).expanduser() if _is_folder(name) else fetch(name)
-    speaker = LocalSpeaker.from_folder(folder, name=name, device=prepare_device(settings))
-    return Company(LanguageThinker(speaker), viewers)
+    local = LocalLanguageModel.from_folder(folder, name=name, device=prepare_device(settings))
+    return Company(LanguageThinker(local), viewers)
 
 
 def build_rater(settings: Settings, judge: Judge | None = None) -> Reader:

@@ -1,4 +1,4 @@
-"""Models to choose from, and the shelf that holds the chosen ones: loaded once, swapped, unloaded when idle."""
+"""Models to choose from, and the chosen ones in memory: loaded once, swapped, unloaded when idle."""
 
 import json
 import logging
@@ -14,9 +14,9 @@ from typing import Any, Literal
 from huggingface_hub import scan_cache_dir
 from huggingface_hub.errors import CacheNotFound
 
-from emofeedback.generators.pipelines.families import FAMILIES, Recipe
 from emofeedback.generators.pipelines.memory import Parts, free_memory, needed_gigabytes
 from emofeedback.generators.pipelines.options import PipelineOptions
+from emofeedback.generators.recipe import Recipe
 from emofeedback.protocols import Generator, Judge
 from emofeedback.servers.hub import OnDownload
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 Kind = Literal["generator", "judge"]
 KINDS: tuple[Kind, Kind] = ("generator", "judge")
-LOOK = 20.0
+IDLE_CHECK = 20.0
 """Seconds between two looks for idle models."""
 
 
@@ -71,7 +71,7 @@ def catalogue() -> tuple[ModelEntry, ...]:
 
 def _entry(kind: Kind, item: dict[str, Any]) -> ModelEntry:
     parts = Parts(*item["parameters"])
-    size = item.get("size", 1024 if kind == "generator" and item["family"] in FAMILIES else 256)
+    size = item.get("size", 1024 if kind == "generator" and item["family"] != "scene" else 256)
     recipe = Recipe(item["steps"], item["preview"], item["guidance"]) if "steps" in item else None
     needs = item.get("needs") or f"about {needed_gigabytes(parts, PipelineOptions(), size=size):.0f} GB of memory"
     return ModelEntry(
@@ -109,15 +109,15 @@ def downloaded(cache_dir: Path | None = None) -> dict[str, float]:
     return {repo.repo_id: repo.size_on_disk / 1e9 for repo in found.repos if repo.repo_type == "model"}
 
 
-class ModelShelf:
-    """Holds one generator and one judge.
+class LoadedModels:
+    """One generator and one judge, loaded when they are needed.
 
     Args:
         openers: load a model by its name; the files are there already.
         fetchers: download a model by its name, telling how far they are.
         names: what to begin with.
-        idle_minutes: after which `rest` unloads what nobody used; None = never.
-        changed: told after another model was put on the shelf.
+        idle_minutes: after which `unload_idle` unloads what nobody used; None = never.
+        changed: told after another model took a place.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class ModelShelf:
         """The models are in use."""
         self._used = self._clock()
 
-    def rest(self) -> bool:
+    def unload_idle(self) -> bool:
         """Unload what nobody used for the idle time; whether there was something."""
         if self._idle is None or not self._held or self._clock() - self._used < self._idle:
             return False
@@ -208,13 +208,13 @@ class ModelShelf:
         return True
 
 
-def watch_idle(shelf: ModelShelf, busy: threading.Lock, stop: threading.Event, seconds: float = LOOK) -> None:
+def watch_idle(models: LoadedModels, busy: threading.Lock, stop: threading.Event, seconds: float = IDLE_CHECK) -> None:
     """Look for idle models until `stop` is set; `busy` is held by those who use them."""
     while not stop.wait(seconds):
         if not busy.acquire(blocking=False):
-            shelf.touch()
+            models.touch()
             continue
         try:
-            shelf.rest()
+            models.unload_idle()
         finally:
             busy.release()

@@ -14,7 +14,7 @@ from PIL import Image
 
 from emofeedback.errors import UserError
 from emofeedback.generators.emotion.emotion_words import with_emotion_words
-from emofeedback.generators.pipelines.families import Recipe
+from emofeedback.generators.recipe import Recipe
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
 from emofeedback.servers.patience import Patience, Refused, ServerFailed, check_status, host_of
@@ -71,11 +71,13 @@ class HostedGenerator:
         """Yield one picture per request, in order; `on_step` counts pictures, and may cancel between them.
 
         Raises:
-            UserError: a request starts from a picture, or the service refuses or does not answer.
+            UserError: a request starts from a picture or has a visual prompt; the service refuses or does not answer.
             Cancelled: raised by `on_step`.
         """
         if any(request.start is not None for request in requests):
             raise UserError("A hosted generator draws from words alone; take the start picture away, or draw locally.")
+        if any(request.visual is not None and request.visual.strength > 0 for request in requests):
+            raise UserError("A hosted generator draws from words alone; leave visual prompts out, or draw locally.")
         if on_step is not None and requests:
             on_step(0, len(requests))
         pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="hosted-picture")

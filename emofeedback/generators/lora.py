@@ -1,4 +1,4 @@
-"""Loading a LoRA in diffusers' format onto a pipeline, checked before anything of it is used."""
+"""A LoRA in diffusers' format on any pipeline: safetensors only, and an error where its layers are another model's."""
 
 import copy
 import logging
@@ -11,28 +11,39 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from emofeedback.errors import UserError
+from emofeedback.files.checksums import PICKLED
 
 logger = logging.getLogger(__name__)
 LORA_WEIGHTS = "pytorch_lora_weights.safetensors"
-LORA_NAME, PREFIX = "loaded", "transformer."
+LORA_NAME = "loaded"
 
 
-def load_lora(pipeline: DiffusionPipeline, path: Path, scale: float) -> None:
-    """Load the LoRA at `path` (a folder or a .safetensors file) at `scale`; one loaded before goes.
+def load_lora(pipeline: DiffusionPipeline, path: Path, scale: float, network: str = "transformer") -> None:
+    """Load the LoRA at `path` (a folder or a .safetensors file) at `scale`.
+
+    The one loaded before goes, also where this one is refused.
+
+    Args:
+        network: the component that predicts, transformer or unet.
 
     Raises:
-        UserError: it is missing, damaged, or its layers are not those of the pipeline's transformer.
+        UserError: it is missing, damaged, pickled, or was made for another model.
     """
-    file = _weights(pipeline, path)
+    pipeline.unload_lora_weights()
+    file = lora_file(path)
+    _check_layers(getattr(pipeline, network), network, file)
     try:
-        pipeline.unload_lora_weights()
         pipeline.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=LORA_NAME)
+        if not _is_applied(pipeline):
+            raise ValueError("no layer takes it")
         pipeline.set_adapters([LORA_NAME], [scale])
-    except (ValueError, RuntimeError, KeyError, OSError, AttributeError, TypeError) as error:
+    except (ValueError, RuntimeError, KeyError, OSError, AttributeError, TypeError, IndexError) as error:
         logger.debug("loading %s failed", file, exc_info=error)
         pipeline.unload_lora_weights()
         raise UserError(f"The adapter {path} does not fit this generator; give one that was made for it.") from None
-    pipeline.transformer.requires_grad_(False)
+    for part in pipeline.components.values():
+        if isinstance(part, nn.Module):
+            part.requires_grad_(False)
 
 
 def lora_state(transformer: nn.Module) -> tuple[object, ...]:
@@ -57,7 +68,8 @@ def merged(pipeline: DiffusionPipeline, path: Path, name: str) -> nn.Module:
     Raises:
         UserError: it is missing, damaged, or its layers are not those of the pipeline's transformer.
     """
-    file = _weights(pipeline, path)
+    file = lora_file(path)
+    _check_layers(pipeline.transformer, "transformer", file)
     with torch.inference_mode(False):
         transformer = copy.deepcopy(pipeline.transformer).float()
         for key, layer in _layers(transformer).items():
@@ -83,24 +95,49 @@ def _layers(transformer: nn.Module) -> dict[str, BaseTunerLayer]:
     return {key: module for key, module in transformer.named_modules() if isinstance(module, BaseTunerLayer)}
 
 
-def _weights(pipeline: DiffusionPipeline, path: Path) -> Path:
-    """The file of the LoRA at `path`, checked."""
-    file = path / LORA_WEIGHTS if path.is_dir() else path
+def lora_file(path: Path) -> Path:
+    """The weights of the LoRA at a folder or file.
+
+    Raises:
+        UserError: there are none, or they are pickled.
+    """
+    if path.is_dir():
+        tensors = sorted(path.glob("*.safetensors"))
+        file = path / LORA_WEIGHTS
+        if not file.is_file() and len(tensors) == 1:
+            file = tensors[0]
+        if not file.is_file() and any(other.suffix in PICKLED for other in path.iterdir()):
+            raise UserError(f"The adapter in {path} is pickled, which may hold code, and is refused; give safetensors.")
+    else:
+        file = path
+        if file.suffix in PICKLED:
+            raise UserError(f"The adapter {path} is pickled, which may hold code, and is refused; give safetensors.")
     if not file.is_file() or file.suffix != ".safetensors":
         raise UserError(f"There is no adapter at {path}; give a folder that holds {LORA_WEIGHTS}.")
-    _check_layers(pipeline, file)
     return file
 
 
-def _check_layers(pipeline: DiffusionPipeline, file: Path) -> None:
-    """diffusers skips layers that it does not find; here they are an error."""
+def _check_layers(network: nn.Module, name: str, file: Path) -> None:
+    """diffusers skips layers that it does not find; here they are an error. Other spellings are left to it."""
     try:
-        with safe_open(file, framework="pt") as stream:
+        with safe_open(file, framework="np") as stream:
             keys = list(stream.keys())
     except (SafetensorError, OSError):
         raise UserError(f"{file} is damaged or cut short; fetch the adapter again.") from None
-    # an adapter that is loaded already hides each layer's own weight behind base_layer
-    known = {name.replace(".base_layer", "") for name, _ in pipeline.transformer.named_modules()}
-    named = {key.removeprefix(PREFIX).split(".lora")[0] for key in keys if key.startswith(PREFIX) and ".lora" in key}
-    if not named or not named <= known:
+    own = ("transformer.", "unet.", "text_encoder")
+    if not keys or not all(key.startswith(own) for key in keys):
+        return
+    known = {module.replace(".base_layer", "") for module, _ in network.named_modules()}
+    # a kept name ends where the LoRA's own parts begin
+    layers = {
+        key.removeprefix(f"{name}.").split(".lora")[0] for key in keys if key.startswith(("transformer.", "unet."))
+    }
+    if not layers <= known:
         raise UserError(f"The adapter {file} was made for another model; give one that was made for this generator.")
+
+
+def _is_applied(pipeline: DiffusionPipeline) -> bool:
+    """Whether any layer of the pipeline carries the LoRA."""
+    parts = [part for part in pipeline.components.values() if isinstance(part, nn.Module)]
+    layers = (layer for part in parts for layer in part.modules() if isinstance(layer, BaseTunerLayer))
+    return any(LORA_NAME in layer.active_adapters for layer in layers)

@@ -1,7 +1,7 @@
 """Calibration of a judge against people's ratings: one monotone map per axis, bound to the judge it was fitted on.
 
 Vision-language judges rank pictures well and overstate strength; an affine map mends slope and offset, an isotonic one
-any monotone distortion (pool adjacent violators, Barlow et al. 1972).
+any monotone distortion (least squares under order, Barlow et al. 1972).
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from scipy.optimize import isotonic_regression
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
@@ -71,7 +72,7 @@ def fit(read: Sequence[float] | np.ndarray, rated: Sequence[float] | np.ndarray,
 
 
 def isotonic(x: np.ndarray, y: np.ndarray) -> tuple[list[float], list[float]]:
-    """Least squares among nondecreasing functions: pool adjacent violators.
+    """Least squares among nondecreasing functions.
 
     Returns:
         Knots and levels: each block's least and greatest x, both at the block's mean; equal x share one level.
@@ -79,19 +80,12 @@ def isotonic(x: np.ndarray, y: np.ndarray) -> tuple[list[float], list[float]]:
     points, inverse = np.unique(x, return_inverse=True)
     weights = np.bincount(inverse).astype(np.float64)
     means = np.bincount(inverse, weights=y) / weights
-    blocks: list[list[float]] = []  # [mean, weight, first x, last x]
-    for point, mean, weight in zip(points.tolist(), means.tolist(), weights.tolist(), strict=True):
-        blocks.append([mean, weight, point, point])
-        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
-            mean_b, weight_b, _, last = blocks.pop()
-            mean_a, weight_a, first, _ = blocks.pop()
-            weight = weight_a + weight_b
-            blocks.append([(mean_a * weight_a + mean_b * weight_b) / weight, weight, first, last])
+    found = isotonic_regression(means, weights=weights)
     knots, levels = [], []
-    for mean, _, first, last in blocks:
-        for point in dict.fromkeys((first, last)):
+    for first, end in pairwise(found.blocks.tolist()):
+        for point in dict.fromkeys((float(points[first]), float(points[end - 1]))):
             knots.append(point)
-            levels.append(mean)
+            levels.append(float(found.x[first]))
     return knots, levels
 
 
@@ -182,6 +176,9 @@ def identity_of(judge: Named) -> str:
 class CalibratedJudge:
     """A judge whose readings go through a calibration; its advice sees the calibrated readings of the loop.
 
+    Implements `protocols.Judge`, and `ShowsPrompt` where the judge does. Gradients do not pass through the maps, so
+    that what a judge offers for training is not offered here.
+
     Raises:
         UserError: the calibration was fitted on another judge.
     """
@@ -195,6 +192,8 @@ class CalibratedJudge:
             )
         self.judge, self.calibration = judge, calibration
         self.name = judge.name
+        if isinstance(judge, ShowsPrompt):
+            self.shows = judge.shows
         self.identity = f"{own}+{calibration.name}"  # fitting again starts from the bare judge
 
     def read(self, pictures: Sequence[Picture]) -> list[Reading | None]:
@@ -209,10 +208,6 @@ class CalibratedJudge:
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
         """The judge's own answer."""
         return self.judge.content_kept(prompt, reading)
-
-    def shows(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[float | None]:
-        """The judge's own answers; None where it cannot be asked."""
-        return self.judge.shows(pictures, prompts) if isinstance(self.judge, ShowsPrompt) else [None] * len(pictures)
 
 
 def bare(reader: Named) -> Named:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from emofeedback.loop.prompt_edits import holds_phrase
 from emofeedback.records import Critique, Edit, Seen
 from emofeedback.servers.json_reply import THINKING, Piece, json_object, loose_schema
 
@@ -61,11 +62,22 @@ class _Content(BaseModel):
 
     def named(self) -> list[tuple[str, str]]:
         """(aspect, word) of everything that was seen; "none" names nothing."""
-        said = [("place", self.place), *(("subject", s) for s in self.subjects), ("time", self.time)]
-        said += [("weather", self.weather), ("light", self.light), *(("palette", c) for c in self.colours)]
+        said: list[tuple[str, str]] = []
+        for key, aspect in _ASPECTS.items():
+            found = getattr(self, key)
+            said += [(aspect, word) for word in ([found] if isinstance(found, str) else found)]
         return [(aspect, word) for aspect, word in dict.fromkeys(said) if word.lower().strip(" .") not in _NOTHING]
 
 
+_ASPECTS = {
+    "place": "place",
+    "subjects": "subject",
+    "time": "time",
+    "weather": "weather",
+    "light": "light",
+    "colours": "palette",
+}
+"""The aspect that each key of a description tells of."""
 _NOTHING = ("none", "unknown", "n/a", "not visible", "null", "-", "")
 
 
@@ -92,10 +104,11 @@ def parse_critique(text: str) -> Critique | None:
 
 
 def fits(edit: Edit, prompt: str) -> bool:
-    """Whether the prompt holds what the edit replaces or removes."""
-    return edit.action == "add" or edit.old.lower() in prompt.lower()
+    """Whether the prompt holds, in whole words, what the edit replaces or removes."""
+    return edit.action == "add" or holds_phrase(prompt, edit.old)
 
 
+_JSON_STRING = re.compile(r'"(?P<inner>(?:[^"\\]|\\.)*)"(?P<colon>\s*:)?')
 _SAID_TWICE = re.compile(r"\b((?:the )?[\w ]+?) and \1\b", re.IGNORECASE)
 
 
@@ -135,25 +148,34 @@ def seen_in(pieces: Sequence[Piece]) -> tuple[Seen, ...] | None:
     named = parse_content(text)
     if named is None:
         return None
-    ends: list[int] = []
-    for piece, _ in pieces:
-        ends.append((ends[-1] if ends else 0) + len(piece))
+    places = _word_places(text)
     seen = []
-    position = text.find("{")
     for aspect, word in named:
-        spelled = next((w for w in (word, json.dumps(word)[1:-1]) if text.find(w, position) >= 0), None)
-        if spelled is None:
-            continue  # spelled with other escapes: its tokens cannot be told
-        position = text.index(spelled, position)
-        stop = position + len(spelled)
-        logs = [
-            log
-            for (piece, log), end in zip(pieces, ends, strict=True)
-            if end > position and end - len(piece) < stop and piece
-        ]
+        start, stop = places[aspect, word.strip()]
+        logs, begin = [], 0
+        for piece, log in pieces:
+            end = begin + len(piece)
+            if piece and end > start and begin < stop:
+                logs.append(log)
+            begin = end
         seen.append(Seen(aspect, word, min(1.0, math.exp(sum(logs)))))
-        position = stop
     return tuple(seen)
+
+
+def _word_places(text: str) -> dict[tuple[str, str], tuple[int, int]]:
+    """Where a description's words stand in its reply: (aspect, word) -> first position, last + 1."""
+    text = THINKING.sub(lambda thought: " " * len(thought[0]), text)
+    places: dict[tuple[str, str], tuple[int, int]] = {}
+    aspect = ""
+    for match in _JSON_STRING.finditer(text, text.find("{")):
+        if match["colon"]:
+            aspect = _ASPECTS.get(json.loads(f'"{match["inner"]}"'), "")
+            continue
+        inner = match["inner"]
+        start = match.start("inner") + len(inner) - len(inner.lstrip())
+        word = json.loads(f'"{inner}"').strip()
+        places.setdefault((aspect, word), (start, start + len(inner.strip())))
+    return places
 
 
 def seen_among(replies: Sequence[str]) -> tuple[Seen, ...] | None:

@@ -131,6 +131,11 @@ def apply_edits(prompt: str, edits: Sequence[Edit]) -> str:
     return prompt
 
 
+def holds_phrase(prompt: str, phrase: str) -> bool:
+    """Whether a prompt holds a phrase as `apply_edits` finds it: whole words, whatever their case."""
+    return _find(prompt, _tidy(phrase)) is not None
+
+
 def diff_words(before: str, after: str) -> list[DiffWord]:
     """Word by word: kept, removed or added; removed words come before the added ones that take their place."""
     old, new = before.split(), after.split()

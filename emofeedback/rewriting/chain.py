@@ -24,7 +24,7 @@ _POINT = re.compile(r"valence\s*([+-]?[\d.]+)\s*,\s*arousal\s*([+-]?[\d.]+)", re
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class RewriteRequest:
     """What a company is asked: a person's prompt, the emotion it shall carry, and a seed."""
 
     prompt: str
@@ -46,7 +46,7 @@ class Thinker(Protocol):
     name: str
     parallel: int  # viewers that may think at the same time
 
-    def think(self, step: StepName, viewer: Viewer, task: Task, before: Sequence[ChainStep]) -> ChainStep:
+    def think(self, step: StepName, viewer: Viewer, request: RewriteRequest, before: Sequence[ChainStep]) -> ChainStep:
         """The step, from those before it; the same arguments give the same step.
 
         Raises:
@@ -55,15 +55,15 @@ class Thinker(Protocol):
         ...
 
 
-def walk(thinker: Thinker, viewer: Viewer, task: Task, steps: Sequence[ChainStep] = ()) -> Chain:
+def walk(thinker: Thinker, viewer: Viewer, request: RewriteRequest, steps: Sequence[ChainStep] = ()) -> Chain:
     """A viewer's chain, from the first step on, or on from steps that stand already."""
     done = list(steps)
     for name in STEPS[len(done) :]:
-        step = thinker.think(name, viewer, task, tuple(done))
+        step = thinker.think(name, viewer, request, tuple(done))
         if step.name != name or not step.lines:
             raise ViewerMissing(f"{viewer.name} is missing: the step {name!r} came to nothing.")
         done.append(step)
-    return Chain(viewer.name, task.prompt, task.target, task.seed, tuple(done))
+    return Chain(viewer.name, request.prompt, request.target, request.seed, tuple(done))
 
 
 def rerun(thinker: Thinker, viewer: Viewer, chain: Chain, from_step: StepName, edited: Sequence[str]) -> Chain:
@@ -78,7 +78,7 @@ def rerun(thinker: Thinker, viewer: Viewer, chain: Chain, from_step: StepName, e
     at = STEPS.index(from_step)
     lines = checked_lines(from_step, edited)
     step = replace(chain.steps[at], lines=lines, notes=(), edited=True)
-    return walk(thinker, viewer, Task(chain.prompt, chain.target, chain.seed), (*chain.steps[:at], step))
+    return walk(thinker, viewer, RewriteRequest(chain.prompt, chain.target, chain.seed), (*chain.steps[:at], step))
 
 
 def checked_lines(name: StepName, edited: Sequence[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from functools import partial
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.records import Chain, Rewrites, StepName
-from emofeedback.rewriting.chain import Task, Thinker, ViewerMissing, rerun, rewrite_of, walk
+from emofeedback.rewriting.chain import RewriteRequest, Thinker, ViewerMissing, rerun, rewrite_of, walk
 from emofeedback.rewriting.director import in_order, merged
 from emofeedback.rewriting.viewers import Viewer
 
@@ -48,7 +48,7 @@ class Company:
 
     def chains(self, prompt: str, target: Affect, *, seed: int = 0) -> tuple[tuple[Chain, ...], tuple[str, ...]]:
         """The viewers' chains in their order, and a sentence for each viewer who is missing."""
-        ask = partial(self._chain, task=Task(prompt, target, seed))
+        ask = partial(self._chain, request=RewriteRequest(prompt, target, seed))
         if self.thinker.parallel > 1:
             with ThreadPoolExecutor(max_workers=self.thinker.parallel) as pool:
                 found = list(pool.map(ask, self.viewers))
@@ -57,9 +57,9 @@ class Company:
         missing = tuple(item for item in found if isinstance(item, str))
         return tuple(item for item in found if isinstance(item, Chain)), missing
 
-    def _chain(self, viewer: Viewer, task: Task) -> Chain | str:
+    def _chain(self, viewer: Viewer, request: RewriteRequest) -> Chain | str:
         try:
-            return walk(self.thinker, viewer, task)
+            return walk(self.thinker, viewer, request)
         except ViewerMissing as gone:
             logger.warning("%s", gone)
             return str(gone)

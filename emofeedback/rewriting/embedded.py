@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from emofeedback.affect import EMOTIONS, Affect, emotion
 from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.records import ChainStep, Edit, StepName
-from emofeedback.rewriting.chain import Task, felt_point, point_line
+from emofeedback.rewriting.chain import RewriteRequest, felt_point, point_line
 from emofeedback.rewriting.concepts import (
     Concept,
     Content,
@@ -65,44 +65,46 @@ class EmbeddedThinker:
     def __init__(self, known_words: Collection[str] | None = None) -> None:
         self.known_words = vocabulary() if known_words is None else frozenset(known_words)
 
-    def think(self, step: StepName, viewer: Viewer, task: Task, before: Sequence[ChainStep]) -> ChainStep:
+    def think(self, step: StepName, viewer: Viewer, request: RewriteRequest, before: Sequence[ChainStep]) -> ChainStep:
         """One step; deterministic in its arguments."""
         match step:
             case "emotion":
-                return self._emotion(viewer, task)
+                return self._emotion(viewer, request)
             case "about":
-                return self._about(viewer, task, before[0])
+                return self._about(viewer, request, before[0])
             case "concepts":
-                return self._concepts(viewer, task, before[0], before[1])
+                return self._concepts(viewer, request, before[0], before[1])
             case "check":
                 concepts = [concept_of(line) for line in before[2].lines]
-                kept, dropped = check(Content.of(task.prompt), concepts, self.known_words)
+                kept, dropped = check(Content.of(request.prompt), concepts, self.known_words)
                 return ChainStep("check", tuple(c.line() for c in kept) or ("",), dropped)
             case _:
                 words = [Edit("add", new=concept_of(line).words) for line in before[3].lines if line]
-                return ChainStep("prompt", (apply_edits(task.prompt, words) or "a scene",))
+                return ChainStep("prompt", (apply_edits(request.prompt, words) or "a scene",))
 
     @staticmethod
-    def _emotion(viewer: Viewer, task: Task) -> ChainStep:
-        temper, target = viewer.temperament, task.target
+    def _emotion(viewer: Viewer, request: RewriteRequest) -> ChainStep:
+        temper, target = viewer.temperament, request.target
         felt = Affect.clamped(target.valence + temper.valence, target.arousal + temper.arousal)
-        return ChainStep("emotion", (task.emotion(), point_line(felt), temper.words), (f"asked: {point_line(target)}",))
+        return ChainStep(
+            "emotion", (request.emotion(), point_line(felt), temper.words), (f"asked: {point_line(target)}",)
+        )
 
     @staticmethod
-    def _about(viewer: Viewer, task: Task, felt: ChainStep) -> ChainStep:
+    def _about(viewer: Viewer, request: RewriteRequest, felt: ChainStep) -> ChainStep:
         memories = _fitting(viewer.memories, felt)
         if not memories:
             return ChainStep("about", (f"{felt.lines[0]} in general",), ("nothing that this viewer remembers fits",))
-        rng = random.Random(f"about/{task.seed}/{viewer.name}")
+        rng = random.Random(f"about/{request.seed}/{viewer.name}")
         # of the memories of an emotion the first is the strongest; the steadier a viewer, the more often it is that one
         fading = [max(0.05, 1.0 - viewer.temperament.steadiness) ** min(rank, 3) for rank in range(len(memories))]
         weights = [_nearness(memory, felt) * fade for memory, fade in zip(memories, fading, strict=True)]
         memory = rng.choices(memories, weights)[0]
         return ChainStep("about", (memory.about, *memory.details), (f"{viewer.name} remembers",))
 
-    def _concepts(self, viewer: Viewer, task: Task, felt: ChainStep, about: ChainStep) -> ChainStep:
-        content, remembered = Content.of(task.prompt), named_in(about.lines[0])
-        wanted = preferences(viewer, remembered, task.seed)
+    def _concepts(self, viewer: Viewer, request: RewriteRequest, felt: ChainStep, about: ChainStep) -> ChainStep:
+        content, remembered = Content.of(request.prompt), named_in(about.lines[0])
+        wanted = preferences(viewer, remembered, request.seed)
         chosen = reach(content, felt_point(felt.lines), wanted, self.known_words)
         keys = {concept.key() for concept in remembered}
         liked = {c.key() for words in viewer.taste.likes for c in named_in(words)}

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from emofeedback.errors import UserError
 from emofeedback.records import ChainStep, StepName
-from emofeedback.rewriting.chain import Task, ViewerMissing, point_line
+from emofeedback.rewriting.chain import RewriteRequest, ViewerMissing, point_line
 from emofeedback.rewriting.concepts import Content, check, concept_of, content_kept
 from emofeedback.rewriting.viewers import KINDS, Kind, Viewer
 from emofeedback.servers.json_reply import json_object, loose_schema
@@ -30,21 +30,21 @@ _STRICT = ConfigDict(extra="forbid", strict=True)
 Reply = TypeVar("Reply", bound=BaseModel)
 
 
-class SpeakerFailed(Exception):
+class NoAnswer(Exception):
     """The model could not be asked; the message says why in a few words."""
 
 
-class Speaker(Protocol):
+class LanguageModel(Protocol):
     """A language model that answers one question."""
 
     name: str
     parallel: int  # questions that may be asked at the same time
 
-    def speak(self, system: str, question: str, schema: dict[str, Any], seed: int) -> str:
+    def answer(self, system: str, question: str, schema: dict[str, Any], seed: int) -> str:
         """The answer's text, sampled from a seed: the same arguments give the same answer on one machine.
 
         Raises:
-            SpeakerFailed: no answer came.
+            NoAnswer: no answer came.
         """
         ...
 
@@ -89,11 +89,11 @@ class _Prompt(BaseModel):
 class LanguageThinker:
     """Implements `chain.Thinker` with a language model."""
 
-    def __init__(self, speaker: Speaker) -> None:
-        self.speaker = speaker
-        self.name, self.parallel = speaker.name, speaker.parallel
+    def __init__(self, model: LanguageModel) -> None:
+        self.model = model
+        self.name, self.parallel = model.name, model.parallel
 
-    def think(self, step: StepName, viewer: Viewer, task: Task, before: Sequence[ChainStep]) -> ChainStep:
+    def think(self, step: StepName, viewer: Viewer, request: RewriteRequest, before: Sequence[ChainStep]) -> ChainStep:
         """One step; the model is asked, and once more where its reply was not what was asked.
 
         Raises:
@@ -101,29 +101,31 @@ class LanguageThinker:
         """
         match step:
             case "emotion":
-                return self._emotion(viewer, task)
+                return self._emotion(viewer, request)
             case "about":
-                return self._about(viewer, task, before[0])
+                return self._about(viewer, request, before[0])
             case "concepts":
-                return self._concepts(viewer, task, before)
+                return self._concepts(viewer, request, before)
             case "check":
-                return self._check(viewer, task, before[2])
+                return self._check(viewer, request, before[2])
             case _:
-                return self._prompt(viewer, task, before[3])
+                return self._prompt(viewer, request, before[3])
 
-    def _emotion(self, viewer: Viewer, task: Task) -> ChainStep:
+    def _emotion(self, viewer: Viewer, request: RewriteRequest) -> ChainStep:
         question = fill(
             PACKAGE,
             "emotion",
             viewer=said(viewer.who),
             temperament=said(viewer.temperament.words),
-            emotion=task.emotion(),
-            target=point_text(task.target),
+            emotion=request.emotion(),
+            target=point_text(request.target),
         )
-        lines = (task.emotion(), point_line(task.target))
-        return self._ask(viewer, task.seed, question, _Feels, lambda r: ChainStep("emotion", (*lines, line(r.feels))))
+        lines = (request.emotion(), point_line(request.target))
+        return self._ask(
+            viewer, request.seed, question, _Feels, lambda r: ChainStep("emotion", (*lines, line(r.feels)))
+        )
 
-    def _about(self, viewer: Viewer, task: Task, felt: ChainStep) -> ChainStep:
+    def _about(self, viewer: Viewer, request: RewriteRequest, felt: ChainStep) -> ChainStep:
         near = [memory for memory in viewer.memories if memory.emotion == felt.lines[0].lower()]
         texts = "\n".join(f"- {said(m.about)}" for m in near or viewer.memories) or "- nothing"
         question = fill(
@@ -134,9 +136,9 @@ class LanguageThinker:
             emotion=said(felt.lines[0]),
             feels=said(felt.lines[-1]),
         )
-        return self._ask(viewer, task.seed, question, _About, lambda r: ChainStep("about", (line(r.about),)))
+        return self._ask(viewer, request.seed, question, _About, lambda r: ChainStep("about", (line(r.about),)))
 
-    def _concepts(self, viewer: Viewer, task: Task, before: Sequence[ChainStep]) -> ChainStep:
+    def _concepts(self, viewer: Viewer, request: RewriteRequest, before: Sequence[ChainStep]) -> ChainStep:
         question = fill(
             PACKAGE,
             "concepts",
@@ -144,9 +146,9 @@ class LanguageThinker:
             likes=said(", ".join(viewer.taste.likes) or "anything"),
             dislikes=said(", ".join(viewer.taste.dislikes) or "nothing"),
             emotion=said(before[0].lines[0]),
-            target=point_text(task.target),
+            target=point_text(request.target),
             about=said(" ".join(before[1].lines)),
-            prompt=said(task.prompt) or "anything: pure mood",
+            prompt=said(request.prompt) or "anything: pure mood",
             kinds=", ".join(KINDS),
         )
 
@@ -154,12 +156,12 @@ class LanguageThinker:
             lines = [concept_of(f"{item.kind}: {line(item.words)}").line() for item in reply.concepts]
             return ChainStep("concepts", tuple(dict.fromkeys(lines)))
 
-        return self._ask(viewer, task.seed, question, _Concepts, written)
+        return self._ask(viewer, request.seed, question, _Concepts, written)
 
-    def _check(self, viewer: Viewer, task: Task, concepts: ChainStep) -> ChainStep:
-        content = Content.of(task.prompt)
+    def _check(self, viewer: Viewer, request: RewriteRequest, concepts: ChainStep) -> ChainStep:
+        content = Content.of(request.prompt)
         question = fill(
-            PACKAGE, "check", prompt=said(task.prompt) or "anything: pure mood", concepts=numbered(concepts.lines)
+            PACKAGE, "check", prompt=said(request.prompt) or "anything: pure mood", concepts=numbered(concepts.lines)
         )
 
         def written(reply: _Check) -> ChainStep:
@@ -171,23 +173,25 @@ class LanguageThinker:
             said_by_model = [f"dropped {concepts.lines[i]!r}: {why}" for i, why in dropped.items()]
             return ChainStep("check", tuple(c.line() for c in kept) or ("",), (*said_by_model, *reasons))
 
-        return self._ask(viewer, task.seed, question, _Check, written)
+        return self._ask(viewer, request.seed, question, _Check, written)
 
-    def _prompt(self, viewer: Viewer, task: Task, checked: ChainStep) -> ChainStep:
+    def _prompt(self, viewer: Viewer, request: RewriteRequest, checked: ChainStep) -> ChainStep:
         words = [concept_of(text).words for text in checked.lines if text]
         if not words:
-            return ChainStep("prompt", (task.prompt or "a scene",), ("nothing was left to draw into it",))
-        question = fill(PACKAGE, "prompt", prompt=said(task.prompt) or "anything: pure mood", concepts=numbered(words))
+            return ChainStep("prompt", (request.prompt or "a scene",), ("nothing was left to draw into it",))
+        question = fill(
+            PACKAGE, "prompt", prompt=said(request.prompt) or "anything: pure mood", concepts=numbered(words)
+        )
 
         def written(reply: _Prompt) -> ChainStep:
             prompt = line(reply.prompt)
-            if any(mark in prompt for mark in "{}<>`") or not content_kept(task.prompt, prompt):
+            if any(mark in prompt for mark in "{}<>`") or not content_kept(request.prompt, prompt):
                 raise ValueError("it is no prompt, or it lost what the prompt named")
             if not any(shares_words(prompt, phrase) for phrase in words):
                 raise ValueError("it holds none of the concepts")
             return ChainStep("prompt", (prompt,))
 
-        return self._ask(viewer, task.seed, question, _Prompt, written)
+        return self._ask(viewer, request.seed, question, _Prompt, written)
 
     def _ask(
         self, viewer: Viewer, seed: int, question: str, form: type[Reply], written: Callable[[Reply], ChainStep]
@@ -196,12 +200,12 @@ class LanguageThinker:
         schema = loose_schema(form.model_json_schema())
         for attempt in range(TRIES):
             try:
-                text = self.speaker.speak(system, question, schema, TRIES * seed + attempt)
+                text = self.model.answer(system, question, schema, TRIES * seed + attempt)
                 found = json_object(text)
                 if found is None:
                     raise ValueError("there is no JSON object in it")
                 return written(form.model_validate(found))
-            except SpeakerFailed as failed:
+            except NoAnswer as failed:
                 raise ViewerMissing(f"{viewer.name} is missing: {self.name} gave no answer ({failed}).") from None
             except (ValidationError, ValueError, UserError) as error:
                 logger.info("%s: a reply for %s was refused: %s", self.name, viewer.name, str(error)[:200])

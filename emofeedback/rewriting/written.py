@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from emofeedback.affect import Affect
-from emofeedback.records import Chain, ChainStep, Rewrite, Rewrites
+from emofeedback.records import Chain, Rewrite, Rewrites
 
 
 def chain_json(chain: Chain) -> dict[str, Any]:
-    """A chain as JSON; `chain_of` reads it back."""
+    """A chain as JSON."""
     return {
         "viewer": chain.viewer,
         "prompt": chain.prompt,
@@ -19,19 +18,6 @@ def chain_json(chain: Chain) -> dict[str, Any]:
             for step in chain.steps
         ],
     }
-
-
-def chain_of(data: dict[str, Any]) -> Chain:
-    """The chain that `chain_json` wrote.
-
-    Raises:
-        KeyError, TypeError, UserError: it is not one.
-    """
-    steps = tuple(
-        ChainStep(step["name"], tuple(step["lines"]), tuple(step["notes"]), bool(step["edited"]))
-        for step in data["steps"]
-    )
-    return Chain(data["viewer"], data["prompt"], Affect(data["valence"], data["arousal"]), data["seed"], steps)
 
 
 def rewrite_json(rewrite: Rewrite) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware  # comes with gradio
 
-from emofeedback.deploy.models import ModelShelf, watch_idle
+from emofeedback.deploy.models import LoadedModels, watch_idle
 from emofeedback.protocols import Generator, Judge
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
@@ -50,7 +50,7 @@ def build(
     open_job: OpenJob | None = None,
     hosting: Hosting | None = None,
     keeper: Keeper | None = None,
-    shelf: ModelShelf | None = None,
+    shelf: LoadedModels | None = None,
     company: Company | None = None,
 ) -> tuple[gr.Blocks, Models]:
     """The page and its models (not loaded yet: call `Models.start`).
@@ -139,7 +139,7 @@ def launch(
     open_job: OpenJob | None = None,
     hosting: Hosting | None = None,
     keeper: Keeper | None = None,
-    shelf: ModelShelf | None = None,
+    shelf: LoadedModels | None = None,
     company: Company | None = None,
 ) -> tuple[gr.Blocks, str]:
     """Serve the studio; the models load while the page is already there.

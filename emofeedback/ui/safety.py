@@ -8,7 +8,7 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.protocols import Generator, Judge, OnStep, SafetyChecked
+from emofeedback.protocols import Generator, Judge, OnStep, SafetyChecked, ShowsPrompt
 from emofeedback.records import Attempt, Critique, Picture, Reading
 
 WITHHELD = "The safety checker of this host withheld the picture; use other words or another seed."
@@ -24,12 +24,21 @@ class GuardedGenerator:
         object.__setattr__(self, "_checker", checker)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)  # a copy that holds nothing yet must not ask itself for ever
         return getattr(self._generator, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._generator, name, value)
+
+    @property
+    def safety(self) -> str | None:
+        """As the generator's own."""
+        return self._checker.safety
+
+    def unsafe(self, pictures: Sequence[Picture]) -> list[bool]:
+        """As the generator's own."""
+        return self._checker.unsafe(pictures)
 
     def generate(self, requests: Sequence[Any], on_step: OnStep | None = None) -> Iterator[Picture]:
         """As the generator's own.
@@ -47,12 +56,20 @@ class GuardedGenerator:
 
 
 class GuardedJudge:
-    """A judge that reads nothing in a withheld picture, so that it is never chosen beside one that can be shown."""
+    """A judge that reads nothing in a withheld picture, so that it is never chosen beside one that can be shown.
+
+    Everything else is the judge's own.
+    """
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
+        if isinstance(judge, ShowsPrompt):
+            # an attribute, not __getattr__: from Python 3.12 on that is where isinstance looks for a protocol's members
+            self.shows = judge.shows
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
         return getattr(self._judge, name)
 
     def read(self, pictures: Sequence[Picture]) -> list[Reading | None]:
@@ -64,6 +81,10 @@ class GuardedJudge:
     def advise(self, attempts: Sequence[Attempt], target: Affect) -> Critique | None:
         """As the judge's own."""
         return self._judge.advise(attempts, target)
+
+    def content_kept(self, prompt: str, reading: Reading) -> bool | None:
+        """As the judge's own."""
+        return self._judge.content_kept(prompt, reading)
 
 
 def guarded(pair: tuple[Generator, Judge]) -> tuple[Generator, Judge]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import gradio as gr
 
-from emofeedback.deploy.models import ModelShelf
+from emofeedback.deploy.models import LoadedModels
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.files.storage import png_bytes
 from emofeedback.protocols import Generator, Judge
@@ -52,7 +52,7 @@ class Models:
     With a shelf they are whatever stands on it, which is loaded again when it was unloaded.
     """
 
-    def __init__(self, load: Callable[[], tuple[Generator, Judge]], shelf: ModelShelf | None = None) -> None:
+    def __init__(self, load: Callable[[], tuple[Generator, Judge]], shelf: LoadedModels | None = None) -> None:
         self.lock = threading.Lock()
         self.long_work = threading.Lock()  # held by the one job that gives others turns of `lock`
         self.shelf = shelf

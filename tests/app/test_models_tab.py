@@ -9,7 +9,7 @@ import gradio as gr
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
 
-from emofeedback.deploy.models import ModelShelf
+from emofeedback.deploy.models import LoadedModels
 from emofeedback.errors import UserError
 from emofeedback.servers.hub import Download, OnDownload
 from emofeedback.ui import app as studio
@@ -29,12 +29,12 @@ def open_generator(name: str) -> FakeGenerator:
     return made
 
 
-def shelf_with(fetch: Callable[[str, OnDownload], None] = QUIET) -> ModelShelf:
+def shelf_with(fetch: Callable[[str, OnDownload], None] = QUIET) -> LoadedModels:
     openers: dict[Any, Any] = {"generator": open_generator, "judge": lambda name: FakeJudge()}
-    return ModelShelf(openers, {"generator": fetch, "judge": fetch}, {"generator": "bundled", "judge": "bundled"})
+    return LoadedModels(openers, {"generator": fetch, "judge": fetch}, {"generator": "bundled", "judge": "bundled"})
 
 
-def tab_with(shelf: ModelShelf) -> ModelsTab:
+def tab_with(shelf: LoadedModels) -> ModelsTab:
     models = Models(shelf.pair, shelf)
     models.start()
     with gr.Blocks():

@@ -26,6 +26,7 @@ from emofeedback.errors import Cancelled, UserError
 from emofeedback.loop.drawing import Drawing, Progress, draw_pictures
 from emofeedback.loop.rounds import Rules
 from emofeedback.loop.run import Finished, RunOrder, run_loop
+from emofeedback.protocols import ShowsPrompt
 from emofeedback.records import PictureRequest
 from emofeedback.settings import Settings, checkpoint_folder
 
@@ -248,3 +249,45 @@ def test_an_error_in_the_fork_is_told_here() -> None:
     generator, _ = on_zero_gpu((Broken(), FakeJudge()), forked)
     with pytest.raises(UserError, match="try again"):
         list(generator.generate([PictureRequest("a boat", None, 0)]))
+
+
+class Tunable(FakeGenerator):
+    """Takes adapters; a picture is as wide as the scale says."""
+
+    scale = 0.0
+
+    def load_adapter(self, path: Any, scale: float = 1.0) -> None:
+        self.scale, self.name = scale, f"fake-generator+{path}"
+
+    def _draw(self, request: PictureRequest) -> Image.Image:
+        return Image.new("RGB", (16 + int(16 * self.scale), 16))
+
+
+def test_an_adapter_reaches_the_workers_old_and_new() -> None:
+    """A worker that was forked before an adapter was put on went on to draw without it."""
+    request = PictureRequest("a boat", None, 0)
+    generator: Any = on_zero_gpu((Tunable(), FakeJudge()), forked)[0]
+    [before] = generator.generate([request])
+    generator.load_adapter("tuned", 1.0)
+    [after] = generator.generate([request])
+    assert (before.image.width, after.image.width, after.model) == (16, 32, "fake-generator+tuned")
+    inner = Tunable()
+    generator = on_zero_gpu((inner, FakeJudge()), lambda function: function)[0]
+    generator.load_adapter("tuned", 1.0)
+    inner.scale, inner.name, generator._loaded[0] = 0.0, "fake-generator", 0  # as in a worker from before
+    generator.name = "tuned"
+    [late] = generator.generate([request])
+    assert (late.image.width, late.model) == (32, "tuned")
+    inner.scale = 0.5
+    assert next(generator.generate([request])).image.width == 24  # not loaded again without need
+
+
+def test_a_judge_is_asked_for_content_in_the_fork() -> None:
+    class Showing(FakeJudge):
+        def shows(self, pictures: Any, prompts: Any) -> list[float | None]:
+            return [float(prompt == picture.request.prompt) for picture, prompt in zip(pictures, prompts, strict=True)]
+
+    generator, judge = on_zero_gpu((FakeGenerator(), Showing()), forked)
+    pictures = list(generator.generate([PictureRequest("a boat", None, 0)]))
+    assert isinstance(judge, ShowsPrompt) and judge.shows(pictures, ["a boat"]) == [1.0]
+    assert not isinstance(on_zero_gpu((generator, FakeJudge()), forked)[1], ShowsPrompt)

@@ -16,7 +16,7 @@ from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.generators.emotion.emotion_words import with_emotion_words
 from emofeedback.generators.hosted import HostedGenerator
-from emofeedback.records import PictureRequest
+from emofeedback.records import PictureRequest, VisualPrompt
 from emofeedback.servers.patience import Patience
 
 KEY = "hf_secret_of_the_test"
@@ -151,3 +151,11 @@ def test_without_a_key_an_address_gets_no_hugging_face_token(service: Service, m
     assert KEY not in service.keys[0]
     with pytest.raises(UserError, match="from words alone"):
         list(drawn.generate([ask(start=Image.new("RGB", (8, 8)))]))
+
+
+def test_a_visual_prompt_is_refused_not_ignored(service: Service) -> None:
+    """A hosted model cannot be shown pictures, and drew as if none had been asked for."""
+    drawn = generator(service)
+    with pytest.raises(UserError, match="leave visual prompts out"):
+        list(drawn.generate([ask(visual=VisualPrompt())]))
+    assert [picture.image.size for picture in drawn.generate([ask(visual=VisualPrompt(0.0))])] == [(64, 64)]

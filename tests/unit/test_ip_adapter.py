@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,9 @@ from transformers import (
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.generators.pipelines.ip_adapter import IpAdapterPrompts, IpAdapterSource
+from emofeedback.generators.pipelines.families import IpAdapterSource
+from emofeedback.generators.pipelines.ip_adapter import IpAdapterPrompts
+from emofeedback.generators.pipelines.options import PipelineOptions
 from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 from emofeedback.generators.visual.encoders import TransformersPictures, quarters
 from emofeedback.records import PictureRequest, VisualPrompt
@@ -79,23 +82,26 @@ def test_pictures_guide_a_pipeline_and_strength_0_is_the_words_alone(tmp_path: P
 
     plain, pipe = draw(pipeline()), pipeline()
     source = ip_adapter(tmp_path, pipe.unet)
-    prompts = IpAdapterPrompts(pipe, source, tiny_bank(), lambda p: np.ones((1, 64), np.float32))
+    prompts = IpAdapterPrompts(source, tiny_bank(), lambda p: np.ones((1, 64), np.float32))
+    prompts.attach(pipe)
     red, blue = (replace(REQUEST, visual=VisualPrompt(1.0, pictures=((picture, 1.0),))) for picture in (RED, BLUE))
-    np.testing.assert_allclose(draw(pipe, **prompts.arguments(REQUEST)), plain, atol=1)
-    np.testing.assert_allclose(draw(pipe, **prompts.arguments(replace(red, visual=VisualPrompt(0.0)))), plain, atol=1)
-    shown = [draw(pipe, **prompts.arguments(request)) for request in (red, blue)]
+    np.testing.assert_allclose(draw(pipe, **prompts.arguments(pipe, REQUEST)), plain, atol=1)
+    np.testing.assert_allclose(
+        draw(pipe, **prompts.arguments(pipe, replace(red, visual=VisualPrompt(0.0)))), plain, atol=1
+    )
+    shown = [draw(pipe, **prompts.arguments(pipe, request)) for request in (red, blue)]
     assert np.abs(shown[0] - plain).mean() > 1 and np.abs(shown[0] - shown[1]).max() > 0
-    (from_bank,) = prompts.arguments(replace(REQUEST, visual=VisualPrompt()))["ip_adapter_image"]
+    (from_bank,) = prompts.arguments(pipe, replace(REQUEST, visual=VisualPrompt()))["ip_adapter_image"]
     assert len(from_bank) == 3 and all(any(p is q for q in prompts.bank.pictures) for p in from_bank)  # type: ignore[union-attr]
     with pytest.raises(UserError, match="no picture"):
-        prompts.arguments(replace(REQUEST, visual=VisualPrompt(centres=())))
+        prompts.arguments(pipe, replace(REQUEST, visual=VisualPrompt(centres=())))
 
 
 def test_a_pipeline_without_ip_adapters_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="takes no visual prompts"):
-        IpAdapterPrompts(object(), IpAdapterSource("x", "y", "z"))  # type: ignore[arg-type]
+        IpAdapterPrompts(IpAdapterSource("x", "y", "z")).attach(object())
     with pytest.raises(UserError, match="IP-Adapter"):
-        IpAdapterPrompts(tiny_pipelines.sd(), IpAdapterSource(str(tmp_path), "models", "missing.safetensors"))
+        IpAdapterPrompts(IpAdapterSource(str(tmp_path), "models", "missing.safetensors")).attach(tiny_pipelines.sd())
 
 
 @pytest.mark.parametrize("kind", ["clip", "dinov2"])
@@ -135,7 +141,27 @@ def test_a_pipeline_generator_draws_with_one(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no visual prompts"):
         list(generator.generate([red]))
     (plain,) = generator.generate([replace(red, visual=None)])
-    generator.use_visual(IpAdapterPrompts(generator.pipeline, ip_adapter(tmp_path / "ip", generator.pipeline.unet)))
+    generator.use_visual(IpAdapterPrompts(ip_adapter(tmp_path / "ip", generator.pipeline.unet)))
     shown, without = generator.generate([red, replace(red, visual=None)])
     assert np.abs(np.asarray(without.image, int) - np.asarray(plain.image, int)).max() <= 1
     assert np.abs(np.asarray(shown.image, int) - np.asarray(plain.image, int)).mean() > 1
+
+
+def test_visual_prompts_outlive_a_retry_with_less_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory ran out, the model was loaded anew in tiles, and drew on without its visual prompt and without a word."""
+    torch.manual_seed(1)
+    tiny_pipelines.sd().save_pretrained(tmp_path / "sd")
+    generator = PipelineGenerator(tmp_path / "sd", name="tiny", options=PipelineOptions(dtype="float32", cheaper=True))
+    generator.use_visual(IpAdapterPrompts(ip_adapter(tmp_path / "ip", generator.pipeline.unet)))
+    red = replace(REQUEST, affect=None, steps=2, visual=VisualPrompt(1.0, pictures=((RED, 1.0),)))
+    started = replace(red, start=BLUE, start_strength=0.5)
+    expected = [np.asarray(picture.image, int) for picture in generator.generate([red, started])]
+
+    def run_out(*args: Any, **more: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(generator.pipeline.vae, "decode", run_out)
+    before = generator.pipeline
+    again = [np.asarray(picture.image, int) for picture in generator.generate([red, started])]
+    assert generator.options.tiling and generator.pipeline is not before
+    assert all(np.abs(a - b).max() <= 2 for a, b in zip(again, expected, strict=True))

@@ -14,9 +14,9 @@ from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.judges.replies import parse_critique
+from emofeedback.judges.replies import fits, parse_critique
 from emofeedback.judges.scene.judge_language import ASPECTS, JudgeTokens, answers_of, build_tokenizer, plain_words
-from emofeedback.judges.scene.scene_judge import SceneJudge, fits
+from emofeedback.judges.scene.scene_judge import SceneJudge
 from emofeedback.records import Attempt, Edit, Picture, PictureRequest, Reading, Seen
 from emofeedback.scenes.captions import vocabulary
 from emofeedback.scenes.grammar import Scene, sample_scene

@@ -1,4 +1,4 @@
-"""The shelf of models, the catalogue, and downloads against a small stand-in for Hugging Face."""
+"""The loaded models, the catalogue, and downloads against a small stand-in for Hugging Face."""
 
 import gc
 import json
@@ -14,13 +14,13 @@ from fake_hub import FakeHub, serve
 from safetensors.numpy import save
 
 from emofeedback.deploy.doctor import fitting_checks
-from emofeedback.deploy.models import Kind, ModelShelf, catalogue, downloaded, entry_of, offered, watch_idle
+from emofeedback.deploy.models import Kind, LoadedModels, catalogue, downloaded, entry_of, offered, watch_idle
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.generators.pipelines.families import FAMILIES
 from emofeedback.generators.pipelines.repository_files import fetch_pipeline, is_cached
 from emofeedback.servers.hub import Download
 
-# the shelf
+# the loaded models
 
 
 class Model:
@@ -36,7 +36,7 @@ class Bench:
         self.loaded: list[str] = []
         self.changes: list[tuple[str, str]] = []
         names: dict[Kind, str] = {"generator": "g", "judge": "j"}
-        self.shelf = ModelShelf(
+        self.shelf = LoadedModels(
             {"generator": self.open, "judge": self.open},
             {"generator": self.fetch, "judge": self.fetch},
             names,
@@ -87,15 +87,15 @@ def test_idle_models_leave_and_come_back() -> None:
     bench = Bench(idle=10.0)
     bench.shelf.pair()
     bench.now = 599.0
-    assert not bench.shelf.rest()
+    assert not bench.shelf.unload_idle()
     bench.now = 601.0
-    assert bench.shelf.rest() and bench.shelf.peek() is None and not bench.shelf.rest()
+    assert bench.shelf.unload_idle() and bench.shelf.peek() is None and not bench.shelf.unload_idle()
     bench.shelf.pair()
     assert bench.loaded == ["g", "j", "g", "j"]
     forever = Bench()
     forever.shelf.pair()
     forever.now = 1e9
-    assert not forever.shelf.rest()
+    assert not forever.shelf.unload_idle()
 
 
 def test_nothing_is_unloaded_while_somebody_draws() -> None:

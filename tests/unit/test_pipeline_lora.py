@@ -20,7 +20,7 @@ def test_a_lora_goes_on_and_off(pipeline: PipelineGenerator, tmp_path: Path) -> 
     pipeline.load_adapter(folder, 0.0)
     assert np.abs(draw(pipeline, CAT)[0] - before).max() <= 1
     pipeline.pipeline.unload_lora_weights()
-    pipeline._worn, pipeline.name = None, pipeline.base_name
+    pipeline._adapter, pipeline.name = None, pipeline.base_name
 
 
 def test_a_lora_of_another_family_and_a_pickled_one_are_refused(

@@ -9,6 +9,7 @@ from emofeedback.judges.replies import (
     content_schema,
     critique_for,
     critique_schema,
+    fits,
     parse_content,
     parse_critique,
     parse_label,
@@ -154,6 +155,23 @@ def test_a_word_is_as_probable_as_its_tokens_together() -> None:
     }
 
 
+def test_words_keep_their_probability_whatever_the_order_of_the_keys() -> None:
+    """A model that wrote the light before the place lost most of its words: they were looked for in our order alone."""
+    turned = dict(reversed(CONTENT.items())) | {"colours": ["grün"], "time": "dusk"}
+    text = f"<think>a {{dog}}?</think> {json.dumps(turned)}"
+    cut = text.index("dusk")
+    seen = seen_in([(text[:cut], math.log(0.5)), ("dusk", math.log(0.25)), (text[cut + 4 :], math.log(0.5))])
+    assert seen is not None
+    assert {(s.aspect, s.word): pytest.approx(s.probability) for s in seen} == {
+        ("place", "beach"): 0.5,
+        ("subject", "dog"): 0.5,
+        ("subject", "boy"): 0.5,
+        ("time", "dusk"): 0.25,
+        ("weather", "rain"): 0.5,
+        ("palette", "grün"): 0.5,
+    }
+
+
 def test_several_descriptions_agree_by_share() -> None:
     other = json.dumps({**CONTENT, "subjects": ["Dog"], "weather": "none"})
     third = json.dumps({**CONTENT, "subjects": ["cat"]})
@@ -188,6 +206,14 @@ def test_edits_that_do_not_fit_the_prompt_are_left_out() -> None:
     only_foreign = changed(edits=[{"remove": "in the rain"}])
     assert critique_for(only_foreign, "a dog") is None
     assert critique_for(changed(edits=[]), "a dog") is not None
+
+
+def test_an_edit_fits_as_it_will_be_applied() -> None:
+    """ "sun" was found in "a sunset beach", and then applied as an addition: the prompt got a moon nobody asked for."""
+    edit = Edit("replace", old="sun", new="moon")
+    assert not fits(edit, "a sunset beach") and fits(edit, "a beach, the Sun low")
+    assert critique_for(changed(edits=[{"replace": "sun", "with": "moon"}]), "a sunset beach") is None
+    assert not fits(Edit("remove", old="sun"), "a sunset beach") and fits(Edit("add", new="sun"), "a sunset beach")
 
 
 GOOD_EDITS = (Edit("replace", old="at night", new="at dawn"), Edit("add", new="with fireworks"))

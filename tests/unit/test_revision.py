@@ -134,6 +134,11 @@ def test_diff_puts_removed_words_first() -> None:
     ]
 
 
+def test_a_phrase_is_held_in_whole_words() -> None:
+    assert holds_phrase("a Sunset  beach", "sunset beach") and holds_phrase("a beach, sun low", " sun,")
+    assert not holds_phrase("a sunset beach", "sun") and not holds_phrase("a beach", "")
+
+
 def test_edits_are_taken_dropped_and_rewritten() -> None:
     edits = [replace("at night", "at dawn"), add("with kites"), remove("in fog")]
     assert chosen_edits(edits, untouched(edits)) == tuple(edits)

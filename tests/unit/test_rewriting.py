@@ -18,14 +18,14 @@ from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.loop.rounds import Rules
 from emofeedback.loop.run import Finished, RoundDone, RunOrder, run_loop
 from emofeedback.records import Rewrite
-from emofeedback.rewriting.chain import STEPS, Task, distance, rerun, rewrite_of, walk
+from emofeedback.rewriting.chain import STEPS, RewriteRequest, distance, rerun, rewrite_of, walk
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.concepts import Content, check, compatible, concept_of, content_kept, named_in
 from emofeedback.rewriting.director import in_order, merged, opening_turn, read_distances, similarity, turn_of
 from emofeedback.rewriting.embedded import MOST, EmbeddedThinker, setting_concepts
 from emofeedback.rewriting.feeling import added, affect_of, caption_affect, caption_sums
 from emofeedback.rewriting.viewers import Memory, Viewer, choose_viewers, load_viewers, read_viewer
-from emofeedback.rewriting.written import chain_json, chain_of
+from emofeedback.rewriting.written import chain_json
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import describe, parse
 from emofeedback.scenes.grammar import sample_scene
@@ -62,7 +62,7 @@ def test_the_bundled_viewers_differ_and_remember_every_emotion() -> None:
 
 def test_a_chain_has_the_five_steps_and_ends_near_the_target() -> None:
     for viewer in VIEWERS:
-        chain = walk(THINKER, viewer, Task(PROMPT, FEAR))
+        chain = walk(THINKER, viewer, RewriteRequest(PROMPT, FEAR))
         assert tuple(step.name for step in chain.steps) == STEPS
         rewrite = rewrite_of(chain)
         assert rewrite.prompt.startswith(PROMPT) and content_kept(PROMPT, rewrite.prompt)
@@ -94,7 +94,7 @@ def test_whatever_a_prompt_of_the_scene_world_says_stays(seed: int, name: str) -
     rng = random.Random(seed)
     prompt = describe(sample_scene(rng, None), rng)
     for viewer in VIEWERS[:3]:
-        rewritten = rewrite_of(walk(THINKER, viewer, Task(prompt, emotion(name), seed))).prompt
+        rewritten = rewrite_of(walk(THINKER, viewer, RewriteRequest(prompt, emotion(name), seed))).prompt
         assert content_kept(prompt, rewritten), (prompt, rewritten)
 
 
@@ -154,7 +154,7 @@ def test_what_a_concept_adds_is_what_the_caption_with_it_has_more() -> None:
 
 
 def test_a_step_is_edited_and_the_rest_made_again() -> None:
-    chain = walk(THINKER, VIEWERS[0], Task(PROMPT, FEAR))
+    chain = walk(THINKER, VIEWERS[0], RewriteRequest(PROMPT, FEAR))
     about = rerun(THINKER, VIEWERS[0], chain, "about", ["a tornado over old ruins in summer"])
     assert about.steps[0] == chain.steps[0] and about.step("about").edited
     assert {"object: with a tornado", "season: in summer"} <= set(about.step("concepts").lines)
@@ -182,7 +182,7 @@ def test_a_step_is_edited_and_the_rest_made_again() -> None:
     ],
 )
 def test_a_step_written_wrongly_is_told_in_a_sentence(step: str, lines: list[str], sentence: str) -> None:
-    chain = walk(THINKER, VIEWERS[0], Task(PROMPT, FEAR))
+    chain = walk(THINKER, VIEWERS[0], RewriteRequest(PROMPT, FEAR))
     with pytest.raises(UserError, match=sentence):
         rerun(THINKER, VIEWERS[0], chain, step, lines)  # type: ignore[arg-type]
 
@@ -199,9 +199,13 @@ def test_a_viewer_that_gives_orders_changes_no_structure_and_nobody_else() -> No
     assert "HACKED" not in rewrite.prompt and "{" not in rewrite.prompt
 
 
-def test_chains_are_read_back_as_they_were_written() -> None:
-    chain = walk(THINKER, VIEWERS[1], Task(PROMPT, FEAR, 2))
-    assert chain_of(json.loads(json.dumps(chain_json(chain)))) == chain
+def test_a_chain_is_written_down_whole() -> None:
+    chain = walk(THINKER, VIEWERS[1], RewriteRequest(PROMPT, FEAR, 2))
+    kept = json.loads(json.dumps(chain_json(chain)))
+    assert (kept["viewer"], kept["prompt"], kept["seed"]) == (chain.viewer, chain.prompt, chain.seed)
+    assert [(step["name"], tuple(step["lines"]), step["edited"]) for step in kept["steps"]] == [
+        (step.name, step.lines, step.edited) for step in chain.steps
+    ]
 
 
 def of(words: str, concepts: tuple[str, ...], away: float) -> Rewrite:

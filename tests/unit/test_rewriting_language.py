@@ -13,11 +13,11 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from emofeedback.affect import emotion
 from emofeedback.build import build_rewriter
 from emofeedback.errors import UserError
-from emofeedback.rewriting.chain import STEPS, Task, ViewerMissing, rewrite_of, walk
+from emofeedback.rewriting.chain import STEPS, RewriteRequest, ViewerMissing, rewrite_of, walk
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.concepts import content_kept
 from emofeedback.rewriting.language import LanguageThinker, said
-from emofeedback.rewriting.speakers import LocalSpeaker, ServerSpeaker
+from emofeedback.rewriting.language_models import LocalLanguageModel, ServerLanguageModel
 from emofeedback.rewriting.viewers import Viewer, load_viewers
 from emofeedback.servers.chat import ChatServer
 from emofeedback.settings import Settings
@@ -54,12 +54,12 @@ def polite(payload: dict[str, Any]) -> Any:
 
 def thinker(fake: FakeOpenAI) -> LanguageThinker:
     server = ChatServer("org/lm", fake.url, key="sk-secret", sleep=lambda seconds: None, tries=2)
-    return LanguageThinker(ServerSpeaker(server, parallel=2))
+    return LanguageThinker(ServerLanguageModel(server, parallel=2))
 
 
 def test_a_chain_of_a_server_is_asked_step_by_step_and_checked_here() -> None:
     with serve(FakeOpenAI(polite)) as fake:
-        chain = walk(thinker(fake), ADA, Task(PROMPT, FEAR, 4))
+        chain = walk(thinker(fake), ADA, RewriteRequest(PROMPT, FEAR, 4))
     assert [step_of(payload) for payload in fake.payloads] == list(STEPS)
     assert chain.step("emotion").lines == ("fear", "valence -0.65, arousal +0.65", "A cold hand at the back.")
     assert chain.step("check").lines == ("weather: in thick fog", "light: one lit window")
@@ -70,7 +70,7 @@ def test_a_chain_of_a_server_is_asked_step_by_step_and_checked_here() -> None:
     assert all("response_format" in payload for payload in fake.payloads), "replies are held to a form where that works"
     assert all(payload["messages"][0]["role"] == "system" for payload in fake.payloads)
     with serve(FakeOpenAI(polite)) as fake:
-        assert walk(thinker(fake), ADA, Task(PROMPT, FEAR, 4)) == chain
+        assert walk(thinker(fake), ADA, RewriteRequest(PROMPT, FEAR, 4)) == chain
 
 
 BAD: list[tuple[str, Any]] = [
@@ -101,7 +101,7 @@ def test_a_reply_that_is_not_what_was_asked_is_refused_and_asked_for_again(step:
         return polite(payload)
 
     with serve(FakeOpenAI(answer)) as fake:
-        chain = walk(thinker(fake), ADA, Task(PROMPT, FEAR, 4))
+        chain = walk(thinker(fake), ADA, RewriteRequest(PROMPT, FEAR, 4))
     assert told.count(step) == 2 and len(told) == 6
     assert rewrite_of(chain).prompt == GOOD["prompt"]["prompt"]
     assert fake.payloads[told.index(step)]["seed"] != fake.payloads[told.index(step) + 1]["seed"]
@@ -126,7 +126,7 @@ def test_a_server_that_fails_leaves_viewers_missing(reply: Any) -> None:
     with serve(FakeOpenAI(lambda payload: reply)) as fake, pytest.raises(UserError, match="No viewer gave a rewrite"):
         Company(thinker(fake), (ADA,)).rewrite(PROMPT, FEAR)
     with serve(FakeOpenAI(lambda payload: reply)) as fake, pytest.raises(ViewerMissing, match="gave no answer"):
-        walk(thinker(fake), ADA, Task(PROMPT, FEAR))
+        walk(thinker(fake), ADA, RewriteRequest(PROMPT, FEAR))
 
 
 def test_a_server_without_schemas_is_asked_without() -> None:
@@ -134,7 +134,7 @@ def test_a_server_without_schemas_is_asked_without() -> None:
         return failure(400) if "response_format" in payload else polite(payload)
 
     with serve(FakeOpenAI(answer)) as fake:
-        assert rewrite_of(walk(thinker(fake), ADA, Task(PROMPT, FEAR))).prompt == GOOD["prompt"]["prompt"]
+        assert rewrite_of(walk(thinker(fake), ADA, RewriteRequest(PROMPT, FEAR))).prompt == GOOD["prompt"]["prompt"]
     assert sum("response_format" in payload for payload in fake.payloads) == 1
 
 
@@ -152,7 +152,7 @@ def test_words_of_viewers_and_prompts_are_quoted_as_data() -> None:
         return completion([json.dumps(good[step_of(payload)])])
 
     with serve(FakeOpenAI(answer)) as fake:
-        chain = walk(thinker(fake), hostile, Task(prompt, FEAR))
+        chain = walk(thinker(fake), hostile, RewriteRequest(prompt, FEAR))
     assert tuple(step.name for step in chain.steps) == STEPS
     assert content_kept(prompt, rewrite_of(chain).prompt)
     for payload in fake.payloads:
@@ -187,21 +187,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_local_model_answers_and_nonsense_leaves_its_viewer_missing(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emofeedback.rewriting.speakers.MAX_TOKENS", 8)
+    monkeypatch.setattr("emofeedback.rewriting.language_models.MAX_TOKENS", 8)
     company = build_rewriter(Settings(rewriter=str(folder), device="cpu"), ["Ada"])
     assert company is not None and isinstance(company.thinker, LanguageThinker)
-    speaker = company.thinker.speaker
-    assert speaker.speak("You help.", "Say something.", {}, 5) == speaker.speak("You help.", "Say something.", {}, 5)
+    model = company.thinker.model
+    assert model.answer("You help.", "Say something.", {}, 5) == model.answer("You help.", "Say something.", {}, 5)
     with pytest.raises(UserError, match="Ada is missing"):
         company.rewrite(PROMPT, FEAR)
 
 
 def test_a_template_is_used_where_there_is_one(folder: Path) -> None:
-    speaker = LocalSpeaker.from_folder(folder)
-    text = speaker.tokenizer.decode(speaker._ids("SYSTEM", "QUESTION")[0])
+    model = LocalLanguageModel.from_folder(folder)
+    text = model.tokenizer.decode(model._ids("SYSTEM", "QUESTION")[0])
     assert text.startswith("<|im_start|>system\nSYSTEM") and text.endswith("<|im_start|>assistant\n")
-    speaker.tokenizer.chat_template = None
-    assert speaker.tokenizer.decode(speaker._ids("SYSTEM", "QUESTION")[0]) == "SYSTEM\n\nQUESTION\n"
+    model.tokenizer.chat_template = None
+    assert model.tokenizer.decode(model._ids("SYSTEM", "QUESTION")[0]) == "SYSTEM\n\nQUESTION\n"
 
 
 def test_build_says_which_rewriters_there_are(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_records_of_visual_prompts_can_be_written_and_read_past() -> None:
     }
     assert settings_from(written, "a PNG").prompt == REQUEST.prompt
     assert "visual" not in request_json(REQUEST)
-    assert Drawing(visual=own).requests("a cat", Affect(0, 0), 4)[0].visual is own
+    assert Drawing(visual=own).requests([("a cat", 0)], Affect(0, 0), 4)[0].visual is own
 
 
 def test_the_command_line_takes_visual_prompts_and_no_flag_is_mistaken_for_a_setting(tmp_path: Path) -> None:

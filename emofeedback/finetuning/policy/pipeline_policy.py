@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from emofeedback.errors import UserError
 from emofeedback.finetuning.policy.lora_policy import LoraPolicy
 from emofeedback.finetuning.policy.rollout import Conditions
-from emofeedback.generators.pipelines.conditioning import TextCondition
+from emofeedback.generators.pipelines.families import TextCondition
 from emofeedback.generators.pipelines.flow_view import FlowCondition
 from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 from emofeedback.generators.visual.visual_prompts import shows

@@ -19,8 +19,8 @@ from torch.nn import functional
 
 from emofeedback.errors import UserError
 from emofeedback.generators.emotion.emotion_adapter import CONFIG, WEIGHTS, InjectionBlock
+from emofeedback.generators.pipelines.families import INDEX
 
-INDEX = "model_index.json"
 FORMAT = "emofeedback text emotion adapter"
 
 

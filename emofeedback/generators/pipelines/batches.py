@@ -12,7 +12,7 @@ from emofeedback.records import PictureRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class BatchSettings:
     """What the requests of a batch have in common."""
 
     steps: int
@@ -25,8 +25,8 @@ class Job:
         return self.steps if self.strength is None else max(1, int(self.steps * self.strength))
 
 
-def job_of(request: PictureRequest, default_steps: int, default_guidance: float) -> Job:
-    """The schedule of a request.
+def batch_settings(request: PictureRequest, default_steps: int, default_guidance: float) -> BatchSettings:
+    """The settings that a request shares with those that can be drawn with it.
 
     Raises:
         UserError: its steps, strength or start strength is out of range.
@@ -38,14 +38,14 @@ def job_of(request: PictureRequest, default_steps: int, default_guidance: float)
     if request.strength < 0:
         raise UserError(f"strength must be 0 or more, but is {request.strength:g}.")
     if request.start is None:
-        return Job(steps, guidance, None)
+        return BatchSettings(steps, guidance, None)
     share = request.start_strength
     if not 0 < share <= 1:
         raise UserError(f"The start strength must be above 0 and at most 1, but is {share:g}.")
-    return Job(max(steps, -int(-1 // share)), guidance, share)  # at least one step of the share is run
+    return BatchSettings(max(steps, -int(-1 // share)), guidance, share)  # at least one step of the share is run
 
 
-class Ticks:
+class StepCounter:
     """Counts a batch's steps for the caller, who may raise from it; a diffusers callback.
 
     Args:

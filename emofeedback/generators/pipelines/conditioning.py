@@ -1,43 +1,25 @@
-"""Text conditioning of each family: one prompt encoded at a time, and the arguments that its pipeline takes it as.
+"""Text conditioning of a pipeline: one prompt encoded at a time, its emotion, and what a batch is called with.
 
 One by one, since what a prompt is encoded with changes its rounding and a picture is to depend on its request only.
 """
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
-from torch import Tensor, nn
+from torch import Tensor
 
 from emofeedback.errors import UserError
-from emofeedback.generators.pipelines.families import Family
+from emofeedback.generators.emotion.text_adapter import TextEmotionAdapter
+from emofeedback.generators.pipelines.families import Family, TextCondition
 from emofeedback.records import PictureRequest
 
 TEXTS = 64  # prompts whose embeddings are kept; 8 MB each at FLUX.2-klein's size
 
 
-@dataclass(frozen=True, slots=True)
-class TextCondition:
-    """One prompt, encoded: token embeddings [L, D] and, in some families, a pooled embedding [P]."""
-
-    embeds: Tensor
-    pooled: Tensor | None
-
-
-class TextEmotion(Protocol):
-    """Puts valence and arousal into text embeddings."""
-
-    def __call__(
-        self, prompt_embeds: Tensor, pooled: Tensor | None, valence: Tensor, arousal: Tensor, strength: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """[B, L, D], [B, P] or None, and three times [B] -> embeddings of the same shapes."""
-        ...
-
-
-class TextEncoder:
+class PromptEncoder:
     """Encodes prompts with a pipeline's text encoders; the last ones are kept."""
 
     def __init__(self, pipeline: DiffusionPipeline, family: Family) -> None:
@@ -50,9 +32,9 @@ class TextEncoder:
 
     def unconditional(self) -> TextCondition:
         """What guidance leads away from: the empty prompt, or zeros where a model was trained so."""
-        if self.family.key != "sdxl" or not self.pipeline.config.get("force_zeros_for_empty_prompt", True):
-            return self._keep(None, "")
         empty = self._keep(None, "")
+        if not self.family.unconditional_is_zero(self.pipeline):
+            return empty
         return TextCondition(
             torch.zeros_like(empty.embeds), None if empty.pooled is None else torch.zeros_like(empty.pooled)
         )
@@ -64,39 +46,15 @@ class TextEncoder:
     def _keep(self, key: str | None, prompt: str) -> TextCondition:
         if key not in self._kept:
             with torch.no_grad():
-                self._kept[key] = self._encode(prompt)
+                self._kept[key] = self.family.encode(self.pipeline, prompt)
         self._kept.move_to_end(key)
         while len(self._kept) > TEXTS:
             self._kept.popitem(last=False)
         return self._kept[key]
 
-    def _encode(self, prompt: str) -> TextCondition:
-        pipe = self.pipeline
-        match self.family.key:
-            case "sd3":
-                embeds, _, pooled, _ = pipe.encode_prompt([prompt], None, None, do_classifier_free_guidance=False)
-                return TextCondition(embeds[0], pooled[0])
-            case "sdxl":
-                embeds, _, pooled, _ = pipe.encode_prompt([prompt], do_classifier_free_guidance=False)
-                return TextCondition(embeds[0], pooled[0])
-            case "sd":
-                return TextCondition(pipe.encode_prompt([prompt], pipe._execution_device, 1, False)[0][0], None)
-            case "flux2-klein":
-                return TextCondition(pipe.encode_prompt([prompt])[0][0], None)
-            case "z-image":
-                return TextCondition(pipe.encode_prompt([prompt], do_classifier_free_guidance=False)[0][0], None)
-        raise NotImplementedError(self.family.key)
-
     def left_out(self, prompt: str) -> str:
         """The end of a prompt that lies beyond what the longest text encoder reads; empty where it reads all of it."""
-        pipe = self.pipeline
-        tokenizer, limit = pipe.tokenizer, 512
-        if self.family.key == "sd3" and pipe.text_encoder_3 is not None:
-            tokenizer, limit = pipe.tokenizer_3, 256
-        elif self.family.key in ("sd3", "sd", "sdxl"):
-            limit = min(int(tokenizer.model_max_length), 77)
-        else:
-            limit -= 16  # the chat template's own words
+        tokenizer, limit = self.family.tokenizer_of(self.pipeline)
         ids = tokenizer(prompt, verbose=False)["input_ids"]
         if len(ids) <= limit:
             return ""
@@ -107,18 +65,18 @@ def call_arguments(
     family: Family, conditions: Sequence[TextCondition], unconditional: TextCondition | None
 ) -> dict[str, Any]:
     """The conditions of a batch as its pipeline takes them; `unconditional` is None without guidance."""
-    given: dict[str, Any] = {"prompt_embeds": _stack(family, [c.embeds for c in conditions])}
+    given: dict[str, Any] = {"prompt_embeds": family.call_embeds([c.embeds for c in conditions])}
     if family.pooled:
         given["pooled_prompt_embeds"] = torch.stack([_some(c.pooled) for c in conditions])
     if unconditional is not None:
         away = [unconditional] * len(conditions)
-        given["negative_prompt_embeds"] = _stack(family, [c.embeds for c in away])
+        given["negative_prompt_embeds"] = family.call_embeds([c.embeds for c in away])
         if family.pooled:
             given["negative_pooled_prompt_embeds"] = torch.stack([_some(c.pooled) for c in away])
     return given
 
 
-def with_emotion(condition: TextCondition, request: PictureRequest, emotion: TextEmotion) -> TextCondition:
+def with_emotion(condition: TextCondition, request: PictureRequest, emotion: TextEmotionAdapter) -> TextCondition:
     """A condition with the request's emotion in it; as it is where there is none.
 
     Raises:
@@ -128,9 +86,8 @@ def with_emotion(condition: TextCondition, request: PictureRequest, emotion: Tex
         return condition
     point = [request.affect.valence, request.affect.arousal, request.strength]
     valence, arousal, strength = torch.tensor(point, device=condition.embeds.device)[:, None].unbind(0)
-    dtype = condition.embeds.dtype
-    if isinstance(emotion, nn.Module):  # an adapter's weights need not be of the text encoders' number format
-        dtype = next((weight.dtype for weight in emotion.parameters()), dtype)
+    # an adapter's weights need not be of the text encoders' number format
+    dtype = next((weight.dtype for weight in emotion.parameters()), condition.embeds.dtype)
     pooled = None if condition.pooled is None else condition.pooled[None].to(dtype)
     try:
         with torch.no_grad():
@@ -149,11 +106,6 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and ("out of memory" in text or "allocate memory" in text)
-
-
-def _stack(family: Family, embeds: list[Tensor]) -> Tensor | list[Tensor]:
-    """Z-Image takes a list: its prompts are not padded."""
-    return embeds if family.key == "z-image" else torch.stack(embeds)
 
 
 def _some(pooled: Tensor | None) -> Tensor:

@@ -1,48 +1,75 @@
-"""The families of text-to-image pipelines, told apart by what a repository says of itself, never by its name.
+"""The families of text-to-image pipelines: all that the rest of the package needs to know of a family stands here.
 
-model_index.json names the pipeline's class; the scheduler's configuration tells distilled models from others where the
-class is the same. What is declared here holds for diffusers 0.42.
+A family is told by what a repository says of itself, never by its name: model_index.json names the pipeline's class;
+the scheduler's configuration tells distilled models from others where the class is the same. What is declared here
+holds for diffusers 0.42.
+
+To add a family, write a class and add it to FAMILIES at the end of this file:
+- a `FlowFamily` where the network predicts velocities, else a `UNetFamily`; both say what is abstract in `Family`;
+- the facts are class attributes (see `Family`); the recipes come from the model card;
+- `encode` and `tokenizer_of` say how its text encoders are asked, `call_embeds` how its pipeline takes embeddings;
+- a flow family also says how its latents are made from the autoencoder's and what its transformer is called with;
+- `ip_adapter` names a public IP-Adapter where there is one.
+Then offer a model of it in deploy/models.json, and let tests/unit/tiny_pipelines.py make a tiny one: the tests of the
+pipelines run over all families there.
 """
 
 import json
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
+import torch
+from diffusers import DiffusionPipeline, SD3Transformer2DModel
+from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
+from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
+from torch import Tensor
+
 from emofeedback.errors import UserError
+from emofeedback.generators.recipe import Recipe
 
 INDEX = "model_index.json"
+TIMESTEPS = 1000.0
+"""Of the noise level 1, for transformers that take timesteps."""
 Prediction = Literal["velocity", "epsilon", "v_prediction", "sample"]
 """velocity: noise less picture along the straight path x = (1 - sigma) picture + sigma noise; the others are DDPM's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
-    """How a model draws: steps, steps of a preview, and guidance w in u + w (c - u), where 1 is none."""
+class TextCondition:
+    """One prompt, encoded: token embeddings [L, D] and, in some families, a pooled embedding [P]."""
 
-    steps: int
-    preview_steps: int
-    guidance: float
+    embeds: Tensor
+    pooled: Tensor | None
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class IpAdapterSource:
+    """Where an IP-Adapter lies: a repository or a folder, a folder inside, the weights' file (safetensors)."""
+
+    repo: str
+    subfolder: str
+    weights: str
+
+
+class Family(ABC):
     """What holds for all models of one pipeline class.
 
     Attributes:
+        key: what the catalogue and tests call it; title: what people read.
+        pipeline: diffusers' class.
         network: the component that predicts: transformer or unet.
         flow: it predicts velocities; else the scheduler's prediction_type says what.
-        usual, distilled: recipes of the undistilled and the few-step models.
-        negative: whether the undistilled models take a negative prompt.
+        usual, few_steps: recipes of the undistilled and of the distilled models.
         image_to_image: class of diffusers' pipeline for it; None = noised latents are handed to the pipeline itself.
-        lora: whether the pipeline loads LoRAs.
         pooled: whether a pooled text embedding goes with the token embeddings.
-        added_to_guidance: the pipeline computes c + g (c - u), so g = w - 1.
         quantised: components whose weights may be quantised.
-        size, multiple: side of a picture in pixels where the weights name none, and what it is a multiple of.
-        parameters: billions of the network, the text encoders and the rest of the smallest common model.
-        licence, needs: for a list to choose from.
+        size: side of a picture in pixels where the weights name none.
+        added_to_guidance: the pipeline computes c + g (c - u), so g = w - 1.
+        ip_adapter: a public IP-Adapter (Ye et al. 2023); None = visual prompts are not to be had.
     """
 
     key: str
@@ -51,120 +78,288 @@ class Family:
     network: str
     flow: bool
     usual: Recipe
-    distilled: Recipe
-    negative: bool
+    few_steps: Recipe
     image_to_image: str | None
-    lora: bool
     pooled: bool
     quantised: tuple[str, ...]
     size: int
-    multiple: int
-    parameters: tuple[float, float, float]
-    licence: str
-    needs: str
     added_to_guidance: bool = False
+    ip_adapter: IpAdapterSource | None = None
+
+    @abstractmethod
+    def is_distilled(self, index: Mapping[str, Any], scheduler: Mapping[str, Any]) -> bool:
+        """Whether a model draws in a few unguided steps, by model_index.json and the scheduler's configuration."""
+
+    @abstractmethod
+    def encode(self, pipe: DiffusionPipeline, prompt: str) -> TextCondition:
+        """One prompt by the pipeline's text encoders."""
+
+    @abstractmethod
+    def tokenizer_of(self, pipe: DiffusionPipeline) -> tuple[Any, int]:
+        """The tokenizer of the text encoder that reads most, and how many tokens of a prompt it reads."""
+
+    def unconditional_is_zero(self, pipe: DiffusionPipeline) -> bool:
+        """Whether guidance leads away from zeros in the place of the empty prompt."""
+        return False
+
+    def call_embeds(self, embeds: list[Tensor]) -> Tensor | list[Tensor]:
+        """Embeddings [L, D] of a batch as the pipeline takes them."""
+        return torch.stack(embeds)
+
+    def complete_text_part(self, pipe: DiffusionPipeline, folder: Path) -> None:
+        """Make a pipeline that was loaded with nothing but its text encoders able to encode."""
+        return
+
+
+class FlowFamily(Family):
+    """A family whose transformer predicts velocities. Latents are [B, C, h, w] as its pipeline takes in `latents=`."""
+
+    network = "transformer"
+    flow = True
+    latent_side = 1  # latents of the autoencoder that one side of a latent here holds
+
+    def schedule(self, config: Mapping[str, Any], steps: int, height: int, width: int) -> dict[str, Any]:
+        """Arguments of the scheduler's `set_timesteps`.
+
+        Args:
+            config: the scheduler's; height, width: of the latents.
+        """
+        shifted = config.get("use_dynamic_shifting")
+        return {"num_inference_steps": steps} | ({"mu": _shift(config, height, width)} if shifted else {})
+
+    def from_vae(self, pipe: DiffusionPipeline, mean: Tensor) -> Tensor:
+        """The autoencoder's latents -> scaled latents."""
+        config = pipe.vae.config
+        return (mean - config.shift_factor) * config.scaling_factor
+
+    def to_vae(self, pipe: DiffusionPipeline, latents: Tensor) -> Tensor:
+        """Scaled latents -> the autoencoder's."""
+        config = pipe.vae.config
+        return latents / config.scaling_factor + config.shift_factor
+
+    @abstractmethod
+    def predict(
+        self, pipe: DiffusionPipeline, latents: Tensor, levels: Tensor, conditions: Sequence[TextCondition]
+    ) -> Tensor:
+        """Velocity [B, C, h, w], noise less picture, in float32.
+
+        Args:
+            latents: [B, C, h, w] in the transformer's number format; levels: noise levels [B], float32.
+        """
+
+
+class UNetFamily(Family):
+    """A family of latent diffusion with a UNet: CLIP text encoders, DDPM's predictions."""
+
+    network = "unet"
+    flow = False
+    few_steps = Recipe(2, 1, 1.0)
+    quantised = ("unet",)
+
+    def is_distilled(self, index: Mapping[str, Any], scheduler: Mapping[str, Any]) -> bool:
+        if scheduler.get("_class_name") in ("LCMScheduler", "TCDScheduler"):
+            return True
+        # adversarially distilled models were trained on the last step; so were, with v-prediction, models with zero
+        # terminal signal, which are not distilled
+        plain = scheduler.get("prediction_type", "epsilon") == "epsilon"
+        zero_terminal = bool(scheduler.get("rescale_betas_zero_snr", False))
+        return scheduler.get("timestep_spacing") == "trailing" and plain and not zero_terminal
+
+    def tokenizer_of(self, pipe: DiffusionPipeline) -> tuple[Any, int]:
+        return pipe.tokenizer, _clip_length(pipe.tokenizer)
+
+
+class Flux2Klein(FlowFamily):
+    """FLUX.2-klein: a language model encodes; latents are folded 2 x 2 and normalised."""
+
+    key, title, pipeline = "flux2-klein", "FLUX.2-klein", "Flux2KleinPipeline"
+    usual, few_steps = Recipe(50, 12, 4.0), Recipe(4, 2, 1.0)
+    image_to_image = None
+    pooled = False
+    quantised = ("transformer", "text_encoder")
+    size = 1024
+    latent_side = 2
+
+    def is_distilled(self, index: Mapping[str, Any], scheduler: Mapping[str, Any]) -> bool:
+        return bool(index.get("is_distilled", False))
+
+    def encode(self, pipe: DiffusionPipeline, prompt: str) -> TextCondition:
+        return TextCondition(pipe.encode_prompt([prompt])[0][0], None)
+
+    def tokenizer_of(self, pipe: DiffusionPipeline) -> tuple[Any, int]:
+        return pipe.tokenizer, CHAT_LENGTH
+
+    def schedule(self, config: Mapping[str, Any], steps: int, height: int, width: int) -> dict[str, Any]:
+        return {"sigmas": linear_sigmas(steps), "mu": compute_empirical_mu(height * width, steps)}
+
+    def from_vae(self, pipe: DiffusionPipeline, mean: Tensor) -> Tensor:
+        folded = pipe._patchify_latents(mean)
+        centre, scale = self._normalisation(pipe, folded)
+        return (folded - centre) / scale
+
+    def to_vae(self, pipe: DiffusionPipeline, latents: Tensor) -> Tensor:
+        centre, scale = self._normalisation(pipe, latents)
+        return pipe._unpatchify_latents(latents * scale + centre)
+
+    @staticmethod
+    def _normalisation(pipe: DiffusionPipeline, like: Tensor) -> tuple[Tensor, Tensor]:
+        norm, config = pipe.vae.bn, pipe.vae.config
+        mean = norm.running_mean.view(1, -1, 1, 1).to(like)
+        return mean, (norm.running_var.view(1, -1, 1, 1) + config.batch_norm_eps).sqrt().to(like)
+
+    def predict(
+        self, pipe: DiffusionPipeline, latents: Tensor, levels: Tensor, conditions: Sequence[TextCondition]
+    ) -> Tensor:
+        words = torch.stack([c.embeds for c in conditions]).to(latents.dtype)
+        cells = pipe._prepare_latent_ids(latents).to(latents.device)
+        packed = pipe.transformer(
+            hidden_states=pipe._pack_latents(latents),
+            timestep=levels.to(latents.dtype),
+            guidance=None,
+            encoder_hidden_states=words,
+            txt_ids=pipe._prepare_text_ids(words).to(latents.device),
+            img_ids=cells,
+            return_dict=False,
+        )[0]
+        return pipe._unpack_latents_with_ids(packed, cells, *latents.shape[2:]).float()
+
+
+class StableDiffusion3(FlowFamily):
+    """Stable Diffusion 3 and 3.5: two CLIP text encoders with a pooled embedding, and T5 where it was kept."""
+
+    key, title, pipeline = "sd3", "Stable Diffusion 3 and 3.5", "StableDiffusion3Pipeline"
+    usual, few_steps = Recipe(28, 10, 4.5), Recipe(4, 4, 1.0)
+    image_to_image = "StableDiffusion3Img2ImgPipeline"
+    pooled = True
+    quantised = ("transformer", "text_encoder_3")
+    size = 1024
+
+    def is_distilled(self, index: Mapping[str, Any], scheduler: Mapping[str, Any]) -> bool:
+        return False  # 3.5 Large Turbo has the same files as its teacher: its steps and guidance are to be set
+
+    def encode(self, pipe: DiffusionPipeline, prompt: str) -> TextCondition:
+        embeds, _, pooled, _ = pipe.encode_prompt([prompt], None, None, do_classifier_free_guidance=False)
+        return TextCondition(embeds[0], pooled[0])
+
+    def tokenizer_of(self, pipe: DiffusionPipeline) -> tuple[Any, int]:
+        if pipe.text_encoder_3 is not None:
+            return pipe.tokenizer_3, 256
+        return pipe.tokenizer, _clip_length(pipe.tokenizer)
+
+    def complete_text_part(self, pipe: DiffusionPipeline, folder: Path) -> None:
+        if pipe.text_encoder_3 is None:  # without T5 the pipeline fills up with zeros as wide as its network says
+            config = SD3Transformer2DModel.load_config(folder / "transformer")
+            pipe.transformer = SimpleNamespace(config=SimpleNamespace(**config))
+
+    def predict(
+        self, pipe: DiffusionPipeline, latents: Tensor, levels: Tensor, conditions: Sequence[TextCondition]
+    ) -> Tensor:
+        pooled = torch.stack([c.pooled for c in conditions if c.pooled is not None])
+        return pipe.transformer(
+            hidden_states=latents,
+            timestep=levels * TIMESTEPS,
+            encoder_hidden_states=torch.stack([c.embeds for c in conditions]).to(latents.dtype),
+            pooled_projections=pooled.to(latents.dtype),
+            return_dict=False,
+        )[0].float()
+
+
+class ZImage(FlowFamily):
+    """Z-Image: a language model encodes, prompts are not padded, and time is counted from noise to picture."""
+
+    key, title, pipeline = "z-image", "Z-Image", "ZImagePipeline"
+    usual, few_steps = Recipe(40, 14, 5.0), Recipe(8, 4, 1.0)
+    image_to_image = "ZImageImg2ImgPipeline"
+    pooled = False
+    quantised = ("transformer", "text_encoder")
+    size = 1024
+    added_to_guidance = True
+
+    def is_distilled(self, index: Mapping[str, Any], scheduler: Mapping[str, Any]) -> bool:
+        return float(scheduler.get("shift", 3.0)) < 4.5  # Turbo has 3, the undistilled model 6
+
+    def encode(self, pipe: DiffusionPipeline, prompt: str) -> TextCondition:
+        return TextCondition(pipe.encode_prompt([prompt], do_classifier_free_guidance=False)[0][0], None)
+
+    def tokenizer_of(self, pipe: DiffusionPipeline) -> tuple[Any, int]:
+        return pipe.tokenizer, CHAT_LENGTH
+
+    def call_embeds(self, embeds: list[Tensor]) -> Tensor | list[Tensor]:
+        return embeds
+
+    def schedule(self, config: Mapping[str, Any], steps: int, height: int, width: int) -> dict[str, Any]:
+        given = super().schedule(config, steps, height, width)
+        del given["num_inference_steps"]
+        return given | {"sigmas": linear_sigmas(steps)}
+
+    def predict(
+        self, pipe: DiffusionPipeline, latents: Tensor, levels: Tensor, conditions: Sequence[TextCondition]
+    ) -> Tensor:
+        pictures = list(latents.unsqueeze(2).unbind(0))
+        words = [c.embeds.to(latents.dtype) for c in conditions]
+        outputs = pipe.transformer(pictures, 1.0 - levels, words, return_dict=False)[0]
+        return -torch.stack([output.float() for output in outputs]).squeeze(2)  # it predicts picture less noise
+
+
+class StableDiffusionXL(UNetFamily):
+    """SDXL and SDXL-Turbo: two CLIP text encoders with a pooled embedding."""
+
+    key, title, pipeline = "sdxl", "SDXL and SDXL-Turbo", "StableDiffusionXLPipeline"
+    usual = Recipe(30, 12, 5.0)
+    image_to_image = "StableDiffusionXLImg2ImgPipeline"
+    pooled = True
+    size = 1024
+    ip_adapter = IpAdapterSource("h94/IP-Adapter", "sdxl_models", "ip-adapter_sdxl.safetensors")
+
+    def encode(self, pipe: DiffusionPipeline, prompt: str) -> TextCondition:
+        embeds, _, pooled, _ = pipe.encode_prompt([prompt], do_classifier_free_guidance=False)
+        return TextCondition(embeds[0], pooled[0])
+
+    def unconditional_is_zero(self, pipe: DiffusionPipeline) -> bool:
+        return bool(pipe.config.get("force_zeros_for_empty_prompt", True))
+
+
+class StableDiffusion(UNetFamily):
+    """Stable Diffusion 1.x, 2.x and SD-Turbo: one CLIP text encoder. The IP-Adapter is for version 1.5."""
+
+    key, title, pipeline = "sd", "Stable Diffusion 1.x, 2.x and SD-Turbo", "StableDiffusionPipeline"
+    usual = Recipe(25, 10, 7.0)
+    image_to_image = "StableDiffusionImg2ImgPipeline"
+    pooled = False
+    size = 512
+    ip_adapter = IpAdapterSource("h94/IP-Adapter", "models", "ip-adapter_sd15.safetensors")
+
+    def encode(self, pipe: DiffusionPipeline, prompt: str) -> TextCondition:
+        return TextCondition(pipe.encode_prompt([prompt], pipe._execution_device, 1, False)[0][0], None)
+
+
+CHAT_LENGTH = 512 - 16
+"""Tokens of a prompt that a language model reads as text encoder: the chat template has words of its own."""
+
+
+def _clip_length(tokenizer: Any) -> int:
+    return min(int(tokenizer.model_max_length), 77)
+
+
+def linear_sigmas(steps: int) -> list[float]:
+    """Noise levels before a scheduler shifts them, without the last 0."""
+    return [1.0 - i / steps for i in range(steps)]
+
+
+def _shift(config: Mapping[str, Any], height: int, width: int) -> float:
+    """The shift that a size of latents asks for; the transformer's tokens are 2 x 2 latents."""
+    return calculate_shift(
+        (height // 2) * (width // 2),
+        config.get("base_image_seq_len", 256),
+        config.get("max_image_seq_len", 4096),
+        config.get("base_shift", 0.5),
+        config.get("max_shift", 1.15),
+    )
 
 
 FAMILIES: dict[str, Family] = {
     family.key: family
-    for family in (
-        Family(
-            key="flux2-klein",
-            title="FLUX.2-klein",
-            pipeline="Flux2KleinPipeline",
-            network="transformer",
-            flow=True,
-            usual=Recipe(50, 12, 4.0),
-            distilled=Recipe(4, 2, 1.0),
-            negative=False,
-            image_to_image=None,
-            lora=True,
-            pooled=False,
-            quantised=("transformer", "text_encoder"),
-            size=1024,
-            multiple=16,
-            parameters=(3.9, 4.0, 0.1),
-            licence="4B Apache-2.0; 9B FLUX non-commercial",
-            needs="16 GB of GPU memory, 10 GB with model offload",
-        ),
-        Family(
-            key="sd3",
-            title="Stable Diffusion 3 and 3.5",
-            pipeline="StableDiffusion3Pipeline",
-            network="transformer",
-            flow=True,
-            usual=Recipe(28, 10, 4.5),
-            distilled=Recipe(4, 4, 1.0),
-            negative=True,
-            image_to_image="StableDiffusion3Img2ImgPipeline",
-            lora=True,
-            pooled=True,
-            quantised=("transformer", "text_encoder_3"),
-            size=1024,
-            multiple=16,
-            parameters=(2.2, 5.6, 0.1),
-            licence="Stability AI Community; gated",
-            needs="18 GB of GPU memory, 12 GB with model offload",
-        ),
-        Family(
-            key="z-image",
-            title="Z-Image",
-            pipeline="ZImagePipeline",
-            network="transformer",
-            flow=True,
-            usual=Recipe(40, 14, 5.0),
-            distilled=Recipe(8, 4, 1.0),
-            negative=True,
-            image_to_image="ZImageImg2ImgPipeline",
-            lora=True,
-            pooled=False,
-            quantised=("transformer", "text_encoder"),
-            size=1024,
-            multiple=16,
-            parameters=(6.2, 4.0, 0.1),
-            licence="Apache-2.0",
-            needs="24 GB of GPU memory, 16 GB with model offload",
-            added_to_guidance=True,
-        ),
-        Family(
-            key="sdxl",
-            title="SDXL and SDXL-Turbo",
-            pipeline="StableDiffusionXLPipeline",
-            network="unet",
-            flow=False,
-            usual=Recipe(30, 12, 5.0),
-            distilled=Recipe(2, 1, 1.0),
-            negative=True,
-            image_to_image="StableDiffusionXLImg2ImgPipeline",
-            lora=True,
-            pooled=True,
-            quantised=("unet",),
-            size=1024,
-            multiple=8,
-            parameters=(2.6, 0.8, 0.1),
-            licence="OpenRAIL++-M; Turbo: non-commercial research",
-            needs="10 GB of GPU memory, 8 GB with model offload",
-        ),
-        Family(
-            key="sd",
-            title="Stable Diffusion 1.x, 2.x and SD-Turbo",
-            pipeline="StableDiffusionPipeline",
-            network="unet",
-            flow=False,
-            usual=Recipe(25, 10, 7.0),
-            distilled=Recipe(2, 1, 1.0),
-            negative=True,
-            image_to_image="StableDiffusionImg2ImgPipeline",
-            lora=True,
-            pooled=False,
-            quantised=("unet",),
-            size=512,
-            multiple=8,
-            parameters=(0.9, 0.3, 0.4),
-            licence="OpenRAIL-M; Turbo: non-commercial research",
-            needs="4 GB of GPU memory; minutes per picture on a CPU (Turbo: seconds)",
-        ),
-    )
+    for family in (Flux2Klein(), StableDiffusion3(), ZImage(), StableDiffusionXL(), StableDiffusion())
 }
 
 
@@ -205,39 +400,14 @@ def describe_configs(index: Mapping[str, Any], scheduler: Mapping[str, Any]) -> 
     if family is None:
         known = ", ".join(family.pipeline for family in FAMILIES.values())
         raise UserError(f"A generator of the class {name} is not supported; known are {known}.")
-    distilled = _is_distilled(family, index, scheduler)
+    distilled = family.is_distilled(index, scheduler)
     prediction: Prediction = "velocity" if family.flow else scheduler.get("prediction_type", "epsilon")
     components = {
         part: (str(entry[0]), str(entry[1]))
         for part, entry in index.items()
         if isinstance(entry, list) and len(entry) == 2 and entry[0] and entry[1]
     }
-    return Described(family, family.distilled if distilled else family.usual, prediction, distilled, components)
-
-
-def _is_distilled(family: Family, index: Mapping[str, Any], scheduler: Mapping[str, Any]) -> bool:
-    """Whether a model draws in a few unguided steps.
-
-    Stable Diffusion 3.5 Large Turbo has the same files as its teacher: its steps and guidance are to be set.
-    """
-    match family.key:
-        case "flux2-klein":
-            return bool(index.get("is_distilled", False))
-        case "z-image":
-            return float(scheduler.get("shift", 3.0)) < 4.5  # Turbo has 3, the undistilled model 6
-        case "sdxl" | "sd":
-            if scheduler.get("_class_name") in ("LCMScheduler", "TCDScheduler"):
-                return True
-            # adversarially distilled models were trained on the last step; so were, with v-prediction, models with
-            # zero terminal signal, which are not distilled
-            plain = scheduler.get("prediction_type", "epsilon") == "epsilon"
-            return scheduler.get("timestep_spacing") == "trailing" and plain and not zero_snr(scheduler)
-    return False
-
-
-def zero_snr(scheduler: Mapping[str, Any]) -> bool:
-    """Whether the noise schedule ends in pure noise."""
-    return bool(scheduler.get("rescale_betas_zero_snr", False))
+    return Described(family, family.few_steps if distilled else family.usual, prediction, distilled, components)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -6,7 +6,6 @@ The pictures are a person's own, and those nearest to centres of a bank that was
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,56 +14,51 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from emofeedback.errors import UserError
+from emofeedback.generators.pipelines.conditioning import is_out_of_memory
+from emofeedback.generators.pipelines.families import IpAdapterSource
 from emofeedback.generators.visual.bank import VisualBank
+from emofeedback.generators.visual.visual_prompts import TOP
 from emofeedback.records import PictureRequest
 
 logger = logging.getLogger(__name__)
-TOP = 3
-
-
-@dataclass(frozen=True, slots=True)
-class IpAdapterSource:
-    """Where an IP-Adapter lies: a repository or a folder, a folder inside, the weights' file (safetensors)."""
-
-    repo: str
-    subfolder: str
-    weights: str
-
-
-PUBLIC: dict[str, IpAdapterSource] = {
-    "sd": IpAdapterSource("h94/IP-Adapter", "models", "ip-adapter_sd15.safetensors"),
-    "sdxl": IpAdapterSource("h94/IP-Adapter", "sdxl_models", "ip-adapter_sdxl.safetensors"),
-}
-"""Public adapters (Ye et al. 2023) by the key of a family in `families`; that of "sd" is for version 1.5."""
 
 
 class IpAdapterPrompts:
-    """An IP-Adapter on a pipeline, and the bank that its pictures come from.
+    """An IP-Adapter, and the bank that its pictures come from.
 
     Args:
+        source: where the adapter lies.
         bank: None = a person's own pictures alone.
         words: text features [B, D] of prompts by the bank's text encoder; needed with a bank.
-
-    Raises:
-        UserError: the pipeline takes no IP-Adapter, or this one cannot be loaded.
     """
 
     def __init__(
         self,
-        pipeline: DiffusionPipeline,
         source: IpAdapterSource,
         bank: VisualBank | None = None,
         words: Callable[[Sequence[str]], NDArray[np.float32]] | None = None,
     ) -> None:
+        self.source, self.bank, self.words = source, bank, words
+        self._blank = Image.new("RGB", (64, 64))
+
+    def attach(self, pipeline: DiffusionPipeline) -> None:
+        """Load the adapter onto a pipeline.
+
+        Raises:
+            UserError: the pipeline takes no IP-Adapter, or this one cannot be loaded.
+        """
         if not hasattr(pipeline, "load_ip_adapter"):
             raise UserError(f"{type(pipeline).__name__} takes no visual prompts; choose an SDXL or SD 1.5 model.")
-        self.pipeline, self.bank, self.words = pipeline, bank, words
+        repo, subfolder, weights = self.source.repo, self.source.subfolder, self.source.weights
         try:
-            pipeline.load_ip_adapter(source.repo, subfolder=source.subfolder, weight_name=source.weights)
-        except (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError) as error:
-            logger.debug("loading %s failed", source, exc_info=error)
-            raise UserError(f"The IP-Adapter {source.repo} does not fit this model or cannot be fetched.") from None
-        self._blank = Image.new("RGB", (64, 64))
+            pipeline.load_ip_adapter(repo, subfolder=subfolder, weight_name=weights)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            if not isinstance(error, (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError)):
+                raise
+            logger.debug("loading %s failed", self.source, exc_info=error)
+            raise UserError(f"The IP-Adapter {repo} does not fit this model or cannot be fetched.") from None
 
     def pictures(self, request: PictureRequest) -> list[Image.Image]:
         """What a request shows; a public adapter gives all the same weight, so that only weights of 0 count.
@@ -87,9 +81,9 @@ class IpAdapterPrompts:
             raise UserError("There is no picture to guide by; add one, or give a bank made by `train bank --pictures`.")
         return shown
 
-    def arguments(self, request: PictureRequest) -> dict[str, Any]:
-        """What a call of the pipeline for this one request takes beside the rest; sets the strength."""
+    def arguments(self, pipeline: DiffusionPipeline, request: PictureRequest) -> dict[str, Any]:
+        """What a call of a pipeline that it is attached to takes beside the rest for one request; sets the strength."""
         shown = self.pictures(request)
         strength = request.visual.strength if request.visual is not None and shown else 0.0
-        self.pipeline.set_ip_adapter_scale(strength)
+        pipeline.set_ip_adapter_scale(strength)
         return {"ip_adapter_image": [shown or [self._blank]]}

@@ -20,24 +20,24 @@ from emofeedback.errors import OutOfMemory, UserError
 from emofeedback.flow.pixels import from_images
 from emofeedback.flow.schedule import interpolate
 from emofeedback.generators.emotion.emotion_words import with_emotion_words
-from emofeedback.generators.pipelines.batches import Job, Ticks, job_of, square
+from emofeedback.generators.emotion.text_adapter import TextEmotionAdapter
+from emofeedback.generators.lora import load_lora
+from emofeedback.generators.pipelines.batches import BatchSettings, StepCounter, batch_settings, square
 from emofeedback.generators.pipelines.conditioning import (
-    TextCondition,
-    TextEmotion,
-    TextEncoder,
+    PromptEncoder,
     call_arguments,
     is_out_of_memory,
     with_emotion,
 )
-from emofeedback.generators.pipelines.families import Described, Recipe
+from emofeedback.generators.pipelines.families import Described, TextCondition, linear_sigmas
 from emofeedback.generators.pipelines.flow_view import FlowCondition, FlowView
 from emofeedback.generators.pipelines.ip_adapter import IpAdapterPrompts
 from emofeedback.generators.pipelines.memory import free_memory
 from emofeedback.generators.pipelines.options import PipelineOptions
-from emofeedback.generators.pipelines.pipeline_loading import TooLarge, image_to_image, open_pipeline
-from emofeedback.generators.pipelines.pipeline_lora import wear_lora
+from emofeedback.generators.pipelines.pipeline_loading import TooLarge, image_to_image, open_pipeline, place
 from emofeedback.generators.pipelines.repository_files import check_pipeline_folder
 from emofeedback.generators.pipelines.safety_check import SafetyCheck
+from emofeedback.generators.recipe import Recipe
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
 
@@ -66,7 +66,7 @@ class PipelineGenerator:
         device: str = "cpu",
         options: PipelineOptions | None = None,
         recipe: Recipe | None = None,
-        emotion: TextEmotion | None = None,
+        emotion: TextEmotionAdapter | None = None,
         revision: str | None = None,
     ) -> None:
         self.folder, self.device_name, self.options = Path(folder), device, options or PipelineOptions()
@@ -77,10 +77,11 @@ class PipelineGenerator:
         self.default_steps, self.preview_steps = recipe.steps, recipe.preview_steps
         self.default_guidance = recipe.guidance
         self.batch = self.options.batch
-        self._worn: tuple[Path, float] | None = None
+        self._adapter: tuple[Path, float] | None = None  # the LoRA and its scale
+        self.visual: IpAdapterPrompts | None = None
         self._open()
         self.emotion = emotion
-        if isinstance(emotion, torch.nn.Module):
+        if emotion is not None:
             emotion.to(self.pipeline._execution_device).eval()
 
     def _describe(self) -> Described:
@@ -88,7 +89,8 @@ class PipelineGenerator:
 
     def _load(self) -> DiffusionPipeline:
         """The pipeline, placed as the options say; TooLarge where it does not fit."""
-        return open_pipeline(self.folder, self.described, self.options, self.device_name, self.base_name)
+        extend = None if self.visual is None else self.visual.attach
+        return open_pipeline(self.folder, self.described, self.options, self.device_name, self.base_name, extend)
 
     def _open(self) -> None:
         """Load; where the memory does not suffice, with the next cheaper setting if that is allowed."""
@@ -100,13 +102,12 @@ class PipelineGenerator:
                 free_memory()
                 self._cheaper()
         self.pipeline: DiffusionPipeline = opened
-        self.visual: IpAdapterPrompts | None = None  # it hangs on a pipeline
         self._check = SafetyCheck(self.pipeline)
-        self.texts = TextEncoder(self.pipeline, self.family)
+        self.texts = PromptEncoder(self.pipeline, self.family)
         self._from_image: DiffusionPipeline | None = None
         self.size = self.options.size or self._native_size()
-        if self._worn is not None:
-            wear_lora(self.pipeline, self.described, *self._worn)
+        if self._adapter is not None:
+            load_lora(self.pipeline, *self._adapter, self.family.network)
 
     def _cheaper(self) -> None:
         """The next cheaper setting, or one sentence."""
@@ -132,23 +133,42 @@ class PipelineGenerator:
     @property
     def loaded_adapter(self) -> tuple[Path, float] | None:
         """The LoRA on the model and its scale; None = there is none."""
-        return self._worn
+        return self._adapter
 
     def load_adapter(self, path: str | Path, scale: float = 1.0) -> None:
-        """Put a LoRA on the model in place of the one before; `scale` 0 draws exactly as the base does.
+        """Put a LoRA on the model in place of the one before, which goes even where this one is refused.
+
+        `scale` 0 draws exactly as the base does.
 
         Raises:
             UserError: it is missing, damaged, pickled, or was made for another model.
         """
-        self._worn = None
+        self._adapter = None
         self.name = self.base_name
-        wear_lora(self.pipeline, self.described, Path(path), scale)
         self.texts.forget()
-        self._worn = Path(path), scale
+        load_lora(self.pipeline, Path(path), scale, self.family.network)
+        self._adapter = Path(path), scale
         self.name = f"{self.base_name}+{Path(path).resolve().stem}"
 
     def use_visual(self, visual: IpAdapterPrompts) -> None:
-        """Take visual prompts; pictures are drawn one by one from now on, for an adapter has one strength at a time."""
+        """Take visual prompts; pictures are drawn one by one from now on, for an adapter has one strength at a time.
+
+        They stay where the memory makes the model be loaded anew with a cheaper setting.
+
+        Raises:
+            UserError: the model takes none, or they do not fit it.
+        """
+        try:
+            visual.attach(self.pipeline)
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise OutOfMemory(
+                    f"{self.base_name} does not fit the memory with visual prompts; do without."
+                ) from None
+            raise
+        if self.options.offload != "none":
+            place(self.pipeline, self.options, self.device_name)  # the new parts are to be moved too
+        self._from_image = None  # it has only the parts that the pipeline had before
         self.visual, self.batch = visual, 1
 
     @property
@@ -202,25 +222,25 @@ class PipelineGenerator:
         """
         if self.visual is None and any(r.visual is not None and r.visual.strength > 0 for r in requests):
             raise UserError(f"{self.name} has no visual prompts; set EMOFEEDBACK_VISUAL_PROMPTS, or leave them out.")
-        groups: dict[Job, list[int]] = {}
+        groups: dict[BatchSettings, list[int]] = {}
         for i, request in enumerate(requests):
-            groups.setdefault(job_of(request, self.default_steps, self.default_guidance), []).append(i)
-        queue = deque(part for job, members in groups.items() for part in self._batches(job, members))
+            groups.setdefault(batch_settings(request, self.default_steps, self.default_guidance), []).append(i)
+        queue = deque(part for shared, members in groups.items() for part in self._batches(shared, members))
         drawn: dict[int, Picture] = {}
         done = following = 0
         while queue:
-            job, members = queue.popleft()
-            tick = Ticks(on_step, done, job.run, sum(other.run for other, _ in queue))
+            shared, members = queue.popleft()
+            tick = StepCounter(on_step, done, shared.run, sum(other.run for other, _ in queue))
             begin = time.perf_counter()
             images: list[Image.Image] | None = None
             try:
-                images = self._draw([requests[i] for i in members], job, tick)
+                images = self._draw([requests[i] for i in members], shared, tick)
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
             if images is None:  # only here is the error gone, and with it what its frames hold
-                self._make_room(len(members))
-                queue.extendleft(reversed(self._batches(job, members)))
+                self._use_less_memory(len(members))
+                queue.extendleft(reversed(self._batches(shared, members)))
                 continue
             done += tick.steps
             seconds = (time.perf_counter() - begin) / len(members)
@@ -231,10 +251,10 @@ class PipelineGenerator:
                 yield drawn.pop(following)
                 following += 1
 
-    def _batches(self, job: Job, members: list[int]) -> list[tuple[Job, list[int]]]:
-        return [(job, members[i : i + self.batch]) for i in range(0, len(members), self.batch)]
+    def _batches(self, shared: BatchSettings, members: list[int]) -> list[tuple[BatchSettings, list[int]]]:
+        return [(shared, members[i : i + self.batch]) for i in range(0, len(members), self.batch)]
 
-    def _make_room(self, pictures: int) -> None:
+    def _use_less_memory(self, pictures: int) -> None:
         """Smaller batches, which change no picture; for a single one the next cheaper setting, if that is allowed.
 
         Raises:
@@ -251,31 +271,31 @@ class PipelineGenerator:
         free_memory()
         self._open()
 
-    def _draw(self, batch: Sequence[PictureRequest], job: Job, tick: Ticks) -> list[Image.Image]:
+    def _draw(self, batch: Sequence[PictureRequest], shared: BatchSettings, tick: StepCounter) -> list[Image.Image]:
         """The pictures of one batch."""
-        guided = job.guidance > 1.0
+        guided = shared.guidance > 1.0
         given = call_arguments(
             self.family, [self.condition(r) for r in batch], self.texts.unconditional() if guided else None
         )
-        scale = max(0.0, job.guidance - 1.0) if self.family.added_to_guidance else job.guidance
+        scale = max(0.0, shared.guidance - 1.0) if self.family.added_to_guidance else shared.guidance
         given |= {
-            "num_inference_steps": job.steps,
+            "num_inference_steps": shared.steps,
             "guidance_scale": scale,
             "generator": [torch.Generator().manual_seed(r.seed) for r in batch],
             "callback_on_step_end": tick,
         }
         if self.visual is not None:
-            given |= self.visual.arguments(batch[0])
+            given |= self.visual.arguments(self.pipeline, batch[0])
         pipe = self.pipeline
-        if job.strength is None:
+        if shared.strength is None:
             given |= {"height": self.size, "width": self.size}
         elif self.family.image_to_image is None:
-            given |= {"height": self.size, "width": self.size} | self._started(batch, job, job.strength)
+            given |= {"height": self.size, "width": self.size} | self._started(batch, shared, shared.strength)
         else:
             if self._from_image is None:
                 self._from_image = image_to_image(self.pipeline, self.described)
             pipe = self._from_image
-            given |= {"image": [square(r.start, self.size) for r in batch], "strength": job.strength}
+            given |= {"image": [square(r.start, self.size) for r in batch], "strength": shared.strength}
             if self.family.flow:
                 given |= {"height": self.size, "width": self.size}
         try:
@@ -285,14 +305,14 @@ class PipelineGenerator:
                 self.pipeline.maybe_free_model_hooks()
 
     @torch.no_grad()
-    def _started(self, batch: Sequence[PictureRequest], job: Job, strength: float) -> dict[str, Any]:
+    def _started(self, batch: Sequence[PictureRequest], shared: BatchSettings, strength: float) -> dict[str, Any]:
         """Noised latents of the start pictures and the rest of the schedule, for pipelines that take both."""
         view = self.flow()
-        first = job.steps - job.run
+        first = shared.steps - shared.run
         clean = view.encode(from_images([square(r.start, self.size) for r in batch]))
-        level = view.levels(job.steps)[first].to(clean.device)
+        level = view.levels(shared.steps)[first].to(clean.device)
         noise = view.noise([r.seed for r in batch])
         return {
             "latents": interpolate(clean, noise, level.expand(len(batch))),
-            "sigmas": view.linear(job.steps)[first:],
+            "sigmas": linear_sigmas(shared.steps)[first:],
         }

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from emofeedback.generators.pipelines.conditioning import is_out_of_memory
 from emofeedback.generators.pipelines.families import Described
 from emofeedback.generators.pipelines.options import PipelineOptions
 from emofeedback.generators.pipelines.repository_files import variant_of
-from emofeedback.generators.scene.checkpoint_loading import default_dtype
+from emofeedback.generators.scene.checkpoint_loading import drawing_dtype
 
 logger = logging.getLogger(__name__)
 
@@ -27,16 +28,24 @@ class TooLarge(Exception):
 
 
 def open_pipeline(
-    folder: Path, described: Described, options: PipelineOptions, device: str, name: str
+    folder: Path,
+    described: Described,
+    options: PipelineOptions,
+    device: str,
+    name: str,
+    extend: Callable[[DiffusionPipeline], None] | None = None,
 ) -> DiffusionPipeline:
     """The pipeline of a folder that `check_pipeline_folder` found whole, on its device.
+
+    Args:
+        extend: adds parts to the pipeline before it is placed.
 
     Raises:
         UserError: it cannot be loaded, or this machine cannot do what the options ask for.
         TooLarge: it does not fit the memory.
     """
     options.check(device)
-    dtype = DTYPES.get(options.dtype) or default_dtype(device)
+    dtype = DTYPES.get(options.dtype) or drawing_dtype(device)
     if dtype == torch.float16 and device == "cpu":
         raise UserError("A CPU does not draw in float16; set EMOFEEDBACK_DTYPE to bfloat16 or float32.")
     more: dict[str, Any] = {}
@@ -48,6 +57,8 @@ def open_pipeline(
     try:
         kind = getattr(diffusers, described.family.pipeline)
         pipe = kind.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True, **more)
+        if extend is not None:
+            extend(pipe)
         return place(pipe, options, device)
     except Exception as error:
         logger.debug("loading %s failed", folder, exc_info=True)

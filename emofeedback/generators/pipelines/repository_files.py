@@ -8,12 +8,11 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from emofeedback.errors import UserError
-from emofeedback.files.checksums import CHECKSUMS, verify_folder
+from emofeedback.files.checksums import CHECKSUMS, PICKLED, verify_folder
 from emofeedback.generators.pipelines.families import INDEX, Described, describe
 from emofeedback.servers.hub import OnDownload, listing, snapshot
 
 SMALL = (".json", ".txt", ".jinja", ".model")  # configurations and vocabularies
-PICKLED = (".bin", ".ckpt", ".pt", ".pth")
 WEIGHTLESS = ("scheduler", "tokenizer", "feature_extractor", "image_processor", "processor")
 """Components that consist of small files; a number may follow, as in tokenizer_2."""
 _VARIANT = re.compile(r"\.(fp16|bf16)[.-]")

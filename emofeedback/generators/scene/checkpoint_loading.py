@@ -13,7 +13,7 @@ from emofeedback.machine.progress_bars import without_bars
 logger = logging.getLogger(__name__)
 
 
-def default_dtype(device: str) -> torch.dtype:
+def drawing_dtype(device: str) -> torch.dtype:
     """bfloat16 where the hardware multiplies it, else float32."""
     if device.startswith("cuda"):
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32

@@ -43,7 +43,7 @@ class FewStep:
         return steps == self.steps and request.guidance is None
 
 
-class Student:
+class StudentTransformer:
     """A student's transformer: that of the pipeline with all its LoRAs, and the student's, in the weights.
 
     The pipeline itself is left as it is. The copy is made when it is first needed, and again after another LoRA was

@@ -14,7 +14,7 @@ KEPT = 512
 """Prompts whose embeddings are kept."""
 
 
-class Texts:
+class ScenePromptEncoder:
     """The text encoders of a pipeline.
 
     Args:

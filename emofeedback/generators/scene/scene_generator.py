@@ -20,9 +20,9 @@ from emofeedback.flow.pixels import from_images, to_images
 from emofeedback.flow.schedule import euler_step, expand, guided, interpolate, sigmas
 from emofeedback.generators.emotion.emotion_adapter import EmotionAdapter
 from emofeedback.generators.lora import load_lora
-from emofeedback.generators.scene.checkpoint_loading import default_dtype, load_pipeline
-from emofeedback.generators.scene.few_step import FewStep, Student, base_digest, read_few_step
-from emofeedback.generators.scene.prompt_embeddings import Texts
+from emofeedback.generators.scene.checkpoint_loading import drawing_dtype, load_pipeline
+from emofeedback.generators.scene.few_step import FewStep, StudentTransformer, base_digest, read_few_step
+from emofeedback.generators.scene.prompt_embeddings import ScenePromptEncoder
 from emofeedback.generators.visual.visual_prompts import VisualCondition, VisualPrompts, shows
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
@@ -60,12 +60,12 @@ class SceneDiffusionGenerator:
         self.device = torch.device(device)
         self.dtype: torch.dtype = pipeline.transformer.dtype
         self.size = int(pipeline.transformer.config.sample_size * pipeline.vae_scale_factor)
-        self.few_step, self._student = few_step, None if few_step is None else Student(few_step)
+        self.few_step, self._student = few_step, None if few_step is None else StudentTransformer(few_step)
         if few_step is not None:
             self.preview_steps = few_step.steps
             if few_step.default:
                 self.default_steps = few_step.steps
-        self.texts = Texts(pipeline, vocabulary, self.device)
+        self.texts = ScenePromptEncoder(pipeline, vocabulary, self.device)
         self.visual: VisualPrompts | None = None
         self.loaded_adapter: tuple[Path, float] | None = None
         self._folder: Path | None = None
@@ -80,7 +80,7 @@ class SceneDiffusionGenerator:
             UserError: it is incomplete, damaged or holds pickled weights.
         """
         folder = Path(path)
-        dtype = dtype or default_dtype(device)
+        dtype = dtype or drawing_dtype(device)
         pipeline = load_pipeline(folder, dtype).to(device)
         pipeline.vae.to(memory_format=torch.channels_last)
         adapter = None
@@ -94,7 +94,9 @@ class SceneDiffusionGenerator:
         return generator
 
     def load_adapter(self, path: str | Path, scale: float = 1.0) -> None:
-        """Put a LoRA on the transformer in place of the one before; `scale` 0 draws exactly as the base does.
+        """Put a LoRA on the transformer in place of the one before, which goes even where this one is refused.
+
+        `scale` 0 draws exactly as the base does.
 
         Args:
             path: a folder with pytorch_lora_weights.safetensors, or a .safetensors file.
@@ -103,6 +105,7 @@ class SceneDiffusionGenerator:
             UserError: it is missing, damaged, or was made for another generator.
         """
         self.loaded_adapter = None  # a load that fails leaves none
+        self.name = self.base_name
         load_lora(self.pipeline, Path(path), scale)
         self.loaded_adapter = Path(path), scale
         self.name = f"{self.base_name}+{Path(path).resolve().stem}"
@@ -119,7 +122,7 @@ class SceneDiffusionGenerator:
     def use_visual(self, visual: VisualPrompts) -> None:
         """Take visual prompts that are loaded; raises UserError where they are of another generator's size."""
         visual.attach(self.pipeline)
-        self.visual, self._student = visual, None if self.few_step is None else Student(self.few_step)
+        self.visual, self._student = visual, None if self.few_step is None else StudentTransformer(self.few_step)
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Words of the prompt that training never showed, in order, each once."""

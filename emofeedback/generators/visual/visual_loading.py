@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from emofeedback.errors import UserError
-from emofeedback.generators.pipelines.ip_adapter import PUBLIC, IpAdapterPrompts
+from emofeedback.generators.pipelines.ip_adapter import IpAdapterPrompts
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.generators.visual.bank import VisualBank
 from emofeedback.generators.visual.encoders import TransformersTexts
@@ -40,11 +40,11 @@ def take_visual(generator: Any, wanted: str | None, shipped: Path | None) -> Non
     if wanted is None:
         return
     family = getattr(generator, "family", None)
-    if family is None or family.key not in PUBLIC or not hasattr(generator, "use_visual"):
+    if family is None or family.ip_adapter is None:
         raise UserError(f"There is no public IP-Adapter for {generator.name}; leave EMOFEEDBACK_VISUAL_PROMPTS out.")
     bank, words = None, None
     if wanted != PUBLIC_ADAPTER:
         path, _, encoder = wanted.partition("#")
         bank = VisualBank.load(Path(path).expanduser())
         words = TransformersTexts(encoder or bank.encoders["text"], str(generator.device))
-    generator.use_visual(IpAdapterPrompts(generator.pipeline, PUBLIC[family.key], bank, words))
+    generator.use_visual(IpAdapterPrompts(family.ip_adapter, bank, words))

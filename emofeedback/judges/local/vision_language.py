@@ -39,14 +39,19 @@ class VisionLanguageJudge:
         processor: its processor, with a chat template.
         name: how readings name their judge.
         identity: what calibrations are bound to; the name where none is given.
-        batch: rows per forward pass; each picture takes four rows.
         describe: also name what the pictures show (one written reply per picture).
         constrain: hold replies to their JSON schema with outlines; None = where it is installed.
+
+    Attributes:
+        batch: rows per forward pass; each picture takes four rows.
         min_mass: probability that must lie on the labels, else the picture counts as not read.
 
     Raises:
         UserError: the tokenizer has no usable labels, or there is no chat template.
     """
+
+    batch = 8
+    min_mass = MIN_MASS
 
     def __init__(
         self,
@@ -56,17 +61,15 @@ class VisionLanguageJudge:
         *,
         identity: str | None = None,
         device: str = "cpu",
-        batch: int = 8,
         describe: bool = True,
         constrain: bool | None = None,
-        min_mass: float = MIN_MASS,
     ) -> None:
         self.model = model.requires_grad_(False).eval().to(device)  # type: ignore[arg-type]
         self.inputs = ModelInputs(processor)
         self.answers = self.inputs.answer_labels()
         self.writer = Writer(self.model, self.inputs, constrain)
         self.name, self.identity = name, identity or name
-        self.batch, self.describe, self.min_mass = batch, describe, min_mass
+        self.describe = describe
         self.method = f"expected value of {self.answers.labels[0]}-{self.answers.labels[-1]}, both orders"
 
     @classmethod

@@ -19,15 +19,13 @@ from emofeedback.errors import UserError
 from emofeedback.files.checksums import verify_folder
 from emofeedback.flow.pixels import from_images
 from emofeedback.judges.ratings import MIN_MASS, expected_rating
-from emofeedback.judges.replies import critique_for, fits
+from emofeedback.judges.replies import critique_for
 from emofeedback.judges.scene.foresight import most_promising
 from emofeedback.judges.scene.judge_language import UNREMARKABLE, JudgeTokens
 from emofeedback.judges.sources import fingerprint
 from emofeedback.machine.progress_bars import without_bars
 from emofeedback.records import Attempt, Critique, Picture, Reading, Seen
 from emofeedback.scenes import captions
-
-__all__ = ["SceneJudge", "fits", "named_content"]
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import diffusers
@@ -24,7 +23,7 @@ from torch import Tensor
 
 from emofeedback.errors import UserError
 from emofeedback.generators.emotion.text_adapter import INDEX, encoders_of
-from emofeedback.generators.pipelines.conditioning import TextEncoder
+from emofeedback.generators.pipelines.conditioning import PromptEncoder
 from emofeedback.generators.pipelines.families import describe
 from emofeedback.generators.pipelines.repository_files import ELSEWHERE, needed_files, variant_of
 from emofeedback.servers.hub import listing, snapshot
@@ -53,7 +52,7 @@ def fetch_text_encoders(name: str) -> Path:
     return snapshot(name, texts, elsewhere=ELSEWHERE)
 
 
-def load_text_encoders(folder: Path, device: str) -> TextEncoder:
+def load_text_encoders(folder: Path, device: str) -> PromptEncoder:
     """The text encoders and tokenizers of a pipeline in diffusers format; everything else stays unloaded.
 
     Raises:
@@ -76,14 +75,11 @@ def load_text_encoders(folder: Path, device: str) -> TextEncoder:
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError) as error:
         what = " ".join(str(error).split())[:160]
         raise UserError(f"The text encoders of {folder} cannot be loaded ({what}); fetch the model again.") from None
-    if described.family.key == "sd3" and "text_encoder_3" not in described.components:
-        # without T5 the pipeline fills up with zeros as wide as its network says
-        config = diffusers.SD3Transformer2DModel.load_config(folder / "transformer")
-        pipe.transformer = SimpleNamespace(config=SimpleNamespace(**config))
+    described.family.complete_text_part(pipe, folder)
     for part in pipe.components.values():
         if isinstance(part, torch.nn.Module):
             part.requires_grad_(False).eval()
-    return TextEncoder(pipe.to(device), described.family)
+    return PromptEncoder(pipe.to(device), described.family)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +163,7 @@ def embed_pairs(folder: Path, base: Path, pairs: Sequence[EmotionPair], device: 
     return PairEmbeddings(folder, pairs)
 
 
-def _write(folder: Path, encoder: TextEncoder, pairs: Sequence[EmotionPair]) -> None:
+def _write(folder: Path, encoder: PromptEncoder, pairs: Sequence[EmotionPair]) -> None:
     first = encoder.encode(pairs[0].neutral)
     width = first.embeds.shape[1]
     shape = (len(pairs), 2, _longest(encoder, pairs), width)
@@ -190,7 +186,7 @@ def _write(folder: Path, encoder: TextEncoder, pairs: Sequence[EmotionPair]) -> 
         np.save(folder / "pooled.npy", pooled)
 
 
-def _longest(encoder: TextEncoder, pairs: Sequence[EmotionPair]) -> int:
+def _longest(encoder: PromptEncoder, pairs: Sequence[EmotionPair]) -> int:
     """Places that the embeddings of any prompt take: most encoders pad to one length, some keep each prompt's own."""
     lengths = {_tokens(encoder.encode(text).embeds) for text in ("a", "a dog by the sea at night")}
     if len(lengths) == 1:

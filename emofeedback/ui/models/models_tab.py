@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from emofeedback.deploy.models import KINDS, Kind, ModelEntry, ModelShelf, downloaded, entry_of, offered
+from emofeedback.deploy.models import KINDS, Kind, LoadedModels, ModelEntry, downloaded, entry_of, offered
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.generators.pipelines.memory import fitting, gpu_gigabytes, machine_gigabytes
 from emofeedback.servers.hub import Download
@@ -35,7 +35,7 @@ class ModelsTab:
         tab: looked at again whenever it is opened; None = only when it is built.
     """
 
-    def __init__(self, models: Models, shelf: ModelShelf, tab: gr.Tab | None = None) -> None:
+    def __init__(self, models: Models, shelf: LoadedModels, tab: gr.Tab | None = None) -> None:
         self.models, self.shelf = models, shelf
         self._stop = threading.Event()
         self.names: dict[Kind, gr.Dropdown] = {}

@@ -7,25 +7,25 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from emofeedback.errors import UserError
-from emofeedback.rewriting.language import MAX_TOKENS, SpeakerFailed
+from emofeedback.rewriting.language import MAX_TOKENS, NoAnswer
 from emofeedback.servers.chat import ChatServer, Refused, ServerFailed
 
 TEMPERATURE = 0.8
 
 
-class ServerSpeaker:
-    """Implements `language.Speaker` with a chat server."""
+class ServerLanguageModel:
+    """Implements `language.LanguageModel` with a chat server."""
 
     def __init__(self, server: ChatServer, parallel: int = 4) -> None:
         self.server, self.parallel = server, parallel
         self.name = f"{server.model} at {server.host}"
         self._schema = True  # until the server shows that it takes none
 
-    def speak(self, system: str, question: str, schema: dict[str, Any], seed: int) -> str:
+    def answer(self, system: str, question: str, schema: dict[str, Any], seed: int) -> str:
         """The server's first choice.
 
         Raises:
-            SpeakerFailed: no answer came in time, or the server takes no such request.
+            NoAnswer: no answer came in time, or the server takes no such request.
             UserError: the key, the address or the model's name is wrong.
         """
         for held in (True, False) if self._schema else (False,):
@@ -41,15 +41,15 @@ class ServerSpeaker:
                 )[0].text
             except Refused as refused:
                 if not held:
-                    raise SpeakerFailed(str(refused)) from None
+                    raise NoAnswer(str(refused)) from None
                 self._schema = False
             except ServerFailed as failed:
-                raise SpeakerFailed(str(failed)) from None
+                raise NoAnswer(str(failed)) from None
         raise AssertionError("unreachable")
 
 
-class LocalSpeaker:
-    """Implements `language.Speaker` with a causal language model of transformers."""
+class LocalLanguageModel:
+    """Implements `language.LanguageModel` with a causal language model of transformers."""
 
     parallel = 1
 
@@ -57,7 +57,7 @@ class LocalSpeaker:
         self.model, self.tokenizer, self.name = model.eval(), tokenizer, name
 
     @classmethod
-    def from_folder(cls, folder: Path, *, name: str | None = None, device: str = "cpu") -> "LocalSpeaker":
+    def from_folder(cls, folder: Path, *, name: str | None = None, device: str = "cpu") -> "LocalLanguageModel":
         """A model in transformers format.
 
         Raises:
@@ -75,16 +75,16 @@ class LocalSpeaker:
         return cls(model, tokenizer, name or folder.name)
 
     @torch.no_grad()
-    def speak(self, system: str, question: str, schema: dict[str, Any], seed: int) -> str:
+    def answer(self, system: str, question: str, schema: dict[str, Any], seed: int) -> str:
         """The model's answer, sampled.
 
         Raises:
-            SpeakerFailed: the question is longer than the model can read.
+            NoAnswer: the question is longer than the model can read.
         """
         ids = self._ids(system, question).to(self.model.device)
         longest = getattr(self.model.config, "max_position_embeddings", None)
         if longest is not None and ids.shape[1] + MAX_TOKENS > longest:
-            raise SpeakerFailed("the question is longer than it can read")
+            raise NoAnswer("the question is longer than it can read")
         config = GenerationConfig(
             max_new_tokens=MAX_TOKENS,
             do_sample=True,
