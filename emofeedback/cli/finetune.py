@@ -3,12 +3,13 @@
 import argparse
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emofeedback.affect import Affect
-from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, usage
+from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, usage
+from emofeedback.cli.settings_given import settings_from
 from emofeedback.errors import UserError
 from emofeedback.finetuning.job_store import JobRecord, read_record
 from emofeedback.finetuning.order import Region
@@ -65,7 +66,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
     from emofeedback.finetuning.job import FinetuneJob
     from emofeedback.finetuning.processes import own_device
 
-    settings = replace(settings, adapter=None, device=own_device(settings.device, os.environ))
+    settings = settings.changed(adapter=None, device=own_device(settings.device, os.environ))
     judge = build_judge(settings)
     job = _settled(given, judge, console)
     rater = build_rater(settings, judge)

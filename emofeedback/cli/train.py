@@ -4,7 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from emofeedback.cli.console import Console, Outcome, UsageError, settings_from
+from emofeedback.cli.console import Console, Outcome, UsageError
+from emofeedback.cli.settings_given import settings_from
 from emofeedback.errors import UserError
 from emofeedback.settings import Settings, checkpoint_folder
 

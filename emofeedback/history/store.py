@@ -269,10 +269,6 @@ class History:
                 raise UserError("Half of the room is pinned already; unpin another run first, or export this one.")
             connection.execute("UPDATE runs SET pinned = ? WHERE id = ?", (int(pinned), key))
 
-    def unpin(self, key: str, owner: str) -> None:
-        """`pin` undone."""
-        self.pin(key, owner, pinned=False)
-
     def export(self, keys: Iterable[str], owner: str, out: Path, fmt: Format = "zip", *, metadata: bool = True) -> Path:
         """Write runs as a folder or a zip file: pictures, tables, a JSON sidecar.
 

@@ -121,7 +121,7 @@ def test_weights_in_eight_bits_draw_nearly_the_same(
     pytest.importorskip("torchao")
     folder = folder_of(family, pipeline_root)
     settings = Settings(generator=str(folder), device="cpu", dtype="bfloat16", size=SIZE)
-    plain, small = build_generator(settings), build_generator(replace(settings, quantisation=quantisation))
+    plain, small = build_generator(settings), build_generator(settings.changed(quantisation=quantisation))
     assert isinstance(plain, PipelineGenerator) and isinstance(small, PipelineGenerator)
     for part in small.family.quantised:
         kinds = {type(weight).__name__ for weight in getattr(small.pipeline, part).parameters()}

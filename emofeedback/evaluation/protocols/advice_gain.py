@@ -74,7 +74,7 @@ def _place(reading: Reading) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class TriedAdvice:
     """One piece of advice tried: the rater's distances to the target, and whether the content stayed."""
 
     before: float
@@ -96,7 +96,7 @@ def evaluate_advice(
     Raises:
         UserError: no picture was far from its target, or none could be read.
     """
-    trials: list[Trial] = []
+    trials: list[TriedAdvice] = []
     asked = silent = 0
     requests = sample_requests(count, seed, generator.default_steps)
     for begin in range(0, count, BATCH):
@@ -136,7 +136,7 @@ def _with_words(request: PictureRequest, prompt: str) -> PictureRequest:
     return PictureRequest(prompt, request.affect, seed=request.seed, steps=request.steps)
 
 
-def _tried(generator: Generator, rater: Reader, redraw: Sequence[tuple[PictureRequest, float]]) -> list[Trial]:
+def _tried(generator: Generator, rater: Reader, redraw: Sequence[tuple[PictureRequest, float]]) -> list[TriedAdvice]:
     if not redraw:
         return []
     pictures = list(generator.generate([request for request, _ in redraw]))
@@ -145,11 +145,11 @@ def _tried(generator: Generator, rater: Reader, redraw: Sequence[tuple[PictureRe
     scores = content_scores(rater, [request.prompt for request, _ in redraw], pictures, grades)
     for (request, before), grade, kept in zip(redraw, grades, scores, strict=True):
         if grade is not None and request.affect is not None:
-            trials.append(Trial(before, grade.affect.distance(request.affect), kept))
+            trials.append(TriedAdvice(before, grade.affect.distance(request.affect), kept))
     return trials
 
 
-def _measures(trials: Sequence[Trial], asked: int, silent: int, seed: int, content: str) -> list[Measure]:
+def _measures(trials: Sequence[TriedAdvice], asked: int, silent: int, seed: int, content: str) -> list[Measure]:
     gains = [trial.before - trial.after for trial in trials]
     kept = [trial.kept for trial in trials if trial.kept is not None]
     measures = [
