@@ -86,7 +86,7 @@ def record_of(made: Run | Sweep, key: str, created: float, revisions: Mapping[st
         created: seconds since 1970.
         revisions: of the models, by "generator" and "judge".
     """
-    body = _run_record(made) if isinstance(made, Run) else _sweep_record(made)
+    body = run_json(made, requests=True) if isinstance(made, Run) else _sweep_record(made)
     models = {part: {"name": body[part], "revision": revisions.get(part)} for part in ("generator", "judge")}
     return {
         "id": key,
@@ -96,15 +96,6 @@ def record_of(made: Run | Sweep, key: str, created: float, revisions: Mapping[st
         "models": models,
         **body,
     }
-
-
-def _run_record(run: Run) -> dict[str, Any]:
-    record: dict[str, Any] = run_json(run)
-    for as_json, done in zip(record["rounds"], run.rounds, strict=True):
-        for entry, item in zip(as_json["candidates"], done.candidates, strict=True):
-            entry["request"] = request_json(item.picture.request)
-            entry["model"] = item.picture.model
-    return record
 
 
 def _sweep_record(made: Sweep) -> dict[str, Any]:
