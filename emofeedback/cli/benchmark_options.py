@@ -15,7 +15,7 @@ SHAPES = "Shapes: published models' full sizes with random weights, on a GPU"
 class BenchmarkOptions(SharedOptions):
     """What is measured, how often and for how long."""
 
-    part: Annotated[Literal["speed", "finetune", "shapes"], typer.Argument(metavar="[PART]")] = "speed"
+    part: Annotated[Literal["speed", "finetune", "shapes"], typer.Argument(metavar="PART")] = "speed"
     repeats: Annotated[int, limited(2, 1000)] = 5
     objectives: Annotated[str | None, option("default: all that the judge allows", "NAMES", FINETUNE)] = None
     rater: Annotated[str | None, option("as --judge, but another model", "NAME|PATH|REPO|URL", FINETUNE)] = None

@@ -43,7 +43,7 @@ COMMANDS: dict[str, tuple[type[SharedOptions], str]] = {
     "space": (SpaceOptions, "write a folder that is ready to push as a Hugging Face Space"),
     "soak": (SoakOptions, "many users at once against the studio's API, for some minutes"),
 }
-"""A command's options and its help; `emofeedback.cli.NAME` does it."""
+"""A command's options and its help; `emofeedback.cli.NAME_command` does it."""
 SUBJECTS: dict[str, tuple[type[SharedOptions], str]] = {
     "generator": (GradedOptions, "how well the generator draws what it is asked for"),
     "judge": (JudgeOptions, "how well the judge reads scenes, or rated pictures"),
@@ -129,7 +129,7 @@ def command_line() -> Any:
     )
     top.callback()(_version)
     for name, (options, text) in COMMANDS.items():
-        _add(top, name, name, f"emofeedback.cli.{name}", options, text)
+        _add(top, name, name, f"emofeedback.cli.{name}_command", options, text)
     top.add_typer(_evaluate(plain), name="evaluate")
     return typer.main.get_command(top)
 

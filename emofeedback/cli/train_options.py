@@ -8,7 +8,7 @@ import typer
 
 from emofeedback.cli.shared_options import SharedOptions, limited, option, switch
 
-Part = Literal["generator", "few-step", "autoencoder", "judge", "rater", "bank", "adapter"]
+TrainedPart = Literal["generator", "few-step", "autoencoder", "judge", "rater", "bank", "adapter"]
 BANK = "Bank: visual prompts from rendered scenes, or from a folder of pictures"
 BASE = "Judge and adapter: on a base that is trained already"
 FEW_STEP = "Few-step: distil a generator into a LoRA that draws in four forward passes"
@@ -24,7 +24,7 @@ def _sixteenths(value: int) -> int:
 class TrainOptions(SharedOptions):
     """Which model, for how long, from which data."""
 
-    part: Annotated[Part, typer.Argument(metavar="PART")]
+    part: Annotated[TrainedPart, typer.Argument(metavar="PART")]
     minutes: Annotated[float, limited(0.01, 10_000, "", "M")] = 60.0
     work: Annotated[Path, option("data, state, logs, sheets", "DIR")] = Path("training")
     scenes: Annotated[int, limited(64, 10_000_000, "rendered for it")] = 40_000

@@ -11,7 +11,7 @@ from PIL import Image
 from emofeedback import __version__
 from emofeedback.errors import UserError
 from emofeedback.files.png_settings import PictureSettings, settings_from
-from emofeedback.files.run_json import candidate_name, reading_json, request_json, run_json
+from emofeedback.files.run_json import Digits4, JsonRecord, ReadingJson, RequestJson, candidate_name, run_json
 from emofeedback.files.storage import image_bytes, png_bytes
 from emofeedback.records import Reading, Run
 from emofeedback.sweep.run_sweep import Sweep, cell_name
@@ -98,29 +98,51 @@ def record_of(made: Run | Sweep, key: str, created: float, revisions: Mapping[st
     }
 
 
+class CellJson(JsonRecord):
+    """A picture of a sheet or path; rows and columns count from 1."""
+
+    image: str
+    row: int
+    column: int
+    reading: ReadingJson | None
+    distance: Digits4 | None
+    request: RequestJson
+    model: str
+
+
+class SweepRecord(JsonRecord):
+    """A whole sheet or path."""
+
+    prompt: str
+    cells: list[CellJson]
+    continuity: dict[str, dict[str, int | float]]
+    generator: str
+    judge: str | None
+    version: str = __version__
+
+
 def _sweep_record(made: Sweep) -> dict[str, Any]:
     columns, cells = len(made.pictures[0]), []
     for index, (picture, reading) in enumerate(zip(made.cells(), made.readings, strict=True)):
         target = picture.request.affect
         cells.append(
-            {
-                "image": cell_name(index, columns),
-                "row": index // columns + 1,
-                "column": index % columns + 1,
-                "reading": None if reading is None else reading_json(reading),
-                "distance": None if reading is None or target is None else round(reading.affect.distance(target), 4),
-                "request": request_json(picture.request),
-                "model": picture.model,
-            }
+            CellJson(
+                image=cell_name(index, columns),
+                row=index // columns + 1,
+                column=index % columns + 1,
+                reading=None if reading is None else ReadingJson.of(reading),
+                distance=None if reading is None or target is None else reading.affect.distance(target),
+                request=RequestJson.of(picture.request),
+                model=picture.model,
+            )
         )
-    return {
-        "prompt": made.prompt,
-        "cells": cells,
-        "continuity": {name: asdict(figure) for name, figure in made.figures.items()},
-        "generator": made.generator,
-        "judge": made.judge or None,
-        "version": __version__,
-    }
+    return SweepRecord(
+        prompt=made.prompt,
+        cells=cells,
+        continuity={name: asdict(figure) for name, figure in made.figures.items()},
+        generator=made.generator,
+        judge=made.judge or None,
+    ).as_json()
 
 
 def files_of(made: Run | Sweep) -> dict[str, bytes]:
@@ -165,13 +187,16 @@ def settings_in(record: Mapping[str, Any]) -> PictureSettings:
         UserError: the record is damaged.
     """
     label = "this run"
-    first = next(pictures_in(record))["request"]
-    values = {**first, "prompt": record["prompt"], "model": record["generator"]}
-    if "rounds" in record:
-        asked = record.get("settings", {})
-        values |= {
-            "candidates": asked.get("candidates", len(record["rounds"][0]["candidates"])),
-            "rounds": asked.get("rounds", len(record["rounds"])),
-            **record["target"],
-        }
+    try:
+        first = next(pictures_in(record))["request"]
+        values = {**first, "prompt": record["prompt"], "model": record["generator"]}
+        if "rounds" in record:
+            asked = record.get("settings", {})
+            values |= {
+                "candidates": asked.get("candidates", len(record["rounds"][0]["candidates"])),
+                "rounds": asked.get("rounds", len(record["rounds"])),
+                **record["target"],
+            }
+    except (KeyError, TypeError, AttributeError, StopIteration):
+        raise UserError("The record of this run is damaged; it cannot be made again.") from None
     return settings_from(values, label)

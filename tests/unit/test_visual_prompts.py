@@ -12,7 +12,7 @@ from tiny_finetune import tiny_generator
 from tiny_visual import tiny_visual, visual_generator
 
 from emofeedback.affect import EMOTIONS, Affect
-from emofeedback.cli.generate import visual_from
+from emofeedback.cli.generate_command import visual_from
 from emofeedback.cli.generate_options import GenerateOptions
 from emofeedback.cli.settings_given import settings_from as command_settings
 from emofeedback.errors import UserError

@@ -2,7 +2,7 @@
 
 from emofeedback.cli.console import Console, Outcome
 from emofeedback.cli.evaluate.evaluate_options import GradedOptions
-from emofeedback.cli.evaluate.evaluation_report import Found, Setting, evaluated
+from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated
 from emofeedback.evaluation.protocols.advice_gain import evaluate_advice, evaluate_agreement
 
 PICTURES = 200
@@ -13,7 +13,7 @@ def run(arguments: GradedOptions, console: Console) -> Outcome:
     return evaluated("advice", PICTURES, arguments, console, _measure)
 
 
-def _measure(given: Setting) -> Found:
+def _measure(given: EvaluationOrder) -> EvaluationResult:
     from emofeedback.build import build_generator, build_judge, build_rater
 
     settings, progress = given.settings, given.progress
@@ -21,4 +21,4 @@ def _measure(given: Setting) -> Found:
     rater = build_rater(settings, judge)
     measures = evaluate_agreement(generator, judge, rater, count=given.count, seed=settings.seed, progress=progress)
     measures += evaluate_advice(generator, judge, rater, count=given.count, seed=settings.seed, progress=progress)
-    return Found(measures, {"generator": generator.name, "judge": judge.name, "rater": rater.name})
+    return EvaluationResult(measures, {"generator": generator.name, "judge": judge.name, "rater": rater.name})

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from emofeedback.cli.console import Console, Outcome, usage
 from emofeedback.cli.evaluate.evaluate_options import TuningOptions
-from emofeedback.cli.evaluate.evaluation_report import Found, Setting, evaluated
+from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_unit
 from emofeedback.evaluation.protocols.finetuning_gain import (
     DRAWS,
+    CornerTask,
     Curve,
     Grades,
-    Task,
     base_measures,
     best_of_each,
     corner_tasks,
@@ -54,7 +54,7 @@ def run(arguments: TuningOptions, console: Console) -> Outcome:
     return evaluated("finetune", TASKS, arguments, console, lambda given: _measured(arguments, given, console))
 
 
-def _measured(arguments: TuningOptions, given: Setting, console: Console) -> Found:
+def _measured(arguments: TuningOptions, given: EvaluationOrder, console: Console) -> EvaluationResult:
     """Train, grade, compare. Each job's folder stays in the report's.
 
     The learning rate is searched for each objective with the first seed, by the job's own audit; the tasks that
@@ -99,7 +99,7 @@ def _measured(arguments: TuningOptions, given: Setting, console: Console) -> Fou
     if "awm" in curves and "grpo" in curves:
         measures.append(speed_measure(curves["awm"], curves["grpo"]))
     models = {"generator": generator.name, "judge": judge.name, "rater": rater.name}
-    return Found(measures, models, command=_command(arguments, ",".join(plans), count, settings.seed))
+    return EvaluationResult(measures, models, command=_command(arguments, ",".join(plans), count, settings.seed))
 
 
 def _command(arguments: TuningOptions, objectives: str, count: int, seed: int) -> str:
@@ -142,7 +142,7 @@ def _graded_job(
     job: "FinetuneSettings",
     settings: Settings,
     readers: tuple[Judge, Reader],
-    tasks: list[Task],
+    tasks: list[CornerTask],
     folder: Path,
     console: Console,
 ) -> GradedJob:

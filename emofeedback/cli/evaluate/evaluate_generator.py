@@ -2,7 +2,7 @@
 
 from emofeedback.cli.console import Console, Outcome
 from emofeedback.cli.evaluate.evaluate_options import GradedOptions
-from emofeedback.cli.evaluate.evaluation_report import Found, Setting, evaluated
+from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated
 from emofeedback.evaluation.protocols.generator_and_judge import evaluate_generator
 
 PROMPTS = 25
@@ -13,11 +13,11 @@ def run(arguments: GradedOptions, console: Console) -> Outcome:
     return evaluated("generator", PROMPTS, arguments, console, _measure)
 
 
-def _measure(given: Setting) -> Found:
+def _measure(given: EvaluationOrder) -> EvaluationResult:
     from emofeedback.build import build_generator, build_rater
 
     generator, rater = build_generator(given.settings), build_rater(given.settings)
     measures = evaluate_generator(
         generator, rater, count=given.count, seed=given.settings.seed, progress=given.progress
     )
-    return Found(measures, {"generator": generator.name, "rater": rater.name})
+    return EvaluationResult(measures, {"generator": generator.name, "rater": rater.name})

@@ -3,7 +3,7 @@
 from emofeedback.cli.console import Console, Outcome
 from emofeedback.cli.evaluate.evaluate_options import JudgeOptions
 from emofeedback.cli.evaluate.evaluate_ratings import rate_against_people
-from emofeedback.cli.evaluate.evaluation_report import Found, Setting, evaluated
+from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated
 from emofeedback.evaluation.protocols.generator_and_judge import evaluate_judge
 
 SCENES = 500
@@ -16,9 +16,9 @@ def run(arguments: JudgeOptions, console: Console) -> Outcome:
     return evaluated("judge", SCENES, arguments, console, _measure)
 
 
-def _measure(given: Setting) -> Found:
+def _measure(given: EvaluationOrder) -> EvaluationResult:
     from emofeedback.build import build_judge
 
     judge = build_judge(given.settings)
     measures = evaluate_judge(judge, count=given.count, seed=given.settings.seed, progress=given.progress)
-    return Found(measures, {"judge": judge.name})
+    return EvaluationResult(measures, {"judge": judge.name})

@@ -2,7 +2,7 @@
 
 from emofeedback.cli.console import Console, Outcome, names_in
 from emofeedback.cli.evaluate.evaluate_options import LoopOptions
-from emofeedback.cli.evaluate.evaluation_report import Found, Setting, evaluated, measured_rewriter
+from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated, measured_rewriter
 from emofeedback.evaluation.protocols.ablation import Ablation, evaluate_ablation
 from emofeedback.evaluation.protocols.feedback_gain import LoopModels, LoopSize, evaluate_loop
 
@@ -14,7 +14,7 @@ ABLATION = 24
 def run(arguments: LoopOptions, console: Console) -> Outcome:
     """Run the loop for many prompts and targets; the rater grades."""
 
-    def measure(given: Setting) -> Found:
+    def measure(given: EvaluationOrder) -> EvaluationResult:
         from emofeedback.build import build_generator, build_judge, build_rater, build_rewriter
 
         settings, size = given.settings, LoopSize(arguments.rounds, arguments.candidates)
@@ -24,7 +24,7 @@ def run(arguments: LoopOptions, console: Console) -> Outcome:
         flags = f" --rounds {size.rounds} --candidates {size.candidates}"
         if not arguments.ablation:
             measures = evaluate_loop(models, size, count=given.count, seed=settings.seed, progress=given.progress)
-            return Found(measures, names, flags)
+            return EvaluationResult(measures, names, flags)
         rewriter = measured_rewriter(settings)
         company = build_rewriter(settings.changed(rewriter=rewriter), names_in(arguments.viewers))
         assert company is not None
@@ -33,6 +33,6 @@ def run(arguments: LoopOptions, console: Console) -> Outcome:
             models, company, ablation, count=given.count, seed=settings.seed, progress=given.progress
         )
         flags += f" --ablation --strength {arguments.strength:g} --rewriter {rewriter}"
-        return Found(measures, {**names, "rewriter": company.name}, flags)
+        return EvaluationResult(measures, {**names, "rewriter": company.name}, flags)
 
     return evaluated("loop", ABLATION if arguments.ablation else PAIRS, arguments, console, measure)

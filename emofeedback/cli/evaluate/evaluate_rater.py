@@ -2,7 +2,7 @@
 
 from emofeedback.cli.console import Console, Outcome
 from emofeedback.cli.evaluate.evaluate_options import GradedOptions
-from emofeedback.cli.evaluate.evaluation_report import Found, Setting, evaluated
+from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated
 from emofeedback.evaluation.protocols.generator_and_judge import RATED, evaluate_judge
 
 SCENES = 500
@@ -14,11 +14,11 @@ def run(arguments: GradedOptions, console: Console) -> Outcome:
     return evaluated("rater", SCENES, arguments, console, _measure)
 
 
-def _measure(given: Setting) -> Found:
+def _measure(given: EvaluationOrder) -> EvaluationResult:
     from emofeedback.build import build_rater
 
     rater, seed = build_rater(given.settings), given.settings.seed
     measures = evaluate_judge(
         rater, count=given.count, seed=seed, aspects=RATED, goal_named=NAMED, progress=given.progress
     )
-    return Found(measures, {"rater": rater.name})
+    return EvaluationResult(measures, {"rater": rater.name})

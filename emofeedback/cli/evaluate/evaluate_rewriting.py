@@ -2,7 +2,7 @@
 
 from emofeedback.cli.console import Console, Outcome, names_in
 from emofeedback.cli.evaluate.evaluate_options import RewritingOptions
-from emofeedback.cli.evaluate.evaluation_report import Found, Setting, evaluated, measured_rewriter
+from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated, measured_rewriter
 from emofeedback.evaluation.protocols.rewriting_variety import evaluate_rewriting
 
 PROMPTS = 24
@@ -11,7 +11,7 @@ PROMPTS = 24
 def run(arguments: RewritingOptions, console: Console) -> Outcome:
     """Rewrite prompts by the company of viewers, by one of them, and without their memories."""
 
-    def measure(given: Setting) -> Found:
+    def measure(given: EvaluationOrder) -> EvaluationResult:
         from emofeedback.build import build_rewriter
 
         name, seed = measured_rewriter(given.settings), given.settings.seed
@@ -22,6 +22,6 @@ def run(arguments: RewritingOptions, console: Console) -> Outcome:
         )
         flags = f" --seeds {arguments.seeds} --rewriter {name}"
         flags += f" --viewers {arguments.viewers}" if arguments.viewers else ""
-        return Found(measures, {"rewriter": company.name}, flags)
+        return EvaluationResult(measures, {"rewriter": company.name}, flags)
 
     return evaluated("rewriting", PROMPTS, arguments, console, measure)

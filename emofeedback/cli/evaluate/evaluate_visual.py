@@ -2,7 +2,7 @@
 
 from emofeedback.cli.console import Console, Outcome
 from emofeedback.cli.evaluate.evaluate_options import VisualOptions
-from emofeedback.cli.evaluate.evaluation_report import Found, Setting, evaluated
+from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated
 from emofeedback.evaluation.protocols.visual_effect import conditions, evaluate_visual
 
 PROMPTS = 24
@@ -11,7 +11,7 @@ PROMPTS = 24
 def run(arguments: VisualOptions, console: Console) -> Outcome:
     """Draw the same prompts alone, with the emotion's word, with its visual prompt, and after DPO."""
 
-    def measure(given: Setting) -> Found:
+    def measure(given: EvaluationOrder) -> EvaluationResult:
         from emofeedback.build import build_generator, build_rater
 
         settings = given.settings
@@ -27,6 +27,6 @@ def run(arguments: VisualOptions, console: Console) -> Outcome:
         )
         models = {"generator": generator.name, "rater": rater.name, "tuned": arguments.tuned or "none"}
         flags = f" --seeds {arguments.seeds}" + (f" --tuned {arguments.tuned}" if arguments.tuned else "")
-        return Found(measures, models, flags)
+        return EvaluationResult(measures, models, flags)
 
     return evaluated("visual", PROMPTS, arguments, console, measure)

@@ -13,7 +13,7 @@ from emofeedback.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class EvaluationResult:
     """What an evaluation came to.
 
     Attributes:
@@ -29,7 +29,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class EvaluationOrder:
     """What an evaluation is given."""
 
     settings: Settings
@@ -39,7 +39,11 @@ class Setting:
 
 
 def evaluated(
-    subject: str, count: int, arguments: EvaluateOptions, console: Console, measure: Callable[[Setting], Found]
+    subject: str,
+    count: int,
+    arguments: EvaluateOptions,
+    console: Console,
+    measure: Callable[[EvaluationOrder], EvaluationResult],
 ) -> Outcome:
     """Measure one subject and write its report.
 
@@ -53,7 +57,7 @@ def evaluated(
 
     with results_folder(settings.out) as folder:
         console.progress("loading the models")
-        found = measure(Setting(settings, count, folder, progress))
+        found = measure(EvaluationOrder(settings, count, folder, progress))
         command = found.command or (
             f"emofeedback evaluate {subject} --count {count} --seed {settings.seed}{found.flags}"
         )

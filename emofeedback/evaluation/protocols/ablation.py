@@ -17,7 +17,7 @@ from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_scores, content_unit
 from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
 from emofeedback.evaluation.protocols.feedback_gain import SEED_STRIDE, LoopModels, LoopSize
-from emofeedback.evaluation.protocols.generator_and_judge import Progress, Reader, held_out_prompts
+from emofeedback.evaluation.protocols.generator_and_judge import OnProgress, Reader, held_out_prompts
 from emofeedback.evaluation.report import Measure
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules
@@ -81,7 +81,7 @@ def evaluate_ablation(
     *,
     count: int,
     seed: int,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> list[Measure]:
     """`count` unseen prompts with each emotion, once in every arm.
 

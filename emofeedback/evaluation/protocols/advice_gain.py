@@ -14,7 +14,7 @@ from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_scores, content_unit
 from emofeedback.evaluation.metrics import bootstrap, pearson
-from emofeedback.evaluation.protocols.generator_and_judge import AXES, BATCH, Progress, Reader, pearson_interval
+from emofeedback.evaluation.protocols.generator_and_judge import AXES, BATCH, OnProgress, Reader, pearson_interval
 from emofeedback.evaluation.report import Measure
 from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.protocols import Generator, Judge
@@ -39,7 +39,7 @@ def sample_requests(count: int, seed: int, steps: int) -> list[PictureRequest]:
 
 
 def evaluate_agreement(
-    generator: Generator, judge: Judge, rater: Reader, *, count: int, seed: int, progress: Progress | None = None
+    generator: Generator, judge: Judge, rater: Reader, *, count: int, seed: int, progress: OnProgress | None = None
 ) -> list[Measure]:
     """Pearson r per axis between judge and rater on `count` pictures of the generator, and how many names they share.
 
@@ -89,7 +89,7 @@ def evaluate_advice(
     *,
     count: int,
     seed: int,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> list[Measure]:
     """`count` pictures; where one is more than FAR from its target, the judge's edits are applied and it is redrawn.
 

@@ -15,7 +15,7 @@ from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
 from emofeedback.evaluation.protocols.generator_and_judge import (
     AXES,
     LEAST_READ,
-    Progress,
+    OnProgress,
     Reader,
     held_out_prompts,
     read_back,
@@ -95,7 +95,7 @@ def evaluate_loop(
     count: int,
     seed: int,
     clock: Callable[[], float] = time.perf_counter,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> list[Measure]:
     """`count` pairs of an unseen prompt and a random target, each once with feedback and once as best of N.
 

@@ -23,7 +23,7 @@ from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.grammar import Scene, sample_scene
 from emofeedback.sweep.plane import EXTENT, grid_affects, requests_for
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 AXES = ("valence", "arousal")
 RENDER_SIZE = 128
 BATCH = 32
@@ -68,7 +68,7 @@ def evaluate_generator(
     seed: int,
     grid: int = 5,
     steps: int | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> list[Measure]:
     """A V-A sheet for each of `count` unseen prompts, words and seed fixed, read back by the rater.
 
@@ -160,7 +160,7 @@ def evaluate_judge(
     seed: int,
     aspects: Sequence[str] = ONE_EACH,
     goal_named: float = 0.95,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> list[Measure]:
     """Held-out renders against the scene scale and the scene's own attributes; for a judge or for the second rater.
 

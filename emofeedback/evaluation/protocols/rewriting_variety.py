@@ -14,7 +14,7 @@ import numpy as np
 from emofeedback.affect import MIKELS, Affect, emotion
 from emofeedback.errors import UserError
 from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
-from emofeedback.evaluation.protocols.generator_and_judge import Progress, held_out_prompts
+from emofeedback.evaluation.protocols.generator_and_judge import OnProgress, held_out_prompts
 from emofeedback.evaluation.report import Measure
 from emofeedback.records import Rewrite
 from emofeedback.rewriting.chain import rewrite_of
@@ -43,7 +43,7 @@ class Cell:
 
 
 def evaluate_rewriting(
-    company: Company, *, count: int, seed: int, seeds: int = 3, progress: Progress | None = None
+    company: Company, *, count: int, seed: int, seeds: int = 3, progress: OnProgress | None = None
 ) -> list[Measure]:
     """`count` held-out prompts x Mikels' eight emotions x `seeds` seeds.
 

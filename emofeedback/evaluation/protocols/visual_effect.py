@@ -16,7 +16,7 @@ from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_scores
 from emofeedback.evaluation.metrics import Interval, bootstrap, paired_bootstrap
-from emofeedback.evaluation.protocols.generator_and_judge import Progress, Reader, held_out_prompts
+from emofeedback.evaluation.protocols.generator_and_judge import OnProgress, Reader, held_out_prompts
 from emofeedback.evaluation.report import Measure
 from emofeedback.protocols import Generator
 from emofeedback.records import PictureRequest, VisualPrompt
@@ -135,7 +135,7 @@ def evaluate_visual(
     count: int,
     seed: int,
     seeds: int = 3,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> list[Measure]:
     """Sensitivity, valence-arousal error and content under each condition, with the goals of visual prompts.
 

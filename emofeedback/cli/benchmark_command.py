@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 from emofeedback.cli.benchmark_options import BenchmarkOptions
 from emofeedback.cli.console import Console, Outcome, UsageError, usage
 from emofeedback.cli.settings_given import settings_from
-from emofeedback.evaluation.benchmark import help_seconds, load_measure, measure_speed, memory_measure
 from emofeedback.evaluation.report import Measure, report
+from emofeedback.evaluation.speed_benchmark import help_seconds, load_measure, measure_speed, memory_measure
 from emofeedback.files.storage import results_folder, write_json
 from emofeedback.settings import Settings
 
