@@ -1,6 +1,5 @@
 """`finetune`: tune the generator on the judge's reward; its folder holds the adapter, metrics and pictures."""
 
-import argparse
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from emofeedback.affect import Affect
 from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, usage
+from emofeedback.cli.finetune_options import FinetuneOptions
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.errors import UserError
 from emofeedback.finetuning.job_store import JobRecord, read_record
@@ -49,7 +49,7 @@ OPTIONS = (
 BUDGET = ("minutes", "updates")
 
 
-def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+def run(arguments: FinetuneOptions, console: Console) -> Outcome:
     """Run or resume one job; SIGINT ends it with the best adapter kept."""
     settings = settings_from(arguments)
     out = settings.out or DEFAULT_OUT
@@ -173,7 +173,7 @@ def _resumable(out: Path) -> JobRecord:
     return record
 
 
-def _resumed(arguments: argparse.Namespace, record: JobRecord) -> "tuple[dict[str, Any], Tasks]":
+def _resumed(arguments: FinetuneOptions, record: JobRecord) -> "tuple[dict[str, Any], Tasks]":
     """The recorded job's settings and tasks, with more budget where the command line gives one.
 
     Raises:
@@ -202,7 +202,7 @@ def _field(option: str) -> str:
     return "prompts" if option == "prompts_per_update" else option
 
 
-def _job(arguments: argparse.Namespace, settings: Settings) -> "tuple[dict[str, Any], Tasks]":
+def _job(arguments: FinetuneOptions, settings: Settings) -> "tuple[dict[str, Any], Tasks]":
     """The settings that the command line gives, and the tasks.
 
     Raises:

@@ -1,11 +1,11 @@
 """`train`: the bundled models from scratch, data included. Everything lies in one working folder and can be resumed."""
 
-import argparse
 import os
 from pathlib import Path
 
 from emofeedback.cli.console import Console, Outcome, UsageError
 from emofeedback.cli.settings_given import settings_from
+from emofeedback.cli.train_options import TrainOptions
 from emofeedback.errors import UserError
 from emofeedback.settings import Settings, checkpoint_folder
 
@@ -15,7 +15,7 @@ RATER_SEED = 1000
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
-def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+def run(arguments: TrainOptions, console: Console) -> Outcome:
     """Train one part; SIGINT saves the state and ends with exit code 1."""
     settings = settings_from(arguments)
     out: Path = settings.out or arguments.work / arguments.part
@@ -58,7 +58,7 @@ def _folders(work: Path, out: Path) -> None:
         raise UserError(message) from None
 
 
-def _few_step(arguments: argparse.Namespace, settings: Settings, out: Path) -> Outcome:
+def _few_step(arguments: TrainOptions, settings: Settings, out: Path) -> Outcome:
     """Distil a generator; its folder is written to only where --install is given."""
     from emofeedback.build import prepare_device
     from emofeedback.training.few_step.distillation import train_few_step
@@ -86,7 +86,7 @@ def _few_step(arguments: argparse.Namespace, settings: Settings, out: Path) -> O
     return Outcome(data, f"The few-step student is in {where}.")
 
 
-def _train(arguments: argparse.Namespace, out: Path, threads: int, seed: int) -> int:
+def _train(arguments: TrainOptions, out: Path, threads: int, seed: int) -> int:
     """Render what is missing, train, and return the number of scenes."""
     from emofeedback.training.common.scene_data import render_cache
     from emofeedback.training.generator.autoencoder import train_autoencoder

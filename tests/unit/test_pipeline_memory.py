@@ -138,12 +138,12 @@ def test_what_this_machine_cannot_do_is_one_sentence(pipeline_root: Path, monkey
     asked = Settings(generator=str(folder_of("sd", pipeline_root)), device="cpu")
     monkeypatch.setattr(options, "find_spec", lambda name: None)
     for wrong, words in (
-        (replace(asked, offload="model"), "OFFLOAD"),
-        (replace(asked, offload="sequential"), "OFFLOAD"),
-        (replace(asked, dtype="float16"), "float16"),
-        (replace(asked, quantisation="ao-int8"), "pip install torchao"),
-        (replace(asked, quantisation="bnb-8bit"), "needs a GPU.*ao-int8"),
-        (replace(asked, quantisation="bnb-4bit"), "needs a GPU.*ao-int8"),
+        (asked.changed(offload="model"), "OFFLOAD"),
+        (asked.changed(offload="sequential"), "OFFLOAD"),
+        (asked.changed(dtype="float16"), "float16"),
+        (asked.changed(quantisation="ao-int8"), "pip install torchao"),
+        (asked.changed(quantisation="bnb-8bit"), "needs a GPU.*ao-int8"),
+        (asked.changed(quantisation="bnb-4bit"), "needs a GPU.*ao-int8"),
     ):
         with pytest.raises(UserError, match=words):
             build_generator(wrong)
