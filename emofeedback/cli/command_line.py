@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_type_hints
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
 from emofeedback import __version__
 from emofeedback.cli.benchmark_options import BenchmarkOptions
@@ -107,13 +107,6 @@ class Command(TyperCommand):
                     formatter.write_dl(rows)
 
 
-class Group(TyperGroup):
-    """The commands in the order in which they are declared."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(self.commands)
-
-
 def _is_switch(param: Any) -> bool:
     return bool(getattr(param, "is_flag", False))
 
@@ -121,7 +114,7 @@ def _is_switch(param: Any) -> bool:
 def command_line() -> Any:
     """The whole command line; called with arguments it gives an `Asked`, or an exit code after help."""
     names: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
-    plain: dict[str, Any] = {"cls": Group, "add_completion": False, "rich_markup_mode": None, "context_settings": names}
+    plain: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "context_settings": names}
     top = typer.Typer(
         **plain,
         help="Pictures that carry a set emotion, refined by a judge's feedback.",

@@ -1,6 +1,6 @@
 """Figures: correlation, slope, and bootstrap intervals, by scipy.stats on one-dimensional float arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +69,30 @@ def paired_bootstrap(first: Values, second: Values, *, seed: int, resamples: int
     """The mean of first - second over pairs, with its 95 % interval; negative where `first` is smaller."""
     first, second = _pair(first, second)
     return bootstrap(first - second, seed=seed, resamples=resamples)
+
+
+def ratio_bootstrap(above: Values, below: Values, *, seed: int, resamples: int = 10_000) -> Interval:
+    """The ratio of two means over the same observations, with its 95 % interval; nan where the lower mean is 0."""
+    above, below = _pair(above, below)
+    if len(above) == 0 or below.mean() == 0:
+        return Interval(float("nan"), float("nan"), float("nan"), len(above))
+    rows = np.random.default_rng(seed).integers(0, len(above), size=(resamples, len(above)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        draws = above[rows].mean(1) / below[rows].mean(1)
+    low, high = np.quantile(draws[np.isfinite(draws)], [0.025, 0.975])
+    return Interval(float(above.mean() / below.mean()), float(low), float(high), len(above))
+
+
+def pairs_interval(
+    statistic: Callable[[np.ndarray, np.ndarray], float], x: Values, y: Values, *, seed: int, resamples: int
+) -> tuple[float, float]:
+    """95 % percentile bootstrap interval over pairs of a statistic such as `pearson`; draws without a value go."""
+    x, y = _pair(x, y)
+    rng = np.random.default_rng(seed)
+    picks = (rng.integers(0, len(x), len(x)) for _ in range(resamples))
+    draws = [value for pick in picks if np.isfinite(value := statistic(x[pick], y[pick]))]
+    low, high = np.quantile(draws, [0.025, 0.975]) if draws else (np.nan, np.nan)
+    return float(low), float(high)
 
 
 def _constant(values: np.ndarray) -> bool:

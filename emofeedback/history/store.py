@@ -55,7 +55,7 @@ class Saved:
         return self.folder / THUMBNAIL
 
     def pictures(self) -> list[dict[str, Any]]:
-        """As `history_record.pictures_in`."""
+        """As `record.pictures_in`."""
         return list(pictures_in(self.record))
 
 

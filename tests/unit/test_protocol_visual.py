@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from emofeedback.affect import EMOTIONS, MIKELS, Affect
+from emofeedback.evaluation.metrics import ratio_bootstrap
 from emofeedback.evaluation.protocols.visual_effect import (
     ConditionReadings,
     conditions,
     evaluate_visual,
     measure_condition,
     measures_of,
-    ratio,
 )
 from emofeedback.records import Picture, PictureRequest, Reading, VisualPrompt
 
@@ -103,7 +103,7 @@ def test_the_comparisons_miss_their_goals_where_they_should() -> None:
 
 def test_the_ratio_of_equal_conditions_is_1() -> None:
     values = np.array([0.3, 0.5, 0.9])
-    found = ratio(values, values, 0)
+    found = ratio_bootstrap(values, values, seed=0)
     assert (found.value, found.low, found.high, found.n) == (1.0, 1.0, 1.0, 3)
 
 

@@ -239,6 +239,22 @@ def test_hostile_pictures_give_one_sentence(tmp_path: Path) -> None:
         open_picture(encoded(Image.new("1", (10_000, 6_000))))
 
 
+def test_settings_are_frozen_checked_and_read_the_environment_only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOFEEDBACK_SEED", "9")
+    settings = Settings(device="cpu")
+    assert settings.seed == 0 and Settings.from_environment(os.environ).seed == 9
+    assert settings.changed(seed=4) == Settings(device="cpu", seed=4) != settings
+    for wrong in ({"seed": -1}, {"device": "tpu"}, {"size": 100}):
+        with pytest.raises(UserError):
+            settings.changed(**wrong)
+    with pytest.raises(ValueError):
+        settings.seed = 5  # type: ignore[misc]
+    on_space = {"SPACE_ID": "me/it", "EMOFEEDBACK_PROXIED": "0", "EMOFEEDBACK_DATA": "~/kept", "EMOFEEDBACK_OUT": " "}
+    hosted = Settings.from_environment(on_space)
+    assert (hosted.public, hosted.proxied, hosted.out) == (True, False, None)
+    assert hosted.data_dir == Path.home() / "kept"
+
+
 def test_settings_come_from_the_environment() -> None:
     settings = Settings.from_environment({"EMOFEEDBACK_SEED": "5", "EMOFEEDBACK_DEVICE": "cpu", "EMOFEEDBACK_OUT": "x"})
     assert (settings.seed, settings.device, settings.out, settings.judge) == (5, "cpu", Path("x"), "bundled")

@@ -13,8 +13,8 @@ import numpy as np
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_scores, content_unit
-from emofeedback.evaluation.metrics import bootstrap, pearson
-from emofeedback.evaluation.protocols.generator_and_judge import AXES, BATCH, OnProgress, Reader, pearson_interval
+from emofeedback.evaluation.metrics import bootstrap, pairs_interval, pearson
+from emofeedback.evaluation.protocols.generator_and_judge import AXES, BATCH, RESAMPLES, OnProgress, Reader
 from emofeedback.evaluation.report import Measure
 from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.protocols import Generator, Judge
@@ -60,7 +60,7 @@ def evaluate_agreement(
     for name in AXES:
         said = np.array([getattr(j.affect, name) for j, _ in pairs])
         graded = np.array([getattr(r.affect, name) for _, r in pairs])
-        r, interval = pearson(graded, said), pearson_interval(graded, said, seed)
+        r, interval = pearson(graded, said), pairs_interval(pearson, graded, said, seed=seed, resamples=RESAMPLES)
         measures.append(
             Measure(f"{name} on generator samples, judge against rater", r, "r", len(said), interval, (0.9, None))
         )

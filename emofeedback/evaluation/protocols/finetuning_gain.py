@@ -15,7 +15,7 @@ from PIL import Image
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_scores
-from emofeedback.evaluation.metrics import bootstrap
+from emofeedback.evaluation.metrics import bootstrap, ratio_bootstrap
 from emofeedback.evaluation.protocols.generator_and_judge import OnProgress, Reader, held_out_prompts
 from emofeedback.evaluation.report import Measure
 from emofeedback.loop.candidates import read_candidates
@@ -170,11 +170,7 @@ def _ratio(
 ) -> Measure:
     """Mean over tasks of one figure through that of another, with a paired bootstrap interval over tasks."""
     known = np.isfinite(above) & np.isfinite(below)
-    a, b = above[known], below[known]
-    if len(a) == 0 or b.mean() == 0:
-        return Measure(name, float("nan"), "share", len(a), None, goal)
-    picks = np.random.default_rng(seed).integers(0, len(a), (10_000, len(a)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        draws = a[picks].mean(1) / b[picks].mean(1)
-    low, high = np.quantile(draws[np.isfinite(draws)], [0.025, 0.975])
-    return Measure(name, float(a.mean() / b.mean()), "share", len(a), (float(low), float(high)), goal)
+    found = ratio_bootstrap(above[known], below[known], seed=seed)
+    if np.isnan(found.value):
+        return Measure(name, found.value, "share", found.n, None, goal)
+    return Measure.of(name, found, "share", goal)

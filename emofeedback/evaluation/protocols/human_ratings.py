@@ -17,7 +17,7 @@ import numpy as np
 
 from emofeedback.affect import Affect, from_scale
 from emofeedback.errors import UserError
-from emofeedback.evaluation.metrics import Values, bootstrap, paired_bootstrap, pearson, spearman
+from emofeedback.evaluation.metrics import Values, bootstrap, paired_bootstrap, pairs_interval, pearson, spearman
 from emofeedback.evaluation.protocols.generator_and_judge import OnProgress
 from emofeedback.evaluation.report import Measure
 from emofeedback.files.open_picture import open_picture
@@ -225,8 +225,5 @@ def _correlation(
     label: str, statistic: Callable[[Values, Values], float], x: np.ndarray, y: np.ndarray, unit: str, seed: int
 ) -> Measure:
     """A statistic of pairs with its 95 % percentile bootstrap interval over pictures."""
-    rng = np.random.default_rng(seed)
-    picks = (rng.integers(0, len(x), len(x)) for _ in range(RESAMPLES))
-    draws = [value for pick in picks if np.isfinite(value := statistic(x[pick], y[pick]))]
-    low, high = np.quantile(draws, [0.025, 0.975]) if draws else (float("nan"), float("nan"))
-    return Measure(label, statistic(x, y), unit, len(x), (float(low), float(high)))
+    interval = pairs_interval(statistic, x, y, seed=seed, resamples=RESAMPLES)
+    return Measure(label, statistic(x, y), unit, len(x), interval)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_scores
-from emofeedback.evaluation.metrics import Interval, bootstrap, paired_bootstrap
+from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap, ratio_bootstrap
 from emofeedback.evaluation.protocols.generator_and_judge import OnProgress, Reader, held_out_prompts
 from emofeedback.evaluation.report import Measure
 from emofeedback.protocols import Generator
@@ -171,7 +171,7 @@ def measures_of(outcomes: dict[str, ConditionReadings], seed: int) -> list[Measu
         )
         table += [Measure.of(f"{name}: {what}", bootstrap(values, seed=seed), "") for what, values in rows]
     alone, word, visual, *tuned = outcomes.values()
-    gain = ratio(visual.sensitivity(), word.sensitivity(), seed)
+    gain = ratio_bootstrap(visual.sensitivity(), word.sensitivity(), seed=seed)
     table.append(Measure.of("sensitivity, visual prompt over emotion word", gain, "", (GAIN, None)))
     names = list(outcomes)[2:]
     for name, outcome in zip(names, (visual, *tuned), strict=True):
@@ -181,11 +181,3 @@ def measures_of(outcomes: dict[str, ConditionReadings], seed: int) -> list[Measu
         more = paired_bootstrap(outcome.sensitivity(), visual.sensitivity(), seed=seed)
         table.append(Measure.of("sensitivity, DPO less visual prompt", more, "", (0.0, None)))
     return table
-
-
-def ratio(above: NDArray[np.float64], below: NDArray[np.float64], seed: int, resamples: int = 10_000) -> Interval:
-    """The ratio of two means over the same prompts, with its 95 % bootstrap interval over prompts."""
-    rows = np.random.default_rng(seed).integers(0, len(above), size=(resamples, len(above)))
-    draws = above[rows].mean(1) / np.maximum(below[rows].mean(1), 1e-9)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Interval(float(above.mean() / max(float(below.mean()), 1e-9)), float(low), float(high), len(above))
