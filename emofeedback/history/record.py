@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -180,6 +181,16 @@ def pictures_in(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {**entry, "round": entry["row"], "candidate": entry["column"]}
 
 
+@contextmanager
+def _sound() -> Iterator[None]:
+    """A record without what it must have is one sentence."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, StopIteration):
+        raise UserError("The record of this run is damaged; it cannot be made again.") from None
+
+
+@_sound()
 def settings_in(record: Mapping[str, Any]) -> PictureSettings:
     """The settings that would make a run again.
 
@@ -187,16 +198,13 @@ def settings_in(record: Mapping[str, Any]) -> PictureSettings:
         UserError: the record is damaged.
     """
     label = "this run"
-    try:
-        first = next(pictures_in(record))["request"]
-        values = {**first, "prompt": record["prompt"], "model": record["generator"]}
-        if "rounds" in record:
-            asked = record.get("settings", {})
-            values |= {
-                "candidates": asked.get("candidates", len(record["rounds"][0]["candidates"])),
-                "rounds": asked.get("rounds", len(record["rounds"])),
-                **record["target"],
-            }
-    except (KeyError, TypeError, AttributeError, StopIteration):
-        raise UserError("The record of this run is damaged; it cannot be made again.") from None
+    first = next(pictures_in(record))["request"]
+    values = {**first, "prompt": record["prompt"], "model": record["generator"]}
+    if "rounds" in record:
+        asked = record.get("settings", {})
+        values |= {
+            "candidates": asked.get("candidates", len(record["rounds"][0]["candidates"])),
+            "rounds": asked.get("rounds", len(record["rounds"])),
+            **record["target"],
+        }
     return settings_from(values, label)
