@@ -2,7 +2,6 @@
 
 import logging
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,8 +74,8 @@ def _with(settings: Settings, kind: Kind, name: str) -> Settings:
     if name == getattr(settings, kind):
         return settings
     if kind == "generator":
-        return replace(settings, generator=name, adapter=None, emotion_adapter=None)
-    return replace(settings, judge=name, calibration=None)
+        return settings.changed(generator=name, adapter=None, emotion_adapter=None)
+    return settings.changed(judge=name, calibration=None)
 
 
 def open_job(settings: Settings, order: FinetuneOrder, judge: Judge, out: Path) -> "FinetuneJob":

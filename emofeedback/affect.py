@@ -41,8 +41,6 @@ class Affect:
         return math.hypot(self.valence - other.valence, self.arousal - other.arousal)
 
 
-NEUTRAL = Affect(0.0, 0.0)
-
 # Positions are set by us after the circumplex of Russell (1980): octants of the plane, and Mikels et al.
 # (2005) categories placed where their words lie on it. They are shortcuts for the sliders, not norms.
 EMOTIONS: dict[str, Affect] = {

@@ -8,8 +8,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from emofeedback.cli.arguments import command_module, parser
-from emofeedback.cli.console import Console, Outcome, UsageError
+import typer
+
+from emofeedback.cli.command_line import PROGRAM, Asked, command_line
+from emofeedback.cli.console import Console, UsageError
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.machine.quiet import quiet_libraries
 
@@ -22,42 +24,63 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        arguments = parser().parse_args(argv)
-    except SystemExit as stop:  # argparse has printed help or its one sentence
-        return stop.code if isinstance(stop.code, int) else BAD_USAGE
+        asked = command_line().main(argv, prog_name=PROGRAM, standalone_mode=False)
+    except typer.TyperException as error:
+        sys.stderr.write(_usage_sentence(error) + "\n")
+        return BAD_USAGE
+    if not isinstance(asked, Asked):  # help or the version was shown
+        return int(asked or DONE)
+    return _run(asked)
+
+
+def _run(asked: Asked) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     quiet_libraries()
     console = Console(sys.stderr)
     try:
         # Whatever a library writes to stdout would spoil the one JSON object there.
         with contextlib.redirect_stdout(sys.stderr):
-            outcome: Outcome = command_module(arguments.command).run(arguments, console)
+            outcome = asked.run(console)
         console.clear()
-        sys.stdout.write((json.dumps(outcome.data, allow_nan=False) if arguments.json else outcome.text) + "\n")
+        text = json.dumps(outcome.data, allow_nan=False) if asked.options.json else outcome.text
+        sys.stdout.write(text + "\n")
         sys.stdout.flush()
         return DONE if outcome.done else FAILED
     except UsageError as error:
-        return _fail(console, arguments.command, str(error), BAD_USAGE)
+        return _fail(console, asked.command, str(error), BAD_USAGE)
     except UserError as error:
-        return _fail(console, arguments.command, str(error), FAILED)
+        return _fail(console, asked.command, str(error), FAILED)
     except (KeyboardInterrupt, Cancelled) as stop:
         message = str(stop) or "Stopped at your request; nothing half-written was left."
-        return _fail(console, arguments.command, message, FAILED)
+        return _fail(console, asked.command, message, FAILED)
     except BrokenPipeError:
         with contextlib.suppress(OSError):  # the reader is gone; keep the interpreter from flushing to it at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except MemoryError:
-        return _fail(console, arguments.command, "There is not enough memory; ask for fewer pictures at once.", FAILED)
+        return _fail(console, asked.command, "There is not enough memory; ask for fewer pictures at once.", FAILED)
     except Exception as error:
         if os.environ.get("EMOFEEDBACK_DEBUG"):
             raise
         what = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         message = f"This failed unexpectedly ({what}); set EMOFEEDBACK_DEBUG=1 to see where."
-        return _fail(console, arguments.command, message, FAILED)
+        return _fail(console, asked.command, message, FAILED)
+
+
+def _usage_sentence(error: typer.TyperException) -> str:
+    """One sentence that says what is wrong and where help is."""
+    context, param = getattr(error, "ctx", None), getattr(error, "param", None)
+    command = context.command_path if context is not None else PROGRAM
+    message = " ".join(error.format_message().split()).rstrip(".?").replace(". Did you mean", "; did you mean")
+    message = message.replace("Value error, ", "")
+    low, high = getattr(param, "min", None), getattr(param, "max", None)
+    if low is not None and "Input should be" in message:
+        kind = "a whole number" if "integer" in message else "a number"
+        message = f"{message.partition(': ')[0]}: give {kind} from {low} to {high}"
+    return f"{command}: {message}; see `{command} --help`."
 
 
 def _fail(console: Console, command: str, message: str, code: int) -> int:
     console.clear()
-    sys.stderr.write(f"emofeedback {command}: {message}\n")
+    sys.stderr.write(f"{PROGRAM} {command}: {message}\n")
     return code

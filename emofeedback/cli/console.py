@@ -1,14 +1,11 @@
 """What commands share: their outcome, the progress line, and errors of usage."""
 
-import argparse
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 from emofeedback.errors import UserError
-from emofeedback.settings import Settings
 
 
 class UsageError(UserError):
@@ -67,14 +64,6 @@ def usage() -> Iterator[None]:
         raise UsageError(str(error)) from None
 
 
-def settings_from(arguments: argparse.Namespace) -> Settings:
-    """Settings of the environment, overridden by the flags that were given."""
-    with usage():
-        settings = Settings.from_environment(os.environ)
-        given = {name: value for name in Settings.__slots__ if (value := getattr(arguments, name, None)) is not None}
-        return replace(settings, **given)
-
-
 def plain_text(text: str) -> str:
     """Text from the command line with undecodable bytes replaced, so that it can be written as UTF-8."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
@@ -82,3 +71,8 @@ def plain_text(text: str) -> str:
 
 def signed(value: float) -> str:
     return f"{value:+.2f}"
+
+
+def names_in(text: str | None) -> tuple[str, ...]:
+    """The names of a list "a, b"; () where there is none."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())

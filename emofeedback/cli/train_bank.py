@@ -1,14 +1,14 @@
 """`train bank`: visual prompts from rendered scenes, or a bank from a folder of captioned, rated pictures."""
 
-import argparse
 from pathlib import Path
 
 from emofeedback.cli.console import Outcome, UsageError
-from emofeedback.cli.train import rendered, training_run
+from emofeedback.cli.train_command import rendered, training_run
+from emofeedback.cli.train_options import TrainOptions
 from emofeedback.settings import Settings, checkpoint_folder
 
 
-def train_bank(arguments: argparse.Namespace, settings: Settings, out: Path) -> Outcome:
+def train_bank(arguments: TrainOptions, settings: Settings, out: Path) -> Outcome:
     """Build the bank with the encoders that are asked for; from scenes, train the adapter that draws from it too."""
     from emofeedback.build import build_generator, build_judge, prepare_device
     from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator

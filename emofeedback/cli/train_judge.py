@@ -1,23 +1,23 @@
 """`train judge` beyond the bundled supervised stage, and `train adapter`: what has a base that is trained already."""
 
-import argparse
 from pathlib import Path
 
 from emofeedback.cli.console import Console, Outcome, UsageError, usage
-from emofeedback.cli.train import rendered, training_run
+from emofeedback.cli.train_command import rendered, training_run
+from emofeedback.cli.train_options import TrainOptions
 from emofeedback.settings import Settings, checkpoint_folder
 
 BASE_SIDE = 256  # pixels of the renders that a base learns from, unless --size says otherwise
 
 
-def train_on_base(arguments: argparse.Namespace, settings: Settings, out: Path, console: Console) -> Outcome:
+def train_on_base(arguments: TrainOptions, settings: Settings, out: Path, console: Console) -> Outcome:
     """A vision-language model becomes a judge: LoRA, supervised and GRPO."""
     from emofeedback.build import prepare_device
     from emofeedback.judges.sources import fetch, is_scene_judge
     from emofeedback.servers.hub import is_repo
     from emofeedback.training.judge.base_model_stages import train_judge_base
 
-    base: str = arguments.base
+    base = arguments.base or ""
     folder = Path(base)
     if not folder.is_dir():
         if not is_repo(base):
@@ -43,7 +43,7 @@ def train_on_base(arguments: argparse.Namespace, settings: Settings, out: Path, 
     return Outcome(data, f"The judge is in {out}; use it with --judge {out}.")
 
 
-def train_advice(arguments: argparse.Namespace, settings: Settings, out: Path, base: Path | None = None) -> Outcome:
+def train_advice(arguments: TrainOptions, settings: Settings, out: Path, base: Path | None = None) -> Outcome:
     """The bundled judge's second stage, from its supervised checkpoint."""
     from emofeedback.build import prepare_device
     from emofeedback.judges.scene.scene_judge import SceneJudge
@@ -63,7 +63,7 @@ def train_advice(arguments: argparse.Namespace, settings: Settings, out: Path, b
     return Outcome(data, f"The judge is in {out}; what the stage gained stands in {out / 'grpo.json'}.")
 
 
-def train_text_emotion(arguments: argparse.Namespace, settings: Settings, out: Path, console: Console) -> Outcome:
+def train_text_emotion(arguments: TrainOptions, settings: Settings, out: Path, console: Console) -> Outcome:
     """An emotion adapter on the text encoders of a generator."""
     from emofeedback.build import prepare_device
     from emofeedback.servers.hub import is_repo
@@ -91,19 +91,19 @@ def train_text_emotion(arguments: argparse.Namespace, settings: Settings, out: P
     return Outcome(data, f"The emotion adapter is in {out}; set EMOFEEDBACK_EMOTION_ADAPTER to it.")
 
 
-def _rated(arguments: argparse.Namespace, settings: Settings) -> list:
+def _rated(arguments: TrainOptions, settings: Settings) -> list:
     from emofeedback.evaluation.protocols.human_ratings import load_ratings, parse_scale
     from emofeedback.files.open_picture import open_picture
     from emofeedback.training.judge.lessons import Shown
 
-    if arguments.images is None:
+    if arguments.ratings is None or arguments.images is None:
         raise UsageError("--ratings needs the folder of the rated pictures; give it with --images.")
     with usage():
         ratings = load_ratings(arguments.ratings, arguments.images, parse_scale(arguments.scale), seed=settings.seed)
     return [Shown(open_picture(row.path), row.affect) for row in ratings.rows]
 
 
-def _rendered(arguments: argparse.Namespace, settings: Settings) -> list:
+def _rendered(arguments: TrainOptions, settings: Settings) -> list:
     from emofeedback.training.judge.lessons import shown_scenes
 
     cache = rendered(arguments, settings.seed, min(arguments.scenes, 4000), max(arguments.size, BASE_SIDE))

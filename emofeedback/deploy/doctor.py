@@ -24,7 +24,7 @@ from emofeedback.servers.chat import host_of
 from emofeedback.servers.hub import HOSTED, is_repo
 from emofeedback.settings import Settings, checkpoint_folder
 
-NEEDED = ("torch", "diffusers", "transformers", "safetensors", "numpy", "pillow", "gradio", "resvg-py")
+NEEDED = ("torch", "diffusers", "transformers", "safetensors", "numpy", "scipy", "pillow", "gradio", "resvg-py")
 OPTIONAL = ("peft", "accelerate", "outlines", "bitsandbytes", "torchao")
 WAYS = (  # how a real model may be placed, in words
     (PipelineOptions(), "whole"),

@@ -1,58 +1,258 @@
-"""Records as JSON, with the field names that callers of the CLI and readers of run.json rely on."""
+"""Records as JSON, written and read, with the field names that callers of the CLI and readers of run.json rely on.
 
+One model a record says which fields there are. Fields of later versions are passed over and those that earlier ones
+did not write have defaults. Pictures are files beside the JSON; numbers are rounded, so what is read back is the same
+run to four digits.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from PIL import Image
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from emofeedback import __version__
-from emofeedback.records import Candidate, Critique, PictureRequest, Reading, Run, VisualPrompt
+from emofeedback.affect import Affect
+from emofeedback.records import (
+    Candidate,
+    Cost,
+    Critique,
+    Edit,
+    Picture,
+    PictureRequest,
+    Reading,
+    Round,
+    Run,
+    Seen,
+    StopReason,
+    VisualPrompt,
+)
 
 
-def request_json(request: PictureRequest) -> dict[str, object]:
-    return {
-        "prompt": request.prompt,
-        "valence": None if request.affect is None else request.affect.valence,
-        "arousal": None if request.affect is None else request.affect.arousal,
-        "seed": request.seed,
-        "strength": request.strength,
-        "steps": request.steps,
-        "guidance": request.guidance,
-        "start_strength": None if request.start is None else request.start_strength,
-        **({} if request.visual is None else {"visual": visual_json(request.visual)}),
-    }
+def _absent(value: object) -> bool:
+    return value is None
 
 
-def visual_json(visual: VisualPrompt) -> dict[str, object]:
+Digits4 = Annotated[float, AfterValidator(lambda value: round(value, 4))]
+Digits3 = Annotated[float, AfterValidator(lambda value: round(value, 3))]
+Coordinate = Annotated[float, Field(ge=-1, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class JsonRecord(BaseModel):
+    """A record of a run as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def as_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+
+class VisualJson(JsonRecord):
     """A visual prompt; of a person's own pictures only how many there were."""
-    return {
-        "strength": visual.strength,
-        "emotion": visual.emotion,
-        "centres": None if visual.centres is None else [list(pair) for pair in visual.centres],
-        "own_pictures": len(visual.pictures),
-        "negative": visual.negative,
-        "guidance": visual.guidance,
-    }
+
+    strength: float = 1.0
+    emotion: str | None = None
+    centres: list[tuple[int, float]] | None = None
+    own_pictures: Count = 0
+    negative: str | None = None
+    guidance: float | None = None
+
+    @classmethod
+    def of(cls, visual: VisualPrompt) -> Self:
+        return cls(
+            strength=visual.strength,
+            emotion=visual.emotion,
+            centres=None if visual.centres is None else list(visual.centres),
+            own_pictures=len(visual.pictures),
+            negative=visual.negative,
+            guidance=visual.guidance,
+        )
+
+    def visual(self) -> VisualPrompt:
+        centres = None if self.centres is None else tuple(self.centres)
+        return VisualPrompt(self.strength, self.emotion, centres, (), self.negative, self.guidance)
 
 
-def reading_json(reading: Reading, content_kept: bool | None = None) -> dict[str, object]:
-    said = {"method": reading.method, "calibration": reading.calibration}
-    return {
-        "valence": round(reading.affect.valence, 4),
-        "arousal": round(reading.affect.arousal, 4),
-        "valence_sd": round(reading.valence_sd, 4),
-        "arousal_sd": round(reading.arousal_sd, 4),
-        "mass": round(reading.mass, 4),
-        "seen": [{"aspect": s.aspect, "word": s.word, "probability": round(s.probability, 4)} for s in reading.seen],
-        "content_kept": content_kept,
-        **{name: value for name, value in said.items() if value is not None},
-    }
+class RequestJson(JsonRecord):
+    """What a picture was drawn from, but for the picture that it may have started from."""
+
+    prompt: str
+    valence: Coordinate | None
+    arousal: Coordinate | None
+    seed: int
+    strength: float = 1.0
+    steps: int | None = None
+    guidance: float | None = None
+    start_strength: float | None = None
+    visual: VisualJson | None = Field(None, exclude_if=_absent)
+
+    @classmethod
+    def of(cls, request: PictureRequest) -> Self:
+        return cls(
+            prompt=request.prompt,
+            valence=None if request.affect is None else request.affect.valence,
+            arousal=None if request.affect is None else request.affect.arousal,
+            seed=request.seed,
+            strength=request.strength,
+            steps=request.steps,
+            guidance=request.guidance,
+            start_strength=None if request.start is None else request.start_strength,
+            visual=None if request.visual is None else VisualJson.of(request.visual),
+        )
+
+    def request(self) -> PictureRequest:
+        affect = None if self.valence is None or self.arousal is None else Affect(self.valence, self.arousal)
+        visual = None if self.visual is None else self.visual.visual()
+        return PictureRequest(self.prompt, affect, self.seed, self.strength, self.steps, self.guidance, visual=visual)
 
 
-def critique_json(critique: Critique | None) -> dict[str, object] | None:
-    if critique is None:
-        return None
-    edits = [
-        {"action": e.action, "old": e.old, "new": e.new, **({"keeps": True} if e.keeps else {})} for e in critique.edits
-    ]
-    return {"analysis": critique.analysis, "carries": list(critique.carries), "edits": edits}
+class SeenJson(JsonRecord):
+    """Something that a judge names."""
+
+    aspect: str
+    word: str
+    probability: Digits4
+
+
+class ReadingJson(JsonRecord):
+    """What a judge reads; `content_kept` is of the candidate that it was read in."""
+
+    valence: Annotated[Digits4, Field(ge=-1, le=1)]
+    arousal: Annotated[Digits4, Field(ge=-1, le=1)]
+    valence_sd: Digits4
+    arousal_sd: Digits4
+    mass: Digits4
+    seen: list[SeenJson] = []
+    content_kept: bool | None = None
+    method: str | None = Field(None, exclude_if=_absent)
+    calibration: str | None = Field(None, exclude_if=_absent)
+
+    @classmethod
+    def of(cls, reading: Reading, content_kept: bool | None = None) -> Self:
+        return cls(
+            valence=reading.affect.valence,
+            arousal=reading.affect.arousal,
+            valence_sd=reading.valence_sd,
+            arousal_sd=reading.arousal_sd,
+            mass=reading.mass,
+            seen=[SeenJson(aspect=s.aspect, word=s.word, probability=s.probability) for s in reading.seen],
+            content_kept=content_kept,
+            method=reading.method,
+            calibration=reading.calibration,
+        )
+
+    def reading(self, judge: str) -> Reading:
+        seen = tuple(Seen(s.aspect, s.word, s.probability) for s in self.seen)
+        affect = Affect(self.valence, self.arousal)
+        return Reading(affect, self.valence_sd, self.arousal_sd, self.mass, seen, judge, self.method, self.calibration)
+
+
+class EditJson(JsonRecord):
+    """One change of a prompt."""
+
+    action: Literal["replace", "add", "remove"]
+    old: str = ""
+    new: str = ""
+    keeps: bool = Field(False, exclude_if=lambda keeps: not keeps)
+
+
+class CritiqueJson(JsonRecord):
+    """A judge's advice."""
+
+    analysis: str
+    carries: list[str] = []
+    edits: list[EditJson]
+
+    @classmethod
+    def of(cls, critique: Critique) -> Self:
+        edits = [EditJson(action=e.action, old=e.old, new=e.new, keeps=e.keeps) for e in critique.edits]
+        return cls(analysis=critique.analysis, carries=list(critique.carries), edits=edits)
+
+    def critique(self) -> Critique:
+        edits = tuple(Edit(e.action, e.old, e.new, e.keeps) for e in self.edits)
+        return Critique(self.analysis, tuple(self.carries), edits)
+
+
+class CandidateJson(JsonRecord):
+    """A picture of a round. Only a run in history says what each was drawn from, and by what."""
+
+    image: str
+    seed: int
+    reading: ReadingJson | None = None
+    distance: Digits4 | None = None
+    chosen: bool = False
+    request: RequestJson | None = Field(None, exclude_if=_absent)
+    model: str | None = Field(None, exclude_if=_absent)
+
+
+class CostJson(JsonRecord):
+    """Seconds and model calls of a round."""
+
+    seconds: Digits3 = 0.0
+    draw_seconds: Digits3 = 0.0
+    read_seconds: Digits3 = 0.0
+    advise_seconds: Digits3 = 0.0
+    pictures: Count = 0
+    readings: Count = 0
+    critiques: Count = 0
+
+    @classmethod
+    def of(cls, cost: Cost) -> Self:
+        return cls(**{item.name: getattr(cost, item.name) for item in fields(cost)})
+
+    def cost(self) -> Cost:
+        return Cost(**self.model_dump())
+
+
+class RoundJson(JsonRecord):
+    """One round."""
+
+    number: int = 1
+    prompt: str
+    candidates: list[CandidateJson]
+    critique: CritiqueJson | None = None
+    next_prompt: str | None = None
+    advised_on: int | None = None
+    seconds: Digits3 = 0.0
+    cost: CostJson | None = None
+
+
+class TargetJson(JsonRecord):
+    """A point of the plane."""
+
+    valence: Coordinate
+    arousal: Coordinate
+
+
+class RunJson(JsonRecord):
+    """A whole run."""
+
+    prompt: str
+    target: TargetJson
+    rounds: list[RoundJson]
+    best: dict[str, Any] | None = None
+    stopped: StopReason = "rounds"
+    failure: str | None = Field(None, exclude_if=_absent)
+    generator: str
+    judge: str
+    settings: dict[str, Any] = {}
+    version: str = __version__
+
+
+def request_json(request: PictureRequest) -> dict[str, Any]:
+    return RequestJson.of(request).as_json()
+
+
+def visual_json(visual: VisualPrompt) -> dict[str, Any]:
+    """A visual prompt; of a person's own pictures only how many there were."""
+    return VisualJson.of(visual).as_json()
+
+
+def reading_json(reading: Reading, content_kept: bool | None = None) -> dict[str, Any]:
+    return ReadingJson.of(reading, content_kept).as_json()
 
 
 def candidate_name(round_number: int, index: int) -> str:
@@ -60,47 +260,91 @@ def candidate_name(round_number: int, index: int) -> str:
     return f"round-{round_number:02d}-candidate-{index + 1:02d}.png"
 
 
-def run_json(run: Run, folder: Path | None = None) -> dict[str, object]:
-    """A run as DESIGN's JSON; `image` fields are file names, below `folder` where one is given."""
+def run_json(run: Run, folder: Path | None = None, *, requests: bool = False) -> dict[str, Any]:
+    """A run as DESIGN's JSON.
 
-    def candidate_json(number: int, index: int, candidate: Candidate) -> dict[str, object]:
-        name = candidate_name(number, index)
-        reading = candidate.reading
-        return {
-            "image": name if folder is None else str(folder / name),
-            "seed": candidate.picture.request.seed,
-            "reading": None if reading is None else reading_json(reading, candidate.content_kept),
-            "distance": None if candidate.distance is None else round(candidate.distance, 4),
-            "chosen": candidate.chosen,
-        }
+    Args:
+        folder: of the pictures; None = `image` fields are bare file names.
+        requests: each candidate also says what it was drawn from, and by what.
+    """
+
+    def candidate_of(number: int, index: int, candidate: Candidate) -> CandidateJson:
+        name, picture, reading = candidate_name(number, index), candidate.picture, candidate.reading
+        return CandidateJson(
+            image=name if folder is None else str(folder / name),
+            seed=picture.request.seed,
+            reading=None if reading is None else ReadingJson.of(reading, candidate.content_kept),
+            distance=candidate.distance,
+            chosen=candidate.chosen,
+            request=RequestJson.of(picture.request) if requests else None,
+            model=picture.model if requests else None,
+        )
 
     rounds, best_json, best = [], None, run.best()
-    for r in run.rounds:
-        candidates = [candidate_json(r.number, i, c) for i, c in enumerate(r.candidates)]
-        for c, as_json in zip(r.candidates, candidates, strict=True):
-            if c is best:
-                best_json = {"round": r.number, "prompt": r.prompt, **as_json}
+    for done in run.rounds:
+        candidates = [candidate_of(done.number, i, c) for i, c in enumerate(done.candidates)]
+        for candidate, as_record in zip(done.candidates, candidates, strict=True):
+            if candidate is best:
+                shown = as_record.model_copy(update={"request": None, "model": None}).as_json()
+                best_json = {"round": done.number, "prompt": done.prompt, **shown}
         rounds.append(
-            {
-                "number": r.number,
-                "prompt": r.prompt,
-                "candidates": candidates,
-                "critique": critique_json(r.critique),
-                "next_prompt": r.next_prompt,
-                "advised_on": r.advised_on,
-                "seconds": round(r.cost.seconds, 3),
-                "cost": {name: round(getattr(r.cost, name), 3) for name in r.cost.__slots__},
-            }
+            RoundJson(
+                number=done.number,
+                prompt=done.prompt,
+                candidates=candidates,
+                critique=None if done.critique is None else CritiqueJson.of(done.critique),
+                next_prompt=done.next_prompt,
+                advised_on=done.advised_on,
+                seconds=done.cost.seconds,
+                cost=CostJson.of(done.cost),
+            )
         )
-    return {
-        "prompt": run.prompt,
-        "target": {"valence": run.target.valence, "arousal": run.target.arousal},
-        "rounds": rounds,
-        "best": best_json,
-        "stopped": run.stopped,
-        **({} if run.failure is None else {"failure": run.failure}),
-        "generator": run.generator,
-        "judge": run.judge,
-        "settings": run.settings,
-        "version": __version__,
-    }
+    return RunJson(
+        prompt=run.prompt,
+        target=TargetJson(valence=run.target.valence, arousal=run.target.arousal),
+        rounds=rounds,
+        best=best_json,
+        stopped=run.stopped,
+        failure=run.failure,
+        generator=run.generator,
+        judge=run.judge,
+        settings=run.settings,
+    ).as_json()
+
+
+def run_from_json(data: Mapping[str, Any], open_image: Callable[[str], Image.Image]) -> Run:
+    """The run that `run_json` wrote, whatever version it was.
+
+    Where candidates do not say what they were drawn from, the run's settings do.
+
+    Args:
+        open_image: gives the picture that an `image` field names.
+
+    Raises:
+        ValueError: the data are not those of a run.
+        OSError: a picture cannot be opened.
+    """
+    given = RunJson.model_validate(data)
+    target = Affect(given.target.valence, given.target.arousal)
+    drawn = {name: given.settings[name] for name in ("strength", "steps", "guidance") if name in given.settings}
+
+    def candidate_from(prompt: str, item: CandidateJson) -> Candidate:
+        request = PictureRequest(prompt, target, item.seed, **drawn) if item.request is None else item.request.request()
+        picture = Picture(open_image(item.image), request, item.model or given.generator, 0.0)
+        reading = None if item.reading is None else item.reading.reading(given.judge)
+        kept = None if item.reading is None else item.reading.content_kept
+        return Candidate(picture, reading, item.distance, kept, item.chosen)
+
+    rounds = tuple(
+        Round(
+            number=item.number,
+            prompt=item.prompt,
+            candidates=tuple(candidate_from(item.prompt, candidate) for candidate in item.candidates),
+            critique=None if item.critique is None else item.critique.critique(),
+            next_prompt=item.next_prompt,
+            cost=Cost(item.seconds) if item.cost is None else item.cost.cost(),
+            advised_on=item.advised_on,
+        )
+        for item in given.rounds
+    )
+    return Run(given.prompt, target, rounds, given.stopped, given.generator, given.judge, given.settings, given.failure)

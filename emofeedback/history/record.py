@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from PIL import Image
 from emofeedback import __version__
 from emofeedback.errors import UserError
 from emofeedback.files.png_settings import PictureSettings, settings_from
-from emofeedback.files.run_json import candidate_name, reading_json, request_json, run_json
+from emofeedback.files.run_json import Digits4, JsonRecord, ReadingJson, RequestJson, candidate_name, run_json
 from emofeedback.files.storage import image_bytes, png_bytes
 from emofeedback.records import Reading, Run
 from emofeedback.sweep.run_sweep import Sweep, cell_name
@@ -86,7 +87,7 @@ def record_of(made: Run | Sweep, key: str, created: float, revisions: Mapping[st
         created: seconds since 1970.
         revisions: of the models, by "generator" and "judge".
     """
-    body = _run_record(made) if isinstance(made, Run) else _sweep_record(made)
+    body = run_json(made, requests=True) if isinstance(made, Run) else _sweep_record(made)
     models = {part: {"name": body[part], "revision": revisions.get(part)} for part in ("generator", "judge")}
     return {
         "id": key,
@@ -98,13 +99,27 @@ def record_of(made: Run | Sweep, key: str, created: float, revisions: Mapping[st
     }
 
 
-def _run_record(run: Run) -> dict[str, Any]:
-    record: dict[str, Any] = run_json(run)
-    for as_json, done in zip(record["rounds"], run.rounds, strict=True):
-        for entry, item in zip(as_json["candidates"], done.candidates, strict=True):
-            entry["request"] = request_json(item.picture.request)
-            entry["model"] = item.picture.model
-    return record
+class CellJson(JsonRecord):
+    """A picture of a sheet or path; rows and columns count from 1."""
+
+    image: str
+    row: int
+    column: int
+    reading: ReadingJson | None
+    distance: Digits4 | None
+    request: RequestJson
+    model: str
+
+
+class SweepRecord(JsonRecord):
+    """A whole sheet or path."""
+
+    prompt: str
+    cells: list[CellJson]
+    continuity: dict[str, dict[str, int | float]]
+    generator: str
+    judge: str | None
+    version: str = __version__
 
 
 def _sweep_record(made: Sweep) -> dict[str, Any]:
@@ -112,24 +127,23 @@ def _sweep_record(made: Sweep) -> dict[str, Any]:
     for index, (picture, reading) in enumerate(zip(made.cells(), made.readings, strict=True)):
         target = picture.request.affect
         cells.append(
-            {
-                "image": cell_name(index, columns),
-                "row": index // columns + 1,
-                "column": index % columns + 1,
-                "reading": None if reading is None else reading_json(reading),
-                "distance": None if reading is None or target is None else round(reading.affect.distance(target), 4),
-                "request": request_json(picture.request),
-                "model": picture.model,
-            }
+            CellJson(
+                image=cell_name(index, columns),
+                row=index // columns + 1,
+                column=index % columns + 1,
+                reading=None if reading is None else ReadingJson.of(reading),
+                distance=None if reading is None or target is None else reading.affect.distance(target),
+                request=RequestJson.of(picture.request),
+                model=picture.model,
+            )
         )
-    return {
-        "prompt": made.prompt,
-        "cells": cells,
-        "continuity": {name: asdict(figure) for name, figure in made.figures.items()},
-        "generator": made.generator,
-        "judge": made.judge or None,
-        "version": __version__,
-    }
+    return SweepRecord(
+        prompt=made.prompt,
+        cells=cells,
+        continuity={name: asdict(figure) for name, figure in made.figures.items()},
+        generator=made.generator,
+        judge=made.judge or None,
+    ).as_json()
 
 
 def files_of(made: Run | Sweep) -> dict[str, bytes]:
@@ -167,6 +181,16 @@ def pictures_in(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {**entry, "round": entry["row"], "candidate": entry["column"]}
 
 
+@contextmanager
+def _sound() -> Iterator[None]:
+    """A record without what it must have is one sentence."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, StopIteration):
+        raise UserError("The record of this run is damaged; it cannot be made again.") from None
+
+
+@_sound()
 def settings_in(record: Mapping[str, Any]) -> PictureSettings:
     """The settings that would make a run again.
 

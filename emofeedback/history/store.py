@@ -55,7 +55,7 @@ class Saved:
         return self.folder / THUMBNAIL
 
     def pictures(self) -> list[dict[str, Any]]:
-        """As `history_record.pictures_in`."""
+        """As `record.pictures_in`."""
         return list(pictures_in(self.record))
 
 
@@ -268,10 +268,6 @@ class History:
             if pinned and not entry.pinned and taken + entry.bytes > PINNED_SHARE * self.cap:
                 raise UserError("Half of the room is pinned already; unpin another run first, or export this one.")
             connection.execute("UPDATE runs SET pinned = ? WHERE id = ?", (int(pinned), key))
-
-    def unpin(self, key: str, owner: str) -> None:
-        """`pin` undone."""
-        self.pin(key, owner, pinned=False)
 
     def export(self, keys: Iterable[str], owner: str, out: Path, fmt: Format = "zip", *, metadata: bool = True) -> Path:
         """Write runs as a folder or a zip file: pictures, tables, a JSON sidecar.

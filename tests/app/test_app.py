@@ -121,6 +121,7 @@ def test_the_example_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert [r.prompt for r in example.rounds] == [r.prompt for r in run.rounds]
     assert example.rounds[-1].critique == run.rounds[-1].critique
     assert example.rounds[0].best().distance == pytest.approx(run.rounds[0].best().distance, abs=1e-3)
+    assert [r.advised_on for r in example.rounds] == [r.advised_on for r in run.rounds] and run.rounds[0].advised_on
     page, _ = studio.build(lambda: (FakeGenerator(), FakeJudge()), tmp_path, tmp_path)
     assert "Round 2" in json.dumps(page.get_config_file()["components"], default=str)
 

@@ -89,9 +89,9 @@ def test_any_prompt_is_drawn(models: PaintGenerator, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        ([], "COMMAND"),
+        ([], "command"),
         (["paint"], "paint"),
-        (["generate"], "prompt"),
+        (["generate"], "PROMPT"),
         (["generate", "a dog"], "--valence"),
         (["generate", "a dog", "--valence", "0.5"], "--arousal"),
         (["generate", "a dog", "--valence", "2", "--arousal", "0"], "valence"),
@@ -115,8 +115,16 @@ def test_any_prompt_is_drawn(models: PaintGenerator, capsys: pytest.CaptureFixtu
         (["sweep", "a dog", "--blend", "happy,hapy"], "Unknown emotion"),
         (["sweep", "a dog", "--animation", "out.avi"], "cannot be"),
         (["estimate"], "IMAGE"),
+        (["sweep", "a dog", "--blend", "happy,sad", "--path", "0,0 1,1"], "--blend"),
+        (["generate", "a dog", "--emotion", "happy", "--out", "--json"], "--out"),
+        (["genrate", "a dog"], "did you mean 'generate'"),
+        (["generate", "a dog", "--valenc", "0.5"], "--valence"),
         (["train", "poet"], "poet"),
+        (["evaluate"], "command"),
         (["evaluate", "poet"], "poet"),
+        (["evaluate", "generator", "--rounds", "3"], "--rounds"),
+        (["evaluate", "rater", "--ratings", "x.csv"], "--ratings"),
+        (["render", "--size", "1.5"], "a whole number from 64 to 1024"),
     ],
 )
 def test_bad_usage_is_one_sentence_and_exit_code_2(
@@ -218,6 +226,9 @@ def test_a_sweep_takes_visual_prompts(models: PaintGenerator, capsys: pytest.Cap
     assert main(["sweep", "a dog", "--grid", "2", "--json"]) == 0
     assert "visual" not in json.loads(capsys.readouterr().out)
     assert main(["sweep", "a dog", "--visual", "9"]) == 2
+    for bare in (["--visual", "--grid", "2"], ["--grid", "2", "--visual"]):  # its value may be left out
+        assert main(["sweep", "a dog", *bare]) == 0
+        assert {request.visual for request in models.calls[-1]} == {VisualPrompt(1.0)}
 
 
 def test_a_blend_with_an_animation(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
@@ -242,8 +253,8 @@ def test_render_is_labelled_and_repeatable(models: PaintGenerator, capsys: pytes
 
 def test_evaluations_report_every_figure_with_its_n(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
     for part, count in (("generator", "2"), ("judge", "6"), ("loop", "2")):
-        arguments = ["evaluate", part, "--count", count, "--rounds", "2", "--candidates", "2", "--out", part, "--json"]
-        assert main(arguments) == 0
+        size = ["--rounds", "2", "--candidates", "2"] if part == "loop" else []
+        assert main(["evaluate", part, "--count", count, *size, "--out", part, "--json"]) == 0
         data = json.loads(capsys.readouterr().out)
         assert json.loads(Path(part, "report.json").read_text())["measures"] == data["measures"]
         assert all({"name", "value", "unit", "goal", "holds", "n", "interval"} == m.keys() for m in data["measures"])
@@ -286,9 +297,11 @@ def test_doctor_tells_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_help_and_errors_load_no_model() -> None:
     code = (
         "import sys; from emofeedback.cli import main; "
-        "codes = [main(['--help']), main(['generate', '--help']), main(['generate', 'x', '--valence', '9'])]; "
-        "assert codes == [0, 0, 2], codes; "
-        "assert not {'torch', 'diffusers', 'transformers', 'gradio', 'numpy'} & set(sys.modules)"
+        "codes = [main(['--help']), main(['generate', '--help']), main(['generate', 'x', '--valence', '9']), "
+        "main(['evaluate', 'judge', '-h']), main(['train', '-h']), main(['finetune', '-h'])]; "
+        "assert codes == [0, 0, 2, 0, 0, 0], codes; "
+        "heavy = {'torch', 'diffusers', 'transformers', 'gradio', 'numpy', 'scipy', 'PIL', 'rich'}; "
+        "assert not heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=ROOT)
 

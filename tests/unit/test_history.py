@@ -20,6 +20,7 @@ from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.files.png_settings import read_settings
 from emofeedback.history import index as history_index
+from emofeedback.history.record import record_of, settings_in
 from emofeedback.history.store import History
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules
@@ -149,6 +150,15 @@ def test_settings_come_back_as_the_run_was_asked(history: History) -> None:
     assert (found.seed, found.steps, found.candidates, found.rounds) == (3, 4, 3, 2)
     sheet = history.restore(history.add(sweep(), ANN), ANN)
     assert (sheet.prompt, sheet.seed, sheet.rounds) == ("a boat", 3, None)
+
+
+@pytest.mark.parametrize("damage", [{"rounds": []}, {"target": None}, {"rounds": [{"number": 1}]}, {"prompt": 5}])
+def test_a_damaged_record_is_one_sentence(damage: dict[str, object]) -> None:
+    """A record that was cut by hand ended in a KeyError."""
+    record = record_of(run(), "0" * 32, 0.0, {})
+    assert settings_in(record).prompt == record["prompt"]
+    with pytest.raises(UserError, match="damaged"):
+        settings_in({**record, **damage})
 
 
 def test_a_run_that_goes_on_takes_the_place_of_its_beginning(history: History) -> None:

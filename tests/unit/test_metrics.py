@@ -12,7 +12,6 @@ from emofeedback.evaluation.metrics import (
     mean_absolute_error,
     paired_bootstrap,
     pearson,
-    ranks,
     slope,
     spearman,
 )
@@ -30,7 +29,6 @@ def test_lines() -> None:
 
 def test_spearman_sees_order_alone_and_shares_ties() -> None:
     assert spearman(X, np.exp(X)) == pytest.approx(1)
-    assert ranks([10, 20, 20, 30]).tolist() == [1, 2.5, 2.5, 4]
     # by hand: ranks (1, 2.5, 2.5, 4) against (1, 2, 3, 4): r = 4.5 / sqrt(4.5 * 5)
     assert spearman([10, 20, 20, 30], X) == pytest.approx(4.5 / math.sqrt(4.5 * 5))
 
@@ -74,7 +72,7 @@ def test_paired_bootstrap_uses_the_pairing() -> None:
     rng = np.random.default_rng(0)
     base = rng.normal(size=50) * 10
     gain = paired_bootstrap(base - 0.1, base + rng.normal(size=50) * 0.01, seed=0)
-    assert gain.value == pytest.approx(-0.1, abs=0.01) and gain.excludes(0)
+    assert gain.value == pytest.approx(-0.1, abs=0.01) and gain.high < 0
     again = paired_bootstrap(base - 0.1, base, seed=0)
     assert again == paired_bootstrap(base - 0.1, base, seed=0)
 

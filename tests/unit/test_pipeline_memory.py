@@ -121,7 +121,7 @@ def test_weights_in_eight_bits_draw_nearly_the_same(
     pytest.importorskip("torchao")
     folder = folder_of(family, pipeline_root)
     settings = Settings(generator=str(folder), device="cpu", dtype="bfloat16", size=SIZE)
-    plain, small = build_generator(settings), build_generator(replace(settings, quantisation=quantisation))
+    plain, small = build_generator(settings), build_generator(settings.changed(quantisation=quantisation))
     assert isinstance(plain, PipelineGenerator) and isinstance(small, PipelineGenerator)
     for part in small.family.quantised:
         kinds = {type(weight).__name__ for weight in getattr(small.pipeline, part).parameters()}
@@ -138,12 +138,12 @@ def test_what_this_machine_cannot_do_is_one_sentence(pipeline_root: Path, monkey
     asked = Settings(generator=str(folder_of("sd", pipeline_root)), device="cpu")
     monkeypatch.setattr(options, "find_spec", lambda name: None)
     for wrong, words in (
-        (replace(asked, offload="model"), "OFFLOAD"),
-        (replace(asked, offload="sequential"), "OFFLOAD"),
-        (replace(asked, dtype="float16"), "float16"),
-        (replace(asked, quantisation="ao-int8"), "pip install torchao"),
-        (replace(asked, quantisation="bnb-8bit"), "needs a GPU.*ao-int8"),
-        (replace(asked, quantisation="bnb-4bit"), "needs a GPU.*ao-int8"),
+        (asked.changed(offload="model"), "OFFLOAD"),
+        (asked.changed(offload="sequential"), "OFFLOAD"),
+        (asked.changed(dtype="float16"), "float16"),
+        (asked.changed(quantisation="ao-int8"), "pip install torchao"),
+        (asked.changed(quantisation="bnb-8bit"), "needs a GPU.*ao-int8"),
+        (asked.changed(quantisation="bnb-4bit"), "needs a GPU.*ao-int8"),
     ):
         with pytest.raises(UserError, match=words):
             build_generator(wrong)

@@ -3,7 +3,7 @@
 import pytest
 from fakes import ColourJudge, PaintGenerator
 
-from emofeedback.evaluation.protocols.feedback_gain import evaluate_loop, further_pictures
+from emofeedback.evaluation.protocols.feedback_gain import LoopModels, LoopSize, evaluate_loop, further_pictures
 from emofeedback.evaluation.protocols.generator_and_judge import evaluate_generator
 from emofeedback.evaluation.report import Measure
 
@@ -25,7 +25,7 @@ def test_the_slope_is_the_share_of_the_command_that_is_obeyed(obedience: float) 
 
 def test_the_loop_reports_what_the_rater_reads_after_the_rounds() -> None:
     found = rows(
-        evaluate_loop(PaintGenerator(1.0), ColourJudge(), ColourJudge(), count=6, rounds=2, candidates=2, seed=0)
+        evaluate_loop(LoopModels(PaintGenerator(1.0), ColourJudge(), ColourJudge()), LoopSize(2, 2), count=6, seed=0)
     )
     assert found["valence after the rounds, slope"].value == pytest.approx(1.0, abs=0.05)
     assert found["valence after the rounds, slope"].goal == (0.8, 1.1)
@@ -41,12 +41,9 @@ def test_best_of_n_may_draw_on_for_as_long_as_the_feedback_took() -> None:
     ticks = iter(range(10_000))  # every look at the clock is a second, and the feedback looks more often
     found = rows(
         evaluate_loop(
-            PaintGenerator(0.5),
-            ColourJudge(),
-            ColourJudge(),
+            LoopModels(PaintGenerator(0.5), ColourJudge(), ColourJudge()),
+            LoopSize(2, 2),
             count=3,
-            rounds=2,
-            candidates=2,
             seed=0,
             clock=lambda: float(next(ticks)),
         )

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from emofeedback.affect import EMOTIONS, MIKELS, Affect
+from emofeedback.evaluation.metrics import ratio_bootstrap
 from emofeedback.evaluation.protocols.visual_effect import (
-    Outcome,
-    arms,
+    ConditionReadings,
+    conditions,
     evaluate_visual,
-    measure_arm,
+    measure_condition,
     measures_of,
-    ratio,
 )
 from emofeedback.records import Picture, PictureRequest, Reading, VisualPrompt
 
@@ -65,7 +65,7 @@ def spread() -> float:
 
 def test_measures_are_the_closed_forms() -> None:
     generator = Obedient(0.2, 0.6)
-    table = evaluate_visual(arms(generator), Knowing(0.2, 0.6), count=4, seed=0, seeds=2)
+    table = evaluate_visual(conditions(generator), Knowing(0.2, 0.6), count=4, seed=0, seeds=2)
     values = {measure.name: measure for measure in table}
     assert values["prompt alone: sensitivity"].value == 0
     assert values["emotion word: sensitivity"].value == pytest.approx(0.2 * spread())
@@ -79,17 +79,17 @@ def test_measures_are_the_closed_forms() -> None:
 
 
 def test_a_tuned_generator_is_one_arm_more() -> None:
-    names = [arm.name for arm in arms(Obedient(0, 0), Obedient(0, 0), VisualPrompt(0.7))]
+    names = [arm.name for arm in conditions(Obedient(0, 0), Obedient(0, 0), VisualPrompt(0.7))]
     assert names == ["prompt alone", "emotion word", "visual prompt", "visual prompt, DPO"]
-    request = arms(Obedient(0, 0), visual=VisualPrompt(0.7, guidance=2.0))[2].make("a cat", "awe", 4)
+    request = conditions(Obedient(0, 0), visual=VisualPrompt(0.7, guidance=2.0))[2].make("a cat", "awe", 4)
     assert request.visual == VisualPrompt(0.7, "awe", guidance=2.0)
 
 
 def test_the_comparisons_miss_their_goals_where_they_should() -> None:
     rng = np.random.default_rng(0)
 
-    def outcome(scale: float, kept: float) -> Outcome:
-        return Outcome(scale * rng.standard_normal((6, 2, 8, 2)), np.full((6, 2, 8), kept))
+    def outcome(scale: float, kept: float) -> ConditionReadings:
+        return ConditionReadings(scale * rng.standard_normal((6, 2, 8, 2)), np.full((6, 2, 8), kept))
 
     found = {n: outcome(s, k) for n, s, k in (("a", 0, 1), ("b", 1, 1), ("c", 1.2, 0.9), ("d", 0.8, 0.98))}
     holds = {m.name: m.holds() for m in measures_of(found, 0) if m.goal}
@@ -101,14 +101,14 @@ def test_the_comparisons_miss_their_goals_where_they_should() -> None:
     }
 
 
-def test_the_ratio_of_equal_arms_is_1() -> None:
+def test_the_ratio_of_equal_conditions_is_1() -> None:
     values = np.array([0.3, 0.5, 0.9])
-    found = ratio(values, values, 0)
+    found = ratio_bootstrap(values, values, seed=0)
     assert (found.value, found.low, found.high, found.n) == (1.0, 1.0, 1.0, 3)
 
 
 def test_prompts_seeds_and_emotions_keep_their_places() -> None:
-    arm = arms(Obedient(0, 1.0))[2]
-    outcome = measure_arm(arm, Knowing(0, 1.0), ["a", "b"], MIKELS, [1, 2, 3])
+    arm = conditions(Obedient(0, 1.0))[2]
+    outcome = measure_condition(arm, Knowing(0, 1.0), ["a", "b"], MIKELS, [1, 2, 3])
     assert outcome.points.shape == (2, 3, 8, 2) and outcome.kept.shape == (2, 3, 8)
     np.testing.assert_allclose(outcome.points[1, 2, 6], [-0.65, 0.65])

@@ -300,8 +300,8 @@ def test_who_guides_never_grades(judge: VisionLanguageJudge, root: Path) -> None
     with pytest.raises(UserError, match="who guides never grades"):
         build_rater(given, calibrated)
     assert isinstance(build_rater(given), VisionLanguageJudge)
-    assert isinstance(build_rater(replace(given, rater=str(root / "rater")), judge), VisionLanguageJudge)
-    assert isinstance(build_rater(replace(given, rater="bundled"), judge), GradingRater)
+    assert isinstance(build_rater(given.changed(rater=str(root / "rater")), judge), VisionLanguageJudge)
+    assert isinstance(build_rater(given.changed(rater="bundled"), judge), GradingRater)
 
 
 def test_a_model_is_known_again_under_another_name(judge: VisionLanguageJudge, root: Path) -> None:

@@ -17,7 +17,7 @@ from emofeedback.evaluation.shapes.random_models import (
     SD35,
     TINY_KLEIN,
     TINY_SD35,
-    GeneratorShape,
+    PipelineShape,
     ShapedGenerator,
 )
 from emofeedback.evaluation.shapes.random_tokenizer import trained_tokenizer
@@ -40,7 +40,7 @@ def billions(module: torch.nn.Module) -> float:
     ],
 )
 def test_a_generator_shape_has_the_parameters_of_the_published_model(
-    shape: GeneratorShape, sizes: dict[str, float]
+    shape: PipelineShape, sizes: dict[str, float]
 ) -> None:
     pipe = shape.make(shape.configs, META, torch.bfloat16, 0)
     assert {part: round(billions(pipe.components[part]), 3) for part in sizes} == sizes

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,24 @@ from PIL import Image
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.files.open_picture import MAX_SIDE, open_picture, square
-from emofeedback.files.run_json import run_json
+from emofeedback.files.run_json import candidate_name, run_from_json, run_json
 from emofeedback.files.storage import png_bytes, results_folder, write_json, write_rows, write_whole
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules
 from emofeedback.loop.run import Finished, RunOrder, run_loop
-from emofeedback.records import Picture, PictureRequest, Reading
+from emofeedback.records import (
+    Candidate,
+    Cost,
+    Critique,
+    Edit,
+    Picture,
+    PictureRequest,
+    Reading,
+    Round,
+    Run,
+    Seen,
+    VisualPrompt,
+)
 from emofeedback.settings import Settings
 
 PICTURE = Picture(
@@ -124,6 +137,72 @@ def test_the_fields_that_callers_rely_on() -> None:
     assert data["best"]["image"] == "round-02-candidate-01.png"
 
 
+def _a_run() -> Run:
+    blank = Image.new("RGB", (4, 4))
+    visual = VisualPrompt(0.5, "fear", ((3, 0.25),), (), "awe", 2.0)
+    requests = [
+        PictureRequest("a dog, brighter", Affect(0.5, -0.25), 7, 0.5, 4, 1.5, visual=visual),
+        PictureRequest("a dog", Affect(0.5, -0.25), 8),
+    ]
+    reading = Reading(Affect(0.25, 0.125), 0.5, 0.25, 0.75, (Seen("place", "sea", 0.5),), "j", "logits", "by people")
+    candidates = (
+        Candidate(Picture(blank, requests[0], "g+lora", 0.0), reading, 0.375, False, chosen=True),
+        Candidate(Picture(blank, requests[1], "g", 0.0), None, None, None),
+    )
+    critique = Critique("It is tense.", ("fog",), (Edit("replace", "fog", "sun"), Edit("add", new="birds", keeps=True)))
+    cost = Cost(2.5, 1.5, 0.5, 0.5, 2, 2, 1)
+    rounds = (
+        Round(1, "a dog", candidates, critique, "a dog, brighter", cost, advised_on=1),
+        Round(2, "a dog, brighter", tuple(map(replace, candidates)), None, None, cost),
+    )
+    settings: dict[str, object] = {"steps": 4, "guidance": None, "rounds": 3}
+    return Run("a dog", Affect(0.5, -0.25), rounds, "failed", "g", "j", settings, "The judge's server went away.")
+
+
+def test_a_run_that_is_read_back_is_the_same_but_for_its_pictures() -> None:
+    """The example run lost whose picture the advice was about, and everything else that its reader had forgotten."""
+    run, opened = _a_run(), []
+
+    def blank(name: str) -> Image.Image:
+        opened.append(name)
+        return run.rounds[0].candidates[0].picture.image
+
+    text = json.dumps(run_json(run, requests=True), allow_nan=False)
+    assert run_from_json(json.loads(text), blank) == run
+    assert opened == [candidate_name(number, index) for number in (1, 2) for index in (0, 1)]
+    plain = run_from_json(json.loads(json.dumps(run_json(run))), blank)  # as `generate` writes it
+    assert json.dumps(run_json(plain)) == json.dumps(run_json(run))
+    assert plain.rounds[0].candidates[0].picture.request.steps == 4
+
+
+def test_runs_of_other_versions_are_read() -> None:
+    """Fields of later versions are passed over; those that earlier ones did not write have defaults."""
+    data = json.loads(json.dumps(run_json(_a_run(), requests=True)))
+
+    def visit(value: object) -> None:
+        for part in list(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()):
+            visit(part)
+        if isinstance(value, dict):
+            value["of a later version"] = {"mood": 1}
+
+    visit(data)
+    data["settings"].pop("of a later version")
+    blank = _a_run().rounds[0].candidates[0].picture.image
+    assert run_from_json(data, lambda name: blank) == _a_run()
+    for done in data["rounds"]:
+        done["seconds"] = done.pop("cost")["seconds"]
+        done.pop("advised_on")
+        for candidate in done["candidates"]:
+            candidate.pop("request")
+            candidate.pop("model")
+    old = run_from_json(data, lambda name: blank)
+    assert old.rounds[0].cost == Cost(2.5) and old.rounds[0].advised_on is None
+    assert old.rounds[0].critique == _a_run().rounds[0].critique
+    for damage in ({"target": {"valence": 3, "arousal": 0}}, {"rounds": None}, {"prompt": 5}):
+        with pytest.raises(ValueError):
+            run_from_json({**data, **damage}, lambda name: blank)
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "F", "I;16"])
 def test_every_mode_becomes_rgb(mode: str) -> None:
     image = (
@@ -158,6 +237,22 @@ def test_hostile_pictures_give_one_sentence(tmp_path: Path) -> None:
             open_picture(path)
     with pytest.raises(UserError, match="pixels"):
         open_picture(encoded(Image.new("1", (10_000, 6_000))))
+
+
+def test_settings_are_frozen_checked_and_read_the_environment_only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOFEEDBACK_SEED", "9")
+    settings = Settings(device="cpu")
+    assert settings.seed == 0 and Settings.from_environment(os.environ).seed == 9
+    assert settings.changed(seed=4) == Settings(device="cpu", seed=4) != settings
+    for wrong in ({"seed": -1}, {"device": "tpu"}, {"size": 100}):
+        with pytest.raises(UserError):
+            settings.changed(**wrong)
+    with pytest.raises(ValueError):
+        settings.seed = 5  # type: ignore[misc]
+    on_space = {"SPACE_ID": "me/it", "EMOFEEDBACK_PROXIED": "0", "EMOFEEDBACK_DATA": "~/kept", "EMOFEEDBACK_OUT": " "}
+    hosted = Settings.from_environment(on_space)
+    assert (hosted.public, hosted.proxied, hosted.out) == (True, False, None)
+    assert hosted.data_dir == Path.home() / "kept"
 
 
 def test_settings_come_from_the_environment() -> None:

@@ -12,9 +12,9 @@ from tiny_finetune import tiny_generator
 from tiny_visual import tiny_visual, visual_generator
 
 from emofeedback.affect import EMOTIONS, Affect
-from emofeedback.cli.arguments import parser
-from emofeedback.cli.console import settings_from as command_settings
-from emofeedback.cli.generate import visual_from
+from emofeedback.cli.generate_command import visual_from
+from emofeedback.cli.generate_options import GenerateOptions
+from emofeedback.cli.settings_given import settings_from as command_settings
 from emofeedback.errors import UserError
 from emofeedback.files.checksums import write_checksums
 from emofeedback.files.png_settings import settings_from
@@ -182,12 +182,11 @@ def test_records_of_visual_prompts_can_be_written_and_read_past() -> None:
 def test_the_command_line_takes_visual_prompts_and_no_flag_is_mistaken_for_a_setting(tmp_path: Path) -> None:
     picture = tmp_path / "own.png"
     Image.new("RGB", (8, 8)).save(picture)
-    given = ["generate", "a cat", "--emotion", "fear", "--visual", "0.7", "--visual-picture", str(picture)]
-    arguments = parser().parse_args(given)
+    arguments = GenerateOptions(prompt="a cat", emotion="fear", visual=0.7, visual_picture=[picture])
     visual = visual_from(arguments)
     assert visual is not None and (visual.strength, visual.emotion, len(visual.pictures)) == (0.7, "fear", 1)
     assert command_settings(arguments).visual_prompts is None  # --visual is the strength, not where the prompts lie
-    assert visual_from(parser().parse_args(given[:4])) is None
+    assert visual_from(GenerateOptions(prompt="a cat", emotion="fear")) is None
 
 
 def test_each_picture_of_a_sweep_is_shown_what_lies_nearest_to_its_own_point() -> None:

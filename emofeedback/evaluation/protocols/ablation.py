@@ -7,7 +7,7 @@ Prompts are the unit: emotions are averaged within them before the bootstrap.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,13 @@ from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_scores, content_unit
 from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
-from emofeedback.evaluation.protocols.feedback_gain import SEED_STRIDE, check_size
-from emofeedback.evaluation.protocols.generator_and_judge import Progress, Reader, held_out_prompts
+from emofeedback.evaluation.protocols.feedback_gain import SEED_STRIDE, LoopModels, LoopSize
+from emofeedback.evaluation.protocols.generator_and_judge import OnProgress, Reader, held_out_prompts
 from emofeedback.evaluation.report import Measure
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules
 from emofeedback.loop.run import Finished, RunOrder, run_loop
-from emofeedback.protocols import Generator, Judge, Rewriter
+from emofeedback.protocols import Rewriter
 from emofeedback.records import Picture, VisualPrompt
 from emofeedback.rewriting.director import opening_turn
 
@@ -49,6 +49,23 @@ ARMS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Ablation:
+    """What every prompt meets.
+
+    Attributes:
+        size: of a run with edits; a run without them draws as many pictures in one round.
+        strength: of the V-A adapter in every arm; 0 = off, so that the three parts alone carry the emotion.
+        visual: what the arms with a visual prompt are guided by; by default the bank's, at strength 1.
+    """
+
+    size: LoopSize
+    strength: float = 1.0
+    visual: VisualPrompt = field(default_factory=VisualPrompt)
+    emotions: Sequence[str] = MIKELS
+    arms: Sequence[Arm] = ARMS
+
+
+@dataclass(frozen=True, slots=True)
 class Graded:
     """How one arm's run ended: the rater's distance to the target, whether the prompt's content is there, pictures."""
 
@@ -58,42 +75,26 @@ class Graded:
 
 
 def evaluate_ablation(
-    generator: Generator,
-    judge: Judge,
-    rater: Reader,
+    models: LoopModels,
     rewriter: Rewriter,
+    ablation: Ablation,
     *,
     count: int,
-    rounds: int,
-    candidates: int,
     seed: int,
-    strength: float = 1.0,
-    visual: VisualPrompt | None = None,
-    emotions: Sequence[str] = MIKELS,
-    arms: Sequence[Arm] = ARMS,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> list[Measure]:
     """`count` unseen prompts with each emotion, once in every arm.
 
-    Args:
-        strength: of the V-A adapter in every arm; 0 = off, so that the three parts alone carry the emotion.
-        visual: what the arms with a visual prompt are guided by; None = the bank's, at strength 1.
-
     Raises:
-        UserError: hardly any prompt could be read in every arm, or a round would be too large.
+        UserError: hardly any prompt could be read in every arm.
     """
-    check_size(rounds, candidates)
-    prompts, found = held_out_prompts(count, seed), []
-    shown = visual or VisualPrompt()
+    prompts, found, emotions = held_out_prompts(count, seed), [], ablation.emotions
     for i, prompt in enumerate(prompts):
         rows: list[list[Graded]] = []
         for j, emotion in enumerate(emotions):
             target, first = EMOTIONS[emotion], seed + SEED_STRIDE * i
-            pictures = [
-                _run(generator, judge, rewriter, arm, prompt, target, rounds, candidates, first, strength, shown)
-                for arm in arms
-            ]
-            graded = _grade(rater, prompt, target, pictures)
+            pictures = [_run(models, rewriter, ablation, arm, prompt, target, first) for arm in ablation.arms]
+            graded = _grade(models.rater, prompt, target, pictures)
             if graded is not None:
                 rows.append(graded)
             if progress is not None:
@@ -102,28 +103,19 @@ def evaluate_ablation(
             found.append(rows)
     if len(found) < 2:
         raise UserError("Hardly any picture could be read; train the judge and the rater longer.")
-    return _measures(found, arms, seed, content_unit(rater))
+    return _measures(found, ablation.arms, seed, content_unit(models.rater))
 
 
 def _run(
-    generator: Generator,
-    judge: Judge,
-    rewriter: Rewriter,
-    arm: Arm,
-    prompt: str,
-    target: Affect,
-    rounds: int,
-    candidates: int,
-    seed: int,
-    strength: float,
-    visual: VisualPrompt,
+    models: LoopModels, rewriter: Rewriter, ablation: Ablation, arm: Arm, prompt: str, target: Affect, seed: int
 ) -> tuple[Picture, int] | None:
     """The picture that one arm ends with, and how many it drew; without edits all are drawn in one round."""
+    rounds, candidates = ablation.size.rounds, ablation.size.candidates
     share = candidates if arm.edits else rounds * candidates
     first = opening_turn(rewriter, prompt, target, seed, candidates) if arm.rewriter else None
-    drawing = Drawing(share, seed, strength, visual=visual if arm.visual else None)
+    drawing = Drawing(share, seed, ablation.strength, visual=ablation.visual if arm.visual else None)
     order = RunOrder(prompt, target, drawing, Rules(rounds if arm.edits else 1, tolerance=0.0))
-    events = run_loop(generator, judge, order, first=first)
+    events = run_loop(models.generator, models.judge, order, first=first)
     run = next(event.run for event in events if isinstance(event, Finished))
     best = run.best()
     if best is None or best.distance is None:

@@ -13,8 +13,8 @@ import numpy as np
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_scores, content_unit
-from emofeedback.evaluation.metrics import bootstrap, pearson
-from emofeedback.evaluation.protocols.generator_and_judge import AXES, BATCH, Progress, Reader, pearson_interval
+from emofeedback.evaluation.metrics import bootstrap, pairs_interval, pearson
+from emofeedback.evaluation.protocols.generator_and_judge import AXES, BATCH, RESAMPLES, OnProgress, Reader
 from emofeedback.evaluation.report import Measure
 from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.protocols import Generator, Judge
@@ -39,7 +39,7 @@ def sample_requests(count: int, seed: int, steps: int) -> list[PictureRequest]:
 
 
 def evaluate_agreement(
-    generator: Generator, judge: Judge, rater: Reader, *, count: int, seed: int, progress: Progress | None = None
+    generator: Generator, judge: Judge, rater: Reader, *, count: int, seed: int, progress: OnProgress | None = None
 ) -> list[Measure]:
     """Pearson r per axis between judge and rater on `count` pictures of the generator, and how many names they share.
 
@@ -60,7 +60,7 @@ def evaluate_agreement(
     for name in AXES:
         said = np.array([getattr(j.affect, name) for j, _ in pairs])
         graded = np.array([getattr(r.affect, name) for _, r in pairs])
-        r, interval = pearson(graded, said), pearson_interval(graded, said, seed)
+        r, interval = pearson(graded, said), pairs_interval(pearson, graded, said, seed=seed, resamples=RESAMPLES)
         measures.append(
             Measure(f"{name} on generator samples, judge against rater", r, "r", len(said), interval, (0.9, None))
         )
@@ -74,7 +74,7 @@ def _place(reading: Reading) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class TriedAdvice:
     """One piece of advice tried: the rater's distances to the target, and whether the content stayed."""
 
     before: float
@@ -89,14 +89,14 @@ def evaluate_advice(
     *,
     count: int,
     seed: int,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> list[Measure]:
     """`count` pictures; where one is more than FAR from its target, the judge's edits are applied and it is redrawn.
 
     Raises:
         UserError: no picture was far from its target, or none could be read.
     """
-    trials: list[Trial] = []
+    trials: list[TriedAdvice] = []
     asked = silent = 0
     requests = sample_requests(count, seed, generator.default_steps)
     for begin in range(0, count, BATCH):
@@ -136,7 +136,7 @@ def _with_words(request: PictureRequest, prompt: str) -> PictureRequest:
     return PictureRequest(prompt, request.affect, seed=request.seed, steps=request.steps)
 
 
-def _tried(generator: Generator, rater: Reader, redraw: Sequence[tuple[PictureRequest, float]]) -> list[Trial]:
+def _tried(generator: Generator, rater: Reader, redraw: Sequence[tuple[PictureRequest, float]]) -> list[TriedAdvice]:
     if not redraw:
         return []
     pictures = list(generator.generate([request for request, _ in redraw]))
@@ -145,11 +145,11 @@ def _tried(generator: Generator, rater: Reader, redraw: Sequence[tuple[PictureRe
     scores = content_scores(rater, [request.prompt for request, _ in redraw], pictures, grades)
     for (request, before), grade, kept in zip(redraw, grades, scores, strict=True):
         if grade is not None and request.affect is not None:
-            trials.append(Trial(before, grade.affect.distance(request.affect), kept))
+            trials.append(TriedAdvice(before, grade.affect.distance(request.affect), kept))
     return trials
 
 
-def _measures(trials: Sequence[Trial], asked: int, silent: int, seed: int, content: str) -> list[Measure]:
+def _measures(trials: Sequence[TriedAdvice], asked: int, silent: int, seed: int, content: str) -> list[Measure]:
     gains = [trial.before - trial.after for trial in trials]
     kept = [trial.kept for trial in trials if trial.kept is not None]
     measures = [

@@ -15,7 +15,7 @@ from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
 from emofeedback.evaluation.protocols.generator_and_judge import (
     AXES,
     LEAST_READ,
-    Progress,
+    OnProgress,
     Reader,
     held_out_prompts,
     read_back,
@@ -54,10 +54,29 @@ class Comparison:
     as_long_pictures: int
 
 
-def check_size(rounds: int, candidates: int) -> None:
-    """Raise UserError when best of N could not draw as many pictures at once as the rounds do together."""
-    if rounds * candidates > MAX_CANDIDATES:
-        raise UserError(f"rounds times candidates must be {MAX_CANDIDATES} or fewer here; lower one of them.")
+@dataclass(frozen=True, slots=True)
+class LoopModels:
+    """Who draws, who reads and advises, and who grades."""
+
+    generator: Generator
+    judge: Judge
+    rater: Reader
+
+
+@dataclass(frozen=True, slots=True)
+class LoopSize:
+    """Rounds of a run and candidates of a round.
+
+    Raises:
+        UserError: best of N could not draw as many pictures at once as the rounds do together.
+    """
+
+    rounds: int
+    candidates: int
+
+    def __post_init__(self) -> None:
+        if self.rounds * self.candidates > MAX_CANDIDATES:
+            raise UserError(f"rounds times candidates must be {MAX_CANDIDATES} or fewer here; lower one of them.")
 
 
 def prompt_target_pairs(count: int, seed: int) -> Iterator[tuple[str, Affect, int]]:
@@ -70,16 +89,13 @@ def prompt_target_pairs(count: int, seed: int) -> Iterator[tuple[str, Affect, in
 
 
 def evaluate_loop(
-    generator: Generator,
-    judge: Judge,
-    rater: Reader,
+    models: LoopModels,
+    size: LoopSize,
     *,
     count: int,
-    rounds: int,
-    candidates: int,
     seed: int,
     clock: Callable[[], float] = time.perf_counter,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> list[Measure]:
     """`count` pairs of an unseen prompt and a random target, each once with feedback and once as best of N.
 
@@ -87,36 +103,28 @@ def evaluate_loop(
     equal seconds as many more as fit into the time that the feedback took, at the pace of the first N.
 
     Raises:
-        UserError: hardly any pair could be read, or N is beyond what one round may draw.
+        UserError: hardly any pair could be read.
     """
-    check_size(rounds, candidates)
     found: list[Comparison] = []
     for i, (prompt, target, first) in enumerate(prompt_target_pairs(count, seed)):
-        one = compare(generator, judge, rater, prompt, target, rounds, candidates, first, clock)
+        one = compare(models, size, prompt, target, first, clock)
         if one is not None:
             found.append(one)
         if progress is not None:
             progress(i + 1, count)
     if len(found) < 2:
         raise UserError("Hardly any picture could be read; train the judge and the rater longer.")
-    return _measures(found, count, seed, content_unit(rater))
+    return _measures(found, count, seed, content_unit(models.rater))
 
 
 def compare(
-    generator: Generator,
-    judge: Judge,
-    rater: Reader,
-    prompt: str,
-    target: Affect,
-    rounds: int,
-    candidates: int,
-    seed: int,
-    clock: Callable[[], float],
+    models: LoopModels, size: LoopSize, prompt: str, target: Affect, seed: int, clock: Callable[[], float]
 ) -> Comparison | None:
     """One pair; None where a picture could not be read."""
+    generator, judge, rater = models.generator, models.judge, models.rater
     begun = clock()
     run: Run | None = None
-    order = RunOrder(prompt, target, Drawing(candidates, seed), Rules(rounds, tolerance=0.0))
+    order = RunOrder(prompt, target, Drawing(size.candidates, seed), Rules(size.rounds, tolerance=0.0))
     for event in run_loop(generator, judge, order, clock=clock):
         if isinstance(event, Finished):
             run = event.run

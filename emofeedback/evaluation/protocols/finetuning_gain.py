@@ -15,8 +15,8 @@ from PIL import Image
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_scores
-from emofeedback.evaluation.metrics import bootstrap
-from emofeedback.evaluation.protocols.generator_and_judge import Progress, Reader, held_out_prompts
+from emofeedback.evaluation.metrics import bootstrap, ratio_bootstrap
+from emofeedback.evaluation.protocols.generator_and_judge import OnProgress, Reader, held_out_prompts
 from emofeedback.evaluation.report import Measure
 from emofeedback.loop.candidates import read_candidates
 from emofeedback.loop.rounds import choose
@@ -30,7 +30,7 @@ Curve = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class CornerTask:
     """A held-out prompt at a corner, and the seeds it is drawn with."""
 
     prompt: str
@@ -52,7 +52,7 @@ class Grades:
     diversity: np.ndarray
 
 
-def corner_tasks(count: int, seed: int, avoid: Sequence[str] = (), best_of: int = BEST_OF) -> list[Task]:
+def corner_tasks(count: int, seed: int, avoid: Sequence[str] = (), best_of: int = BEST_OF) -> list[CornerTask]:
     """Tasks of unseen prompts, none of `avoid`; every four visit the four corners once."""
     rng = random.Random(f"evaluation/corners/{seed}")
     known = set(avoid)
@@ -64,11 +64,11 @@ def corner_tasks(count: int, seed: int, avoid: Sequence[str] = (), best_of: int 
     for i in range(count):
         v, a = corners[i % 4]
         target = Affect(v * rng.uniform(NEAR, FAR), a * rng.uniform(NEAR, FAR))
-        tasks.append(Task(prompts[i % len(prompts)], target, tuple(seed + 1000 * i + k for k in range(best_of))))
+        tasks.append(CornerTask(prompts[i % len(prompts)], target, tuple(seed + 1000 * i + k for k in range(best_of))))
     return tasks
 
 
-def grade(pictures: Sequence[Sequence[Picture]], rater: Reader, tasks: Sequence[Task]) -> Grades:
+def grade(pictures: Sequence[Sequence[Picture]], rater: Reader, tasks: Sequence[CornerTask]) -> Grades:
     """Grade the pictures [T][draws] of the tasks.
 
     Raises:
@@ -97,7 +97,7 @@ def spread(images: Sequence[Image.Image]) -> float:
 
 
 def draw_tasks(
-    generator: Generator, tasks: Sequence[Task], count: int, progress: Progress | None = None
+    generator: Generator, tasks: Sequence[CornerTask], count: int, progress: OnProgress | None = None
 ) -> list[list[Picture]]:
     """`count` pictures of each task, as a user would draw them."""
     drawn = []
@@ -108,7 +108,9 @@ def draw_tasks(
     return drawn
 
 
-def best_of_each(pictures: Sequence[Sequence[Picture]], judge: Judge, tasks: Sequence[Task]) -> list[list[Picture]]:
+def best_of_each(
+    pictures: Sequence[Sequence[Picture]], judge: Judge, tasks: Sequence[CornerTask]
+) -> list[list[Picture]]:
     """The one picture [T][1] that the judge finds closest to the target among those that keep the content."""
     found = []
     for task, drawn in zip(tasks, pictures, strict=True):
@@ -168,11 +170,7 @@ def _ratio(
 ) -> Measure:
     """Mean over tasks of one figure through that of another, with a paired bootstrap interval over tasks."""
     known = np.isfinite(above) & np.isfinite(below)
-    a, b = above[known], below[known]
-    if len(a) == 0 or b.mean() == 0:
-        return Measure(name, float("nan"), "share", len(a), None, goal)
-    picks = np.random.default_rng(seed).integers(0, len(a), (10_000, len(a)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        draws = a[picks].mean(1) / b[picks].mean(1)
-    low, high = np.quantile(draws[np.isfinite(draws)], [0.025, 0.975])
-    return Measure(name, float(a.mean() / b.mean()), "share", len(a), (float(low), float(high)), goal)
+    found = ratio_bootstrap(above[known], below[known], seed=seed)
+    if np.isnan(found.value):
+        return Measure(name, found.value, "share", found.n, None, goal)
+    return Measure.of(name, found, "share", goal)

@@ -1,4 +1,4 @@
-"""What is measured of the generator and of the judge, and against what. `protocol_loop` measures the loop.
+"""What is measured of the generator and of the judge, and against what. `feedback_gain` measures the loop.
 
 The rater that grades never guided anything. Beside every error stands that of a constant answer, which on such grids
 looks better than it is: an error near it says nothing.
@@ -13,7 +13,7 @@ import numpy as np
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_scores, content_unit
-from emofeedback.evaluation.metrics import bootstrap, mean_absolute_error, pearson, slope, spearman
+from emofeedback.evaluation.metrics import bootstrap, mean_absolute_error, pairs_interval, pearson, slope, spearman
 from emofeedback.evaluation.report import Measure
 from emofeedback.protocols import Generator
 from emofeedback.records import Picture, PictureRequest, Reading
@@ -23,10 +23,11 @@ from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.grammar import Scene, sample_scene
 from emofeedback.sweep.plane import EXTENT, grid_affects, requests_for
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 AXES = ("valence", "arousal")
 RENDER_SIZE = 128
 BATCH = 32
+RESAMPLES = 1000  # of pairs, for the interval of a correlation
 LEAST_READ = 3  # pictures without which a slope says nothing
 
 
@@ -68,7 +69,7 @@ def evaluate_generator(
     seed: int,
     grid: int = 5,
     steps: int | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> list[Measure]:
     """A V-A sheet for each of `count` unseen prompts, words and seed fixed, read back by the rater.
 
@@ -160,7 +161,7 @@ def evaluate_judge(
     seed: int,
     aspects: Sequence[str] = ONE_EACH,
     goal_named: float = 0.95,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> list[Measure]:
     """Held-out renders against the scene scale and the scene's own attributes; for a judge or for the second rater.
 
@@ -197,7 +198,12 @@ def evaluate_judge(
         got = np.array([getattr(a, name) for a in read])
         measures += [
             Measure(
-                f"{name} Pearson", pearson(true, got), "r", len(got), pearson_interval(true, got, seed), (0.97, None)
+                f"{name} Pearson",
+                pearson(true, got),
+                "r",
+                len(got),
+                pairs_interval(pearson, true, got, seed=seed, resamples=RESAMPLES),
+                (0.97, None),
             ),
             Measure.of(f"{name} error", bootstrap(np.abs(true - got), seed=seed), "mean absolute"),
             Measure(
@@ -222,14 +228,3 @@ def share_named(scene: Scene, reading: Reading, aspects: Sequence[str] = ONE_EAC
     right = [seen.get(aspect, DEFAULT_LOOKS.get(aspect)) == getattr(scene, aspect) for aspect in aspects]
     right += [concept in words for concept in (scene.subject, scene.companion, *scene.elements) if concept is not None]
     return float(np.mean(right))
-
-
-def pearson_interval(x: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, float]:
-    """95 % percentile bootstrap over pairs."""
-    rng = np.random.default_rng(seed)
-    picks = (rng.integers(0, len(x), len(x)) for _ in range(1000))
-    draws = [r for pick in picks if np.isfinite(r := pearson(x[pick], y[pick]))]
-    if not draws:
-        return float("nan"), float("nan")
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return float(low), float(high)

@@ -17,14 +17,14 @@ import numpy as np
 
 from emofeedback.affect import Affect, from_scale
 from emofeedback.errors import UserError
-from emofeedback.evaluation.metrics import Values, bootstrap, paired_bootstrap, pearson, spearman
+from emofeedback.evaluation.metrics import Values, bootstrap, paired_bootstrap, pairs_interval, pearson, spearman
+from emofeedback.evaluation.protocols.generator_and_judge import OnProgress
 from emofeedback.evaluation.report import Measure
 from emofeedback.files.open_picture import open_picture
 from emofeedback.judges.calibration import Calibration, Method, fit, identity_of
 from emofeedback.protocols import Judge
 from emofeedback.records import Picture, PictureRequest
 
-Progress = Callable[[int, int], None]
 AXES = ("valence", "arousal")
 BATCH = 16
 FOLDS = 10
@@ -39,7 +39,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Rated:
+class RatedPicture:
     """A picture and people's mean rating of it."""
 
     path: Path
@@ -50,7 +50,7 @@ class Rated:
 class RatingSet:
     """A folder of rated pictures."""
 
-    rows: tuple[Rated, ...]
+    rows: tuple[RatedPicture, ...]
     source: dict[str, object]  # where the ratings come from, for reports and calibrations
 
 
@@ -98,7 +98,7 @@ def load_ratings(
         path = images / (row[found[0]] or "")
         if not path.is_file():
             raise UserError(f"{path} (line {number} of {table.name}) is missing; check --images.")
-        rows.append(Rated(path, Affect(*(_rating(table, number, row[name], scale) for name in found[1:]))))
+        rows.append(RatedPicture(path, Affect(*(_rating(table, number, row[name], scale) for name in found[1:]))))
     if count is not None and count < len(rows):
         rows = random.Random(f"ratings/{seed}").sample(rows, count)
     if len(rows) < MIN_PICTURES:
@@ -143,7 +143,7 @@ def _rating(table: Path, number: int, text: str, scale: tuple[float, float]) -> 
 
 
 def evaluate_ratings(
-    judge: Judge, ratings: RatingSet, method: Method, *, seed: int, progress: Progress | None = None
+    judge: Judge, ratings: RatingSet, method: Method, *, seed: int, progress: OnProgress | None = None
 ) -> tuple[list[Measure], Calibration]:
     """Measures of the judge against people, and the calibration fitted on all pictures.
 
@@ -165,7 +165,7 @@ def evaluate_ratings(
     return measures, Calibration(name, identity_of(judge), method, maps[0], maps[1], data)
 
 
-def _read(judge: Judge, ratings: RatingSet, progress: Progress | None) -> tuple[np.ndarray, np.ndarray]:
+def _read(judge: Judge, ratings: RatingSet, progress: OnProgress | None) -> tuple[np.ndarray, np.ndarray]:
     """Ratings and readings [n, 2] of the pictures that could be read."""
     truth, read = [], []
     for start in range(0, len(ratings.rows), BATCH):
@@ -225,8 +225,5 @@ def _correlation(
     label: str, statistic: Callable[[Values, Values], float], x: np.ndarray, y: np.ndarray, unit: str, seed: int
 ) -> Measure:
     """A statistic of pairs with its 95 % percentile bootstrap interval over pictures."""
-    rng = np.random.default_rng(seed)
-    picks = (rng.integers(0, len(x), len(x)) for _ in range(RESAMPLES))
-    draws = [value for pick in picks if np.isfinite(value := statistic(x[pick], y[pick]))]
-    low, high = np.quantile(draws, [0.025, 0.975]) if draws else (float("nan"), float("nan"))
-    return Measure(label, statistic(x, y), unit, len(x), (float(low), float(high)))
+    interval = pairs_interval(statistic, x, y, seed=seed, resamples=RESAMPLES)
+    return Measure(label, statistic(x, y), unit, len(x), interval)

@@ -13,8 +13,8 @@ import numpy as np
 
 from emofeedback.affect import MIKELS, Affect, emotion
 from emofeedback.errors import UserError
-from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
-from emofeedback.evaluation.protocols.generator_and_judge import Progress, held_out_prompts
+from emofeedback.evaluation.metrics import Interval, bootstrap, paired_bootstrap, ratio_bootstrap
+from emofeedback.evaluation.protocols.generator_and_judge import OnProgress, held_out_prompts
 from emofeedback.evaluation.report import Measure
 from emofeedback.records import Rewrite
 from emofeedback.rewriting.chain import rewrite_of
@@ -43,7 +43,7 @@ class Cell:
 
 
 def evaluate_rewriting(
-    company: Company, *, count: int, seed: int, seeds: int = 3, progress: Progress | None = None
+    company: Company, *, count: int, seed: int, seeds: int = 3, progress: OnProgress | None = None
 ) -> list[Measure]:
     """`count` held-out prompts x Mikels' eight emotions x `seeds` seeds.
 
@@ -112,14 +112,17 @@ def _measures(table: list[list[Cell]], seed: int) -> list[Measure]:
         """[prompts] means over emotions and seeds."""
         return np.array([np.mean([value(cell) for cell in row]) for row in table])
 
+    def ratio(over: np.ndarray, under: np.ndarray) -> Interval:
+        return ratio_bootstrap(over, under, seed=seed, resamples=RESAMPLES)
+
     company, one, bare = rows(lambda c: c.company), rows(lambda c: c.one_agent), rows(lambda c: c.without_memories)
     words = "distinct concepts"
     measures = [
         Measure.of(f"{words} of the company", bootstrap(company, seed=seed), "per emotion and prompt"),
         Measure.of(f"{words} of one agent, as many rewrites", bootstrap(one, seed=seed), "per emotion and prompt"),
         Measure.of(f"{words} of the company without memories", bootstrap(bare, seed=seed), "per emotion and prompt"),
-        _ratio(f"{words}, company over one agent", company, one, seed, (3.0, None)),
-        _ratio(f"{words}, without memories over with them", bare, company, seed, None),
+        Measure.of(f"{words}, company over one agent", ratio(company, one), "times", (3.0, None)),
+        Measure.of(f"{words}, without memories over with them", ratio(bare, company), "times"),
     ]
     fall = paired_bootstrap(bare, company, seed=seed)
     measures += [
@@ -132,12 +135,3 @@ def _measures(table: list[list[Cell]], seed: int) -> list[Measure]:
     gain = paired_bootstrap(rows(lambda c: c.distance), rows(lambda c: c.plain), seed=seed)
     upper = Measure("rewrite minus plain prompt, upper end", gain.high, "V-A distance", gain.n, None, (None, 0.0))
     return [*measures, upper]
-
-
-def _ratio(
-    name: str, over: np.ndarray, under: np.ndarray, seed: int, goal: tuple[float | None, float | None] | None
-) -> Measure:
-    """A ratio of means with its percentile bootstrap interval over prompts."""
-    draws = np.random.default_rng(seed).integers(0, len(over), size=(RESAMPLES, len(over)))
-    low, high = np.quantile(over[draws].mean(1) / under[draws].mean(1), [0.025, 0.975])
-    return Measure(name, float(over.mean() / under.mean()), "times", len(over), (float(low), float(high)), goal)

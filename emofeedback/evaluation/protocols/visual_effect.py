@@ -1,8 +1,8 @@
 """How far visual prompts move the emotion of a picture, beside an emotion's word, with the words and seeds unchanged.
 
-The V-A adapter is off in every arm. Sensitivity is what Emotion-Director asks for: under the same words and the same
-noise, how far apart two emotions' pictures lie on the valence-arousal plane, by the second rater, mean over all pairs
-of Mikels' eight. Prompts are the unit: seeds are averaged within them before the bootstrap.
+The V-A adapter is off under every condition. Sensitivity is what Emotion-Director asks for: under the same words and
+the same noise, how far apart two emotions' pictures lie on the valence-arousal plane, by the second rater, mean over
+all pairs of Mikels' eight. Prompts are the unit: seeds are averaged within them before the bootstrap.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from emofeedback.affect import EMOTIONS, MIKELS, Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_scores
-from emofeedback.evaluation.metrics import Interval, bootstrap, paired_bootstrap
-from emofeedback.evaluation.protocols.generator_and_judge import Reader, held_out_prompts
+from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap, ratio_bootstrap
+from emofeedback.evaluation.protocols.generator_and_judge import OnProgress, Reader, held_out_prompts
 from emofeedback.evaluation.report import Measure
 from emofeedback.protocols import Generator
 from emofeedback.records import PictureRequest, VisualPrompt
@@ -25,11 +25,10 @@ SEED = 31  # of the pictures of the first of the seeds
 GAIN = 1.5  # of the visual prompt over the emotion's word
 CONTENT = 0.03
 Make = Callable[[str, str, int], PictureRequest]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class Condition:
     """One way to ask for an emotion: what draws, and the request for (prompt, emotion, seed)."""
 
     name: str
@@ -39,8 +38,8 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the rater read in an arm.
+class ConditionReadings:
+    """What the rater read under one condition.
 
     Attributes:
         points: [P, S, E, 2] valence and arousal by prompt, seed and emotion.
@@ -66,7 +65,9 @@ class Outcome:
         return np.nanmean(self.kept, axis=(1, 2))
 
 
-def arms(generator: Generator, tuned: Generator | None = None, visual: VisualPrompt | None = None) -> list[Arm]:
+def conditions(
+    generator: Generator, tuned: Generator | None = None, visual: VisualPrompt | None = None
+) -> list[Condition]:
     """Prompt alone, with the emotion's word, with its visual prompt; and `tuned` with the same visual prompt.
 
     Args:
@@ -86,30 +87,32 @@ def arms(generator: Generator, tuned: Generator | None = None, visual: VisualPro
         return PictureRequest(prompt, None, seed, 0.0, visual=named)
 
     found = [
-        Arm("prompt alone", generator, alone, alike=True),
-        Arm("emotion word", generator, word),
-        Arm("visual prompt", generator, shown),
+        Condition("prompt alone", generator, alone, alike=True),
+        Condition("emotion word", generator, word),
+        Condition("visual prompt", generator, shown),
     ]
-    return found if tuned is None else [*found, Arm("visual prompt, DPO", tuned, shown)]
+    return found if tuned is None else [*found, Condition("visual prompt, DPO", tuned, shown)]
 
 
-def measure_arm(
-    arm: Arm,
+def measure_condition(
+    condition: Condition,
     rater: Reader,
     prompts: Sequence[str],
     emotions: Sequence[str],
     seeds: Sequence[int],
     progress: Callable[[], None] = lambda: None,
-) -> Outcome:
-    """Draw and grade an arm; `progress` is called after each prompt.
+) -> ConditionReadings:
+    """Draw and grade one condition; `progress` is called after each prompt.
 
     Raises:
         UserError: the rater could not read a picture.
     """
     points, kept = [], []
-    asked = emotions[:1] if arm.alike else emotions
+    asked = emotions[:1] if condition.alike else emotions
     for prompt in prompts:
-        pictures = list(arm.generator.generate([arm.make(prompt, e, seed) for seed in seeds for e in asked]))
+        pictures = list(
+            condition.generator.generate([condition.make(prompt, e, seed) for seed in seeds for e in asked])
+        )
         readings = rater.read(pictures)
         for reading in readings:
             if reading is None:
@@ -119,19 +122,25 @@ def measure_arm(
         kept += [np.nan if score is None else score for score in scores]
         progress()
     shape = len(prompts), len(seeds), len(asked)
-    repeat = len(emotions) if arm.alike else 1
-    return Outcome(
+    repeat = len(emotions) if condition.alike else 1
+    return ConditionReadings(
         np.array(points).reshape(*shape, 2).repeat(repeat, axis=2), np.array(kept).reshape(shape).repeat(repeat, axis=2)
     )
 
 
 def evaluate_visual(
-    found: Sequence[Arm], rater: Reader, *, count: int, seed: int, seeds: int = 3, progress: Progress | None = None
+    found: Sequence[Condition],
+    rater: Reader,
+    *,
+    count: int,
+    seed: int,
+    seeds: int = 3,
+    progress: OnProgress | None = None,
 ) -> list[Measure]:
-    """Sensitivity, valence-arousal error and content of each arm, with the goals of visual prompts.
+    """Sensitivity, valence-arousal error and content under each condition, with the goals of visual prompts.
 
     Args:
-        found: as `arms` gives them; the first three in that order.
+        found: as `conditions` gives them; the first three in that order.
         count: unseen prompts.
         seeds: pictures of each prompt and emotion.
     """
@@ -144,12 +153,14 @@ def evaluate_visual(
             progress(done, len(prompts) * len(found))
 
     numbers = [SEED + 1000 * seed + i for i in range(seeds)]
-    outcomes = {arm.name: measure_arm(arm, rater, prompts, MIKELS, numbers, tell) for arm in found}
+    outcomes = {
+        condition.name: measure_condition(condition, rater, prompts, MIKELS, numbers, tell) for condition in found
+    }
     return measures_of(outcomes, seed)
 
 
-def measures_of(outcomes: dict[str, Outcome], seed: int) -> list[Measure]:
-    """The table of the arms, and how they compare."""
+def measures_of(outcomes: dict[str, ConditionReadings], seed: int) -> list[Measure]:
+    """The table of the conditions, and how they compare."""
     targets = [EMOTIONS[name] for name in MIKELS]
     table = []
     for name, outcome in outcomes.items():
@@ -160,7 +171,7 @@ def measures_of(outcomes: dict[str, Outcome], seed: int) -> list[Measure]:
         )
         table += [Measure.of(f"{name}: {what}", bootstrap(values, seed=seed), "") for what, values in rows]
     alone, word, visual, *tuned = outcomes.values()
-    gain = ratio(visual.sensitivity(), word.sensitivity(), seed)
+    gain = ratio_bootstrap(visual.sensitivity(), word.sensitivity(), seed=seed)
     table.append(Measure.of("sensitivity, visual prompt over emotion word", gain, "", (GAIN, None)))
     names = list(outcomes)[2:]
     for name, outcome in zip(names, (visual, *tuned), strict=True):
@@ -170,11 +181,3 @@ def measures_of(outcomes: dict[str, Outcome], seed: int) -> list[Measure]:
         more = paired_bootstrap(outcome.sensitivity(), visual.sensitivity(), seed=seed)
         table.append(Measure.of("sensitivity, DPO less visual prompt", more, "", (0.0, None)))
     return table
-
-
-def ratio(above: NDArray[np.float64], below: NDArray[np.float64], seed: int, resamples: int = 10_000) -> Interval:
-    """The ratio of two means over the same prompts, with its 95 % bootstrap interval over prompts."""
-    rows = np.random.default_rng(seed).integers(0, len(above), size=(resamples, len(above)))
-    draws = above[rows].mean(1) / np.maximum(below[rows].mean(1), 1e-9)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Interval(float(above.mean() / max(float(below.mean()), 1e-9)), float(low), float(high), len(above))

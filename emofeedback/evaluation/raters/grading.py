@@ -18,7 +18,7 @@ from emofeedback.scenes import captions
 
 
 class GradingRater:
-    """Implements `protocol.Reader`. The rater gives no spread and always answers: spreads are 0 and mass is 1."""
+    """Implements `Reader`. The rater gives no spread and always answers: spreads are 0 and mass is 1."""
 
     name = "scene-rater"
 

@@ -41,7 +41,7 @@ Configs = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class GeneratorShape:
+class PipelineShape:
     """A pipeline without weights: `configs` by component, and what makes the pipeline of them.
 
     Attributes:
@@ -131,7 +131,7 @@ class ShapedGenerator(PipelineGenerator):
         OutOfMemory: the weights do not fit the device.
     """
 
-    def __init__(self, shape: GeneratorShape, device: str, seed: int = 0, size: int | None = None) -> None:
+    def __init__(self, shape: PipelineShape, device: str, seed: int = 0, size: int | None = None) -> None:
         self.shape, self.seed = shape, seed
         options = PipelineOptions(dtype="bfloat16", size=size or shape.size)
         super().__init__(Path(), name=f"{shape.name} shape", device=device, options=options)
@@ -180,7 +180,7 @@ TINY_CLIP = {
     "projection_dim": 16,
 }
 
-KLEIN = GeneratorShape(
+KLEIN = PipelineShape(
     "FLUX.2-klein-4B",
     "Flux2KleinPipeline",
     True,
@@ -216,7 +216,7 @@ KLEIN = GeneratorShape(
     },
     make_klein,
 )
-TINY_KLEIN = GeneratorShape(
+TINY_KLEIN = PipelineShape(
     "tiny FLUX.2-klein",
     "Flux2KleinPipeline",
     True,
@@ -249,7 +249,7 @@ TINY_KLEIN = GeneratorShape(
     make_klein,
 )
 
-SD35 = GeneratorShape(
+SD35 = PipelineShape(
     "SD3.5-medium",
     "StableDiffusion3Pipeline",
     False,
@@ -302,7 +302,7 @@ SD35 = GeneratorShape(
     },
     make_sd3,
 )
-TINY_SD35 = GeneratorShape(
+TINY_SD35 = PipelineShape(
     "tiny SD3.5",
     "StableDiffusion3Pipeline",
     False,

@@ -19,7 +19,7 @@ from emofeedback.evaluation.shapes.random_models import (
     SD35,
     TINY_KLEIN,
     TINY_SD35,
-    GeneratorShape,
+    PipelineShape,
     ShapedGenerator,
 )
 from emofeedback.evaluation.shapes.random_tokenizer import PROMPTS as WORDS
@@ -52,7 +52,7 @@ TASKS = Tasks(WORDS[:PROMPTS], WORDS[PROMPTS:], Targets("point", TARGET), 0)
 class Shapes:
     """What is measured at one scale; `gpu`: it takes a CUDA device to say anything."""
 
-    generators: tuple[GeneratorShape, ...]
+    generators: tuple[PipelineShape, ...]
     judge: JudgeShape
     gpu: bool
 
@@ -71,7 +71,7 @@ class Brightness:
         return [ImageStat.Stat(picture.image.convert("L")).mean[0] / 255 for picture in pictures]
 
 
-def update_part(shape: GeneratorShape, size: int) -> Part:
+def update_part(shape: PipelineShape, size: int) -> Part:
     """What `update` measures."""
     settings = update_settings(shape, 1, 0)
     drawn, learned = PROMPTS * settings.group, PROMPTS * settings.extremes
@@ -87,7 +87,7 @@ def update_part(shape: GeneratorShape, size: int) -> Part:
     )
 
 
-def update_settings(shape: GeneratorShape, micro_batch: int, seed: int) -> FinetuneSettings:
+def update_settings(shape: PipelineShape, micro_batch: int, seed: int) -> FinetuneSettings:
     """A small update, drawn as a job on this family draws, with checkpointing."""
     described = shape.described()
     recipe = described.recipe
@@ -164,7 +164,7 @@ def all_parts(shapes: Shapes, size: int | None) -> list[Part]:
     return [*parts, *reading_parts(shapes.judge)]
 
 
-def _of_generator(shape: GeneratorShape, device: str, size: int | None, repeats: int, seed: int) -> list[Measure]:
+def _of_generator(shape: PipelineShape, device: str, size: int | None, repeats: int, seed: int) -> list[Measure]:
     generator = fitting(lambda: ShapedGenerator(shape, device, seed, size))
     if generator is None:
         side = size or shape.size

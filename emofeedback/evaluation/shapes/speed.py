@@ -9,12 +9,12 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.errors import OutOfMemory
-from emofeedback.evaluation.benchmark import timed
 from emofeedback.evaluation.metrics import Interval, bootstrap
 from emofeedback.evaluation.report import Measure
 from emofeedback.evaluation.shapes.judge_shape import JudgeShape
-from emofeedback.evaluation.shapes.random_models import GeneratorShape, ShapedGenerator
+from emofeedback.evaluation.shapes.random_models import PipelineShape, ShapedGenerator
 from emofeedback.evaluation.shapes.random_tokenizer import PROMPTS
+from emofeedback.evaluation.speed_benchmark import timed
 from emofeedback.flow.pixels import to_images
 from emofeedback.generators.pipelines.conditioning import is_out_of_memory
 from emofeedback.generators.pipelines.memory import free_memory
@@ -58,7 +58,7 @@ def _row(name: str, unit: str, value: Interval | float | None) -> Measure:
     return Measure.of(name, value, unit) if isinstance(value, Interval) else Measure(name, value, unit, 1)
 
 
-def drawing_part(shape: GeneratorShape, size: int) -> Part:
+def drawing_part(shape: PipelineShape, size: int) -> Part:
     """What `draw` measures."""
     recipe = shape.described().recipe
     guided = "" if recipe.guidance == 1.0 else f", guidance {recipe.guidance:g}"

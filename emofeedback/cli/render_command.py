@@ -1,11 +1,12 @@
 """`render`: labelled scenes of the scene world, as PNG files and a metadata.jsonl that `datasets` can load."""
 
-import argparse
 import json
 import random
 from dataclasses import asdict
 
-from emofeedback.cli.console import Console, Outcome, settings_from
+from emofeedback.cli.console import Console, Outcome
+from emofeedback.cli.render_options import RenderOptions
+from emofeedback.cli.settings_given import settings_from
 from emofeedback.files.storage import image_bytes, results_folder, write_whole
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import describe, random_aspects
@@ -13,7 +14,7 @@ from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.grammar import sample_scene
 
 
-def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+def run(arguments: RenderOptions, console: Console) -> Outcome:
     """Draw scenes; the same seed, size and split give the same files."""
     settings = settings_from(arguments)
     rng = random.Random(settings.seed)

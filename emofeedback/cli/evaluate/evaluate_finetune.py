@@ -1,20 +1,21 @@
 """`evaluate finetune`: jobs for several seeds (and learning rates), graded on held-out corner tasks."""
 
-import argparse
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emofeedback.cli.console import Console, usage
+from emofeedback.cli.console import Console, Outcome, usage
+from emofeedback.cli.evaluate.evaluate_options import TuningOptions
+from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_unit
 from emofeedback.evaluation.protocols.finetuning_gain import (
     DRAWS,
+    CornerTask,
     Curve,
     Grades,
-    Task,
     base_measures,
     best_of_each,
     corner_tasks,
@@ -31,11 +32,12 @@ from emofeedback.settings import Settings
 if TYPE_CHECKING:
     from emofeedback.finetuning.job_settings import FinetuneSettings
 
+TASKS = 40
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class GradedJob:
     """A finished job and its grades."""
 
     job: "FinetuneSettings"
@@ -47,10 +49,13 @@ class Trial:
     grades: Grades
 
 
-def measure_finetune(
-    arguments: argparse.Namespace, settings: Settings, count: int, folder: Path, console: Console
-) -> tuple[list[Measure], dict[str, str]]:
-    """Train, grade, compare. Each job's folder stays in `folder`.
+def run(arguments: TuningOptions, console: Console) -> Outcome:
+    """Jobs against the base and the judge's best of N."""
+    return evaluated("finetune", TASKS, arguments, console, lambda given: _measured(arguments, given, console))
+
+
+def _measured(arguments: TuningOptions, given: EvaluationOrder, console: Console) -> EvaluationResult:
+    """Train, grade, compare. Each job's folder stays in the report's.
 
     The learning rate is searched for each objective with the first seed, by the job's own audit; the tasks that
     grade are drawn from other prompts.
@@ -59,13 +64,13 @@ def measure_finetune(
     from emofeedback.finetuning.job_settings import tasks_of
     from emofeedback.finetuning.order import FinetuneOrder
 
+    settings, count, folder = given.settings, given.count, given.folder
     with usage():
         _plans(arguments, settings, None)  # what is wrong with every judge is refused before one is loaded
-    plain = replace(settings, adapter=None)
+    plain = settings.changed(adapter=None)
     judge = build_judge(plain)
     with usage():
         plans = _plans(arguments, settings, judge)
-    arguments.objectives = ",".join(plans)
     rater = build_rater(plain, judge)
     generator = build_generator(plain)
     seeds = [settings.seed + k for k in range(arguments.seeds)]
@@ -78,13 +83,13 @@ def measure_finetune(
     measures = base_measures(base, best, arguments.best_of, settings.seed, content_unit(rater))
     curves: dict[str, list[Curve]] = {}
     for name, jobs in plans.items():
-        first = [_trial(job, plain, (judge, rater), tasks, folder, console) for job in jobs]
+        first = [_graded_job(job, plain, (judge, rater), tasks, folder, console) for job in jobs]
         chosen = max(first, key=lambda trial: trial.score)
         for trial in first if len(first) > 1 else ():
             row = f"{name} at {trial.job.learning_rate:g}: best audit score"
             measures.append(Measure(row, trial.score, "score", 1))
         others = [replace(chosen.job, seed=seed) for seed in seeds[1:]]
-        trials = [chosen, *(_trial(job, plain, (judge, rater), tasks, folder, console) for job in others)]
+        trials = [chosen, *(_graded_job(job, plain, (judge, rater), tasks, folder, console) for job in others)]
         measures.append(Measure(f"{name}: learning rate", chosen.job.learning_rate, "", 1))
         measures += gain_measures(name, base, best, [trial.grades for trial in trials], settings.seed)
         for what in ("updates", "pictures", "seconds"):
@@ -93,22 +98,21 @@ def measure_finetune(
         curves[name] = [trial.curve for trial in trials]
     if "awm" in curves and "grpo" in curves:
         measures.append(speed_measure(curves["awm"], curves["grpo"]))
-    return measures, {"generator": generator.name, "judge": judge.name, "rater": rater.name}
+    models = {"generator": generator.name, "judge": judge.name, "rater": rater.name}
+    return EvaluationResult(measures, models, command=_command(arguments, ",".join(plans), count, settings.seed))
 
 
-def command_of(arguments: argparse.Namespace, count: int, seed: int) -> str:
+def _command(arguments: TuningOptions, objectives: str, count: int, seed: int) -> str:
     """The command that makes the same report."""
     rates = f" --learning-rates {arguments.learning_rates}" if arguments.learning_rates else ""
     budget = f"--updates {arguments.updates}" if arguments.updates else f"--minutes {arguments.minutes or 5:g}"
     return (
         f"emofeedback evaluate finetune --count {count} --best-of {arguments.best_of} --seeds {arguments.seeds} "
-        f"--objectives {arguments.objectives} {budget}{rates} --seed {seed}"
+        f"--objectives {objectives} {budget}{rates} --seed {seed}"
     )
 
 
-def _plans(
-    arguments: argparse.Namespace, settings: Settings, judge: Judge | None
-) -> "dict[str, list[FinetuneSettings]]":
+def _plans(arguments: TuningOptions, settings: Settings, judge: Judge | None) -> "dict[str, list[FinetuneSettings]]":
     """For each objective one job a learning rate, all with the first seed; without a judge, of objectives as named."""
     from emofeedback.finetuning.job_settings import FinetuneSettings, read_list
     from emofeedback.finetuning.objectives.table import automatic
@@ -135,14 +139,14 @@ def _plans(
     }
 
 
-def _trial(
+def _graded_job(
     job: "FinetuneSettings",
     settings: Settings,
     readers: tuple[Judge, Reader],
-    tasks: list[Task],
+    tasks: list[CornerTask],
     folder: Path,
     console: Console,
-) -> Trial:
+) -> GradedJob:
     """One job on a fresh generator in a folder of its own, then the tasks drawn with its adapter."""
     from emofeedback.build import build_generator
     from emofeedback.finetuning.build_finetuner import build_finetuner
@@ -159,7 +163,7 @@ def _trial(
     drawn = draw_tasks(generator, tasks, DRAWS, _bar(console, f"drawing with {name}"))
     score = result.best.score if result.best is not None else float("-inf")
     logger.info("%s: %d updates in %.0f s, best audit score %.3f", name, result.updates, result.seconds, score)
-    return Trial(job, result.updates, result.pictures, result.seconds, curve, score, grade(drawn, rater, tasks))
+    return GradedJob(job, result.updates, result.pictures, result.seconds, curve, score, grade(drawn, rater, tasks))
 
 
 def _bar(console: Console, label: str) -> Callable[[int, int], None]:

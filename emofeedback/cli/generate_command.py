@@ -1,12 +1,13 @@
 """`generate`: the loop from the command line. Every round's pictures are written as soon as it is done."""
 
-import argparse
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
 from emofeedback.affect import MIKELS, Affect, emotion
-from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, signed, usage
+from emofeedback.cli.console import Console, Outcome, UsageError, names_in, plain_text, signed, usage
+from emofeedback.cli.generate_options import GenerateOptions
+from emofeedback.cli.settings_given import settings_from
 from emofeedback.errors import UserError
 from emofeedback.files.open_picture import open_picture
 from emofeedback.files.run_json import candidate_name, run_json
@@ -29,7 +30,7 @@ from emofeedback.rewriting.director import turn_of
 from emofeedback.rewriting.written import rewrites_json
 
 
-def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+def run(arguments: GenerateOptions, console: Console) -> Outcome:
     """Draw, read and refine; the outcome is the run as JSON."""
     settings = settings_from(arguments)
     target = target_from(arguments)
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
         from emofeedback.build import build_generator, build_judge, build_rewriter
 
         generator, judge = build_generator(settings), build_judge(settings)
-        rewriter = build_rewriter(settings, names_of(arguments))
+        rewriter = build_rewriter(settings, names_in(arguments.viewers))
         rewrites = rewriter.rewrite(prompt, target, seed=settings.seed) if rewriter is not None else None
         for sentence in rewrites.missing if rewrites is not None else ():
             console.note(sentence)
@@ -68,14 +69,9 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
     return Outcome(data, text, done=result.stopped not in ("cancelled", "unreadable"))
 
 
-def names_of(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """The viewers that --viewers names; () = all."""
-    return tuple(name.strip() for name in (arguments.viewers or "").split(",") if name.strip())
-
-
-def visual_from(arguments: argparse.Namespace) -> VisualPrompt | None:
+def visual_from(arguments: GenerateOptions) -> VisualPrompt | None:
     """The visual prompt that --visual and --visual-picture ask for; None = neither was given."""
-    pictures = tuple((open_picture(file), 1.0) for file in arguments.visual_picture)
+    pictures = tuple((open_picture(file), 1.0) for file in arguments.visual_picture or ())
     if arguments.visual is None and not pictures:
         return None
     strength = 1.0 if arguments.visual is None else arguments.visual
@@ -83,17 +79,17 @@ def visual_from(arguments: argparse.Namespace) -> VisualPrompt | None:
     return VisualPrompt(strength, emotion_ if emotion_ in MIKELS else None, pictures=pictures)
 
 
-def target_from(arguments: argparse.Namespace) -> Affect:
+def target_from(arguments: GenerateOptions) -> Affect:
     """The target from --valence and --arousal, or from --emotion."""
-    given = (arguments.valence is not None, arguments.arousal is not None)
+    valence, arousal = arguments.valence, arguments.arousal
     if arguments.emotion is not None:
-        if any(given):
+        if valence is not None or arousal is not None:
             raise UsageError("Give either --emotion or --valence and --arousal, not both.")
         with usage():
             return emotion(plain_text(arguments.emotion))
-    if not all(given):
+    if valence is None or arousal is None:
         raise UsageError("Give both --valence and --arousal (each from -1 to 1), or --emotion NAME.")
-    return Affect(arguments.valence, arguments.arousal)
+    return Affect(valence, arousal)
 
 
 def _follow(events: Iterator[Event], folder: Path, console: Console, empty: Run, said: Mapping[str, object]) -> Run:

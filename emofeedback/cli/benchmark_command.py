@@ -1,15 +1,15 @@
 """`benchmark`: speed and memory on this machine: of drawing and reading, of fine-tuning, or of full-size shapes."""
 
-import argparse
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from emofeedback.cli.console import Console, Outcome, UsageError, settings_from, usage
-from emofeedback.evaluation.benchmark import help_seconds, load_measure, measure_speed, memory_measure
+from emofeedback.cli.benchmark_options import BenchmarkOptions
+from emofeedback.cli.console import Console, Outcome, UsageError, usage
+from emofeedback.cli.settings_given import settings_from
 from emofeedback.evaluation.report import Measure, report
+from emofeedback.evaluation.speed_benchmark import help_seconds, load_measure, measure_speed, memory_measure
 from emofeedback.files.storage import results_folder, write_json
 from emofeedback.settings import Settings
 
@@ -17,11 +17,11 @@ MINUTES = 2.0  # of each objective, where no budget is given
 Measured = tuple[list[Measure], dict[str, str], str]  # measures, models and the command
 
 
-def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+def run(arguments: BenchmarkOptions, console: Console) -> Outcome:
     """Measure; benchmark.json is written where --out is given. Not done where nothing could be measured."""
     settings = settings_from(arguments)
     console.progress("loading the models")
-    parts: dict[str, Callable[[argparse.Namespace, Settings, Console], Measured]] = {
+    parts: dict[str, Callable[[BenchmarkOptions, Settings, Console], Measured]] = {
         "speed": _speed,
         "finetune": _finetune,
         "shapes": _shapes,
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
     return Outcome(data, "\n".join(m.line() for m in measures), any(m.n for m in measures))
 
 
-def _speed(arguments: argparse.Namespace, settings: Settings, console: Console) -> Measured:
+def _speed(arguments: BenchmarkOptions, settings: Settings, console: Console) -> Measured:
     begun = time.perf_counter()
     from emofeedback.build import build_generator, build_judge
 
@@ -50,7 +50,7 @@ def _speed(arguments: argparse.Namespace, settings: Settings, console: Console) 
     return measures, models, f"emofeedback benchmark --repeats {arguments.repeats} --seed {settings.seed}"
 
 
-def _finetune(arguments: argparse.Namespace, settings: Settings, console: Console) -> Measured:
+def _finetune(arguments: BenchmarkOptions, settings: Settings, console: Console) -> Measured:
     """Every objective on a fresh generator, each for the same budget; nothing is kept."""
     from emofeedback.build import build_generator, build_judge, build_rater
     from emofeedback.finetuning.benchmark_finetuning import measure_learning
@@ -73,7 +73,7 @@ def _finetune(arguments: argparse.Namespace, settings: Settings, console: Consol
             for name in objectives
         ]
     rater = build_rater(settings, judge)
-    plain, measures, name = replace(settings, adapter=None), [], ""
+    plain, measures, name = settings.changed(adapter=None), [], ""
     for job in jobs:
         generator = build_generator(plain)
         name = generator.name
@@ -89,9 +89,9 @@ def _finetune(arguments: argparse.Namespace, settings: Settings, console: Consol
     return measures, {"generator": name, "judge": judge.name, "rater": rater.name}, command
 
 
-def _shapes(arguments: argparse.Namespace, settings: Settings, console: Console) -> Measured:
+def _shapes(arguments: BenchmarkOptions, settings: Settings, console: Console) -> Measured:
     """Published models' sizes with random weights; nothing is downloaded."""
-    scale, size = arguments.scale, arguments.side
+    scale, size = arguments.scale, arguments.size
     if size is not None and size % 16:
         raise UsageError(f"--size must be a multiple of 16, not {size}.")
     if size is not None and scale == "tiny":

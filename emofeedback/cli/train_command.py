@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emofeedback.cli.console import Console, Outcome, UsageError, settings_from
+from emofeedback.cli.console import Console, Outcome, UsageError
+from emofeedback.cli.settings_given import settings_from
+from emofeedback.cli.train_options import TrainOptions
 from emofeedback.errors import UserError
 from emofeedback.settings import Settings, checkpoint_folder
 
@@ -22,7 +23,7 @@ RATER_SEED = 1000
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
-def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+def run(arguments: TrainOptions, console: Console) -> Outcome:
     """Train one part; SIGINT saves the state and ends with exit code 1."""
     settings = settings_from(arguments)
     out: Path = settings.out or arguments.work / arguments.part
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
     return Outcome(data, f"The {arguments.part} is in {out}.")
 
 
-def training_run(arguments: argparse.Namespace, settings: Settings, other_seed: int = 0) -> TrainingRun:
+def training_run(arguments: TrainOptions, settings: Settings, other_seed: int = 0) -> TrainingRun:
     """The run that the command line asks for.
 
     Args:
@@ -76,7 +77,7 @@ def training_run(arguments: argparse.Namespace, settings: Settings, other_seed: 
     )
 
 
-def rendered(arguments: argparse.Namespace, seed: int, count: int, size: int) -> SceneCache:
+def rendered(arguments: TrainOptions, seed: int, count: int, size: int) -> SceneCache:
     """Scenes of the training split in the working folder, rendered where they are missing."""
     from emofeedback.training.common.scene_data import render_cache
 
@@ -92,7 +93,7 @@ def _folders(work: Path, out: Path) -> None:
         raise UserError(message) from None
 
 
-def _few_step(arguments: argparse.Namespace, settings: Settings, out: Path) -> Outcome:
+def _few_step(arguments: TrainOptions, settings: Settings, out: Path) -> Outcome:
     """Distil a generator; its folder is written to only where --install is given."""
     from emofeedback.build import prepare_device
     from emofeedback.training.few_step.distillation import DistillRecipe, train_few_step
@@ -119,7 +120,7 @@ def _few_step(arguments: argparse.Namespace, settings: Settings, out: Path) -> O
     return Outcome(data, f"The few-step student is in {where}.")
 
 
-def _train(arguments: argparse.Namespace, out: Path, training: TrainingRun) -> int:
+def _train(arguments: TrainOptions, out: Path, training: TrainingRun) -> int:
     """Render what is missing, train, and return the number of scenes."""
     from emofeedback.training.generator.autoencoder import train_autoencoder
 
@@ -149,7 +150,7 @@ def _train(arguments: argparse.Namespace, out: Path, training: TrainingRun) -> i
     return len(cache)
 
 
-def _upscaler(arguments: argparse.Namespace, settings: Settings, out: Path, training: TrainingRun) -> int:
+def _upscaler(arguments: TrainOptions, settings: Settings, out: Path, training: TrainingRun) -> int:
     """Render the same scenes small and large, spoil the small ones as the generator would, train."""
     from emofeedback.training.upscaler.upscaler_recipe import train_upscaler
 

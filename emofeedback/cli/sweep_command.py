@@ -1,12 +1,12 @@
 """`sweep`: one prompt and one seed over a grid, a path or a blend, with figures of continuity and an animation."""
 
-import argparse
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
-from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, usage
+from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, usage
+from emofeedback.cli.settings_given import settings_from
+from emofeedback.cli.sweep_options import SweepOptions
 from emofeedback.errors import UserError
 from emofeedback.files.storage import results_folder
 from emofeedback.machine.processes import Processes
@@ -17,11 +17,13 @@ from emofeedback.sweep.plane import Continuity
 from emofeedback.sweep.run_sweep import Rows, Sweep, plan, run_sweep, sweep_json, write_sweep
 
 
-def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+def run(arguments: SweepOptions, console: Console) -> Outcome:
     """Draw the sweep; sheet.png, sweep.csv, sweep.json and the pictures are written."""
     settings = settings_from(arguments)
     prompt = plain_text(arguments.prompt)
-    wanted: Path | None = arguments.animation
+    if sum(given is not None for given in (arguments.grid, arguments.path, arguments.blend)) > 1:
+        raise UsageError("Give one of --grid, --path and --blend, not several.")
+    wanted = arguments.animation
     with usage():
         form = None if wanted is None else format_of(wanted.suffix or wanted.name)
         rows = plan(arguments.grid or 5, arguments.path, arguments.blend, arguments.frames, arguments.extent)
@@ -46,7 +48,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
 
 
 def _drawn(
-    arguments: argparse.Namespace,
+    arguments: SweepOptions,
     settings: Settings,
     prompt: str,
     rows: Rows,
@@ -57,7 +59,7 @@ def _drawn(
     console.progress("loading the models")
     from emofeedback.build import build_generator, build_judge
 
-    settings = replace(settings, device=processes.own_device(settings.device))
+    settings = settings.changed(device=processes.own_device(settings.device))
     try:
         generator, judge = build_generator(settings), build_judge(settings)
     except Exception as error:

@@ -1,13 +1,14 @@
 """`finetune`: tune the generator on the judge's reward; its folder holds the adapter, metrics and pictures."""
 
-import argparse
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emofeedback.affect import Affect
-from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, settings_from, usage
+from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, usage
+from emofeedback.cli.finetune_options import FinetuneOptions
+from emofeedback.cli.settings_given import settings_from
 from emofeedback.errors import UserError
 from emofeedback.finetuning.job_settings import settings_of, tasks_of
 from emofeedback.finetuning.job_store import JobRecord, read_record
@@ -44,7 +45,7 @@ BUDGET = ("minutes", "updates")
 MINUTES = 5.0
 
 
-def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+def run(arguments: FinetuneOptions, console: Console) -> Outcome:
     """Run or resume one job; SIGINT ends it with the best adapter kept."""
     settings = settings_from(arguments)
     out = settings.out or DEFAULT_OUT
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace, console: Console) -> Outcome:
         order = _ordered(arguments, settings) if record is None else _resumed(arguments, record)
         _check(order)
     processes = Processes.join(cpu=settings.device == "cpu")
-    settings = replace(settings, adapter=None, device=processes.own_device(settings.device))
+    settings = settings.changed(adapter=None, device=processes.own_device(settings.device))
     console.progress("loading the models")
     from emofeedback.build import build_finetune_job, build_judge
     from emofeedback.finetuning.job import settings_for
@@ -151,7 +152,7 @@ def _resumable(out: Path) -> JobRecord:
     return record
 
 
-def _resumed(arguments: argparse.Namespace, record: JobRecord) -> FinetuneOrder:
+def _resumed(arguments: FinetuneOptions, record: JobRecord) -> FinetuneOrder:
     """The recorded job's order, with more budget where the command line gives one.
 
     Raises:
@@ -170,7 +171,7 @@ def _resumed(arguments: argparse.Namespace, record: JobRecord) -> FinetuneOrder:
     return replace(order, minutes=budget.get("minutes"), updates=budget.get("updates")) if budget else order
 
 
-def _given(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
+def _given(arguments: FinetuneOptions, *names: str) -> dict[str, Any]:
     """The flags of these names that were given, by the name of their setting."""
     found = {name: getattr(arguments, name) for name in names}
     return {_setting(name): value for name, value in found.items() if value is not None}
@@ -180,7 +181,7 @@ def _setting(flag: str) -> str:
     return "prompts" if flag == "prompts_per_update" else flag
 
 
-def _ordered(arguments: argparse.Namespace, settings: Settings) -> FinetuneOrder:
+def _ordered(arguments: FinetuneOptions, settings: Settings) -> FinetuneOrder:
     """The order that the command line gives.
 
     Raises:

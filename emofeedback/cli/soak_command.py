@@ -1,6 +1,5 @@
 """`soak`: many users at once against the studio's API, for some minutes."""
 
-import argparse
 import os
 import socket
 import subprocess
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from emofeedback.cli.console import Console, Outcome
+from emofeedback.cli.soak_options import SoakOptions
 from emofeedback.deploy.space import ROOT
 from emofeedback.errors import UserError
 from emofeedback.files.storage import results_folder, write_json
@@ -18,7 +18,7 @@ from emofeedback.files.storage import results_folder, write_json
 START_SECONDS = 300.0
 
 
-def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+def run(arguments: SoakOptions, console: Console) -> Outcome:
     """Soak a studio that runs, or one that is started here and stopped again."""
     from emofeedback.deploy.soak import Tally, memory_of, soak
 

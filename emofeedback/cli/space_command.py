@@ -1,12 +1,11 @@
 """`space`: a folder that is ready to push as a Hugging Face Space."""
 
-import argparse
-
 from emofeedback.cli.console import Console, Outcome, UsageError, usage
+from emofeedback.cli.space_options import SpaceOptions
 from emofeedback.deploy.space import HARDWARE, write_space
 
 
-def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+def run(arguments: SpaceOptions, console: Console) -> Outcome:
     """Write the folder, whole or not at all."""
     with usage():
         if arguments.hardware not in HARDWARE:

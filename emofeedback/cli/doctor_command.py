@@ -1,13 +1,14 @@
 """`doctor`: what is installed, what is missing, what works."""
 
-import argparse
 from dataclasses import asdict
 
-from emofeedback.cli.console import Console, Outcome, settings_from
+from emofeedback.cli.console import Console, Outcome
+from emofeedback.cli.settings_given import settings_from
+from emofeedback.cli.shared_options import SharedOptions
 from emofeedback.deploy.doctor import examine
 
 
-def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+def run(arguments: SharedOptions, console: Console) -> Outcome:
     """Check the installation; exit code 1 where something needed is missing."""
     settings = settings_from(arguments)
     console.progress("checking")

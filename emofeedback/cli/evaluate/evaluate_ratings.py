@@ -1,19 +1,16 @@
 """`evaluate judge --ratings`: the judge against people's ratings of pictures, and its calibration."""
 
-import argparse
-from dataclasses import replace
-
-from emofeedback.cli.console import Console, Outcome, UsageError, settings_from, usage
+from emofeedback.cli.console import Console, Outcome, UsageError, usage
+from emofeedback.cli.evaluate.evaluate_options import JudgeOptions
+from emofeedback.cli.settings_given import settings_from
 from emofeedback.evaluation.report import report
 from emofeedback.files.storage import results_folder, write_json
 
 
-def rate_against_people(arguments: argparse.Namespace, console: Console) -> Outcome:
+def rate_against_people(arguments: JudgeOptions, console: Console) -> Outcome:
     """Measure the bare judge, fit its calibration, write report.json and calibration.json."""
-    settings = replace(settings_from(arguments), calibration=None)  # a calibration is fitted on the judge itself
-    if arguments.part != "judge":
-        raise UsageError("--ratings goes with `evaluate judge` alone.")
-    if arguments.images is None:
+    settings = settings_from(arguments).changed(calibration=None)  # a calibration is fitted on the judge itself
+    if arguments.ratings is None or arguments.images is None:
         raise UsageError("--ratings needs the folder of the rated pictures; give it with --images.")
     from emofeedback.build import build_judge
     from emofeedback.evaluation.protocols.human_ratings import evaluate_ratings, load_ratings, parse_scale

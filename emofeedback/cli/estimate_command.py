@@ -1,12 +1,12 @@
 """`estimate`: what the judge reads in given pictures."""
 
-import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from emofeedback.affect import nearest_emotion
-from emofeedback.cli.console import Console, Outcome, settings_from, signed
+from emofeedback.cli.console import Console, Outcome, signed
+from emofeedback.cli.estimate_options import EstimateOptions
+from emofeedback.cli.settings_given import settings_from
 from emofeedback.errors import UserError
 from emofeedback.files.open_picture import open_picture
 from emofeedback.files.run_json import reading_json
@@ -17,7 +17,7 @@ from emofeedback.settings import Settings
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
-def run(arguments: argparse.Namespace, console: Console) -> Outcome:
+def run(arguments: EstimateOptions, console: Console) -> Outcome:
     """Read every picture; one that the judge cannot read has the reading null."""
     settings = settings_from(arguments)
     paths = _pictures(arguments.images)
@@ -67,7 +67,7 @@ def _readings(settings: Settings, paths: Sequence[Path], console: Console, proce
         console.progress("loading the judge")
         from emofeedback.build import build_judge
 
-        judge = build_judge(replace(settings, device=processes.own_device(settings.device)))
+        judge = build_judge(settings.changed(device=processes.own_device(settings.device)))
         name = judge.name
         for done, image in enumerate(images):
             console.bar("reading", done, len(images))

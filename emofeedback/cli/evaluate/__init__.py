@@ -1,0 +1,1 @@
+"""`evaluate SUBJECT`: one part measured, a module a subject."""
