@@ -12,7 +12,7 @@ import pytest
 from fakes_ui import FakeGenerator, FakeJudge
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from served import keeper_in, served
+from served import served, writer_in
 from steps import numbers, run_rounds, says, set_number, stands_at, wait_for
 
 pytestmark = pytest.mark.browser
@@ -22,7 +22,7 @@ PROMPT = "document.querySelector('#prompt textarea').value"
 @pytest.fixture(scope="module")
 def address(generator: FakeGenerator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("restore")
-    with served(lambda: (generator, FakeJudge()), folder, keeper=keeper_in(folder / "data")) as address:
+    with served(lambda: (generator, FakeJudge()), folder, writer=writer_in(folder / "data")) as address:
         yield address
 
 

@@ -22,7 +22,7 @@ from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.director import opening_turn
 from emofeedback.ui.api.endpoint_jobs import Jobs, check_drawn_by, visual_of
 from emofeedback.ui.create.create_order import checked_words
-from emofeedback.ui.history.keeper import single
+from emofeedback.ui.history.saved_run import single
 from emofeedback.ui.limits import OpenJob
 from emofeedback.ui.read.read_tab import read_file, take_files
 from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly_stream
@@ -163,7 +163,7 @@ class Endpoints:
                 picture = message[0]
                 read = judge.read([picture])[0]
                 if keep:
-                    visit.keep(single(picture, read, target))
+                    visit.save(single(picture, read, target))
                 path = fresh_folder(visit) / "picture.png"
                 write_whole(path, visit.png(picture, read))
                 yield (
@@ -283,7 +283,7 @@ class Endpoints:
                         part = event.step / max(1, event.steps)
                         yield None, status(f"round {number} of {rounds}", (number - 1 + part) / rounds)
                     case Finished(run):
-                        visit.keep(run)
+                        visit.save(run)
                         folder, files = fresh_folder(visit), []
                         for done in run.rounds:
                             for index, item in enumerate(done.candidates):

@@ -78,7 +78,7 @@ def controls(prompt: str, target: Affect, first: Mapping[str, Any]) -> Controls:
     """Build the left column.
 
     Args:
-        first: what a first visit shows, by name (see `run_view.scene`), here and below; may be empty.
+        first: what a first visit shows, by name (see `run_view.page_values`), here and below; may be empty.
     """
     with gr.Column(elem_classes=["side", "controls"]):
         words = gr.Textbox(

@@ -7,7 +7,7 @@ preview) subscribes with `after(function, inputs, outputs)` before `connect`; `a
 in last.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import gradio as gr
 
 from emofeedback.affect import MIKELS, Affect, nearest_emotion
 from emofeedback.records import VisualPrompt
-from emofeedback.ui.create.references_panel import FOUND, NEAREST, NOTHING, Pin
+from emofeedback.ui.create.references_panel import FOUND, NEAREST, NOTHING, FixedReferences
 from emofeedback.ui.parts import html
 
 CREATE = ("prompt", "valence", "arousal", "strength", "seed", "steps", "candidates", "rounds")
@@ -74,7 +74,7 @@ class Restore:
         self.offer = gr.State(None)
         self.applied = gr.State(None)
         self._sources: list[Any] = []
-        self._followers: list[tuple[Callable[..., Any], Sequence[Any], Sequence[Any]]] = []
+        self._followers: list[tuple[Callable[..., Any], Collection[Any], Sequence[Any]]] = []
         self._limits: dict[str, tuple[float | None, float | None]] = {}
         self._randomize: list[gr.Checkbox] = []
         self._fields: tuple[str, ...] = FIELDS
@@ -91,7 +91,7 @@ class Restore:
         """Ask once this listener, which fills `offer`, has succeeded."""
         self._sources.append(listener)
 
-    def after(self, function: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+    def after(self, function: Callable[..., Any], inputs: Collection[Any], outputs: Sequence[Any]) -> None:
         """Call a handler each time that settings were put in."""
         self._followers.append((function, inputs, outputs))
 
@@ -119,7 +119,7 @@ class Restore:
         )
         self.no.click(lambda: (None, gr.update(visible=False)), None, [self.offer, self.box], **quick)
         for function, inputs, outputs in self._followers:
-            put_in.success(function, list(inputs), list(outputs), **quick)
+            put_in.success(function, inputs, list(outputs), **quick)
 
     def changes(self, offer: Mapping[str, Any], now: Sequence[Any]) -> list[Change]:
         """What would change, field by field."""
@@ -175,7 +175,7 @@ def visual_fields(offer: Mapping[str, Any]) -> dict[str, Any]:
         "visual_strength": visual.strength,
         "visual_emotion": emotion or NEAREST,
         "visual_negative": visual.negative if visual.negative in MIKELS else NOTHING,
-        "visual_references": Pin(pairs, offer.get("prompt") or "", target, emotion) if pairs else FOUND,
+        "visual_references": FixedReferences(pairs, offer.get("prompt") or "", target, emotion) if pairs else FOUND,
     }
     return found if offer.get("own_pictures") else found | {"visual_own": EMPTY}
 

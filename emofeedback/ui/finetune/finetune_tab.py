@@ -71,9 +71,9 @@ class FinetuneTab:
         self.models, self.visits, self.open_job = models, visits, open_job
         self.root = root or data_folder(Settings.from_environment(os.environ), os.environ) / "jobs"
         self.line, self.wardrobe = Line(), Wardrobe(models)
-        visits.dress = self.wardrobe.dress
+        visits.put_adapter = self.wardrobe.dress
         self._benches: WeakKeyDictionary[Visit, Bench] = WeakKeyDictionary()
-        with gr.Row(elem_classes="desk"):
+        with gr.Row(elem_classes="page-columns"):
             self.controls = layout.order()
             self.stage = layout.stage()
         self.past = PastJobs(self)

@@ -38,7 +38,7 @@ class ReadTab:
     def __init__(self, models: Models, visits: Visits) -> None:
         self.models, self.visits = models, visits
         self._redrawn: WeakKeyDictionary[Visit, list[Round]] = WeakKeyDictionary()
-        with gr.Row(elem_classes="desk"):
+        with gr.Row(elem_classes="page-columns"):
             with gr.Column(elem_classes="middle"):
                 self.upload = gr.Image(
                     label="Picture to read",
@@ -169,7 +169,7 @@ class ReadTab:
                         self._redrawn[visit].append(done)
                         yield {self.gallery: self._pictures(visit, visit.files())}
                     case Finished(run):
-                        visit.keep(run)
+                        visit.save(run)
                         best = run.best()
                         far = None if best is None else best.distance
                         away = "" if far is None else f" The best lies {far:.2f} from {mood}."

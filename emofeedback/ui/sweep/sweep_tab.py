@@ -18,7 +18,7 @@ from emofeedback.sweep.run_sweep import Sweep, SweepFiles, plan, run_sweep, writ
 from emofeedback.ui.create.create_layout import START_PROMPT
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.create.create_tab import CreateTab
-from emofeedback.ui.create.references_panel import SWITCH_OFF, ReferencesPanel, knobs_of
+from emofeedback.ui.create.references_panel import SWITCH_OFF, ReferencesPanel
 from emofeedback.ui.parts import html
 from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
 from emofeedback.ui.sweep import sweep_layout as layout
@@ -43,7 +43,7 @@ class SweepTab:
     def __init__(self, models: Models, visits: Visits, prompt: str = START_PROMPT) -> None:
         self.models, self.visits = models, visits
         self._shown: WeakKeyDictionary[Visit, Shown] = WeakKeyDictionary()
-        with gr.Row(elem_classes="desk"):
+        with gr.Row(elem_classes="page-columns"):
             self.controls = layout.controls(prompt)
             self.stage = layout.stage()
         self._connect()
@@ -88,26 +88,32 @@ class SweepTab:
 
     def open_into(self, create: CreateTab, references: ReferencesPanel, tabs: gr.Tabs) -> None:
         """Let "Open in Create" put the picture's settings into the Create tab and go there."""
-        c, s = create.controls, self.stage
+        c = create.controls
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        opened = s.open.click(
-            self.settings,
-            [s.cell],
-            [c.prompt, c.valence, c.arousal, c.strength, c.seed, c.randomize, tabs, *references.knobs],
-            **quick,
-        )
+
+        @friendly
+        def settings(index: int | None, request: gr.Request) -> Updates:
+            """The words and numbers that draw a picture of the sheet again."""
+            found = self.cell(index, request)
+            if found is None or (at := found[0].request.affect) is None:
+                raise UserError("Choose a picture of the sheet first.")
+            asked = found[0].request
+            return {
+                c.prompt: asked.prompt,
+                c.valence: at.valence,
+                c.arousal: at.arousal,
+                c.strength: asked.strength,
+                c.seed: asked.seed,
+                c.randomize: False,
+                tabs: gr.Tabs(selected="create"),
+                **references.settings_of(asked.visual),
+            }
+
+        self.settings = settings
+        there = [c.prompt, c.valence, c.arousal, c.strength, c.seed, c.randomize, tabs, *references.knobs]
+        opened = self.stage.open.click(settings, [self.stage.cell], there, **quick)
         opened.success(create.follow, [c.valence, c.arousal], [c.pad], **quick)
         opened.success(references.found, references.asked, [references.cards], **quick)
-
-    @friendly
-    def settings(self, index: int | None, request: gr.Request) -> tuple[Any, ...]:
-        """The words and numbers that draw a picture of the sheet again."""
-        found = self.cell(index, request)
-        if found is None or (at := found[0].request.affect) is None:
-            raise UserError("Choose a picture of the sheet first.")
-        asked = found[0].request
-        there = asked.prompt, at.valence, at.arousal, asked.strength, asked.seed, False, gr.Tabs(selected="create")
-        return *there, *knobs_of(asked.visual)
 
     def halt(self, request: gr.Request) -> str:
         """Stop the sweep within one denoising step."""
@@ -161,7 +167,7 @@ class SweepTab:
                 cancel=cancel,
             ):
                 if isinstance(event, Sweep):
-                    visit.keep(event)
+                    visit.save(event)
                     visit.runs += 1
                     shown = Shown(event, write_sweep(event, visit.files(), form, metadata=not visit.plain))
                     self._shown[visit] = shown
