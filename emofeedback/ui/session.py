@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
@@ -123,9 +123,11 @@ class Visit:
         """Whether this visitor's PNGs shall tell nothing of how they were made (the switch in History)."""
         return self.owner is not None and self.writer is not None and not self.writer.metadata(self.owner)
 
-    def png(self, picture: Picture, reading: Reading | None = None) -> bytes:
-        """A picture as this visitor wants their files: with its settings inside, or without."""
-        return png_bytes(picture, reading, metadata=not self.plain)
+    def png(
+        self, picture: Picture, reading: Reading | None = None, settings: Mapping[str, object] | None = None
+    ) -> bytes:
+        """A picture as this visitor wants their files: with its settings and its run's inside, or without."""
+        return png_bytes(picture, reading, metadata=not self.plain, settings=settings)
 
     def files(self) -> Path:
         """The folder of the run at hand."""

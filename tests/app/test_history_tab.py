@@ -20,6 +20,7 @@ from emofeedback.records import Run
 from emofeedback.sweep.run_sweep import Sweep, plan, run_sweep
 from emofeedback.ui import app as studio
 from emofeedback.ui.create import restore as restoring
+from emofeedback.ui.create.create_layout import CONTINUATIONS
 from emofeedback.ui.create.create_state import ShownRun
 from emofeedback.ui.create.restore import CREATE, Restore
 from emofeedback.ui.history.history_owner import COOKIE, head, owner_of
@@ -29,6 +30,8 @@ from emofeedback.ui.history.history_writer import HistoryWriter
 from emofeedback.ui.history.saved_run import saving
 from emofeedback.ui.session import Visits
 
+RULES = [0.12, 2, "same_seed", 0.6]
+"""How the page of these tests stands, beside words and numbers."""
 ANN, BEN = "a" * 32, "b" * 32
 
 
@@ -65,6 +68,10 @@ class Page:
                         "steps": gr.Slider(0, 50),
                         "candidates": gr.Slider(1, 8),
                         "rounds": gr.Slider(1, 6),
+                        "tolerance": gr.Slider(0, 0.5),
+                        "patience": gr.Slider(0, 6),
+                        "continuation": gr.Radio(CONTINUATIONS),
+                        "start_strength": gr.Slider(0.1, 1),
                     }
                     randomize = gr.Checkbox()
                 with gr.Tab("History", id="history") as tab:
@@ -225,7 +232,7 @@ def test_export_and_shown_pictures_follow_the_metadata_switch(page: Page, metada
 def test_settings_are_put_in_only_after_the_question(page: Page) -> None:
     page.visits.of(request()).save(run("the old boat", target=Affect(0.7, 0.1)))
     offer = page.tab.offer(page.listed(request())[0], request=request())
-    now = ["my own words", 0.7, -0.5, 1.0, 5, 0, 4, 2]
+    now = ["my own words", 0.7, -0.5, 1.0, 5, 0, 4, 2, *RULES]
     table, box, yes = page.restore.ask(offer, *now)
     assert box["visible"] and yes["interactive"]
     assert "my own words" in table and "the old boat" in table and "Arousal" in table and "Valence" not in table
@@ -239,9 +246,45 @@ def test_settings_are_put_in_only_after_the_question(page: Page) -> None:
     assert page.restore.ask(None, *now)[1]["visible"] is False
 
 
+@pytest.mark.parametrize("from_file", [False, True])
+def test_a_runs_rules_come_back(page: Page, from_file: bool) -> None:
+    """A run made with a tolerance, a patience and a way of going on came back with those that stood on the page."""
+    rules = Rules(2, tolerance=0.0, patience=None, continuation="image")
+    asked = RunOrder("a boat", Affect(0.7, 0.1), Drawing(2, 5, start_strength=0.4), rules)
+    *_, last = run_loop(FakeGenerator(), FakeJudge(), asked)
+    page.visits.of(request()).save(last.run)  # type: ignore[union-attr]
+    (key,) = page.listed(request())
+    offer = page.tab.offer(key, request=request())
+    if from_file:
+        offer, _ = page.tab.drop(page.open(request())[page.tab.opened.gallery]["value"][0][0])
+    now = ["a boat", 0.7, 0.1, 1.0, 5, 4, 2, 2, *RULES]
+    table = page.restore.ask(offer, *now)[0]
+    assert all(
+        f"{label}</th>" in table for label in ("Tolerance", "Patience", "Each next round starts", "Share redrawn")
+    )
+    assert "never stop" in table and "from the best picture" in table
+    put = dict(zip(CREATE, page.restore.put_in(offer, *now), strict=False))
+    assert [put[name] for name in CREATE[-4:]] == [0.0, 0, "image", 0.4]
+
+
+def test_rounds_drawn_by_hand_tell_their_rules_too(page: Page) -> None:
+    """A run that was broken off, or drawn by Next round, was saved without its rules."""
+    visit, whole = page.visits.of(request()), run()
+    shown = ShownRun("Run 1", whole.prompt, whole.target, visit.folder, {"tolerance": 0.3, "patience": 2})
+
+    def events() -> Iterator[Any]:
+        shown.past = shown.past.then(whole.rounds[0])
+        yield whole.rounds[0]
+
+    list(saving(events(), visit, shown))
+    (key,) = page.listed(request())
+    offer = page.tab.offer(key, request=request())
+    assert (offer["tolerance"], offer["patience"]) == (0.3, 2)
+
+
 def test_what_create_cannot_take_is_limited_or_left_out(page: Page) -> None:
     offer = {"prompt": "<script>", "seed": 2**40, "candidates": 64, "strength": 5.0, "negative_prompt": "<b>people"}
-    now = ["", 0.0, 0.0, 1.0, 5, 0, 4, 2]
+    now = ["", 0.0, 0.0, 1.0, 5, 0, 4, 2, *RULES]
     changes = {c.field: c for c in page.restore.changes(offer, now)}
     assert set(changes) == {"prompt", "candidates", "strength"}
     assert (changes["candidates"].after, changes["candidates"].limited, changes["strength"].after) == (8, True, 2)

@@ -288,7 +288,7 @@ class Endpoints:
                         for done in run.rounds:
                             for index, item in enumerate(done.candidates):
                                 path = folder / candidate_name(done.number, index)
-                                write_whole(path, visit.png(item.picture, item.reading))
+                                write_whole(path, visit.png(item.picture, item.reading, run.settings))
                                 files.append(str(path))
                         yield files, run_json(run)
 

@@ -117,7 +117,7 @@ def controls(prompt: str, target: Affect, first: Mapping[str, Any]) -> Controls:
             start_strength = _slider(0.1, 1, 0.6, 0.05, "Share redrawn", None, "when starting from the best picture")
             steps = _slider(0, 50, 0, 1, "Steps", None, "0 = the generator's own number")
             tolerance = _slider(0, 0.5, TOLERANCE, 0.01, "Tolerance", None, "stop when this close to the target")
-            patience = _slider(0, 6, 1, 0, "Patience", None, "stop after so many rounds without gain; 0 = never")
+            patience = _slider(0, 6, 0, 1, "Patience", None, "stop after so many rounds without gain; 0 = never")
     return Controls(
         words,
         unknown,

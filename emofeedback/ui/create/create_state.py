@@ -22,6 +22,7 @@ class ShownRun:
     prompt: str
     target: Affect
     folder: Path
+    settings: dict[str, object] = field(default_factory=dict)  # its rules, see `CreateOrder.settings`
     past: Past = Past()
     thumbnails: list[RoundThumbnails] = field(default_factory=list)
     choices: dict[int, tuple[Choice, ...]] = field(default_factory=dict)  # by round number
@@ -86,7 +87,7 @@ class CreateState:
         self._begun += 1
         title = f"Run {self._begun} · from round {number} of {source.title.split(' · ')[0].lower()}"
         run = self.begin(source.prompt, source.target, folder, title)
-        run.past = source.past.up_to(number)
+        run.past, run.settings = source.past.up_to(number), source.settings
         count = len(run.past.rounds)
         run.thumbnails, run.choices = (
             source.thumbnails[:count],

@@ -241,7 +241,7 @@ class CreateTab:
                     visit.runs += 1
                     run = state.begin(order.prompt, order.target, visit.files())
                     yield self.view.clear(state)
-                run.past, run.target = past, order.target
+                run.past, run.target, run.settings = past, order.target, order.settings()
                 for event in saving(events(run, cancel), visit, run):
                     yield from self.view.show(event, state, run, rounds)
         except Cancelled:

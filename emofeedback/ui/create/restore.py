@@ -16,10 +16,24 @@ import gradio as gr
 
 from emofeedback.affect import MIKELS, Affect, nearest_emotion
 from emofeedback.records import VisualPrompt
+from emofeedback.ui.create.create_layout import CONTINUATIONS
 from emofeedback.ui.create.references_panel import FOUND, NEAREST, NOTHING, FixedReferences
 from emofeedback.ui.parts import html
 
-CREATE = ("prompt", "valence", "arousal", "strength", "seed", "steps", "candidates", "rounds")
+CREATE = (
+    "prompt",
+    "valence",
+    "arousal",
+    "strength",
+    "seed",
+    "steps",
+    "candidates",
+    "rounds",
+    "tolerance",
+    "patience",
+    "continuation",
+    "start_strength",
+)
 VISUAL = (
     "visual_on",
     "visual_strength",
@@ -43,6 +57,10 @@ LABELS = {
     "steps": "Steps",
     "candidates": "Candidates",
     "rounds": "Rounds",
+    "tolerance": "Tolerance",
+    "patience": "Patience",
+    "continuation": "Each next round starts",
+    "start_strength": "Share redrawn",
     "visual_on": "Guide by pictures",
     "visual_strength": "Their strength",
     "visual_emotion": "Their emotion",
@@ -222,8 +240,15 @@ def changes_table(offer: Mapping[str, Any], changes: Sequence[Change]) -> str:
 
 
 def _named(change: Change, value: Any) -> Any:
-    """A value of a field as people know it: of an uploaded picture the file's name."""
-    return Path(value).name if change.field == "visual_own" and value else value
+    """A value of a field as people know it, such as the file's name of an uploaded picture."""
+    match change.field:
+        case "visual_own" if value:
+            return Path(value).name
+        case "continuation":
+            return next((words for words, name in CONTINUATIONS if name == value), value)
+        case "patience" if value == 0:
+            return "never stop for it"
+    return value
 
 
 def _shown(value: Any) -> str:

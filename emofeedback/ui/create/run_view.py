@@ -1,6 +1,6 @@
 """What the Create tab shows while a run goes on: events in, updates of components out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,10 @@ class RunView:
                 label = f"{where}: drawing, step {event.step} of {event.steps}"
                 yield {s.status: html.progress(label, event.step / max(1, event.steps))}
             case Drawn():
-                files = [_write(c, _sketch(run, number, i, state.plain)) for i, c in enumerate(event.candidates)]
+                files = [
+                    _write(c, _sketch(run, number, i, state.plain), run.settings)
+                    for i, c in enumerate(event.candidates)
+                ]
                 yield {
                     s.gallery: [(f, cards.caption(c)) for f, c in zip(files, event.candidates, strict=True)],
                     s.status: html.progress(f"{where}: the judge reads", 1.0),
@@ -204,7 +207,10 @@ def round_files(run: ShownRun, done: Round, plain: bool = False) -> list[str]:
     Args:
         plain: without the settings inside; such files have a name of their own, because what was shown never changes.
     """
-    return [_write(c, _named(run, candidate_name(done.number, i), plain)) for i, c in enumerate(done.candidates)]
+    return [
+        _write(c, _named(run, candidate_name(done.number, i), plain), run.settings)
+        for i, c in enumerate(done.candidates)
+    ]
 
 
 def _sketch(run: ShownRun, number: int, index: int, plain: bool) -> Path:
@@ -217,8 +223,9 @@ def _named(run: ShownRun, name: str, plain: bool) -> Path:
     return run.folder / (f"plain-{name}" if plain else name)
 
 
-def _write(item: Candidate, path: Path) -> str:
+def _write(item: Candidate, path: Path, settings: Mapping[str, object]) -> str:
     """Write a picture once; files that were shown never change."""
     if not path.exists():
-        write_whole(path, png_bytes(item.picture, item.reading, metadata=not path.name.startswith("plain-")))
+        metadata = not path.name.startswith("plain-")
+        write_whole(path, png_bytes(item.picture, item.reading, metadata=metadata, settings=settings))
     return str(path)

@@ -1,6 +1,6 @@
 """Runs of the page as history takes them: saved when their events end, or made from rounds drawn one by one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from emofeedback.affect import Affect
@@ -22,6 +22,8 @@ class GrowingRun(Protocol):
     def past(self) -> Past: ...
     @property
     def settled(self) -> Run | None: ...
+    @property
+    def settings(self) -> Mapping[str, object]: ...
 
 
 def saving(events: Iterator[Event], visit: Visit, run: GrowingRun) -> Iterator[Event]:
@@ -39,7 +41,9 @@ def saving(events: Iterator[Event], visit: Visit, run: GrowingRun) -> Iterator[E
             settled = run.settled
             whole = settled is not None and len(settled.rounds) == len(rounds) and begins_with(settled.rounds, rounds)
             stopped: StopReason = "cancelled" if cancel.is_set() else "rounds"
-            visit.save(settled if settled and whole else run_of(run.prompt, run.target, rounds, stopped), run)
+            visit.save(
+                settled if settled and whole else run_of(run.prompt, run.target, rounds, stopped, run.settings), run
+            )
 
 
 def single(picture: Picture, reading: Reading | None, target: Affect) -> Run:
@@ -50,8 +54,18 @@ def single(picture: Picture, reading: Reading | None, target: Affect) -> Run:
     return run_of(picture.request.prompt, target, (done,), "rounds")
 
 
-def run_of(prompt: str, target: Affect, rounds: tuple[Round, ...], stopped: StopReason) -> Run:
-    """A run made by hand, round by round; its settings are those that its first pictures were drawn with."""
+def run_of(
+    prompt: str,
+    target: Affect,
+    rounds: tuple[Round, ...],
+    stopped: StopReason,
+    rules: Mapping[str, object] | None = None,
+) -> Run:
+    """A run made by hand, round by round; its settings are those that its first pictures were drawn with.
+
+    Args:
+        rules: settings that no picture tells of, see `CreateOrder.settings`; None = there are none.
+    """
     first = rounds[0].candidates[0]
     request = first.picture.request
     settings: dict[str, object] = {
@@ -63,6 +77,7 @@ def run_of(prompt: str, target: Affect, rounds: tuple[Round, ...], stopped: Stop
         "guidance": request.guidance,
         "start_image": request.start is not None,
         "start_strength": request.start_strength,
+        **(rules or {}),
     }
     readers = [c.reading.judge for done in rounds for c in done.candidates if c.reading is not None]
     return Run(prompt, target, rounds, stopped, first.picture.model, readers[0] if readers else "", settings)
