@@ -73,9 +73,16 @@ class Endpoints:
     def _listen(
         self, function: Callable[..., Any], fields: dict[str, Any], before: list[Any], after: list[Any] | None = None
     ) -> None:
-        """One endpoint: inputs by their default values (None = a picture), outputs around the JSON result."""
+        """One endpoint: inputs by their default values (None = a picture), outputs around the JSON result.
+
+        It listens to nothing on the page; its hidden components are there for their types. `gr.api` (gradio 6.31) would
+        do without them, but it takes types from the signature alone, hands values over unprocessed and so changes what
+        callers see: it cannot tell what a generator yields; a picture or a file becomes a bare FileData instead of the
+        image, gallery and file types; a whole number sent as 3.0 stays a fraction; fields lose their labels.
+        """
         outputs = [*before, gr.JSON(visible=False, label="result"), *(after or [])]
-        gr.Button(visible=False).click(
+        gr.on(
+            [],
             function,
             [_input(name, value) for name, value in fields.items()],
             outputs,

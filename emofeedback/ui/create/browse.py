@@ -9,7 +9,7 @@ from emofeedback.errors import UserError
 from emofeedback.loop.prompt_edits import Choice
 from emofeedback.ui.create.create_state import CreateState
 from emofeedback.ui.create.example import Example
-from emofeedback.ui.create.run_view import RunView, Updates, compared, difference
+from emofeedback.ui.create.run_view import RunView, Updates, compared, difference, page_values
 from emofeedback.ui.session import Visit, Visits, friendly
 
 BUSY = "Wait until the run is done, or stop it."
@@ -41,6 +41,7 @@ class Browse:
                 before = self.example.rounds[index - 1].critique if index else None
                 run.add(done, before.edits if before else ())
             state.shown = run.best_number()
+            state.file = page_values(state).get("picture")
         return state
 
     def connect(self, view: RunView) -> None:
@@ -66,7 +67,7 @@ class Browse:
         state.shown = state.picked = number
         last = run.past.rounds[-1].number
         told = f"Round {number}. Next round begins a branch here." if number < last else f"Round {number}, the last."
-        return self.view.present(state) | self.view.idle(told)
+        return self.view.present(state) | self.view.idle(told, state)
 
     @friendly
     def branch(self, event: gr.EventData, request: gr.Request) -> Updates:
@@ -76,7 +77,7 @@ class Browse:
         if state.branch(number, visit.files()) is None:
             raise UserError("There is no such round; choose one from the strip.")
         told = f"A branch from round {number}: change its edits or the next prompt, then Next round or Run all."
-        return self.view.present(state) | self.view.idle(told)
+        return self.view.present(state) | self.view.idle(told, state)
 
     @friendly
     def show_run(self, event: gr.EventData, request: gr.Request) -> Updates:
@@ -87,7 +88,7 @@ class Browse:
         state.at, state.picked, state.branched = index, None, False
         run = state.runs[index]
         state.shown = run.best_number()
-        return self.view.present(state) | self.view.idle(f"{run.title}.")
+        return self.view.present(state) | self.view.idle(f"{run.title}.", state)
 
     @friendly
     def choose(self, event: gr.EventData, request: gr.Request) -> tuple[Any, Any]:

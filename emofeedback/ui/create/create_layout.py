@@ -245,9 +245,9 @@ def download_label(plain: bool) -> str:
     return "Download PNG, nothing inside" if plain else "Download PNG"
 
 
-def download_of(file: str, plain: bool) -> Any:
-    """The button with a file to hand out."""
-    return gr.update(value=file, label=download_label(plain), interactive=True)
+def download_of(file: str | None, plain: bool) -> Any:
+    """The button with a file to hand out, or with none."""
+    return gr.update(value=file, label=download_label(plain), interactive=file is not None)
 
 
 def follow(valence: float, arousal: float) -> dict[str, float]:

@@ -54,6 +54,7 @@ class CreateState:
         self.branched = False  # the run at hand is a branch that has not gone on yet
         self.playing = False  # a run or a round is at work
         self.waiting = False  # one was asked for, and its turn has not come
+        self.file: str | None = None  # what Download hands out
         self.previewing = False
         self.asked = 0  # previews asked for so far; only the last is drawn
         self.plain = False  # files are written without the settings inside

@@ -18,6 +18,7 @@ from emofeedback.ui.create.preview import Preview
 from emofeedback.ui.create.run_view import RunView, Updates, page_values
 from emofeedback.ui.history.saved_run import saving
 from emofeedback.ui.parts import html
+from emofeedback.ui.parts.at_once import UNFINISHED, say_at_once
 from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
 
 
@@ -80,6 +81,7 @@ class CreateTab:
             ([j.run.click, c.prompt.submit], self.run),
             ([j.next_round.click, j.again.click], self.step),
         ):
+            say_at_once(pressed, s.status, [s.download])
             asked = gr.on(pressed, self.wait, None, outputs, **quick)
             job = asked.success(work, knobs | {j.next_prompt}, outputs, **heavy, **shown)
             job.failure(self.turned_away, None, outputs, **quick)
@@ -100,10 +102,13 @@ class CreateTab:
     @friendly
     def wait(self, request: gr.Request) -> Updates:
         """A button was pressed: until its turn comes the page says so, and Stop takes it out of the line."""
-        state = self.browse.of(self.visits.of(request))
+        visit = self.visits.of(request)
+        state = self.browse.of(visit)
         if state.busy:
             raise UserError(BUSY)
         state.waiting = True
+        if state.previewing:
+            visit.cancel.set()  # a preview gives way
         return self.view.busy(self.models.peek() is None, waits=self.models.lock.locked())
 
     def turned_away(self, request: gr.Request) -> Updates:
@@ -112,7 +117,7 @@ class CreateTab:
         if not state.waiting:
             return {self.stage.status: gr.skip()}  # it began, and has said itself how it ended
         state.waiting = False
-        return self.view.idle("This did not start; the notice says why.")
+        return self.view.idle("This did not start; the notice says why.", state)
 
     @friendly
     def stop(self, request: gr.Request) -> Updates:
@@ -123,7 +128,7 @@ class CreateTab:
         visit.cancel.set()
         shown = self.view.present(state) if state.run and state.run.past.rounds else {}
         said = "You left the line; nothing was drawn." if waited else "Stopped. Finished rounds are kept."
-        return shown | self.view.idle(said)
+        return shown | self.view.idle(said, state)
 
     def _ordered(self, order: CreateOrder, visit: Visit) -> CreateOrder:
         """The order with what panels add to every round."""
@@ -157,7 +162,7 @@ class CreateTab:
                 order = self._contributed(order, visit)
                 first = order.first
         except Exception:
-            yield self.view.idle("This did not start; the notice says why.")
+            yield self.view.idle("This did not start; the notice says why.", state)
             raise
         rounds = max(order.rules.rounds, len(past.rounds) + 1) if goes_on else order.rules.rounds
 
@@ -193,7 +198,7 @@ class CreateTab:
                 order, run = self._contributed(order, visit), None
                 turn = order.first or Turn(order.prompt)
         except Exception:
-            yield self.view.idle("This did not start; the notice says why.")
+            yield self.view.idle("This did not start; the notice says why.", state)
             raise
 
         def events(run: ShownRun, cancel: Any) -> Iterator[Event]:
@@ -201,7 +206,7 @@ class CreateTab:
             return draw_round(generator, judge, order, turn, past=past, cancel=cancel)
 
         yield from self._play(visit, order, run, past, 1, events)
-        yield self.view.idle(self._told(state))
+        yield self.view.idle(self._told(state), state)
 
     @staticmethod
     def _told(state: CreateState) -> str:
@@ -245,9 +250,9 @@ class CreateTab:
                 for event in saving(events(run, cancel), visit, run):
                     yield from self.view.show(event, state, run, rounds)
         except Cancelled:
-            yield self.view.idle("Stopped. Finished rounds are kept.")
+            yield self.view.idle("Stopped. Finished rounds are kept.", state)
         except Exception:
-            yield self.view.idle("This did not finish; the notice says why.")
+            yield self.view.idle(UNFINISHED, state)
             raise
         finally:
             state.playing = False

@@ -140,7 +140,10 @@ class Preview:
         write_whole(sketch, visit.png(picture))
         yield {s.picture: str(sketch), s.status: html.progress("Preview; the judge reads …", 1.0)}
         read = judge.read([picture])[0]
+        if cancel.is_set():  # a run was asked for, whose status stands now
+            return
         write_whole(path, visit.png(picture, read, order.settings()))
+        self.browse.of(visit).file = str(path)
         yield {
             s.status: html.progress(f"Preview in {picture.seconds:.1f} s. Run all draws and refines it.", busy=False),
             s.download: layout.download_of(str(path), visit.plain),

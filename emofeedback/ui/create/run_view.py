@@ -42,10 +42,11 @@ class RunView:
         s, j = self.stage, self.judge
         return [*layout.everything(s, j), self.controls.marks, self.controls.seed]
 
-    def idle(self, sentence: str) -> Updates:
-        """Nothing runs: what the status says, and which buttons can be pressed."""
+    def idle(self, sentence: str, state: CreateState) -> Updates:
+        """Nothing runs: what the status says, which buttons can be pressed, and the last file to download."""
         return {
             self.stage.status: html.progress(sentence, busy=False),
+            self.stage.download: layout.download_of(state.file, state.plain),
             self.judge.run: gr.update(interactive=True),
             self.judge.next_round: gr.update(interactive=True),
             self.judge.again: gr.update(interactive=True),
@@ -53,10 +54,11 @@ class RunView:
         }
 
     def busy(self, loading: bool, waits: bool = False) -> Updates:
-        """Something begins to run, or waits for others to be done."""
+        """Something begins to run, or waits for others to be done; the file of what was made before is out of reach."""
         sentence = "Loading the models …" if loading else "Waiting for your turn …" if waits else "Starting …"
         return {
             self.stage.status: html.progress(sentence),
+            self.stage.download: gr.update(value=None, interactive=False),
             self.judge.run: gr.update(interactive=False),
             self.judge.next_round: gr.update(interactive=False),
             self.judge.again: gr.update(interactive=False),
@@ -115,7 +117,7 @@ class RunView:
                     state.shown = best
                     sentence += f" Shown: the best, of round {best}."
                     yield self.present(state)
-                yield self.idle(sentence)
+                yield self.idle(sentence, state)
             case ReadDone() | Advised():
                 pass  # shown with the choice and with the whole round, a moment later
 
@@ -124,7 +126,7 @@ class RunView:
         found = page_values(state)
         if not found:
             return self.clear(state)
-        s, j = self.stage, self.judge
+        s, j, state.file = self.stage, self.judge, found["picture"]
         left, right = found["left"], found["right"]
         return {
             s.picture: found["picture"],

@@ -19,6 +19,7 @@ from emofeedback.loop.run import Finished, RoundDone, RoundStarted, RunOrder, ru
 from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading, Round
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.parts import cards, html
+from emofeedback.ui.parts.at_once import UNFINISHED, say_at_once
 from emofeedback.ui.parts.circumplex import plane
 from emofeedback.ui.session import MAX_SEED, MODELS, Models, Visit, Visits, friendly, friendly_stream
 
@@ -95,6 +96,7 @@ class ReadTab:
             trigger_mode="always_last",
             **heavy,
         )
+        say_at_once([self.draw.click], self.status)
         redraw = self.draw.click(
             self.redraw,
             [self.upload, self.prompt, self.mood, self.much, self.seed],
@@ -103,6 +105,7 @@ class ReadTab:
             show_progress_on=[self.status],
             **heavy,
         )
+        redraw.failure(lambda: html.progress(UNFINISHED, busy=False), None, [self.status], **quick)
         self.stop.click(self.halt, None, [self.status], cancels=[read, redraw], **quick)
         self.upload.clear(
             lambda: (plane(None, key="read"), html.notice(WAITING), ""),

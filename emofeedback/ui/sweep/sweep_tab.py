@@ -20,6 +20,7 @@ from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.create.create_tab import CreateTab
 from emofeedback.ui.create.references_panel import SWITCH_OFF, ReferencesPanel
 from emofeedback.ui.parts import html
+from emofeedback.ui.parts.at_once import UNFINISHED, say_at_once
 from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
 from emofeedback.ui.sweep import sweep_layout as layout
 from emofeedback.ui.sweep.sweep_layout import BLEND, MODES, PATH, SHEET
@@ -66,6 +67,7 @@ class SweepTab:
             c.seed,
             c.animation,
         }
+        say_at_once([c.draw.click], s.status)
         drawn = c.draw.click(
             self.run,
             knobs,
@@ -76,6 +78,7 @@ class SweepTab:
             concurrency_id=MODELS,
             concurrency_limit=1,
         )
+        drawn.failure(lambda: html.progress(UNFINISHED, busy=False), None, [s.status], **quick)
         c.stop.click(self.halt, None, [s.status], cancels=[drawn], **quick)
         c.mode.change(self.switch, [c.mode], [*c.shape.values(), c.frames, c.draw], **quick)
         c.visual.change(lambda on: gr.update(visible=on), [c.visual], [c.visual_strength], **quick)
