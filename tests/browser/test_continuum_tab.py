@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from steps import after, numbers, says, wait_for
+from steps import after, numbers, says, set_number, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -57,3 +57,21 @@ def test_a_picture_is_read_and_drawn_again(desktop, tmp_path: Path, artifacts: P
     wait_for(page, "document.querySelectorAll('#read-gallery img').length >= 4")
     page.screenshot(path=artifacts / "read.png", full_page=True)
     assert page.faults == []
+
+
+def test_a_sheet_that_is_stopped_or_refused_says_so(desktop) -> None:
+    page = desktop
+    page.get_by_role("tab", name="Continuum").click()
+    page.get_by_label("Path", exact=True).first.check(force=True)
+    after(page, lambda: page.click("#sweep-draw"), "This did not finish", "#sweep-status")  # there is no path yet
+    page.get_by_label("Sheet", exact=True).first.check(force=True)
+    set_number(page, "Grid", 9)
+    after(page, lambda: page.click("#sweep-draw"), "Drawing", "#sweep-status")
+    after(
+        page,
+        lambda: page.get_by_role("button", name="Stop").locator("visible=true").click(),
+        "Stopped",
+        "#sweep-status",
+    )
+    page.wait_for_timeout(2000)  # nothing says otherwise afterwards
+    assert "Stopped" in page.locator("#sweep-status").inner_text()

@@ -125,7 +125,7 @@ def test_without_metadata_no_saved_picture_tells_anything(desktop, tmp_path: Pat
     page.click("#read-draw")
     says(page, "Done.", "#read-status")
     wait_for(page, "document.querySelectorAll('#read-gallery img').length >= 4")
-    before = {where: address_of(page, where) for where in ("#sheet img", "#read-gallery img")}
+    before = {where: address_of(page, where) for where in ("#sweep-picture img", "#read-gallery img")}
 
     tab(page, "History")
     page.get_by_label("Settings inside saved PNGs").uncheck()
@@ -135,7 +135,7 @@ def test_without_metadata_no_saved_picture_tells_anything(desktop, tmp_path: Pat
     shown = page.locator("#picture img, #gallery img").evaluate_all("all => all.map((one) => one.src)")
     assert len(shown) == 5 and all(chunks(httpx.get(src).content) == set() for src in shown)
     tab(page, "Continuum")
-    another(page, "#sheet img", before)  # the sheet's files were written anew
+    another(page, "#sweep-picture img", before)  # the sheet's files were written anew
     archive = zipfile.ZipFile(saved(page, "#sweep-files", tmp_path / "sweep.zip"))
     cells = [name for name in archive.namelist() if name.endswith(".png")]
     assert len(cells) == 10 and all(chunks(archive.read(name)) == set() for name in cells)
