@@ -19,7 +19,7 @@ from emofeedback.loop.run import Finished, RoundDone, RoundStarted, RunOrder, ru
 from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading, Round
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.parts import cards, html
-from emofeedback.ui.parts.at_once import UNFINISHED, say_at_once
+from emofeedback.ui.parts.at_once import say_at_once, say_not_begun
 from emofeedback.ui.parts.circumplex import plane
 from emofeedback.ui.session import MAX_SEED, MODELS, Models, Visit, Visits, friendly, friendly_stream
 
@@ -105,7 +105,7 @@ class ReadTab:
             show_progress_on=[self.status],
             **heavy,
         )
-        redraw.failure(lambda: html.progress(UNFINISHED, busy=False), None, [self.status], **quick)
+        say_not_begun(redraw, self.status)
         self.stop.click(self.halt, None, [self.status], cancels=[read, redraw], **quick)
         self.upload.clear(
             lambda: (plane(None, key="read"), html.notice(WAITING), ""),

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import gradio as gr
 
-from emofeedback.errors import UserError
+from emofeedback.errors import Cancelled, UserError
 from emofeedback.records import Picture, Reading, VisualPrompt
 from emofeedback.sweep.animation import format_of
 from emofeedback.sweep.plane import parse_path
@@ -20,7 +20,7 @@ from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.create.create_tab import CreateTab
 from emofeedback.ui.create.references_panel import SWITCH_OFF, ReferencesPanel
 from emofeedback.ui.parts import html
-from emofeedback.ui.parts.at_once import UNFINISHED, say_at_once
+from emofeedback.ui.parts.at_once import say_at_once, say_not_begun
 from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
 from emofeedback.ui.sweep import sweep_layout as layout
 from emofeedback.ui.sweep.sweep_layout import BLEND, MODES, PATH, SHEET
@@ -78,7 +78,7 @@ class SweepTab:
             concurrency_id=MODELS,
             concurrency_limit=1,
         )
-        drawn.failure(lambda: html.progress(UNFINISHED, busy=False), None, [s.status], **quick)
+        say_not_begun(drawn, s.status)
         c.stop.click(self.halt, None, [s.status], cancels=[drawn], **quick)
         c.mode.change(self.switch, [c.mode], [*c.shape.values(), c.frames, c.draw], **quick)
         c.visual.change(lambda on: gr.update(visible=on), [c.visual], [c.visual_strength], **quick)
@@ -158,26 +158,29 @@ class SweepTab:
         generator, judge = self.models.get()
         if visual is not None and getattr(generator, "visual", None) is None:
             raise UserError(SWITCH_OFF)
-        with self.models.lock, visit.work() as cancel:
-            for event in run_sweep(
-                generator,
-                judge,
-                words,
-                rows,
-                seed=int(data[c.seed] or 0),
-                strength=float(data[c.strength]),
-                visual=visual,
-                cancel=cancel,
-            ):
-                if isinstance(event, Sweep):
-                    visit.save(event)
-                    visit.runs += 1
-                    shown = Shown(event, write_sweep(event, visit.files(), form, metadata=not visit.plain))
-                    self._shown[visit] = shown
-                    yield self._present(shown)
-                else:
-                    part = event.done / event.total
-                    yield {s.status: html.progress(f"Drawing {event.total} pictures: {part:.0%}", part)}
+        try:
+            with self.models.lock, visit.work() as cancel:
+                for event in run_sweep(
+                    generator,
+                    judge,
+                    words,
+                    rows,
+                    seed=int(data[c.seed] or 0),
+                    strength=float(data[c.strength]),
+                    visual=visual,
+                    cancel=cancel,
+                ):
+                    if isinstance(event, Sweep):
+                        visit.save(event)
+                        visit.runs += 1
+                        shown = Shown(event, write_sweep(event, visit.files(), form, metadata=not visit.plain))
+                        self._shown[visit] = shown
+                        yield self._present(shown)
+                    else:
+                        part = event.done / event.total
+                        yield {s.status: html.progress(f"Drawing {event.total} pictures: {part:.0%}", part)}
+        except Cancelled:
+            yield {s.status: html.progress("Stopped.", busy=False)}
 
     def _present(self, shown: Shown) -> Updates:
         s, files = self.stage, shown.files
