@@ -16,12 +16,24 @@ def says(page: Any, words: str, where: str = "#status", seconds: float = 60) -> 
     wait_for(page, f"document.querySelector({where!r}).innerText.includes({words!r})", seconds)
 
 
+WATCH = """([where, words]) => {
+  const element = document.querySelector(where);
+  window.fresh = false;  // until the words went away, or came once more
+  const says = (node) => (node.textContent || "").includes(words);
+  window.watching?.disconnect();
+  window.watching = new MutationObserver((changes) => {
+    const come = changes.some((one) => one.type === "characterData" ? says(one.target) : [...one.addedNodes].some(says));
+    if (come || !says(element)) window.fresh = true;
+  });
+  window.watching.observe(element, { childList: true, characterData: true, subtree: true });
+}"""
+
+
 def after(page: Any, act: Callable[[], object], words: str, where: str = "#status", seconds: float = 60) -> None:
     """Do something, then wait until an element says the words anew: those that stand from before do not count."""
-    page.evaluate(f"for (const old of document.querySelectorAll({where + ' *'!r})) old.dataset.before = 'yes'")
+    page.evaluate(WATCH, [where, words])
     act()
-    fresh = f"[...document.querySelectorAll({where + ' *'!r})].some((one) => "
-    wait_for(page, f"{fresh}!one.dataset.before && one.innerText && one.innerText.includes({words!r}))", seconds)
+    wait_for(page, f"window.fresh && document.querySelector({where!r}).innerText.includes({words!r})", seconds)
 
 
 def run_all(page: Any, seconds: float = 60) -> None:
