@@ -22,7 +22,8 @@ WATCH = """([where, words]) => {
   const says = (node) => (node.textContent || "").includes(words);
   window.watching?.disconnect();
   window.watching = new MutationObserver((changes) => {
-    const come = changes.some((one) => one.type === "characterData" ? says(one.target) : [...one.addedNodes].some(says));
+    const nodes = changes.flatMap((one) => one.type === "characterData" ? [one.target] : [...one.addedNodes]);
+    const come = nodes.some(says);
     if (come || !says(element)) window.fresh = true;
   });
   window.watching.observe(element, { childList: true, characterData: true, subtree: true });
