@@ -31,9 +31,10 @@ def test_a_path_is_pressed_drawn_and_one_picture_opened_in_create(desktop, artif
     )
     scale = min(1, frame["width"] / width, frame["height"] / height)  # never enlarged
     left, top = frame["x"] + (frame["width"] - scale * width) / 2, frame["y"] + (frame["height"] - scale * height) / 2
-    for middle in (148, 48):
-        at = left + middle * scale, top + 48 * scale
-        after(page, lambda at=at: page.mouse.click(*at), "reads as", "#sweep-words")
+    for number, middle in ((2, 148), (1, 48)):
+        page.mouse.click(left + middle * scale, top + 48 * scale)
+        wait_for(page, f"document.querySelector('#sweep-cell input').value.startsWith('{number}:')")
+    says(page, "reads as", "#sweep-words")
     page.screenshot(path=artifacts / "continuum.png")
     page.click("#sweep-open")
     wait_for(page, "document.querySelector('#pad') && document.querySelector('#pad').offsetParent !== null")
