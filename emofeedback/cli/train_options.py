@@ -46,9 +46,7 @@ class TrainOptions(SharedOptions):
     images: Annotated[Path | None, option("judge: the rated pictures; --scale is the ratings'", "DIR", BASE)] = None
     pairs: Annotated[Path | None, option("adapter: neutral and emotional prompts, JSON lines", "FILE", BASE)] = None
     teacher: Annotated[Path | None, option("the generator's folder (default: the bundled one)", "DIR", FEW_STEP)] = None
-    critic: Annotated[bool, switch("--critic", "a critic sharpens what regression averages", FEW_STEP)] = (
-        False
-    )
+    critic: Annotated[bool, switch("--critic", "a critic sharpens what regression averages", FEW_STEP)] = False
     trajectories: Annotated[int, limited(64, 10_000_000, "to learn from", "N", FEW_STEP)] = 10_000
     install: Annotated[
         Literal["preview", "default"] | None,

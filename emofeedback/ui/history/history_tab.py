@@ -23,7 +23,7 @@ from emofeedback.ui.history import history_layout as layout
 from emofeedback.ui.history import history_view as view
 from emofeedback.ui.history.history_owner import owner_of
 from emofeedback.ui.history.history_view import moment
-from emofeedback.ui.history.keeper import Keeper
+from emofeedback.ui.history.history_writer import HistoryWriter
 from emofeedback.ui.parts import html
 from emofeedback.ui.session import Visit, Visits, friendly
 
@@ -38,11 +38,11 @@ Updates = dict[Any, Any]
 class HistoryTab:
     """Builds the tab and answers its events."""
 
-    def __init__(self, visits: Visits, keeper: Keeper, restore: Restore, tab: gr.Tab) -> None:
-        self.visits, self.keeper, self.history, self.restore = visits, keeper, keeper.history, restore
+    def __init__(self, visits: Visits, writer: HistoryWriter, restore: Restore, tab: gr.Tab) -> None:
+        self.visits, self.writer, self.history, self.restore = visits, writer, writer.history, restore
         self.offset, self.listed = gr.State(0), gr.State([])
         self.key, self.chosen = gr.State(None), gr.State([])
-        with gr.Row(elem_classes="desk", elem_id="history-desk"):
+        with gr.Row(elem_classes="page-columns", elem_id="history-columns"):
             with gr.Column(elem_classes=["side", "controls"]):
                 self.filters, self.files = layout.filters(), layout.files()
             with gr.Column(elem_classes="middle"):
@@ -160,7 +160,7 @@ class HistoryTab:
         r, owner, chosen = self.listing, owner_of(request), data[self.chosen]
         if owner is None:
             return {r.note: gr.update(value=html.notice(view.NO_OWNER), visible=True)}
-        self.keeper.settle()
+        self.writer.settle()
         offset = max(0, int(offset))
         page = self._search(owner, data, offset)
         if not page.entries and page.total:
@@ -168,7 +168,7 @@ class HistoryTab:
             page = self._search(owner, data, offset)
         visit, keys = self.visits.of(request), [entry.id for entry in page.entries]
         items = [(str(self._lend_thumbnail(visit, e)), view.caption(e, e.id in chosen)) for e in page.entries]
-        note = self.keeper.trouble(owner)
+        note = self.writer.trouble(owner)
         if not items:
             models = self.history.models(owner)
             note = note or (view.NOTHING_FOUND if models else view.EMPTY)
