@@ -85,7 +85,7 @@ class Page:
         return (
             values
             | ends
-            | {t.chosen: [], t.offset: 0}
+            | {t.files.metadata: True, t.chosen: [], t.offset: 0}
             | {getattr(f, k, getattr(t, k, None)): v for k, v in changed.items()}
         )
 

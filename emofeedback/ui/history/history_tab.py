@@ -56,7 +56,7 @@ class HistoryTab:
         f, e, r, o = self.filters, self.files, self.listing, self.opened
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         spoken = {**quick, "queue": True}  # the page shows a refusal as a notice only where it comes from the queue
-        asked = {*vars(f).values(), self.chosen, self.offset}
+        asked = {*vars(f).values(), e.metadata, self.chosen, self.offset}
         page = [
             f.model,
             e.metadata,
@@ -174,7 +174,7 @@ class HistoryTab:
             note = note or (view.NOTHING_FOUND if models else view.EMPTY)
         return {
             self.filters.model: gr.update(choices=[("every model", ""), *self.history.models(owner)]),
-            self.files.metadata: self.history.metadata(owner),
+            self.files.metadata: self._switch(owner, data[self.files.metadata]),
             r.note: gr.update(value=html.notice(note) if note else "", visible=note is not None),
             r.gallery: gr.update(value=items, visible=bool(items), selected_index=None),
             r.newer: gr.update(interactive=offset > 0),
@@ -292,6 +292,11 @@ class HistoryTab:
         says = "; ".join(f"{html.text(name)} {html.text(value)}" for name, value in found.pop("others", ()))  # type: ignore[attr-defined]
         model = f"Drawn by {html.text(found['model'])}. " if found.get("model") else ""
         return found, f'<p class="quiet">{model}{f"It also says: {says[:600]}." if says else ""}</p>'
+
+    def _switch(self, owner: str, shown: bool) -> Any:
+        """The switch as it is kept; left alone where the page shows that, so that no click meanwhile is undone."""
+        kept = self.history.metadata(owner)
+        return gr.skip() if bool(shown) == kept else kept
 
     @friendly
     def set_metadata(self, wanted: bool, request: gr.Request) -> Any:
