@@ -21,7 +21,7 @@ from emofeedback.rewriting.embedded import EmbeddedThinker
 from emofeedback.rewriting.viewers import load_viewers
 from emofeedback.settings import Settings, checkpoint_folder, data_folder
 from emofeedback.ui import app as studio
-from emofeedback.ui.history.keeper import Keeper
+from emofeedback.ui.history.history_writer import HistoryWriter
 from emofeedback.ui.limits import Hosting
 from emofeedback.ui.safety import guarded
 
@@ -40,7 +40,7 @@ def load(settings: Settings) -> tuple[Generator, Judge]:
     return build.load(settings)
 
 
-def open_shelf(settings: Settings, keeper: Keeper) -> LoadedModels:
+def open_shelf(settings: Settings, writer: HistoryWriter) -> LoadedModels:
     """The models of all tabs, which the Models tab may change."""
 
     def build_module() -> "ModuleType":
@@ -50,9 +50,9 @@ def open_shelf(settings: Settings, keeper: Keeper) -> LoadedModels:
 
     def changed(kind: Kind, name: str) -> None:
         revision = _revision(_with(settings, kind, name), kind)
-        keeper.revisions = {part: known for part, known in keeper.revisions.items() if part != kind}
+        writer.revisions = {part: known for part, known in writer.revisions.items() if part != kind}
         if revision is not None:
-            keeper.revisions[kind] = revision
+            writer.revisions[kind] = revision
 
     return LoadedModels(
         openers={
@@ -95,7 +95,7 @@ def open_company(settings: Settings) -> Company | None:
     return build.build_rewriter(settings)
 
 
-def open_history(settings: Settings) -> Keeper:
+def open_history(settings: Settings) -> HistoryWriter:
     """The runs of all visitors, and who keeps them.
 
     Raises:
@@ -103,7 +103,7 @@ def open_history(settings: Settings) -> Keeper:
     """
     history = History(data_folder(settings, os.environ) / "history", cap=settings.history_mb * 2**20)
     found = {part: _revision(settings, part) for part in ("generator", "judge")}
-    return Keeper(history, {part: revision for part, revision in found.items() if revision})
+    return HistoryWriter(history, {part: revision for part, revision in found.items() if revision})
 
 
 def _revision(settings: Settings, part: str) -> str | None:
@@ -132,20 +132,24 @@ def main() -> None:
     quiet_libraries()
     try:
         settings = Settings.from_environment(os.environ)
-        keeper = open_history(settings)
+        writer = open_history(settings)
         pair = zero_gpu_pair(settings) if ZERO_GPU else None
-        shelf = None if ZERO_GPU or settings.public else open_shelf(settings, keeper)
+        shelf = None if ZERO_GPU or settings.public else open_shelf(settings, writer)
         company = open_company(settings)
     except UserError as error:
         raise SystemExit(str(error)) from None
     studio.launch(
         lambda: pair or (load(settings) if shelf is None else shelf.pair()),
+        studio.StudioOptions(
+            open_job=None
+            if ZERO_GPU
+            else lambda order, judge, out: open_job(chosen(settings, shelf), order, judge, out),
+            hosting=Hosting.of(settings),
+            writer=writer,
+            shelf=shelf,
+            company=company,
+        ),
         host="0.0.0.0" if os.environ.get("SPACE_ID") else None,
-        open_job=None if ZERO_GPU else lambda order, judge, out: open_job(chosen(settings, shelf), order, judge, out),
-        hosting=Hosting.of(settings),
-        keeper=keeper,
-        shelf=shelf,
-        company=company,
     )
 
 

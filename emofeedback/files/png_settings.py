@@ -38,8 +38,14 @@ RANGES: dict[str, tuple[float, float]] = {
     "guidance": (0, 50),
     "candidates": (1, MAX_CANDIDATES),
     "rounds": (1, 50),
+    "tolerance": (0, 3),
+    "patience": (0, 50),
+    "start_strength": (0.01, 1),
 }
-WHOLE = ("seed", "steps", "candidates", "rounds")
+WHOLE = ("seed", "steps", "candidates", "rounds", "patience")
+CONTINUATIONS = ("same_seed", "image")
+RUN_SETTINGS = ("tolerance", "patience", "continuation", "start_strength")
+"""What a run's rules add to the request of a picture, by their names in `Run.settings`."""
 NO_VISUAL = VisualPrompt(strength=0.0)
 """Our own settings that name no visual prompt: the words alone."""
 MAX_CENTRES = 64
@@ -59,6 +65,10 @@ class PictureSettings:
     guidance: float | None = None
     candidates: int | None = None
     rounds: int | None = None
+    tolerance: float | None = None  # distance to the target that ends a run
+    patience: int | None = None  # rounds without gain that end a run; 0 = none do
+    continuation: str | None = None  # one of CONTINUATIONS
+    start_strength: float | None = None  # share that is redrawn of a picture to start from
     model: str | None = None
     visual: VisualPrompt | None = None  # without a person's own pictures, which no settings hold
     own_pictures: int | None = None  # how many of those there were
@@ -151,8 +161,13 @@ def settings_from(values: Mapping[str, object], label: str) -> PictureSettings:
         if value is not None and not (isinstance(value, str) and len(value) <= MAX_PROMPT):
             raise _damaged(label, name)
         found[name] = value
+    found["continuation"] = values.get("continuation")
+    if found["continuation"] not in (None, *CONTINUATIONS):
+        raise _damaged(label, "continuation")
     for name, (low, high) in RANGES.items():
         value = values.get(name)
+        if name == "patience" and name in values and value is None:
+            value = 0  # a run that never ends for want of a gain
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int if name in WHOLE else (int, float)):
@@ -202,7 +217,8 @@ def _own(text: str, label: str) -> PictureSettings:
     try:
         making = json.loads(text)
         request = making["request"]
-        values = {**request, "model": making.get("model")}
+        run = making.get("run", {})
+        values = {**request, **{name: run[name] for name in RUN_SETTINGS if name in run}, "model": making.get("model")}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _damaged(label, "they are not in our form") from None
     return settings_from(values, label)

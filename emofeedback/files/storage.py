@@ -18,6 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from emofeedback import __version__
 from emofeedback.errors import UserError
+from emofeedback.files.png_settings import RUN_SETTINGS
 from emofeedback.files.run_json import reading_json, request_json
 from emofeedback.records import Picture, Reading
 
@@ -111,8 +112,18 @@ def _check_writable(folder: Path) -> None:
     probe.unlink()
 
 
-def png_bytes(picture: Picture, reading: Reading | None = None, *, metadata: bool = True) -> bytes:
-    """A picture as a PNG that carries its making, or nothing but its pixels where `metadata` is off."""
+def png_bytes(
+    picture: Picture,
+    reading: Reading | None = None,
+    *,
+    metadata: bool = True,
+    settings: Mapping[str, object] | None = None,
+) -> bytes:
+    """A picture as a PNG that carries its making, or nothing but its pixels where `metadata` is off.
+
+    Args:
+        settings: of the run that it belongs to (`Run.settings`), from which RUN_SETTINGS are written too.
+    """
     if not metadata:
         return image_bytes(picture.image)
     info = PngInfo()
@@ -123,6 +134,9 @@ def png_bytes(picture: Picture, reading: Reading | None = None, *, metadata: boo
         "request": request_json(picture.request),
         "reading": None if reading is None else reading_json(reading),
     }
+    run = {name: settings[name] for name in RUN_SETTINGS if name in settings} if settings else {}
+    if run:
+        making["run"] = run
     info.add_text("emofeedback", json.dumps(making, ensure_ascii=False))
     buffer = io.BytesIO()
     picture.image.save(buffer, "PNG", pnginfo=info)

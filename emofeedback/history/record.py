@@ -11,7 +11,7 @@ from PIL import Image
 
 from emofeedback import __version__
 from emofeedback.errors import UserError
-from emofeedback.files.png_settings import PictureSettings, settings_from
+from emofeedback.files.png_settings import RUN_SETTINGS, PictureSettings, settings_from
 from emofeedback.files.run_json import Digits4, JsonRecord, ReadingJson, RequestJson, candidate_name, run_json
 from emofeedback.files.storage import image_bytes, png_bytes
 from emofeedback.records import Reading, Run
@@ -152,7 +152,7 @@ def files_of(made: Run | Sweep) -> dict[str, bytes]:
         best = made.best()
         shown = (best or made.rounds[0].candidates[0]).picture.image
         files = {
-            candidate_name(done.number, i): png_bytes(c.picture, c.reading)
+            candidate_name(done.number, i): png_bytes(c.picture, c.reading, settings=made.settings)
             for done in made.rounds
             for i, c in enumerate(done.candidates)
         }
@@ -205,6 +205,7 @@ def settings_in(record: Mapping[str, Any]) -> PictureSettings:
         values |= {
             "candidates": asked.get("candidates", len(record["rounds"][0]["candidates"])),
             "rounds": asked.get("rounds", len(record["rounds"])),
+            **{name: asked[name] for name in RUN_SETTINGS if name in asked},
             **record["target"],
         }
     return settings_from(values, label)

@@ -1,7 +1,13 @@
-"""The studio: builds the page from its tabs and launches it."""
+"""The studio: builds the page from its tabs and launches it.
+
+A new tab is one entry in `StudioPage.tabs`: its id, its title, and the function that builds it inside `with gr.Tab`.
+What a tab shares with others (models, visitors, settings that come back) it finds on `StudioPage`; what it listens for
+in another tab is connected in `StudioPage.connect`, when all of them stand.
+"""
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,22 +23,22 @@ from emofeedback.rewriting.viewers import load_viewers
 from emofeedback.ui.api.endpoints import Endpoints
 from emofeedback.ui.create.create_tab import CreateTab
 from emofeedback.ui.create.example import load_example
+from emofeedback.ui.create.own_viewers import browser_kept
 from emofeedback.ui.create.references_panel import ReferencesPanel
 from emofeedback.ui.create.restore import CREATE, Restore
-from emofeedback.ui.create.viewers_kept import browser_kept
 from emofeedback.ui.create.viewers_panel import ViewersPanel
 from emofeedback.ui.finetune.finetune_tab import FinetuneTab
 from emofeedback.ui.history.history_owner import head
 from emofeedback.ui.history.history_tab import HistoryTab
 from emofeedback.ui.history.history_view import css as history_css
-from emofeedback.ui.history.keeper import Keeper
-from emofeedback.ui.limits import UPLOAD_RULE, Hosting, OpenJob, Turnstile
+from emofeedback.ui.history.history_writer import HistoryWriter
+from emofeedback.ui.limits import UPLOAD_RULE, Hosting, JobLimit, OpenJob
 from emofeedback.ui.models.models_tab import ModelsTab
 from emofeedback.ui.parts import html
 from emofeedback.ui.parts.theme import css, theme
 from emofeedback.ui.read.read_tab import ReadTab
 from emofeedback.ui.safety import guarded
-from emofeedback.ui.session import MODELS, Models, Visits
+from emofeedback.ui.session import Models, Visits
 from emofeedback.ui.sweep.sweep_tab import SweepTab
 
 Load = Callable[[], tuple[Generator, Judge]]
@@ -43,80 +49,133 @@ BRAND = (
 )
 
 
-def build(
-    load: Load,
-    example: Path = EXAMPLE,
-    files: Path | None = None,
-    open_job: OpenJob | None = None,
-    hosting: Hosting | None = None,
-    keeper: Keeper | None = None,
-    shelf: LoadedModels | None = None,
-    company: Company | None = None,
-) -> tuple[gr.Blocks, Models]:
+@dataclass(frozen=True)
+class StudioOptions:
+    """What a studio has beside its models.
+
+    Attributes:
+        example: folder of the finished run that a first visit shows; may be missing.
+        files: where visitors' pictures are kept; None = the system's temporary folder.
+        open_job: makes a fine-tuning job; None = the page has no tab for it.
+        hosting: the rules of a shared host; by default no limits.
+        writer: puts what visitors make into their history; None = the page has no tab for it.
+        shelf: where other models can be put in the place of those loaded; None = the page has no tab for it. Not used
+            on a public host.
+        company: who rewrites prompts; None = the bundled viewers with the embedded back end.
+    """
+
+    example: Path = EXAMPLE
+    files: Path | None = None
+    open_job: OpenJob | None = None
+    hosting: Hosting = field(default_factory=Hosting)
+    writer: HistoryWriter | None = None
+    shelf: LoadedModels | None = None
+    company: Company | None = None
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One tab of the page; `build` is called inside it."""
+
+    id: str
+    title: str
+    build: Callable[[gr.Tab], None]
+    shown: bool = True
+
+
+class StudioPage:
+    """What the tabs share, and the tabs themselves; made inside `gr.Blocks`."""
+
+    def __init__(
+        self, models: Models, visits: Visits, company: Company, open_job: OpenJob | None, o: StudioOptions
+    ) -> None:
+        self.models, self.visits, self.company, self.open_job, self.options = models, visits, company, open_job, o
+        self.restore, self.kept_viewers = Restore(), browser_kept()
+        self.history: HistoryTab | None = None
+        with gr.Tabs() as self.bar:
+            for entry in self.tabs():
+                if entry.shown:
+                    with gr.Tab(entry.title, id=entry.id) as tab:
+                        entry.build(tab)
+        self.connect()
+
+    def tabs(self) -> tuple[Tab, ...]:
+        """All tabs from left to right: the one place to add one."""
+        return (
+            Tab("create", "Create", self._create),
+            Tab("continuum", "Continuum", self._continuum),
+            Tab("read", "Read a picture", self._read),
+            Tab("finetune", "Fine-tune", self._finetune, self.open_job is not None),
+            Tab("history", "History", self._history, self.options.writer is not None),
+            Tab("models", "Models", self._models, self.models.shelf is not None),
+        )
+
+    def _create(self, tab: gr.Tab) -> None:
+        self.create = create = CreateTab(self.models, self.visits, load_example(self.options.example))
+        with create.before():
+            self.viewers = ViewersPanel(self.models, self.visits, self.company, create.controls, self.kept_viewers)
+            self.references = references = ReferencesPanel(self.models, self.visits, create.controls)
+        create.contributors.append(self.viewers.contribute)
+        create.always.append(references.contribute)
+        create.preview.after([references.switched])
+        create.preview.after([references.tuned], lambda visit: references.of(visit).on)
+
+    def _continuum(self, tab: gr.Tab) -> None:
+        self.sweep = SweepTab(self.models, self.visits)
+
+    def _read(self, tab: gr.Tab) -> None:
+        self.read = ReadTab(self.models, self.visits)
+
+    def _finetune(self, tab: gr.Tab) -> None:
+        assert self.open_job is not None
+        FinetuneTab(self.models, self.visits, self.open_job)
+
+    def _history(self, tab: gr.Tab) -> None:
+        assert self.options.writer is not None
+        self.history = HistoryTab(self.visits, self.options.writer, self.restore, tab)
+
+    def _models(self, tab: gr.Tab) -> None:
+        assert self.models.shelf is not None
+        ModelsTab(self.models, self.models.shelf, tab)
+
+    def connect(self) -> None:
+        """What one tab does in another."""
+        create, references, controls = self.create, self.references, self.create.controls
+        self.sweep.open_into(create, references, self.bar)
+        if self.history is None:
+            return
+        self.history.after_switch(create.browse.again, create.view.outputs())
+        self.history.after_switch(self.sweep.again, self.sweep.outputs())
+        self.history.after_switch(self.read.again, [self.read.gallery])
+        self.restore.after(create.follow, [controls.valence, controls.arousal], [controls.pad])
+        self.restore.after(references.found, references.asked, [references.cards])
+        fields = {name: getattr(controls, name) for name in CREATE} | references.fields()
+        self.restore.connect(fields, self.bar, controls.randomize)
+
+
+def build(load: Load, options: StudioOptions = StudioOptions()) -> tuple[gr.Blocks, Models]:
     """The page and its models (not loaded yet: call `Models.start`).
 
     Args:
         load: makes the generator and the judge; called once, on a thread of its own.
-        example: folder of the finished run that a first visit shows; may be missing.
-        files: where visitors' pictures are kept; None = the system's temporary folder.
-        open_job: makes a fine-tuning job; None = the page has no tab for it.
-        hosting: the rules of a shared host; None = no limits.
-        keeper: puts what visitors make into their history; None = the page has no tab for it.
-        shelf: where other models can be put in the place of `load`'s; not used on a public host.
-        company: who rewrites prompts; None = the bundled viewers with the embedded back end.
     """
-    hosting, company = hosting or Hosting(), company or Company(EmbeddedThinker(), load_viewers())
-    shelf = None if hosting.public else shelf
-    open_job = hosting.job_opener(open_job)
-    models, visits = Models((lambda: guarded(load())) if hosting.public else load, shelf), Visits(files, hosting)
-    visits.keeper = keeper
-    shown = load_example(example)
+    hosting, company = options.hosting, options.company or Company(EmbeddedThinker(), load_viewers())
+    open_job = hosting.job_opener(options.open_job)
+    models = Models((lambda: guarded(load())) if hosting.public else load, None if hosting.public else options.shelf)
+    visits = Visits(options.files, hosting)
+    visits.writer = options.writer
+    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     cleaning = (3600, 24 * 3600)  # seconds: once an hour, files older than a day
     with gr.Blocks(title="EmoFeedback", delete_cache=cleaning, analytics_enabled=False, fill_width=True) as page:
         Endpoints(models, visits, company, open_job)  # first: the page's own listeners must not take their names
         gr.HTML(BRAND)
         banner = gr.HTML(elem_id="banner")
-        restore, kept = Restore(), browser_kept()
-        with gr.Tabs() as tabs:
-            with gr.Tab("Create", id="create"):
-                create = CreateTab(models, visits, shown)
-                with create.before():
-                    viewers = ViewersPanel(models, visits, company, create.controls, kept)
-                    references = ReferencesPanel(models, visits, create.controls)
-                create.contributors.append(viewers.contribute)
-                create.always.append(references.contribute)
-                create.preview.after([references.switched])
-                create.preview.after([references.tuned], lambda visit: references.of(visit).on)
-            with gr.Tab("Continuum", id="continuum"):
-                sweep = SweepTab(models, visits)
-                sweep.open_into(create, references, tabs)
-            with gr.Tab("Read a picture", id="read"):
-                read = ReadTab(models, visits)
-            if open_job is not None:
-                with gr.Tab("Fine-tune", id="finetune"):
-                    FinetuneTab(models, visits, open_job)
-            if keeper is not None:
-                with gr.Tab("History", id="history") as tab:
-                    history = HistoryTab(visits, keeper, restore, tab)
-                history.after_switch(create.browse.again, create.view.outputs())
-                history.after_switch(sweep.again, sweep.outputs())
-                history.after_switch(read.again, [read.gallery])
-            if shelf is not None:
-                with gr.Tab("Models", id="models") as shelves:
-                    ModelsTab(models, shelf, shelves)
-        if keeper is not None:
-            controls = create.controls
-            restore.after(create.follow, [controls.valence, controls.arousal], [controls.pad])
-            restore.after(references.found, references.asked, [references.cards])
-            fields = {name: getattr(controls, name) for name in CREATE} | references.fields()
-            restore.connect(fields, tabs, controls.randomize)
+        studio = StudioPage(models, visits, company, open_job, options)
         if hosting.public:
             gr.HTML(html.notice(UPLOAD_RULE), elem_id="upload-rule")
-        page.load(
-            lambda: _banner(models), None, [banner], queue=False, show_progress="hidden", api_visibility="private"
-        )
-        viewers.on_load(page)
-        page.load(visits.arrive, queue=False, show_progress="hidden", api_visibility="private")
+        page.load(lambda: _banner(models), None, [banner], **quick)
+        studio.viewers.on_load(page)
+        page.load(visits.arrive, **quick)
         page.unload(visits.leave)
     page.queue(default_concurrency_limit=1, max_size=hosting.queue_size)
     return page, models
@@ -130,44 +189,33 @@ def _banner(models: Models) -> str:
 
 def launch(
     load: Load,
+    options: StudioOptions = StudioOptions(),
     *,
     host: str | None = None,
     port: int | None = None,
     block: bool = True,
-    example: Path = EXAMPLE,
-    files: Path | None = None,
-    open_job: OpenJob | None = None,
-    hosting: Hosting | None = None,
-    keeper: Keeper | None = None,
-    shelf: LoadedModels | None = None,
-    company: Company | None = None,
 ) -> tuple[gr.Blocks, str]:
     """Serve the studio; the models load while the page is already there.
 
     Args:
+        load: as for `build`.
         host: None = this machine only; "0.0.0.0" = everybody who reaches it.
         port: None = GRADIO_SERVER_PORT, or the first free one from 7860.
         block: wait until the server is stopped.
-        hosting: the rules of a shared host; None = no limits.
-        keeper: puts what visitors make into their history; None = nothing is kept.
-        shelf: where other models can be put in the place of `load`'s; None = there is no tab for it.
-        company: who rewrites prompts; None = the bundled viewers with the embedded back end.
 
     Returns:
         The page (close it with `.close()`) and its address.
     """
-    hosting = hosting or Hosting()
-    page, models = build(load, example, files, open_job, hosting, keeper, shelf, company)
+    hosting, writer = options.hosting, options.writer
+    page, models = build(load, options)
     models.start()
     if models.shelf is not None:
         idle = threading.Thread(target=watch_idle, args=(models.shelf, models.lock, threading.Event()), daemon=True)
         idle.start()
-    turnstile = Middleware(Turnstile, page=page, hosting=hosting)
-    options: dict[str, Any] = {"server_name": host, "server_port": port}
-    if keeper is not None:
-        options["blocked_paths"] = [str(keeper.history.folder)]
+    blocked: dict[str, Any] = {} if writer is None else {"blocked_paths": [str(writer.history.folder)]}
     _, address, _ = page.launch(
-        **options,
+        server_name=host,
+        server_port=port,
         prevent_thread_lock=not block,
         quiet=not block,
         show_error=True,
@@ -178,12 +226,10 @@ def launch(
         footer_links=["api"],
         max_file_size=f"{hosting.max_upload_mb}mb",
         run_history=False,
-        allowed_paths=[str(example)],
+        allowed_paths=[str(options.example)],
         mcp_server=find_spec("mcp") is not None,
-        app_kwargs={"middleware": [turnstile]},
+        app_kwargs={"middleware": [Middleware(JobLimit, page=page, hosting=hosting)]},
         _frontend=False,  # only skips a second look at its own address, which gives a busy machine 3 s
+        **blocked,
     )
     return page, address
-
-
-__all__ = ["EXAMPLE", "MODELS", "build", "launch"]

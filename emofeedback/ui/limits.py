@@ -168,7 +168,7 @@ class Meter:
                     self._spent.setdefault(user, deque()).append((self.clock(), self.clock() - begun - job.waited))
 
 
-class Turnstile:
+class JobLimit:
     """ASGI middleware: turns away a job of a user who already has as many as the host allows, waiting or running."""
 
     def __init__(self, app: Asgi, page: "gr.Blocks", hosting: Hosting) -> None:

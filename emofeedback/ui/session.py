@@ -5,12 +5,12 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import gradio as gr
 
@@ -22,6 +22,7 @@ from emofeedback.records import Picture, Reading, Run
 from emofeedback.sweep.plane import Continuity
 from emofeedback.sweep.run_sweep import Sweep
 from emofeedback.ui.history.history_owner import owner_of
+from emofeedback.ui.history.history_writer import HistoryWriter
 from emofeedback.ui.limits import Hosting, Meter
 
 log = logging.getLogger(__name__)
@@ -34,16 +35,6 @@ MAX_WORDS = 2000
 """Characters of a prompt."""
 IDLE, IDLE_PROGRAM = 24 * 3600.0, 3600.0
 """Seconds after which an idle visit is forgotten: of a page, and of a program, which never says good-bye."""
-
-
-class Keeper(Protocol):
-    """Keeps what somebody made, and what they want of their files."""
-
-    def __call__(self, owner: str, made: Run | Sweep, group: object | None = None) -> None: ...
-
-    def metadata(self, owner: str) -> bool:
-        """Whether the owner wants settings inside saved PNGs."""
-        ...
 
 
 class Models:
@@ -115,27 +106,29 @@ class Visit:
     meter: Meter = field(default_factory=lambda: Meter(None))
     used: float = field(default_factory=time.monotonic)
     paged: bool = False  # a browser shows the page; otherwise a program calls the API
-    apply_adapter: Callable[["Visit"], None] | None = None  # puts the visitor's adapter on the generator, or the host's
-    owner: str | None = None  # under whose name runs are kept; None = nobody's, they are not
-    keeper: Keeper | None = None
+    apply_adapter: Callable[["Visit"], None] | None = None  # puts their adapter on, or the host's
+    owner: str | None = None  # under whose name runs are saved; None = nobody's, they are not
+    writer: HistoryWriter | None = None
 
-    def keep(self, made: Run | Sweep, group: object | None = None) -> None:
+    def save(self, made: Run | Sweep, group: object | None = None) -> None:
         """Put a run or a sweep into the visitor's history; returns at once, what goes wrong is told there.
 
         Args:
             group: the same object for a run that goes on: the longer one then takes the shorter one's place.
         """
-        if self.owner is not None and self.keeper is not None:
-            self.keeper(self.owner, made, group)
+        if self.owner is not None and self.writer is not None:
+            self.writer.save(self.owner, made, group)
 
     @property
     def plain(self) -> bool:
         """Whether this visitor's PNGs shall tell nothing of how they were made (the switch in History)."""
-        return self.owner is not None and self.keeper is not None and not self.keeper.metadata(self.owner)
+        return self.owner is not None and self.writer is not None and not self.writer.metadata(self.owner)
 
-    def png(self, picture: Picture, reading: Reading | None = None) -> bytes:
-        """A picture as this visitor wants their files: with its settings inside, or without."""
-        return png_bytes(picture, reading, metadata=not self.plain)
+    def png(
+        self, picture: Picture, reading: Reading | None = None, settings: Mapping[str, object] | None = None
+    ) -> bytes:
+        """A picture as this visitor wants their files: with its settings and its run's inside, or without."""
+        return png_bytes(picture, reading, metadata=not self.plain, settings=settings)
 
     def files(self) -> Path:
         """The folder of the run at hand."""
@@ -176,7 +169,7 @@ class Visits:
         self.hosting = hosting or Hosting()
         self.meter = Meter(self.hosting.minutes_per_hour)
         self.apply_adapter: Callable[[Visit], None] | None = None
-        self.keeper: Keeper | None = None
+        self.writer: HistoryWriter | None = None
         self._lock = threading.Lock()
         self._visits: dict[str, Visit] = {}
 
@@ -191,7 +184,7 @@ class Visits:
                     meter=self.meter,
                     apply_adapter=self.apply_adapter,
                     owner=owner_of(request),
-                    keeper=self.keeper,
+                    writer=self.writer,
                 )
                 if key is None:
                     return visit

@@ -21,7 +21,7 @@ from emofeedback.errors import UserError
 from emofeedback.finetuning.order import FinetuneOrder
 from emofeedback.settings import Settings
 from emofeedback.ui import app as studio
-from emofeedback.ui.limits import Hosting, Meter, Turnstile, _joins
+from emofeedback.ui.limits import Hosting, JobLimit, Meter, _joins
 
 NAMES = {"/generate", "/preview", "/estimate", "/sweep", "/feedback_run", "/redraw", "/fine_tune"}
 MOOD = {"valence": 0.6, "arousal": -0.4, "strength": 1, "seed": 5}
@@ -58,11 +58,10 @@ class Server:
         self.generator, self.jobs = FakeGenerator(), []
         self.page, self.address = studio.launch(
             lambda: (self.generator, FakeJudge()),
+            studio.StudioOptions(
+                example=folder / "none", files=folder, open_job=self.open_job, hosting=hosting or Hosting()
+            ),
             block=False,
-            example=folder / "none",
-            files=folder,
-            open_job=self.open_job,
-            hosting=hosting,
         )
 
     def open_job(self, order: FinetuneOrder, judge: object, out: Path) -> Any:
@@ -352,7 +351,7 @@ def test_behind_a_proxy_the_last_public_address_counts() -> None:
     )
     assert Hosting(proxied=True).user(request) == "8.8.4.4"
     assert Hosting().user(request) == "10.1.1.1"
-    assert _joins("/gradio_api/queue/join") and not _joins("/gradio_api/upload") and Turnstile
+    assert _joins("/gradio_api/queue/join") and not _joins("/gradio_api/upload") and JobLimit
 
 
 @pytest.mark.parametrize(

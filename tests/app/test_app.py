@@ -24,10 +24,10 @@ from emofeedback.records import Critique, Edit, Reading, Run
 from emofeedback.settings import Settings, checkpoint_folder
 from emofeedback.sweep.run_sweep import SweepProgress, plan, run_sweep
 from emofeedback.ui import app as studio
+from emofeedback.ui.create.create_state import CreateState
 from emofeedback.ui.create.example import load_example
-from emofeedback.ui.create.visit import Bench
 from emofeedback.ui.parts import cards, html
-from emofeedback.ui.parts.cards import Face
+from emofeedback.ui.parts.cards import RoundThumbnails
 from emofeedback.ui.parts.circumplex import SIZE, mood_colour, place, plane
 from emofeedback.ui.session import Models, Visits
 
@@ -54,7 +54,9 @@ def test_leaving_the_page_stops_the_work_and_drops_the_files(tmp_path: Path) -> 
 
 def test_the_page_says_why_there_are_no_models(tmp_path: Path) -> None:
     settings = Settings(generator=str(tmp_path / "nowhere"))
-    page, address = studio.launch(lambda: build.load(settings), block=False, example=tmp_path, files=tmp_path)
+    page, address = studio.launch(
+        lambda: build.load(settings), studio.StudioOptions(example=tmp_path, files=tmp_path), block=False
+    )
     try:
         with pytest.raises(AppError, match="There is no generator"):
             Client(address, verbose=False).predict("a boat", **MOOD, steps=0, api_name="/generate")
@@ -79,7 +81,7 @@ def test_words_of_users_and_judges_are_escaped() -> None:
         html.words(critique),
         html.left_out(bad),
         cards.edit_rows(critique.edits, untouched(critique.edits), bad),
-        cards.strip(run.rounds, [Face.of(done) for done in run.rounds], 1, [bad, bad]),
+        cards.strip(run.rounds, [RoundThumbnails.of(done) for done in run.rounds], 1, [bad, bad]),
         html.unknown_words(bad, ("onerror",)),
         html.progress(bad),
         html.notice(bad),
@@ -122,7 +124,9 @@ def test_the_example_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert example.rounds[-1].critique == run.rounds[-1].critique
     assert example.rounds[0].best().distance == pytest.approx(run.rounds[0].best().distance, abs=1e-3)
     assert [r.advised_on for r in example.rounds] == [r.advised_on for r in run.rounds] and run.rounds[0].advised_on
-    page, _ = studio.build(lambda: (FakeGenerator(), FakeJudge()), tmp_path, tmp_path)
+    page, _ = studio.build(
+        lambda: (FakeGenerator(), FakeJudge()), studio.StudioOptions(example=tmp_path, files=tmp_path)
+    )
     assert "Round 2" in json.dumps(page.get_config_file()["components"], default=str)
 
 
@@ -137,7 +141,9 @@ BUNDLED = [checkpoint_folder(Settings(), name) for name in ("scene-generator", "
 @pytest.mark.skipif(not all(folder.is_dir() for folder in BUNDLED), reason="the bundled checkpoints are not here")
 def test_the_bundled_pair_does_the_main_job(tmp_path: Path) -> None:
     page, address = studio.launch(
-        lambda: build.load(Settings(threads=1)), block=False, example=tmp_path / "none", files=tmp_path
+        lambda: build.load(Settings(threads=1)),
+        studio.StudioOptions(example=tmp_path / "none", files=tmp_path),
+        block=False,
     )
     try:
         client = Client(address, verbose=False)
@@ -155,45 +161,45 @@ def test_the_bundled_pair_does_the_main_job(tmp_path: Path) -> None:
         page.close()
 
 
-def _bench(tmp_path: Path) -> Bench:
-    bench = Bench()
-    sheaf = bench.begin("a boat", Affect(0.7, 0.1), tmp_path)
+def _state(tmp_path: Path) -> CreateState:
+    state = CreateState()
+    shown = state.begin("a boat", Affect(0.7, 0.1), tmp_path)
     before: tuple[Edit, ...] = ()
     for done in _finished_run().rounds:
-        sheaf.add(done, before)
+        shown.add(done, before)
         before = done.critique.edits if done.critique else ()
-    bench.shown = sheaf.best_number()
-    return bench
+    state.shown = shown.best_number()
+    return state
 
 
 def test_a_branch_keeps_the_run_it_comes_from(tmp_path: Path) -> None:
-    bench = _bench(tmp_path)
-    first, rounds = bench.run, bench.run.past.rounds if bench.run else ()
-    branch = bench.branch(1, tmp_path)
+    state = _state(tmp_path)
+    first, rounds = state.run, state.run.past.rounds if state.run else ()
+    branch = state.branch(1, tmp_path)
     assert branch is not None and first is not None
     assert branch.past.rounds == rounds[:1] and first.past.rounds == rounds and len(rounds) == 2
-    assert [run.title for run in bench.runs] == ["Run 1", "Run 2 · from round 1 of run 1"]
-    assert bench.branch(9, tmp_path) is None and len(bench.runs) == 2
-    turn = bench.turn(bench.next_prompt(), branch.past, share_out=True)
+    assert [run.title for run in state.runs] == ["Run 1", "Run 2 · from round 1 of run 1"]
+    assert state.branch(9, tmp_path) is None and len(state.runs) == 2
+    turn = state.turn(state.next_prompt(), branch.past, share_out=True)
     assert turn.base is rounds[0] and turn.prompt == rounds[1].prompt and turn.seeds[0] == 0
 
 
 def test_what_is_done_to_an_edit_makes_the_next_prompt_and_stays_with_its_round(tmp_path: Path) -> None:
-    bench = _bench(tmp_path)
-    bench.picked = 1
-    assert bench.next_prompt() == bench.runs[0].past.rounds[1].prompt
-    bench.choose([Choice(True, "with lanterns")])
-    assert bench.next_prompt() == "a boat, with lanterns"
-    assert bench.accepted() == (Edit("add", new="with lanterns"),)
-    bench.choose([Choice(False)])
-    assert bench.next_prompt() == "a boat"
-    turn = bench.turn("a boat", Past(), share_out=True)  # the same words once more: their pictures need other seeds
+    state = _state(tmp_path)
+    state.picked = 1
+    assert state.next_prompt() == state.runs[0].past.rounds[1].prompt
+    state.choose([Choice(True, "with lanterns")])
+    assert state.next_prompt() == "a boat, with lanterns"
+    assert state.accepted() == (Edit("add", new="with lanterns"),)
+    state.choose([Choice(False)])
+    assert state.next_prompt() == "a boat"
+    turn = state.turn("a boat", Past(), share_out=True)  # the same words once more: their pictures need other seeds
     assert dict(turn.trials) == {"a boat": ()}
-    bench.picked = None
-    bench.picked = 1
-    assert bench.choices() == (Choice(False),)
+    state.picked = None
+    state.picked = 1
+    assert state.choices() == (Choice(False),)
     with pytest.raises(ValueError):
-        bench.choose([])
+        state.choose([])
 
 
 def test_the_verdict_is_in_plain_words() -> None:

@@ -98,10 +98,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         KEPT.append(folder / "data")
         page, address = studio.launch(
             lambda: (tiny_generator(), ColourJudge()),
+            studio.StudioOptions(example=folder / "none", files=folder, open_job=open_tiny),
             block=False,
-            example=folder / "none",
-            files=folder,
-            open_job=open_tiny,
         )
     yield Client(address, verbose=False, download_files=str(folder / "client"))
     page.close()

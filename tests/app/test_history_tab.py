@@ -20,14 +20,18 @@ from emofeedback.records import Run
 from emofeedback.sweep.run_sweep import Sweep, plan, run_sweep
 from emofeedback.ui import app as studio
 from emofeedback.ui.create import restore as restoring
+from emofeedback.ui.create.create_layout import CONTINUATIONS
+from emofeedback.ui.create.create_state import ShownRun
 from emofeedback.ui.create.restore import CREATE, Restore
-from emofeedback.ui.create.visit import Sheaf
 from emofeedback.ui.history.history_owner import COOKIE, head, owner_of
 from emofeedback.ui.history.history_tab import HistoryTab
 from emofeedback.ui.history.history_view import moment
-from emofeedback.ui.history.keeper import Keeper, kept
+from emofeedback.ui.history.history_writer import HistoryWriter
+from emofeedback.ui.history.saved_run import saving
 from emofeedback.ui.session import Visits
 
+RULES = [0.12, 2, "same_seed", 0.6]
+"""How the page of these tests stands, beside words and numbers."""
 ANN, BEN = "a" * 32, "b" * 32
 
 
@@ -43,14 +47,14 @@ def run(prompt: str = "a boat", rounds: int = 2, target: Affect = Affect(0.7, 0.
     return last.run  # type: ignore[union-attr]
 
 
-class Desk:
+class Page:
     """The tab outside a server: its handlers, and the values of its controls."""
 
     def __init__(self, folder: Path, capped: int = 2**30) -> None:
-        self.keeper = Keeper(History(folder / "data", cap=capped), {"judge": "r1"})
+        self.writer = HistoryWriter(History(folder / "data", cap=capped), {"judge": "r1"})
         (folder / "visits").mkdir(exist_ok=True)
         self.visits = Visits(folder / "visits")
-        self.visits.keeper = self.keeper
+        self.visits.writer = self.writer
         with gr.Blocks():
             self.restore = Restore()
             with gr.Tabs() as tabs:
@@ -64,10 +68,14 @@ class Desk:
                         "steps": gr.Slider(0, 50),
                         "candidates": gr.Slider(1, 8),
                         "rounds": gr.Slider(1, 6),
+                        "tolerance": gr.Slider(0, 0.5),
+                        "patience": gr.Slider(0, 6),
+                        "continuation": gr.Radio(CONTINUATIONS),
+                        "start_strength": gr.Slider(0.1, 1),
                     }
                     randomize = gr.Checkbox()
                 with gr.Tab("History", id="history") as tab:
-                    self.tab = HistoryTab(self.visits, self.keeper, self.restore, tab)
+                    self.tab = HistoryTab(self.visits, self.writer, self.restore, tab)
             self.restore.connect(self.controls, tabs, randomize)
 
     def data(self, **changed: Any) -> dict[Any, Any]:
@@ -77,7 +85,7 @@ class Desk:
         return (
             values
             | ends
-            | {t.chosen: [], t.offset: 0}
+            | {t.files.metadata: True, t.chosen: [], t.offset: 0}
             | {getattr(f, k, getattr(t, k, None)): v for k, v in changed.items()}
         )
 
@@ -92,8 +100,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def page(tmp_path: Path) -> Page:
+    return Page(tmp_path)
 
 
 def test_a_cookie_or_a_login_tells_who_is_there() -> None:
@@ -106,223 +114,261 @@ def test_a_cookie_or_a_login_tells_who_is_there() -> None:
     assert COOKIE in head() and head()[-9:] == "</script>"
 
 
-def test_two_owners_do_not_see_each_others_runs(desk: Desk) -> None:
+def test_two_owners_do_not_see_each_others_runs(page: Page) -> None:
     ann, ben = request(ANN), request(BEN)
-    desk.visits.of(ann).keep(run("ann's boat"))
-    desk.visits.of(ben).keep(run("ben's boat"))
-    (of_ann,), (of_ben,) = desk.listed(ann), desk.listed(ben)
-    assert "ann&#x27;s boat" in desk.open(ann)[desk.tab.opened.title]
+    page.visits.of(ann).save(run("ann's boat"))
+    page.visits.of(ben).save(run("ben's boat"))
+    (of_ann,), (of_ben,) = page.listed(ann), page.listed(ben)
+    assert "ann&#x27;s boat" in page.open(ann)[page.tab.opened.title]
     attempts: list[Callable[[], Any]] = [
-        lambda: desk.tab.open([of_ann], [], SimpleNamespace(index=0), request=ben),
-        lambda: desk.tab.pin(of_ann, [], request=ben),
-        lambda: desk.tab.choose(of_ann, [], request=ben),
-        lambda: desk.tab.delete(of_ann, [], request=ben),
-        lambda: desk.tab.offer(of_ann, request=ben),
-        lambda: desk.tab.export([of_ben, of_ann], request=ben),
+        lambda: page.tab.open([of_ann], [], SimpleNamespace(index=0), request=ben),
+        lambda: page.tab.pin(of_ann, [], request=ben),
+        lambda: page.tab.choose(of_ann, [], request=ben),
+        lambda: page.tab.delete(of_ann, [], request=ben),
+        lambda: page.tab.offer(of_ann, request=ben),
+        lambda: page.tab.export([of_ben, of_ann], request=ben),
     ]
     for attempt in attempts:
         with pytest.raises(gr.Error, match="no such run"):
             attempt()
-    assert desk.listed(ann) == [of_ann]
+    assert page.listed(ann) == [of_ann]
 
 
-def test_without_a_cookie_nothing_is_kept_and_the_page_says_so(desk: Desk) -> None:
+def test_without_a_cookie_nothing_is_kept_and_the_page_says_so(page: Page) -> None:
     nobody = request(None)
-    desk.visits.of(nobody).keep(run())
-    desk.keeper.settle()
-    assert "Allow cookies" in desk.tab.first(desk.data(), request=nobody)[desk.tab.listing.note]["value"]
-    for act in (lambda: desk.tab.pin("a" * 32, [], request=nobody), lambda: desk.tab.export([], request=nobody)):
+    page.visits.of(nobody).save(run())
+    page.writer.settle()
+    assert "Allow cookies" in page.tab.first(page.data(), request=nobody)[page.tab.listing.note]["value"]
+    for act in (lambda: page.tab.pin("a" * 32, [], request=nobody), lambda: page.tab.export([], request=nobody)):
         with pytest.raises(gr.Error, match="Allow cookies"):
             act()
-    assert list((desk.keeper.history.folder / "runs").iterdir()) == []
+    assert list((page.writer.history.folder / "runs").iterdir()) == []
 
 
-def test_history_is_there_after_a_restart(desk: Desk, tmp_path: Path) -> None:
-    desk.visits.of(request()).keep(run("the lasting boat"))
-    desk.keeper.settle()
-    again = Desk(tmp_path)
+def test_history_is_there_after_a_restart(page: Page, tmp_path: Path) -> None:
+    page.visits.of(request()).save(run("the lasting boat"))
+    page.writer.settle()
+    again = Page(tmp_path)
     shown = again.open(request(session="another"))
     assert "the lasting boat" in shown[again.tab.opened.title]
     files = [Path(file) for file, _ in shown[again.tab.opened.gallery]["value"]]
     assert all(file.is_file() and again.visits.of(request(session="another")).folder in file.parents for file in files)
 
 
-def test_the_open_run_shows_readings_words_and_prompts_escaped(desk: Desk) -> None:
+def test_the_open_run_shows_readings_words_and_prompts_escaped(page: Page) -> None:
     bad = "<img src=x onerror=alert(1)> boat"
-    desk.visits.of(request()).keep(run(bad))
-    shown = desk.open(request())
-    parts = shown[desk.tab.opened.title] + shown[desk.tab.opened.rounds] + shown[desk.tab.opened.question]
+    page.visits.of(request()).save(run(bad))
+    shown = page.open(request())
+    parts = shown[page.tab.opened.title] + shown[page.tab.opened.rounds] + shown[page.tab.opened.question]
     assert "<img" not in parts and "<b>+" not in parts  # the fake judge writes <b> into its words
     assert "the light is too even" in parts and "Round 2" in parts and "<ins>" in parts
-    assert len(shown[desk.tab.opened.gallery]["value"]) == 4
+    assert len(shown[page.tab.opened.gallery]["value"]) == 4
 
 
-def test_empty_states_say_what_to_do(desk: Desk) -> None:
-    assert "Make a picture in Create" in desk.note(request())
-    desk.visits.of(request()).keep(run())
-    assert "No run fits" in desk.note(request(), words="zeppelin")
+def test_empty_states_say_what_to_do(page: Page) -> None:
+    assert "Make a picture in Create" in page.note(request())
+    page.visits.of(request()).save(run())
+    assert "No run fits" in page.note(request(), words="zeppelin")
 
 
-def test_filters_and_pages(desk: Desk) -> None:
-    owner, history = owner_of(request()) or "", desk.keeper.history
+def test_filters_and_pages(page: Page) -> None:
+    owner, history = owner_of(request()) or "", page.writer.history
     one = run(rounds=1)
     for _ in range(25):
         history.add(one, owner)
     *_, sheet = run_sweep(FakeGenerator(), None, "a harbour", plan(2))
     assert isinstance(sheet, Sweep)
     newest = history.add(sheet, owner)
-    first = desk.tab.first(desk.data(), request=request())
-    assert len(first[desk.tab.listed]) == 24 and first[desk.tab.listed][0] == newest
-    assert first[desk.tab.listing.older]["interactive"] and "of 26" in first[desk.tab.listing.place]
-    older = desk.tab.older(desk.data(), request=request())
-    assert len(older[desk.tab.listed]) == 2 and not older[desk.tab.listing.older]["interactive"]
-    assert desk.tab.newer(desk.data(offset=24), request=request())[desk.tab.offset] == 0
-    assert desk.tab.same(desk.data(offset=480), request=request())[desk.tab.offset] == 24
-    assert desk.listed(request(), kind="sheet") == desk.listed(request(), words="HARBOUR") == [newest]
-    assert len(desk.listed(request(), valence_low=0.65, valence_high=0.75)) == 24
-    assert desk.listed(request(), since="2999-01-01") == desk.listed(request(), until="1999-01-01") == []
+    first = page.tab.first(page.data(), request=request())
+    assert len(first[page.tab.listed]) == 24 and first[page.tab.listed][0] == newest
+    assert first[page.tab.listing.older]["interactive"] and "of 26" in first[page.tab.listing.place]
+    older = page.tab.older(page.data(), request=request())
+    assert len(older[page.tab.listed]) == 2 and not older[page.tab.listing.older]["interactive"]
+    assert page.tab.newer(page.data(offset=24), request=request())[page.tab.offset] == 0
+    assert page.tab.same(page.data(offset=480), request=request())[page.tab.offset] == 24
+    assert page.listed(request(), kind="sheet") == page.listed(request(), words="HARBOUR") == [newest]
+    assert len(page.listed(request(), valence_low=0.65, valence_high=0.75)) == 24
+    assert page.listed(request(), since="2999-01-01") == page.listed(request(), until="1999-01-01") == []
     with pytest.raises(gr.Error, match="is not a date"):
-        desk.listed(request(), since="yesterday")
+        page.listed(request(), since="yesterday")
     with pytest.raises(gr.Error, match="swap them"):
-        desk.listed(request(), valence_low=0.5, valence_high=-0.5)
+        page.listed(request(), valence_low=0.5, valence_high=-0.5)
     assert moment("2026-11-21") is not None and moment("") is None
-    shown = desk.open(request())
-    assert len(shown[desk.tab.opened.gallery]["value"]) == 5 and "How evenly" in shown[desk.tab.opened.rounds]
+    shown = page.open(request())
+    assert len(shown[page.tab.opened.gallery]["value"]) == 5 and "How evenly" in shown[page.tab.opened.rounds]
 
 
-def test_pin_select_delete(desk: Desk) -> None:
-    desk.visits.of(request()).keep(run())
-    (key,) = desk.listed(request())
-    assert desk.tab.pin(key, [], request=request())[desk.tab.opened.pin] == "Unpin"
-    assert desk.listed(request(), pinned=True) == [key]
-    assert desk.tab.pin(key, [], request=request())[desk.tab.opened.pin] == "Pin"
-    chosen, label = desk.tab.choose(key, [], request=request())
+def test_pin_select_delete(page: Page) -> None:
+    page.visits.of(request()).save(run())
+    (key,) = page.listed(request())
+    assert page.tab.pin(key, [], request=request())[page.tab.opened.pin] == "Unpin"
+    assert page.listed(request(), pinned=True) == [key]
+    assert page.tab.pin(key, [], request=request())[page.tab.opened.pin] == "Pin"
+    chosen, label = page.tab.choose(key, [], request=request())
     assert (chosen, label) == ([key], "Deselect")
-    assert desk.tab.choose(key, chosen, request=request()) == ([], "Select")
-    assert desk.tab.choose_all([key], chosen) == [key]
-    left = desk.tab.delete(key, chosen, request=request())
-    assert left[desk.tab.chosen] == [] and left[desk.tab.key] is None
-    assert desk.listed(request()) == []
+    assert page.tab.choose(key, chosen, request=request()) == ([], "Select")
+    assert page.tab.choose_all([key], chosen) == [key]
+    left = page.tab.delete(key, chosen, request=request())
+    assert left[page.tab.chosen] == [] and left[page.tab.key] is None
+    assert page.listed(request()) == []
 
 
 @pytest.mark.parametrize("metadata", [True, False])
-def test_export_and_shown_pictures_follow_the_metadata_switch(desk: Desk, metadata: bool) -> None:
-    desk.visits.of(request()).keep(run("my secret boat"))
-    desk.tab.set_metadata(metadata, request=request())
-    (key,) = desk.listed(request())
-    update = desk.tab.export([key], request=request())
+def test_export_and_shown_pictures_follow_the_metadata_switch(page: Page, metadata: bool) -> None:
+    page.visits.of(request()).save(run("my secret boat"))
+    page.tab.set_metadata(metadata, request=request())
+    (key,) = page.listed(request())
+    update = page.tab.export([key], request=request())
     with zipfile.ZipFile(update["value"]) as archive:
         pictures = [archive.read(name) for name in archive.namelist() if name.endswith(".png")]
         rows = archive.read("pictures.csv").decode()
-    pictures += [Path(file).read_bytes() for file, _ in desk.open(request())[desk.tab.opened.gallery]["value"]]
+    pictures += [Path(file).read_bytes() for file, _ in page.open(request())[page.tab.opened.gallery]["value"]]
     assert len(pictures) == 8 and "my secret boat" in rows
     assert all((b"my secret boat" in content) == metadata for content in pictures)
     with pytest.raises(gr.Error, match="at least one"):
-        desk.tab.export([], request=request())
+        page.tab.export([], request=request())
 
 
-def test_settings_are_put_in_only_after_the_question(desk: Desk) -> None:
-    desk.visits.of(request()).keep(run("the old boat", target=Affect(0.7, 0.1)))
-    offer = desk.tab.offer(desk.listed(request())[0], request=request())
-    now = ["my own words", 0.7, -0.5, 1.0, 5, 0, 4, 2]
-    table, box, yes = desk.restore.ask(offer, *now)
+def test_settings_are_put_in_only_after_the_question(page: Page) -> None:
+    page.visits.of(request()).save(run("the old boat", target=Affect(0.7, 0.1)))
+    offer = page.tab.offer(page.listed(request())[0], request=request())
+    now = ["my own words", 0.7, -0.5, 1.0, 5, 0, 4, 2, *RULES]
+    table, box, yes = page.restore.ask(offer, *now)
     assert box["visible"] and yes["interactive"]
     assert "my own words" in table and "the old boat" in table and "Arousal" in table and "Valence" not in table
-    values = desk.restore.put_in(offer, *now)
+    values = page.restore.put_in(offer, *now)
     put = dict(zip(CREATE, values, strict=False))
     assert (put["prompt"], put["arousal"], put["steps"], put["candidates"]) == ("the old boat", 0.1, 4, 2)
     assert put["valence"] == put["seed"] == gr.skip()
     assert values[-1] is False  # the seed that came back shall be used
     same = [offer.get(name) for name in CREATE]
-    assert "already holds" in desk.restore.ask(offer, *same)[0]
-    assert desk.restore.ask(None, *now)[1]["visible"] is False
+    assert "already holds" in page.restore.ask(offer, *same)[0]
+    assert page.restore.ask(None, *now)[1]["visible"] is False
 
 
-def test_what_create_cannot_take_is_limited_or_left_out(desk: Desk) -> None:
+@pytest.mark.parametrize("from_file", [False, True])
+def test_a_runs_rules_come_back(page: Page, from_file: bool) -> None:
+    """A run made with a tolerance, a patience and a way of going on came back with those that stood on the page."""
+    rules = Rules(2, tolerance=0.0, patience=None, continuation="image")
+    asked = RunOrder("a boat", Affect(0.7, 0.1), Drawing(2, 5, start_strength=0.4), rules)
+    *_, last = run_loop(FakeGenerator(), FakeJudge(), asked)
+    page.visits.of(request()).save(last.run)  # type: ignore[union-attr]
+    (key,) = page.listed(request())
+    offer = page.tab.offer(key, request=request())
+    if from_file:
+        offer, _ = page.tab.drop(page.open(request())[page.tab.opened.gallery]["value"][0][0])
+    now = ["a boat", 0.7, 0.1, 1.0, 5, 4, 2, 2, *RULES]
+    table = page.restore.ask(offer, *now)[0]
+    assert all(
+        f"{label}</th>" in table for label in ("Tolerance", "Patience", "Each next round starts", "Share redrawn")
+    )
+    assert "never stop" in table and "from the best picture" in table
+    put = dict(zip(CREATE, page.restore.put_in(offer, *now), strict=False))
+    assert [put[name] for name in CREATE[-4:]] == [0.0, 0, "image", 0.4]
+
+
+def test_rounds_drawn_by_hand_tell_their_rules_too(page: Page) -> None:
+    """A run that was broken off, or drawn by Next round, was saved without its rules."""
+    visit, whole = page.visits.of(request()), run()
+    shown = ShownRun("Run 1", whole.prompt, whole.target, visit.folder, {"tolerance": 0.3, "patience": 2})
+
+    def events() -> Iterator[Any]:
+        shown.past = shown.past.then(whole.rounds[0])
+        yield whole.rounds[0]
+
+    list(saving(events(), visit, shown))
+    (key,) = page.listed(request())
+    offer = page.tab.offer(key, request=request())
+    assert (offer["tolerance"], offer["patience"]) == (0.3, 2)
+
+
+def test_what_create_cannot_take_is_limited_or_left_out(page: Page) -> None:
     offer = {"prompt": "<script>", "seed": 2**40, "candidates": 64, "strength": 5.0, "negative_prompt": "<b>people"}
-    now = ["", 0.0, 0.0, 1.0, 5, 0, 4, 2]
-    changes = {c.field: c for c in desk.restore.changes(offer, now)}
+    now = ["", 0.0, 0.0, 1.0, 5, 0, 4, 2, *RULES]
+    changes = {c.field: c for c in page.restore.changes(offer, now)}
     assert set(changes) == {"prompt", "candidates", "strength"}
     assert (changes["candidates"].after, changes["candidates"].limited, changes["strength"].after) == (8, True, 2)
     table = restoring.changes_table(offer, list(changes.values()))
     assert "<script>" not in table and "<b>people" not in table and "negative prompt" in table
 
 
-def test_a_dropped_png_offers_its_settings(desk: Desk, tmp_path: Path) -> None:
-    desk.visits.of(request()).keep(run("dropped boat"))
-    file = desk.open(request())[desk.tab.opened.gallery]["value"][0][0]
-    offer, _ = desk.tab.drop(file)
+def test_a_dropped_png_offers_its_settings(page: Page, tmp_path: Path) -> None:
+    page.visits.of(request()).save(run("dropped boat"))
+    file = page.open(request())[page.tab.opened.gallery]["value"][0][0]
+    offer, _ = page.tab.drop(file)
     assert (offer["prompt"], offer["seed"], offer["valence"]) == ("dropped boat", 5, 0.7)
-    assert desk.tab.drop(None) == (None, "")
+    assert page.tab.drop(None) == (None, "")
     for content in (b"<svg/>", b"", Path(file).read_bytes()[:200]):
         (tmp_path / "x.png").write_bytes(content)
         with pytest.raises(gr.Error, match="The dropped file is"):
-            desk.tab.drop(str(tmp_path / "x.png"))
+            page.tab.drop(str(tmp_path / "x.png"))
     with pytest.raises(gr.Error, match="cannot be read"):
-        desk.tab.drop(str(tmp_path))
+        page.tab.drop(str(tmp_path))
 
 
-def test_a_run_that_goes_on_is_one_entry_and_a_branch_another(desk: Desk) -> None:
-    visit, whole = desk.visits.of(request()), run(rounds=3)
+def test_a_run_that_goes_on_is_one_entry_and_a_branch_another(page: Page) -> None:
+    visit, whole = page.visits.of(request()), run(rounds=3)
     assert len(whole.rounds) == 3
-    sheaf = Sheaf("Run 1", whole.prompt, whole.target, visit.folder)
+    shown = ShownRun("Run 1", whole.prompt, whole.target, visit.folder)
 
-    def play(sheaf: Sheaf, rounds: tuple[Any, ...]) -> None:
+    def play(shown: ShownRun, rounds: tuple[Any, ...]) -> None:
         def events() -> Iterator[Any]:
             for done in rounds:
-                sheaf.past = sheaf.past.then(done)
+                shown.past = shown.past.then(done)
                 yield done
 
-        for _ in kept(events(), visit, sheaf):
+        for _ in saving(events(), visit, shown):
             pass
 
-    play(sheaf, whole.rounds[:1])
-    desk.tab.pin(desk.listed(request())[0], [], request=request())
-    play(sheaf, whole.rounds[1:])
-    play(sheaf, ())
-    (key,) = desk.listed(request(), pinned=True)
-    assert desk.listed(request()) == [key]
-    saved = desk.keeper.history.get(key, owner_of(request()) or "")
+    play(shown, whole.rounds[:1])
+    page.tab.pin(page.listed(request())[0], [], request=request())
+    play(shown, whole.rounds[1:])
+    play(shown, ())
+    (key,) = page.listed(request(), pinned=True)
+    assert page.listed(request()) == [key]
+    saved = page.writer.history.get(key, owner_of(request()) or "")
     assert (saved.entry.pictures, saved.record["settings"]["seed"], saved.record["judge"]) == (6, 5, "fake-judge")
-    branch = Sheaf("Run 2", whole.prompt, whole.target, visit.folder, past=Past(whole.rounds[:1], ((),)))
+    branch = ShownRun("Run 2", whole.prompt, whole.target, visit.folder, past=Past(whole.rounds[:1], ((),)))
     play(branch, whole.rounds[2:])
-    assert len(desk.listed(request())) == 2
+    assert len(page.listed(request())) == 2
 
 
-def test_finished_rounds_are_kept_when_the_run_is_broken_off(desk: Desk) -> None:
-    visit, whole = desk.visits.of(request()), run()
-    sheaf = Sheaf("Run 1", whole.prompt, whole.target, visit.folder)
+def test_finished_rounds_are_kept_when_the_run_is_broken_off(page: Page) -> None:
+    visit, whole = page.visits.of(request()), run()
+    shown = ShownRun("Run 1", whole.prompt, whole.target, visit.folder)
 
     def events() -> Iterator[Any]:
-        sheaf.past = sheaf.past.then(whole.rounds[0])
+        shown.past = shown.past.then(whole.rounds[0])
         yield whole.rounds[0]
         raise RuntimeError("the power went")
 
     with pytest.raises(RuntimeError):
-        list(kept(events(), visit, sheaf))
-    (key,) = desk.listed(request())
-    assert len(desk.keeper.history.get(key, owner_of(request()) or "").record["rounds"]) == 1
+        list(saving(events(), visit, shown))
+    (key,) = page.listed(request())
+    assert len(page.writer.history.get(key, owner_of(request()) or "").record["rounds"]) == 1
 
 
 def test_a_run_that_could_not_be_kept_is_told(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, capped=1000)
-    desk.visits.of(request()).keep(run())
-    assert "could not be kept" in desk.note(request()) and "no room" in desk.note(request())
+    page = Page(tmp_path, capped=1000)
+    page.visits.of(request()).save(run())
+    assert "could not be kept" in page.note(request()) and "no room" in page.note(request())
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Keeper]]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, HistoryWriter]]:
     folder = tmp_path_factory.mktemp("studio")
-    keeper = Keeper(History(folder / "data" / "history"))
+    writer = HistoryWriter(History(folder / "data" / "history"))
     page, address = studio.launch(
-        lambda: (FakeGenerator(), FakeJudge()), block=False, example=folder / "none", files=folder, keeper=keeper
+        lambda: (FakeGenerator(), FakeJudge()),
+        studio.StudioOptions(example=folder / "none", files=folder, writer=writer),
+        block=False,
     )
-    yield address, keeper
+    yield address, writer
     page.close()
 
 
-def test_endpoints_keep_what_a_visitor_with_a_cookie_makes(server: tuple[str, Keeper], tmp_path: Path) -> None:
-    address, keeper = server
+def test_endpoints_keep_what_a_visitor_with_a_cookie_makes(server: tuple[str, HistoryWriter], tmp_path: Path) -> None:
+    address, writer = server
     clients = {
         who: Client(
             address, verbose=False, download_files=str(tmp_path), headers={"Cookie": f"{COOKIE}={who}"} if who else {}
@@ -335,21 +381,21 @@ def test_endpoints_keep_what_a_visitor_with_a_cookie_makes(server: tuple[str, Ke
     clients[ANN].predict("ann's harbour", grid=2, api_name="/sweep")
     clients[BEN].predict("ben's boat", **mood, rounds=2, candidates=2, api_name="/feedback_run")
     clients[""].predict("nobody's boat", **mood, api_name="/generate")
-    keeper.settle()
+    writer.settle()
     found = {
-        who: [(e.kind, e.prompt) for e in keeper.history.search(owner_of(request(who)) or "").entries]
+        who: [(e.kind, e.prompt) for e in writer.history.search(owner_of(request(who)) or "").entries]
         for who in (ANN, BEN)
     }
     assert found == {ANN: [("sheet", "ann's harbour"), ("picture", "ann's boat")], BEN: [("feedback", "ben's boat")]}
-    assert len(list((keeper.history.folder / "runs").iterdir())) == 3
+    assert len(list((writer.history.folder / "runs").iterdir())) == 3
 
 
-def test_the_data_folder_is_not_served(server: tuple[str, Keeper]) -> None:
+def test_the_data_folder_is_not_served(server: tuple[str, HistoryWriter]) -> None:
     import httpx
 
-    address, keeper = server
-    index = keeper.history.folder / "history.sqlite"
+    address, writer = server
+    index = writer.history.folder / "history.sqlite"
     assert index.is_file()
-    for path in (index, f"{keeper.history.folder}/../history/history.sqlite", f"{keeper.history.folder}/runs"):
+    for path in (index, f"{writer.history.folder}/../history/history.sqlite", f"{writer.history.folder}/runs"):
         answer = httpx.get(f"{address}gradio_api/file={path}", timeout=30)
         assert answer.status_code in (403, 404)

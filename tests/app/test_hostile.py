@@ -34,10 +34,8 @@ class Target:
         self.secret.write_text(SECRET)
         self.page, self.address = studio.launch(
             lambda: (FakeGenerator(), FakeJudge()),
+            studio.StudioOptions(example=folder / "none", files=self.data, hosting=Hosting(max_upload_mb=1)),
             block=False,
-            example=folder / "none",
-            files=self.data,
-            hosting=Hosting(max_upload_mb=1),
         )
         self.client = Client(self.address, verbose=False, download_files=str(folder / "client"))
 

@@ -22,7 +22,7 @@ from emofeedback.ui.create.create_tab import CreateTab
 from emofeedback.ui.create.restore import Restore
 from emofeedback.ui.history.history_owner import COOKIE
 from emofeedback.ui.history.history_tab import HistoryTab
-from emofeedback.ui.history.keeper import Keeper
+from emofeedback.ui.history.history_writer import HistoryWriter
 from emofeedback.ui.session import Models, Visits
 from emofeedback.ui.sweep.sweep_tab import SweepTab
 
@@ -30,20 +30,20 @@ SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 TRICKS = ["../../../etc/passwd", "/etc/passwd", "..%2f..%2fetc", "a\0b", "", "x" * 5000, SCRIPT, "' OR 1=1 --"]
 
 
-class Desk:
+class Page:
     """The tabs outside a server."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.keeper = Keeper(History(folder / "data"))
+        self.writer = HistoryWriter(History(folder / "data"))
         self.visits = Visits(folder / "visits")
         (folder / "visits").mkdir()
-        self.visits.keeper = self.keeper
+        self.visits.writer = self.writer
         models = Models(lambda: (FakeGenerator(), FakeJudge()))
         models.start()
         with gr.Blocks(), gr.Tabs(), gr.Tab("History", id="history") as tab:
             self.create, self.sweep = CreateTab(models, self.visits, None), SweepTab(models, self.visits)
-            self.history = HistoryTab(self.visits, self.keeper, Restore(), tab)
+            self.history = HistoryTab(self.visits, self.writer, Restore(), tab)
         self.who: Any = SimpleNamespace(
             cookies={COOKIE: "a" * 32}, username=None, session_hash="tab", client=None, headers={}
         )
@@ -56,8 +56,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def page(tmp_path: Path) -> Page:
+    return Page(tmp_path)
 
 
 def refused(call: Callable[[], Any]) -> str:
@@ -70,38 +70,38 @@ def refused(call: Callable[[], Any]) -> str:
 
 
 @pytest.mark.parametrize("key", TRICKS)
-def test_keys_of_history_are_only_looked_up(desk: Desk, key: str) -> None:
+def test_keys_of_history_are_only_looked_up(page: Page, key: str) -> None:
     *_, last = run_loop(FakeGenerator(), FakeJudge(), RunOrder("a boat", Affect(0.7, 0.1), Drawing(1), Rules(1)))
-    desk.keeper("visitor:somebody", last.run)  # type: ignore[union-attr]
-    desk.keeper.settle()
-    h, before = desk.history, sorted(desk.folder.rglob("*.png"))
+    page.writer.save("visitor:somebody", last.run)  # type: ignore[union-attr]
+    page.writer.settle()
+    h, before = page.history, sorted(page.folder.rglob("*.png"))
     for act in (
-        lambda: h.offer(key, desk.who),
-        lambda: h.pin(key, [], desk.who),
-        lambda: h.delete(key, [], desk.who),
-        lambda: h.choose(key, [], desk.who),
-        lambda: h.export([key], desk.who),
+        lambda: h.offer(key, page.who),
+        lambda: h.pin(key, [], page.who),
+        lambda: h.delete(key, [], page.who),
+        lambda: h.choose(key, [], page.who),
+        lambda: h.export([key], page.who),
     ):
         assert refused(act)
-    assert sorted(desk.folder.rglob("*.png")) == before
+    assert sorted(page.folder.rglob("*.png")) == before
 
 
 @pytest.mark.parametrize("value", [None, {}, {"valence": "x", "arousal": 0}, {"valence": 7, "arousal": 0}, SCRIPT, [1]])
-def test_a_point_that_is_none(desk: Desk, value: Any) -> None:
-    assert refused(lambda: desk.create.preview.dragged(value, desk.who))
+def test_a_point_that_is_none(page: Page, value: Any) -> None:
+    assert refused(lambda: page.create.preview.dragged(value, page.who))
 
 
 @pytest.mark.parametrize("number", [None, "1", "../1", -1, 99, float("nan"), SCRIPT])
-def test_rounds_and_runs_that_are_not_there(desk: Desk, number: Any) -> None:
+def test_rounds_and_runs_that_are_not_there(page: Page, number: Any) -> None:
     event: Any = SimpleNamespace(number=number)
-    for act in (desk.create.browse.pick, desk.create.browse.branch, desk.create.browse.turn):
-        assert refused(lambda act=act: act(event, desk.who))
+    for act in (page.create.browse.pick, page.create.browse.branch, page.create.browse.show_run):
+        assert refused(lambda act=act: act(event, page.who))
 
 
 @pytest.mark.parametrize("rows", [None, SCRIPT, [{}], [{"on": True}], [{"on": True, "new": "x" * 10**6}] * 50])
-def test_edits_that_belong_to_no_round(desk: Desk, rows: Any) -> None:
+def test_edits_that_belong_to_no_round(page: Page, rows: Any) -> None:
     event: Any = SimpleNamespace(rows=rows)
-    assert refused(lambda: desk.create.browse.choose(event, desk.who))
+    assert refused(lambda: page.create.browse.choose(event, page.who))
 
 
 @pytest.mark.parametrize(
@@ -119,15 +119,15 @@ def test_edits_that_belong_to_no_round(desk: Desk, rows: Any) -> None:
         ({"seed": None}, "seed"),
     ],
 )
-def test_values_that_no_control_gives(desk: Desk, changed: dict[str, Any], says: str) -> None:
-    create, waiting = desk.create, desk.create.browse.of(desk.visits.of(desk.who))
+def test_values_that_no_control_gives(page: Page, changed: dict[str, Any], says: str) -> None:
+    create, waiting = page.create, page.create.browse.of(page.visits.of(page.who))
     waiting.waiting = True
-    assert says in refused(lambda: list(create.run(desk.knobs(**changed), desk.who)))
+    assert says in refused(lambda: list(create.run(page.knobs(**changed), page.who)))
     assert not waiting.busy  # the next run may start
 
 
-def test_a_path_and_a_mode_that_no_control_gives(desk: Desk) -> None:
-    c = desk.sweep.controls
+def test_a_path_and_a_mode_that_no_control_gives(page: Page) -> None:
+    c = page.sweep.controls
     base = {item: getattr(item, "value", None) for item in vars(c).values() if not isinstance(item, dict)}
     for changed in (
         {c.mode: SCRIPT},
@@ -137,22 +137,22 @@ def test_a_path_and_a_mode_that_no_control_gives(desk: Desk) -> None:
         {c.mode: "Blend", c.first: "../../etc"},
         {c.animation: "/etc/passwd"},
     ):
-        assert refused(lambda changed=changed: list(desk.sweep.run(base | changed, desk.who)))
+        assert refused(lambda changed=changed: list(page.sweep.run(base | changed, page.who)))
 
 
 @pytest.mark.parametrize("name", ["text.png", "page.svg", "zip-of-nothing.png"])
-def test_a_dropped_file_that_is_no_picture(desk: Desk, tmp_path: Path, name: str) -> None:
+def test_a_dropped_file_that_is_no_picture(page: Page, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes({"t": b"hello", "p": b"<svg onload=alert(1)>", "z": b"PK\3\4" + bytes(99)}[name[0]])
-    assert "not a PNG" in refused(lambda: desk.history.drop(str(path)))
+    assert "not a PNG" in refused(lambda: page.history.drop(str(path)))
     assert "not a PNG" in refused(lambda: read_settings(path))
 
 
-def test_markup_in_words_is_shown_as_words(desk: Desk) -> None:
-    desk.create.browse.of(desk.visits.of(desk.who)).waiting = True
+def test_markup_in_words_is_shown_as_words(page: Page) -> None:
+    page.create.browse.of(page.visits.of(page.who)).waiting = True
     shown = [
         value
-        for update in desk.create.run(desk.knobs(prompt=SCRIPT, rounds=1), desk.who)
+        for update in page.create.run(page.knobs(prompt=SCRIPT, rounds=1), page.who)
         for component, value in update.items()
         if isinstance(component, gr.HTML) and isinstance(value, str)
     ]
@@ -162,7 +162,9 @@ def test_markup_in_words_is_shown_as_words(desk: Desk) -> None:
 
 def test_listeners_of_the_page_are_no_endpoints(tmp_path: Path) -> None:
     page, address = studio.launch(
-        lambda: (FakeGenerator(), FakeJudge()), block=False, example=tmp_path / "none", files=tmp_path
+        lambda: (FakeGenerator(), FakeJudge()),
+        studio.StudioOptions(example=tmp_path / "none", files=tmp_path),
+        block=False,
     )
     try:
         named = httpx.get(f"{address}gradio_api/info").json()

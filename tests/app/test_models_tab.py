@@ -161,6 +161,8 @@ def test_cards_say_size_licence_and_needs() -> None:
 @pytest.mark.parametrize("public", [False, True])
 def test_a_public_host_has_no_such_tab(public: bool, tmp_path: Path) -> None:
     shelf = shelf_with()
-    page, models = studio.build(shelf.pair, tmp_path, tmp_path, hosting=Hosting(public=public), shelf=shelf)
+    page, models = studio.build(
+        shelf.pair, studio.StudioOptions(example=tmp_path, files=tmp_path, hosting=Hosting(public=public), shelf=shelf)
+    )
     tabs = [block.label for block in page.blocks.values() if isinstance(block, gr.Tab)]
     assert ("Models" in tabs) == (not public) and (models.shelf is None) == public

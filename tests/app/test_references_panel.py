@@ -13,7 +13,7 @@ import pytest
 from fakes_ui import FakeGenerator, FakeJudge
 from PIL import Image
 
-from emofeedback.affect import emotion
+from emofeedback.affect import Affect, emotion
 from emofeedback.errors import UserError
 from emofeedback.files.png_settings import read_settings
 from emofeedback.files.storage import png_bytes
@@ -22,7 +22,7 @@ from emofeedback.loop.rounds import Rules
 from emofeedback.records import PictureRequest, VisualPrompt
 from emofeedback.ui.create.create_layout import controls
 from emofeedback.ui.create.create_order import CreateOrder
-from emofeedback.ui.create.references_panel import ELSEWHERE, FOUND, NEAREST, NOTHING, Pin, ReferencesPanel
+from emofeedback.ui.create.references_panel import ELSEWHERE, FOUND, NEAREST, NOTHING, FixedReferences, ReferencesPanel
 from emofeedback.ui.create.restore import CREATE, VISUAL, Restore
 from emofeedback.ui.session import Models, Visits
 
@@ -64,9 +64,30 @@ def knobs(
     weights: tuple[float, ...] = (1, 1, 1),
     own: Any = None,
     negative: str = NOTHING,
-    pin: Pin = FOUND,
+    fixed: FixedReferences = FOUND,
 ) -> list[Any]:
-    return [on, 1.2, emotion, negative, *weights, own, 1.0, pin]
+    """What stands in the panel, in the order of `names`."""
+    return [on, 1.2, emotion, negative, *weights, own, 1.0, fixed]
+
+
+def names(panel: ReferencesPanel) -> list[Any]:
+    return [
+        panel.on,
+        panel.strength,
+        panel.emotion,
+        panel.negative,
+        *panel.weights,
+        panel.own,
+        panel.own_weight,
+        panel.fixed,
+    ]
+
+
+def data(panel: ReferencesPanel, values: list[Any], prompt: str = PROMPT, at: Affect = FEAR) -> dict[Any, Any]:
+    """The panel and the controls as a listener gets them."""
+    c = panel.controls
+    words = {c.prompt: prompt, c.valence: at.valence, c.arousal: at.arousal}
+    return dict(zip(names(panel), values, strict=True)) | words
 
 
 def test_switched_off_a_run_is_as_before(panel: ReferencesPanel) -> None:
@@ -74,17 +95,17 @@ def test_switched_off_a_run_is_as_before(panel: ReferencesPanel) -> None:
 
 
 def test_the_references_of_the_mood_are_shown(panel: ReferencesPanel) -> None:
-    cards = panel.found(*knobs(), PROMPT, FEAR.valence, FEAR.arousal, REQUEST)
+    cards = panel.found(data(panel, knobs()), REQUEST)
     assert cards.count("<figure>") == 3 and cards.count("fear") >= 3
     shares = [int(x) for x in re.findall(r"(\d+)%", cards)]
     assert 98 <= sum(shares) <= 102 and shares == sorted(shares, reverse=True)
-    named = panel.found(*knobs(emotion="awe"), PROMPT, FEAR.valence, FEAR.arousal, REQUEST)
+    named = panel.found(data(panel, knobs(emotion="awe")), REQUEST)
     assert "awe" in named and "fear" not in named
-    assert "<figure>" not in panel.found(*knobs(on=False), PROMPT, 0, 0, REQUEST)
+    assert "<figure>" not in panel.found(data(panel, knobs(on=False), at=Affect(0, 0)), REQUEST)
 
 
 def test_a_run_takes_the_visual_prompt_of_its_visitor(panel: ReferencesPanel) -> None:
-    panel.changed(*knobs(emotion="awe"), REQUEST)
+    panel.changed(data(panel, knobs(emotion="awe")), REQUEST)
     made = panel.contribute(panel.visits.of(REQUEST), order())
     assert made.drawing.visual == VisualPrompt(1.2, "awe")
     assert panel.contribute(panel.visits.of(OTHER), order()).drawing.visual is None
@@ -93,7 +114,7 @@ def test_a_run_takes_the_visual_prompt_of_its_visitor(panel: ReferencesPanel) ->
 def test_references_can_be_dropped_weighed_and_joined_by_ones_own(panel: ReferencesPanel, tmp_path: Path) -> None:
     visit, own = panel.visits.of(REQUEST), tmp_path / "own.png"
     Image.new("RGB", (8, 8), "red").save(own)
-    panel.changed(*knobs(weights=(0, 2, 1), own=str(own)), REQUEST)
+    panel.changed(data(panel, knobs(weights=(0, 2, 1), own=str(own))), REQUEST)
     visual = panel.contribute(visit, order()).drawing.visual
     bank = panel.models.get()[0].visual.bank  # type: ignore[attr-defined]
     hits = bank.retrieve(words([PROMPT])[0], "fear", 3)
@@ -101,31 +122,29 @@ def test_references_can_be_dropped_weighed_and_joined_by_ones_own(panel: Referen
     assert visual.centres == ((hits[1].number, 2 * hits[1].weight), (hits[2].number, hits[2].weight))
     ((picture, weight),) = visual.pictures
     assert picture.getpixel((0, 0)) == (255, 0, 0) and weight == 1.0
-    panel.changed(*knobs(weights=(0, 0, 0)), REQUEST)
+    panel.changed(data(panel, knobs(weights=(0, 0, 0))), REQUEST)
     with pytest.raises(UserError, match="dropped"):
         panel.contribute(visit, order())
 
 
 def test_a_run_may_lead_away_from_an_emotion(panel: ReferencesPanel) -> None:
-    panel.changed(*knobs(negative="amusement"), REQUEST)
+    panel.changed(data(panel, knobs(negative="amusement")), REQUEST)
     visual = panel.contribute(panel.visits.of(REQUEST), order()).drawing.visual
     assert visual == VisualPrompt(1.2, negative="amusement")
 
 
 def test_a_pictures_own_references_stand_as_long_as_its_words(panel: ReferencesPanel) -> None:
-    visit, pin = panel.visits.of(REQUEST), Pin(((20, 0.5), (2, 0.5)), PROMPT, FEAR, None)
-    cards = panel.found(*knobs(pin=pin), PROMPT, FEAR.valence, FEAR.arousal, REQUEST)
+    visit, fixed = panel.visits.of(REQUEST), FixedReferences(((20, 0.5), (2, 0.5)), PROMPT, FEAR, None)
+    cards = panel.found(data(panel, knobs(fixed=fixed)), REQUEST)
     assert cards.count("<figure>") == 2 and cards.count("50%") == 2
-    assert panel.contribute(visit, order()).drawing.visual == VisualPrompt(1.2, None, pin.centres)
-    panel.changed(*knobs(pin=pin, weights=(2, 0, 1)), REQUEST)
+    assert panel.contribute(visit, order()).drawing.visual == VisualPrompt(1.2, None, fixed.centres)
+    panel.changed(data(panel, knobs(fixed=fixed, weights=(2, 0, 1))), REQUEST)
     assert panel.contribute(visit, order()).drawing.visual == VisualPrompt(1.2, None, ((20, 1.0),))
-    panel.changed(*knobs(pin=pin), REQUEST)
+    panel.changed(data(panel, knobs(fixed=fixed)), REQUEST)
     other = replace(order(), prompt="a cat by a lake")
     assert panel.contribute(visit, other).drawing.visual == VisualPrompt(1.2)
-    elsewhere = replace(pin, centres=((999, 1.0),))
-    assert ELSEWHERE in panel.found(*knobs(pin=elsewhere), PROMPT, FEAR.valence, FEAR.arousal, REQUEST).replace(
-        "&#x27;", "'"
-    )
+    elsewhere = replace(fixed, centres=((999, 1.0),))
+    assert ELSEWHERE in panel.found(data(panel, knobs(fixed=elsewhere)), REQUEST).replace("&#x27;", "'")
     with pytest.raises(UserError, match="not in this bank"):
         panel.contribute(visit, order())
 
@@ -143,12 +162,12 @@ def put_in(panel: ReferencesPanel, offer: dict[str, Any], now: list[Any]) -> tup
         restore.panel()
         tabs = gr.Tabs()
         restore.connect({name: getattr(create, name) for name in CREATE} | panel.fields(), tabs)
-    named = dict(zip((id(knob) for knob in panel.knobs), now, strict=True))
+    named = dict(zip((id(knob) for knob in names(panel)), now, strict=True))
     held = [*[offer.get(name) for name in CREATE], *[named[id(panel.fields()[name])] for name in VISUAL]]
     question = restore.ask(offer, *held)[0]
     values = dict(zip((*CREATE, *VISUAL), restore.put_in(offer, *held), strict=False))
     new = {id(panel.fields()[name]): values[name] for name in VISUAL if values[name] != gr.skip()}
-    return question, [new.get(id(knob), before) for knob, before in zip(panel.knobs, now, strict=True)]
+    return question, [new.get(id(knob), before) for knob, before in zip(names(panel), now, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +182,7 @@ def put_in(panel: ReferencesPanel, offer: dict[str, Any], now: list[Any]) -> tup
 def test_a_pictures_visual_prompt_is_put_into_the_page(panel: ReferencesPanel, visual: VisualPrompt) -> None:
     question, then = put_in(panel, offer_of(visual), knobs(on=False, emotion="anger", weights=(0, 1, 1)))
     assert "Guide by pictures</th><td>off</td><td><b>on" in question and "Weight 1" in question
-    panel.changed(*then, REQUEST)
+    panel.changed(data(panel, then), REQUEST)
     assert panel.contribute(panel.visits.of(REQUEST), order()).drawing.visual == visual
 
 
@@ -179,7 +198,7 @@ def test_ones_own_picture_is_told_as_lost_and_never_taken_unasked(panel: Referen
     own = VisualPrompt(1.2, None, (), ((Image.new("RGB", (8, 8)), 1.0),))
     question, then = put_in(panel, offer_of(own), knobs())
     assert "Left out" in question and "your own picture" in question
-    panel.changed(*then, REQUEST)
+    panel.changed(data(panel, then), REQUEST)
     with pytest.raises(UserError, match="add a picture"):
         panel.contribute(panel.visits.of(REQUEST), order())
     question, then = put_in(panel, offer_of(VisualPrompt(1.2)), knobs(own="uploads/mine.png"))
@@ -194,6 +213,6 @@ def test_what_the_panel_cannot_take_is_named(panel: ReferencesPanel) -> None:
 
 def test_a_generator_without_visual_prompts_says_so(tmp_path: Path) -> None:
     panel = panel_of(tmp_path, with_bank=False)
-    assert "no visual prompts" in panel.found(*knobs(), PROMPT, 0, 0, REQUEST)
+    assert "no visual prompts" in panel.found(data(panel, knobs(), at=Affect(0, 0)), REQUEST)
     with pytest.raises(UserError, match="no visual prompts"):
         panel.contribute(panel.visits.of(REQUEST), order())

@@ -77,10 +77,8 @@ def test_a_generator_without_a_checker_is_left_alone() -> None:
 def test_only_a_public_host_asks_the_checker(public: bool, tmp_path: Path) -> None:
     page, address = studio.launch(
         lambda: (Checked(), FakeJudge()),
+        studio.StudioOptions(example=tmp_path / "none", files=tmp_path, hosting=Hosting(public=public)),
         block=False,
-        example=tmp_path / "none",
-        files=tmp_path,
-        hosting=Hosting(public=public),
     )
     try:
         client = Client(address, verbose=False, download_files=str(tmp_path))

@@ -16,7 +16,9 @@ from emofeedback.ui import app as studio
 
 def test_twenty_users_at_once(tmp_path: Path) -> None:
     page, url = studio.launch(
-        lambda: (FakeGenerator(), FakeJudge()), block=False, example=tmp_path / "none", files=tmp_path
+        lambda: (FakeGenerator(), FakeJudge()),
+        studio.StudioOptions(example=tmp_path / "none", files=tmp_path),
+        block=False,
     )
     try:
         tally = soak(url, 20, 120.0, calls=3, memory=lambda: memory_of(os.getpid()))
@@ -40,7 +42,9 @@ class Muddled(FakeGenerator):
 
 
 def test_a_mix_up_is_seen(tmp_path: Path) -> None:
-    page, url = studio.launch(lambda: (Muddled(), FakeJudge()), block=False, example=tmp_path / "none", files=tmp_path)
+    page, url = studio.launch(
+        lambda: (Muddled(), FakeJudge()), studio.StudioOptions(example=tmp_path / "none", files=tmp_path), block=False
+    )
     try:
         tally = soak(url, 2, 120.0, calls=3)
     finally:

@@ -55,7 +55,7 @@ def checkout(tmp_path: Path) -> Path:
 def test_requirements_suit_the_hardware() -> None:
     cpu, zero, gpu = (requirements(PINS, name) for name in ("cpu-basic", "zero-gpu", "l4x1"))
     assert cpu.startswith("--extra-index-url https://download.pytorch.org/whl/cpu\n") and "torch==2.13.0" in cpu
-    assert "spaces" in zero and "torch>=2.8,<2.12" in zero and "torch==" not in zero
+    assert "spaces" in zero and "torch>=2.9,<2.12" in zero and "torch==" not in zero
     assert "index-url" not in gpu and "spaces" not in gpu
     assert all("gradio[mcp]==6.31.0" in text and "pydantic" not in text for text in (cpu, zero, gpu))
 

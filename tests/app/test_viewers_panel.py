@@ -1,7 +1,7 @@
 """The panel of viewers: what its handlers do for one visitor, without a browser."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +25,13 @@ from emofeedback.ui.session import Models, Visits
 PROMPT, FEAR = "a lighthouse by the sea", emotion("fear")
 MEMORIES = "fear: fog over the graves\n\nawe: a moon"
 NEW = ("Zoe", "a ferryman", "slow to be moved", 0.1, -0.1, MEMORIES, "in fog, at dusk", "")
+
+
+def filled(panel: ViewersPanel, values: Sequence[Any] = NEW) -> dict[Any, Any]:
+    """The form as a listener gets it."""
+    return dict(zip(vars(panel.form).values(), values, strict=True))
+
+
 Ask = Callable[..., list[Any]]
 REQUEST: Any = SimpleNamespace(session_hash="one")
 OTHER: Any = SimpleNamespace(session_hash="two")
@@ -70,11 +77,11 @@ def test_every_chosen_viewer_walks_a_chain_that_can_be_read(panel: ViewersPanel,
 
 def test_a_step_is_edited_and_run_again_from_there(panel: ViewersPanel, ask: Ask) -> None:
     ask()
-    board = panel.of(panel.visits.of(REQUEST))
-    before = board.chains
+    state = panel.of(panel.visits.of(REQUEST))
+    before = state.chains
     cards, told = panel.rerun(event(chain=1, step="about", words="a tornado in summer"), REQUEST)
     assert "with a tornado" in cards and "edited" in cards and before[1].viewer in told
-    assert board.chains[0] == before[0] and board.chains[1] != before[1]
+    assert state.chains[0] == before[0] and state.chains[1] != before[1]
     with pytest.raises(gr.Error, match="KIND"):
         panel.rerun(event(chain=1, step="concepts", words="fog"), REQUEST)
     for stale in (event(chain=99, step="about", words="x"), event(chain=0, step="steps", words="x"), event()):
@@ -86,13 +93,13 @@ def test_the_judge_orders_what_the_viewers_wrote(panel: ViewersPanel, ask: Ask) 
     with pytest.raises(gr.Error, match="Ask the viewers first"):
         list(panel.judged(1.0, REQUEST))
     ask()
-    board = panel.of(panel.visits.of(REQUEST))
-    before = board.rewrites
+    state = panel.of(panel.visits.of(REQUEST))
+    before = state.rewrites
     _, (cards, told) = list(panel.judged(1.0, REQUEST))
-    assert cards.count(" away</small>") == len(before) == len(board.read) and "judge" in told
-    assert set(board.rewrites) == set(before)
-    first = board.rewrites[0].prompt
-    assert board.read[first] == min(board.read.values()), "the one that the judge read closest stands first"
+    assert cards.count(" away</small>") == len(before) == len(state.read) and "judge" in told
+    assert set(state.rewrites) == set(before)
+    first = state.rewrites[0].prompt
+    assert state.read[first] == min(state.read.values()), "the one that the judge read closest stands first"
     assert "in a storm" in first, "the fake generator draws a storm as what fear is like"
 
 
@@ -117,7 +124,7 @@ def test_what_is_taken_opens_round_one_until_the_words_change(panel: ViewersPane
 
 
 def test_a_viewer_of_ones_own_joins_for_oneself_alone(panel: ViewersPanel, ask: Ask) -> None:
-    update, which, row, file, told, kept = panel.added(*NEW, REQUEST)
+    update, which, row, file, told, kept = panel.added(filled(panel), REQUEST)
     assert update["choices"][-1] == "Zoe" and "Zoe" in update["value"] and "Zoe has joined" in told
     assert which["value"] == "Zoe" and row["visible"] and [viewer["name"] for viewer in kept] == ["Zoe"]
     assert file["value"].endswith("zoe.json")
@@ -126,7 +133,7 @@ def test_a_viewer_of_ones_own_joins_for_oneself_alone(panel: ViewersPanel, ask: 
 
 
 def test_viewers_of_ones_own_come_back_with_the_page(panel: ViewersPanel, ask: Ask) -> None:
-    *_, kept = panel.added(*NEW, REQUEST)
+    *_, kept = panel.added(filled(panel), REQUEST)
     kept = json.loads(json.dumps(kept))  # as it goes to the browser and comes back
     who, which, row, _, told = panel.came_back(kept, OTHER)
     assert who["choices"][-1] == "Zoe" and "Zoe" in who["value"] and told == ""
@@ -141,7 +148,7 @@ def test_viewers_of_ones_own_come_back_with_the_page(panel: ViewersPanel, ask: A
     [{}, 3, None, "Zoe", {"name": "<script>"}, {"name": "Zoe", "who": "x"}, {"name": "Zoe", "who": "x" * 10_000}],
 )
 def test_a_broken_viewer_is_left_out_with_a_sentence(panel: ViewersPanel, broken: Any) -> None:
-    *_, (sound,) = panel.added(*NEW, REQUEST)
+    *_, (sound,) = panel.added(filled(panel), REQUEST)
     who, _, _, _, told = panel.came_back([broken, sound], OTHER)
     assert who["choices"][-1] == "Zoe" and told.count("left out") == 1 and "Viewer 1" in told and "<" not in told
 
@@ -149,25 +156,25 @@ def test_a_broken_viewer_is_left_out_with_a_sentence(panel: ViewersPanel, broken
 def test_what_is_no_list_is_left_out_whole(panel: ViewersPanel) -> None:
     *_, told = panel.came_back({"name": "Zoe"}, REQUEST)
     assert "damaged" in told
-    *_, (sound,) = panel.added(*NEW, REQUEST)
+    *_, (sound,) = panel.added(filled(panel), REQUEST)
     many = [{**sound, "name": f"Zoe {i}"} for i in range(100)]
     who, *_, told = panel.came_back(many, OTHER)
     assert len(who["choices"]) == MAX_VIEWERS and "left out" in told
 
 
 def test_ones_own_viewer_can_be_removed(panel: ViewersPanel) -> None:
-    panel.added("Ada", *NEW[1:], REQUEST)
-    board = panel.of(panel.visits.of(REQUEST))
-    assert [v.who for v in board.viewers if v.name == "Ada"] == ["a ferryman"], "it takes the bundled one's place"
+    panel.added(filled(panel, ("Ada", *NEW[1:])), REQUEST)
+    state = panel.of(panel.visits.of(REQUEST))
+    assert [v.who for v in state.viewers if v.name == "Ada"] == ["a ferryman"], "it takes the bundled one's place"
     who, _, row, file, told, kept = panel.removed("Ada", REQUEST)
     assert kept == [] and not row["visible"] and file["value"] is None and "has left" in told
-    assert [v.who for v in board.viewers if v.name == "Ada"] != ["a ferryman"] and len(who["choices"]) == 8
+    assert [v.who for v in state.viewers if v.name == "Ada"] != ["a ferryman"] and len(who["choices"]) == 8
     with pytest.raises(gr.Error, match="of your own"):
         panel.removed("Ada", REQUEST)
 
 
 def test_ones_own_viewer_is_a_file_for_the_folder_of_viewers(panel: ViewersPanel) -> None:
-    panel.added(*NEW, REQUEST)
+    panel.added(filled(panel), REQUEST)
     file = Path(panel.exported("Zoe", REQUEST)["value"])
     assert load_viewers(file.parent)[-1] == panel.of(panel.visits.of(REQUEST)).own[0]
 
@@ -189,16 +196,18 @@ def test_a_form_filled_in_wrongly_is_told(panel: ViewersPanel, at: int, value: A
     fields = [*NEW]
     fields[at] = value
     with pytest.raises(gr.Error, match=sentence):
-        panel.added(*fields, REQUEST)
+        panel.added(filled(panel, fields), REQUEST)
 
 
 def test_words_of_viewers_are_escaped(panel: ViewersPanel, ask: Ask) -> None:
     bad = "<img src=x onerror=alert(1)>"
-    panel.added("Zoe", bad, bad, 0, 0, f"fear: {bad} fog", bad, bad, REQUEST)
+    panel.added(filled(panel, ("Zoe", bad, bad, 0, 0, f"fear: {bad} fog", bad, bad)), REQUEST)
     assert "<img" not in ask(f"a cat {bad}")[-1][0]
 
 
 def test_the_page_has_the_panel(tmp_path: Path) -> None:
-    page, _ = studio.build(lambda: (FakeGenerator(), FakeJudge()), tmp_path, tmp_path)
+    page, _ = studio.build(
+        lambda: (FakeGenerator(), FakeJudge()), studio.StudioOptions(example=tmp_path, files=tmp_path)
+    )
     labels = [block.label for block in page.blocks.values() if isinstance(block, gr.Checkbox)]
     assert "Let viewers rewrite the prompt" in labels

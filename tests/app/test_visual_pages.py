@@ -58,6 +58,12 @@ class Page:
                     self.sweep = SweepTab(models, visits)
             self.sweep.open_into(self.create, self.panel, tabs)
 
+    def guide(self) -> None:
+        """Switch the references on, for awe."""
+        p = self.panel
+        values = {p.on: True, p.strength: 1.2, p.emotion: "awe", p.negative: NOTHING, p.own: None, p.own_weight: 1}
+        p.changed({**values, **dict.fromkeys(p.weights, 1), p.fixed: FOUND}, REQUEST)
+
     def preview(self) -> list[Any]:
         controls = vars(self.create.controls).values()
         data = {control: getattr(control, "value", None) for control in controls if isinstance(control, gr.Component)}
@@ -78,7 +84,7 @@ def test_the_preview_shows_what_the_references_say(tmp_path: Path) -> None:
     generator = Watched()
     page = Page(tmp_path, generator)
     page.preview()
-    page.panel.changed(True, 1.2, "awe", NOTHING, 1, 1, 1, None, 1, FOUND, REQUEST)
+    page.guide()
     page.preview()
     assert [request.visual for request in generator.asked] == [None, VisualPrompt(1.2, "awe")]
 
@@ -89,13 +95,12 @@ def test_every_picture_of_a_sheet_is_guided_by_its_own_mood(tmp_path: Path) -> N
     page.draw_sheet(on=True)
     assert len(generator.asked) == 9 and {request.visual for request in generator.asked} == {VisualPrompt(0.7)}
     there = page.sweep.settings(4, REQUEST)
-    knobs = dict(zip((id(knob) for knob in page.panel.knobs), there[7:], strict=True))
-    assert (knobs[id(page.panel.on)], knobs[id(page.panel.strength)]) == (True, 0.7)
-    assert knobs[id(page.panel.emotion)] == NEAREST and knobs[id(page.panel.pin)] == FOUND
+    assert (there[page.panel.on], there[page.panel.strength]) == (True, 0.7)
+    assert there[page.panel.emotion] == NEAREST and there[page.panel.fixed] == FOUND
     page.draw_sheet(on=False)
     assert {request.visual for request in generator.asked[9:]} == {None}
     there = page.sweep.settings(4, REQUEST)
-    assert there[7] is False and all(value == gr.skip() for value in there[8:])
+    assert there[page.panel.on] is False and page.panel.knobs & set(there) == {page.panel.on}
 
 
 def test_a_generator_without_visual_prompts_says_so_before_it_draws(tmp_path: Path) -> None:
@@ -103,7 +108,7 @@ def test_a_generator_without_visual_prompts_says_so_before_it_draws(tmp_path: Pa
     page = Page(tmp_path, generator)
     with pytest.raises(gr.Error, match="no visual prompts; untick"):
         page.draw_sheet(on=True)
-    page.panel.changed(True, 1.2, "awe", NOTHING, 1, 1, 1, None, 1, FOUND, REQUEST)
+    page.guide()
     with pytest.raises(gr.Error, match="no visual prompts; untick"):
         page.preview()
     assert generator.asked == []

@@ -1,5 +1,6 @@
 """What a person does on the page, for the tests: waits are on what the page shows, never on time."""
 
+from collections.abc import Callable
 from typing import Any
 
 PAD = "#pad .pad-plane"
@@ -13,6 +14,32 @@ def wait_for(page: Any, script: str, seconds: float = 60) -> None:
 def says(page: Any, words: str, where: str = "#status", seconds: float = 60) -> None:
     """Wait until an element's text contains the words."""
     wait_for(page, f"document.querySelector({where!r}).innerText.includes({words!r})", seconds)
+
+
+WATCH = """([where, words]) => {
+  const element = document.querySelector(where);
+  window.fresh = false;  // until the words went away, or came once more
+  const says = (node) => (node.textContent || "").includes(words);
+  window.watching?.disconnect();
+  window.watching = new MutationObserver((changes) => {
+    const nodes = changes.flatMap((one) => one.type === "characterData" ? [one.target] : [...one.addedNodes]);
+    const come = nodes.some(says);
+    if (come || !says(element)) window.fresh = true;
+  });
+  window.watching.observe(element, { childList: true, characterData: true, subtree: true });
+}"""
+
+
+def after(page: Any, act: Callable[[], object], words: str, where: str = "#status", seconds: float = 60) -> None:
+    """Do something, then wait until an element says the words anew: those that stand from before do not count."""
+    page.evaluate(WATCH, [where, words])
+    act()
+    wait_for(page, f"window.fresh && document.querySelector({where!r}).innerText.includes({words!r})", seconds)
+
+
+def run_all(page: Any, seconds: float = 60) -> None:
+    """Press Run all and wait for the end of that very run."""
+    after(page, lambda: page.click("#run"), "Done in", seconds=seconds)
 
 
 def open_more(page: Any) -> None:
@@ -64,6 +91,5 @@ def run_rounds(page: Any, prompt: str, rounds: int) -> None:
     set_number(page, "Valence", 0.9)
     set_number(page, "Arousal", 0.0)
     page.fill("#prompt textarea", prompt)
-    page.click("#run")
-    says(page, "Done in")
+    run_all(page)
     cards(page, rounds)

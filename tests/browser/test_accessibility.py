@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
-from served import keeper_in, served
+from served import served, writer_in
 from steps import run_rounds, says, wait_for
 
 from emofeedback.errors import UserError
@@ -21,8 +21,8 @@ def no_job(*given: Any) -> Any:
 @pytest.fixture(scope="module")
 def address(generator: FakeGenerator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("axe")
-    models, keeper = (generator, FakeJudge()), keeper_in(folder / "data")
-    with served(lambda: models, folder, keeper=keeper, open_job=no_job) as address:
+    models, writer = (generator, FakeJudge()), writer_in(folder / "data")
+    with served(lambda: models, folder, writer=writer, open_job=no_job) as address:
         yield address
 
 

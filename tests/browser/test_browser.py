@@ -6,7 +6,20 @@ from pathlib import Path
 import pytest
 from fakes_ui import FakeGenerator
 from PIL import Image
-from steps import PAD, cards, numbers, open_more, run_rounds, says, set_number, spot, stands_at, wait_for
+from steps import (
+    PAD,
+    after,
+    cards,
+    numbers,
+    open_more,
+    run_all,
+    run_rounds,
+    says,
+    set_number,
+    spot,
+    stands_at,
+    wait_for,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -129,10 +142,42 @@ def test_stop_stops_and_the_next_run_starts(desktop, generator: FakeGenerator) -
     assert stopped_at - before < 300  # six rounds
     set_number(page, "Steps", 0)
     set_number(page, "Rounds", 1)
-    page.click("#run")
-    says(page, "Done in")
+    run_all(page)
     # the second run's steps, and of the first at most the one that was under way
     assert generator.steps_done - stopped_at <= generator.default_steps + 1
+
+
+@pytest.mark.parametrize("button", ["#run", "#next-round", "#again"])
+def test_a_new_run_is_said_before_the_server_answers(desktop, button: str) -> None:
+    """From the click to the first answer the last run's "Done" and its Download stood on the page."""
+    page, held = desktop, []
+    run_rounds(page, "a boat", 1)
+    assert page.locator("#download").is_enabled()
+    page.route("**/gradio_api/run/predict*", lambda route: held.append(route))  # the server is slow to answer
+    page.click(button)
+    says(page, "Starting")
+    wait_for(page, "document.querySelector('#download').disabled")
+    assert "Done" not in page.locator("#status").inner_text()
+    page.route("**/gradio_api/run/predict*", lambda route: route.continue_())  # the later handler goes first
+    for route in held:
+        route.continue_()
+    says(page, "Done in" if button == "#run" else "Round 2 is done")
+    wait_for(page, "!document.querySelector('#download').disabled")
+    assert page.faults == []
+
+
+def test_a_run_that_did_not_start_gives_the_old_file_back(desktop, tmp_path: Path) -> None:
+    page = desktop
+    run_rounds(page, "a boat", 1)
+    page.locator("#seed input").fill("")
+    page.locator("#seed input").press("Tab")
+    after(page, lambda: page.click("#run"), "This did not start")
+    wait_for(page, "!document.querySelector('#download').disabled")
+    with page.expect_download() as download:
+        page.click("#download")
+    download.value.save_as(tmp_path / "picture.png")
+    with Image.open(tmp_path / "picture.png") as image:
+        assert json.loads(image.info["emofeedback"])["request"]["prompt"] == "a boat"
 
 
 def test_the_download_carries_its_settings(desktop, tmp_path: Path) -> None:
@@ -168,8 +213,7 @@ def test_words_unknown_too_many_or_hostile(desktop) -> None:
     says(page, "unknown", "#unknown")
     open_more(page)
     set_number(page, "Rounds", 1)
-    page.click("#run")
-    says(page, "Done in")
+    run_all(page)
     assert page.evaluate("window.fooled") is None
     page.fill("#prompt textarea", "a boat on the sea")
     wait_for(page, "document.querySelector('#unknown').innerText.trim() === ''")
@@ -186,7 +230,6 @@ def test_on_a_phone_a_finger_sets_the_mood_and_the_picture_comes_first(phone, ar
     assert list(top.values()) == sorted(top.values())
     bar = page.locator("#actions").bounding_box()
     assert bar["y"] >= 0 and bar["y"] + bar["height"] <= 844  # the buttons stay in sight
-    page.click("#run")
-    says(page, "Done in")
+    run_all(page)
     page.screenshot(path=artifacts / "phone.png", full_page=True)
     assert page.faults == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from steps import numbers, says, wait_for
+from steps import after, numbers, says, set_number, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -24,14 +24,16 @@ def test_a_path_is_pressed_drawn_and_one_picture_opened_in_create(desktop, artif
     says(page, "Done", "#sweep-status")
     wait_for(page, "document.querySelector('#sheet img').naturalWidth > 400")
     wait_for(page, "document.querySelector('#sweep-moving img') !== null")
-    # the strip of nine in two lines is shown whole within its frame: press its first picture
+    # the strip of nine in two lines is shown whole within its frame: press its second picture, then its first
     frame = page.locator("#sheet img").bounding_box()
     width, height = page.evaluate(
         "(() => { const i = document.querySelector('#sheet img'); return [i.naturalWidth, i.naturalHeight]; })()"
     )
     scale = min(1, frame["width"] / width, frame["height"] / height)  # never enlarged
     left, top = frame["x"] + (frame["width"] - scale * width) / 2, frame["y"] + (frame["height"] - scale * height) / 2
-    page.mouse.click(left + 48 * scale, top + 48 * scale)
+    for number, middle in ((2, 148), (1, 48)):
+        page.mouse.click(left + middle * scale, top + 48 * scale)
+        wait_for(page, f"document.querySelector('#sweep-cell input').value.startsWith('{number}:')")
     says(page, "reads as", "#sweep-words")
     page.screenshot(path=artifacts / "continuum.png")
     page.click("#sweep-open")
@@ -56,3 +58,21 @@ def test_a_picture_is_read_and_drawn_again(desktop, tmp_path: Path, artifacts: P
     wait_for(page, "document.querySelectorAll('#read-gallery img').length >= 4")
     page.screenshot(path=artifacts / "read.png", full_page=True)
     assert page.faults == []
+
+
+def test_a_sheet_that_is_stopped_or_refused_says_so(desktop) -> None:
+    page = desktop
+    page.get_by_role("tab", name="Continuum").click()
+    page.get_by_label("Path", exact=True).first.check(force=True)
+    after(page, lambda: page.click("#sweep-draw"), "This did not finish", "#sweep-status")  # there is no path yet
+    page.get_by_label("Sheet", exact=True).first.check(force=True)
+    set_number(page, "Grid", 9)
+    after(page, lambda: page.click("#sweep-draw"), "Drawing", "#sweep-status")
+    after(
+        page,
+        lambda: page.get_by_role("button", name="Stop").locator("visible=true").click(),
+        "Stopped",
+        "#sweep-status",
+    )
+    page.wait_for_timeout(2000)  # nothing says otherwise afterwards
+    assert "Stopped" in page.locator("#sweep-status").inner_text()

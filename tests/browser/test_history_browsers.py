@@ -5,26 +5,24 @@ from pathlib import Path
 from typing import Any
 
 from fakes_ui import FakeGenerator, FakeJudge
-from served import keeper_in
+from served import writer_in
 from steps import run_rounds, says, wait_for
 
-from emofeedback.ui.app import launch
+from emofeedback.ui.app import StudioOptions, launch
 
 SHOWN = "document.querySelectorAll('#history-gallery img').length"
 
 
 def serve(data: Path, files: Path, port: int) -> Any:
     files.mkdir(exist_ok=True)
-    keeper = keeper_in(data)
+    writer = writer_in(data)
     page, address = launch(
         lambda: (FakeGenerator(), FakeJudge()),
+        StudioOptions(example=files / "none", files=files, writer=writer),
         block=False,
-        example=files / "none",
-        files=files,
-        keeper=keeper,
         port=port,
     )
-    return page, address, keeper
+    return page, address, writer
 
 
 def visit(context: Any, address: str) -> Any:
@@ -41,10 +39,10 @@ def test_a_run_is_there_after_a_restart_and_for_its_owner_alone(browser, tmp_pat
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     mine, other = browser.new_context(), browser.new_context()
-    studio, address, keeper = serve(tmp_path / "data", tmp_path / "files", port)
+    studio, address, writer = serve(tmp_path / "data", tmp_path / "files", port)
     try:
         run_rounds(visit(mine, address), "a zeppelin by the sea", 1)
-        keeper.settle()
+        writer.settle()
     finally:
         studio.close()
     studio, address, _ = serve(tmp_path / "data", tmp_path / "files", port)

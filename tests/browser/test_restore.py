@@ -12,17 +12,18 @@ import pytest
 from fakes_ui import FakeGenerator, FakeJudge
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from served import keeper_in, served
-from steps import numbers, run_rounds, says, set_number, stands_at, wait_for
+from served import served, writer_in
+from steps import after, numbers, run_rounds, says, set_number, stands_at, wait_for
 
 pytestmark = pytest.mark.browser
+TOLERANCE = "document.querySelector('[aria-label=\"number input for Tolerance\"]')"
 PROMPT = "document.querySelector('#prompt textarea').value"
 
 
 @pytest.fixture(scope="module")
 def address(generator: FakeGenerator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("restore")
-    with served(lambda: (generator, FakeJudge()), folder, keeper=keeper_in(folder / "data")) as address:
+    with served(lambda: (generator, FakeJudge()), folder, writer=writer_in(folder / "data")) as address:
         yield address
 
 
@@ -72,6 +73,7 @@ def test_settings_come_back_from_a_dropped_picture(desktop, tmp_path: Path) -> N
     theirs = tmp_path / "theirs.png"
     Image.new("RGB", (8, 8)).save(theirs, pnginfo=info)
     page.fill("#prompt textarea", "words that I want to keep")
+    set_number(page, "Tolerance", 0.3)
     for path, words in ((ours, "a boat on a lake"), (theirs, "an owl at night")):
         tab(page, "History")
         page.set_input_files("#history-drop input[type=file]", path)
@@ -80,6 +82,7 @@ def test_settings_come_back_from_a_dropped_picture(desktop, tmp_path: Path) -> N
         assert page.evaluate(PROMPT) != words
         page.click("#restore-yes")
         wait_for(page, f"{PROMPT} === {words!r}")
+        wait_for(page, f"{TOLERANCE}.value === '0'")  # of our own run
         tab(page, "History")
         page.get_by_label("Clear").first.click()
     tab(page, "Create")
@@ -89,6 +92,16 @@ def test_settings_come_back_from_a_dropped_picture(desktop, tmp_path: Path) -> N
     page.set_input_files("#history-drop input[type=file]", tmp_path / "bare.png")
     page.get_by_text("is damaged or cut off").wait_for()
     assert page.faults == []
+
+
+def address_of(page: Any, where: str) -> str:
+    """Where the first picture comes from."""
+    return page.locator(where).first.get_attribute("src")
+
+
+def another(page: Any, where: str, before: dict[str, str]) -> None:
+    """Wait until the first picture is no longer the one from before."""
+    wait_for(page, f"document.querySelector({where!r}) && document.querySelector({where!r}).src !== {before[where]!r}")
 
 
 def chunks(content: bytes) -> set[str]:
@@ -104,13 +117,15 @@ def test_without_metadata_no_saved_picture_tells_anything(desktop, tmp_path: Pat
     tab(page, "Continuum")
     set_number(page, "Grid", 3)
     page.click("#sweep-draw")
-    says(page, "Done", "#sweep-status")
+    says(page, "Done. Press", "#sweep-status")
     tab(page, "Read a picture")
     page.set_input_files("#read-upload input[type=file]", tmp_path / "with.png")
     says(page, "reads as", "#read-words")
     page.get_by_text("Draw it again at another mood").click()
     page.click("#read-draw")
-    says(page, "Done", "#read-status")
+    says(page, "Done.", "#read-status")
+    wait_for(page, "document.querySelectorAll('#read-gallery img').length >= 4")
+    before = {where: address_of(page, where) for where in ("#sweep-picture img", "#read-gallery img")}
 
     tab(page, "History")
     page.get_by_label("Settings inside saved PNGs").uncheck()
@@ -120,16 +135,16 @@ def test_without_metadata_no_saved_picture_tells_anything(desktop, tmp_path: Pat
     shown = page.locator("#picture img, #gallery img").evaluate_all("all => all.map((one) => one.src)")
     assert len(shown) == 5 and all(chunks(httpx.get(src).content) == set() for src in shown)
     tab(page, "Continuum")
-    wait_for(page, "document.querySelector('#sweep-files') !== null")
+    another(page, "#sweep-picture img", before)  # the sheet's files were written anew
     archive = zipfile.ZipFile(saved(page, "#sweep-files", tmp_path / "sweep.zip"))
     cells = [name for name in archive.namelist() if name.endswith(".png")]
     assert len(cells) == 10 and all(chunks(archive.read(name)) == set() for name in cells)
     tab(page, "Read a picture")
+    another(page, "#read-gallery img", before)
     shown = page.locator("#read-gallery img").evaluate_all("all => all.map((one) => one.src)")
     assert shown and all(chunks(httpx.get(src).content) == set() for src in shown)
     tab(page, "Create")
-    page.click("#emotion-serene")  # a new preview
-    says(page, "Preview in")
+    after(page, lambda: page.click("#emotion-serene"), "Preview in")
     assert chunks(saved(page, "#download", tmp_path / "preview.png").read_bytes()) == set()
 
     tab(page, "History")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from served import served
-from steps import open_more, says, set_number, stands_at, wait_for
+from steps import after, open_more, run_all, says, set_number, stands_at, wait_for
 
 from emofeedback import build
 from emofeedback.affect import emotion
@@ -42,10 +42,8 @@ def drawn(page: Any, name: str, folder: Path) -> Path:
         f"document.querySelector('#reference-cards').innerText.includes('{name}')",
         SLOW,
     )
-    page.click("#ask-viewers")
-    says(page, "8 chains", "#viewers-status", SLOW)
-    page.click("#run")
-    says(page, "Done in", seconds=SLOW)
+    after(page, lambda: page.click("#ask-viewers"), "8 chains", "#viewers-status", SLOW)
+    run_all(page, SLOW)
     with page.expect_download() as download:
         page.click("#download")
     download.value.save_as(folder / f"{name}.png")

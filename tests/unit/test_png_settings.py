@@ -60,6 +60,36 @@ def test_our_own_png_gives_its_settings_back(prompt: str, tmp_path: Path) -> Non
     assert (found.seed, found.strength, found.steps, found.guidance, found.model) == (7, 1.5, 3, 2.5, "paint")
 
 
+@pytest.mark.parametrize("patience", [None, 3])
+def test_the_rules_of_the_run_come_back(patience: int | None) -> None:
+    """A PNG told nothing of when its run stops and what its rounds start from; no patience at all reads as 0."""
+    rules = {"tolerance": 0.3, "patience": patience, "continuation": "image", "start_strength": 0.4, "seed": 99}
+    found = read_settings(png_bytes(drawn(), settings=rules))
+    assert (found.tolerance, found.patience, found.continuation) == (0.3, patience or 0, "image")
+    assert (found.start_strength, found.seed) == (0.4, 7)
+    silent = read_settings(png_bytes(drawn()))
+    assert (silent.tolerance, silent.patience, silent.continuation) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        {"tolerance": 9},
+        {"patience": 2.5},
+        {"continuation": "<script>"},
+        {"continuation": ["image"]},
+        {"start_strength": 0},
+        ["tolerance"],
+        "patience",
+        7,
+    ],
+)
+def test_rules_that_make_no_sense_are_refused(run: object) -> None:
+    made = {"model": "m", "request": {"prompt": "a boat"}, "run": run}
+    with pytest.raises(UserError, match="are damaged"):
+        read_settings(crafted(chunk(b"tEXt", b"emofeedback\0" + json.dumps(made).encode())))
+
+
 def test_our_parameters_text_says_the_same_as_our_chunk() -> None:
     content = png_bytes(drawn("Steps: a ladder, by the sea"))
     whole = read_settings(content)

@@ -89,7 +89,7 @@ class Jobs:
                 cancel=cancel,
             ):
                 if isinstance(event, Sweep):
-                    visit.keep(event)
+                    visit.save(event)
                     visit.runs += 1
                     files = write_sweep(event, visit.files(), form, metadata=not visit.plain)
                     yield str(files.sheet), sweep_json(event, files), [str(file) for file in files.all()]

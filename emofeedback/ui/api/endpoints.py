@@ -22,7 +22,7 @@ from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.director import opening_turn
 from emofeedback.ui.api.endpoint_jobs import Jobs, check_drawn_by, visual_of
 from emofeedback.ui.create.create_order import checked_words
-from emofeedback.ui.history.keeper import single
+from emofeedback.ui.history.saved_run import single
 from emofeedback.ui.limits import OpenJob
 from emofeedback.ui.read.read_tab import read_file, take_files
 from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly_stream
@@ -73,9 +73,16 @@ class Endpoints:
     def _listen(
         self, function: Callable[..., Any], fields: dict[str, Any], before: list[Any], after: list[Any] | None = None
     ) -> None:
-        """One endpoint: inputs by their default values (None = a picture), outputs around the JSON result."""
+        """One endpoint: inputs by their default values (None = a picture), outputs around the JSON result.
+
+        It listens to nothing on the page; its hidden components are there for their types. `gr.api` (gradio 6.31) would
+        do without them, but it takes types from the signature alone, hands values over unprocessed and so changes what
+        callers see: it cannot tell what a generator yields; a picture or a file becomes a bare FileData instead of the
+        image, gallery and file types; a whole number sent as 3.0 stays a fraction; fields lose their labels.
+        """
         outputs = [*before, gr.JSON(visible=False, label="result"), *(after or [])]
-        gr.Button(visible=False).click(
+        gr.on(
+            [],
             function,
             [_input(name, value) for name, value in fields.items()],
             outputs,
@@ -163,7 +170,7 @@ class Endpoints:
                 picture = message[0]
                 read = judge.read([picture])[0]
                 if keep:
-                    visit.keep(single(picture, read, target))
+                    visit.save(single(picture, read, target))
                 path = fresh_folder(visit) / "picture.png"
                 write_whole(path, visit.png(picture, read))
                 yield (
@@ -283,12 +290,12 @@ class Endpoints:
                         part = event.step / max(1, event.steps)
                         yield None, status(f"round {number} of {rounds}", (number - 1 + part) / rounds)
                     case Finished(run):
-                        visit.keep(run)
+                        visit.save(run)
                         folder, files = fresh_folder(visit), []
                         for done in run.rounds:
                             for index, item in enumerate(done.candidates):
                                 path = folder / candidate_name(done.number, index)
-                                write_whole(path, visit.png(item.picture, item.reading))
+                                write_whole(path, visit.png(item.picture, item.reading, run.settings))
                                 files.append(str(path))
                         yield files, run_json(run)
 

@@ -7,9 +7,9 @@ import gradio as gr
 
 from emofeedback.errors import UserError
 from emofeedback.loop.prompt_edits import Choice
+from emofeedback.ui.create.create_state import CreateState
 from emofeedback.ui.create.example import Example
-from emofeedback.ui.create.run_view import RunView, Updates, compared, difference
-from emofeedback.ui.create.visit import Bench
+from emofeedback.ui.create.run_view import RunView, Updates, compared, difference, page_values
 from emofeedback.ui.session import Visit, Visits, friendly
 
 BUSY = "Wait until the run is done, or stop it."
@@ -18,30 +18,31 @@ MAX_EDIT = 200
 
 
 class Browse:
-    """The visitors' benches, and the listeners that only look or choose; nothing here waits for the models."""
+    """The visitors' states of the Create tab, and the listeners that only look or choose; none waits for the models."""
 
     def __init__(self, visits: Visits, example: Example | None) -> None:
         self.visits, self.example = visits, example
-        self._benches: WeakKeyDictionary[Visit, Bench] = WeakKeyDictionary()
+        self._states: WeakKeyDictionary[Visit, CreateState] = WeakKeyDictionary()
 
-    def of(self, visit: Visit) -> Bench:
-        """A visitor's bench; a new one holds the example, so that a first visitor can go on from it."""
-        if visit not in self._benches:
-            self._benches.setdefault(visit, self.first())
-        bench = self._benches[visit]
-        bench.plain = visit.plain
-        return bench
+    def of(self, visit: Visit) -> CreateState:
+        """A visitor's state; a new one holds the example, so that a first visitor can go on from it."""
+        if visit not in self._states:
+            self._states.setdefault(visit, self.first())
+        state = self._states[visit]
+        state.plain = visit.plain
+        return state
 
-    def first(self) -> Bench:
-        """A bench as a new visitor finds it."""
-        bench = Bench()
+    def first(self) -> CreateState:
+        """A state as a new visitor finds it."""
+        state = CreateState()
         if self.example is not None:
-            run = bench.begin(self.example.prompt, self.example.target, self.example.files[0][0].parent, "Example")
+            run = state.begin(self.example.prompt, self.example.target, self.example.files[0][0].parent, "Example")
             for index, done in enumerate(self.example.rounds):
                 before = self.example.rounds[index - 1].critique if index else None
                 run.add(done, before.edits if before else ())
-            bench.shown = run.best_number()
-        return bench
+            state.shown = run.best_number()
+            state.file = page_values(state).get("picture")
+        return state
 
     def connect(self, view: RunView) -> None:
         """Listen to the strip, the edits and the comparison."""
@@ -51,7 +52,7 @@ class Browse:
         spoken = {**quick, "queue": True}  # the page shows a refusal as a notice only where it comes from the queue
         s.strip.pick(self.pick, None, outputs, **spoken)
         s.strip.branch(self.branch, None, outputs, **spoken)
-        s.strip.turn(self.turn, None, outputs, **spoken)
+        s.strip.show_run(self.show_run, None, outputs, **spoken)
         j.edits.input(self.choose, None, [j.next_prompt, j.difference], **quick)
         j.next_prompt.change(self.rewrite, [j.next_prompt], [j.difference], trigger_mode="always_last", **quick)
         gr.on([s.left.input, s.right.input], self.compare, [s.left, s.right], [s.compare], **quick)
@@ -59,47 +60,47 @@ class Browse:
     @friendly
     def pick(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Go back to a round: it takes the stage with its own advice."""
-        bench = self._free(request)
-        run, number = bench.run, _number(event)
+        state = self._free(request)
+        run, number = state.run, _number(event)
         if run is None or run.round(number) is None:
             raise UserError("There is no such round; choose one from the strip.")
-        bench.shown = bench.picked = number
+        state.shown = state.picked = number
         last = run.past.rounds[-1].number
         told = f"Round {number}. Next round begins a branch here." if number < last else f"Round {number}, the last."
-        return self.view.present(bench) | self.view.idle(told)
+        return self.view.present(state) | self.view.idle(told, state)
 
     @friendly
     def branch(self, event: gr.EventData, request: gr.Request) -> Updates:
         """A new run with the history up to a round; the run it comes from is kept."""
-        bench, number, visit = self._free(request), _number(event), self.visits.of(request)
+        state, number, visit = self._free(request), _number(event), self.visits.of(request)
         visit.runs += 1
-        if bench.branch(number, visit.files()) is None:
+        if state.branch(number, visit.files()) is None:
             raise UserError("There is no such round; choose one from the strip.")
         told = f"A branch from round {number}: change its edits or the next prompt, then Next round or Run all."
-        return self.view.present(bench) | self.view.idle(told)
+        return self.view.present(state) | self.view.idle(told, state)
 
     @friendly
-    def turn(self, event: gr.EventData, request: gr.Request) -> Updates:
+    def show_run(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Another of the visitor's runs comes to the front."""
-        bench, index = self._free(request), _number(event)
-        if not 0 <= index < len(bench.runs):
+        state, index = self._free(request), _number(event)
+        if not 0 <= index < len(state.runs):
             raise UserError("There is no such run; choose one above the strip.")
-        bench.at, bench.picked, bench.branched = index, None, False
-        run = bench.runs[index]
-        bench.shown = run.best_number()
-        return self.view.present(bench) | self.view.idle(f"{run.title}.")
+        state.at, state.picked, state.branched = index, None, False
+        run = state.runs[index]
+        state.shown = run.best_number()
+        return self.view.present(state) | self.view.idle(f"{run.title}.", state)
 
     @friendly
     def choose(self, event: gr.EventData, request: gr.Request) -> tuple[Any, Any]:
         """Edits were taken, dropped or rewritten: the next prompt follows."""
-        bench = self.of(self.visits.of(request))
+        state = self.of(self.visits.of(request))
         try:
             choices = [Choice(bool(row["on"]), str(row["new"])[:MAX_EDIT]) for row in event.rows]
-            bench.choose(choices)
+            state.choose(choices)
         except (AttributeError, KeyError, TypeError, ValueError):
             raise UserError("These edits are of an earlier round; choose a round from the strip.") from None
-        words = bench.next_prompt()
-        return words, difference(bench, words)
+        words = state.next_prompt()
+        return words, difference(state, words)
 
     def rewrite(self, words: str, request: gr.Request) -> str:
         """The next prompt changed, by hand or by an edit: the difference follows."""
@@ -108,9 +109,9 @@ class Browse:
     @friendly
     def again(self, request: gr.Request) -> Updates:
         """The round on stage once more, with files as the visitor wants them now (the switch in History)."""
-        bench = self.of(self.visits.of(request))
-        started = bench.run is not None and bench.run.past.rounds and not bench.busy
-        return self.view.present(bench) if started else {self.view.stage.status: gr.skip()}
+        state = self.of(self.visits.of(request))
+        started = state.run is not None and state.run.past.rounds and not state.busy
+        return self.view.present(state) if started else {self.view.stage.status: gr.skip()}
 
     @friendly
     def compare(self, left: int | None, right: int | None, request: gr.Request) -> Any:
@@ -120,7 +121,7 @@ class Browse:
             raise UserError("Run at least one round, then choose two to compare.")
         return compared(run, int(left), int(right), self.of(self.visits.of(request)).plain)
 
-    def _free(self, request: gr.Request) -> Bench:
+    def _free(self, request: gr.Request) -> CreateState:
         visit = self.visits.of(request)
         if self.of(visit).busy:
             raise UserError(BUSY)

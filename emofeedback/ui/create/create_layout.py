@@ -78,7 +78,7 @@ def controls(prompt: str, target: Affect, first: Mapping[str, Any]) -> Controls:
     """Build the left column.
 
     Args:
-        first: what a first visit shows, by name (see `run_view.scene`), here and below; may be empty.
+        first: what a first visit shows, by name (see `run_view.page_values`), here and below; may be empty.
     """
     with gr.Column(elem_classes=["side", "controls"]):
         words = gr.Textbox(
@@ -117,7 +117,7 @@ def controls(prompt: str, target: Affect, first: Mapping[str, Any]) -> Controls:
             start_strength = _slider(0.1, 1, 0.6, 0.05, "Share redrawn", None, "when starting from the best picture")
             steps = _slider(0, 50, 0, 1, "Steps", None, "0 = the generator's own number")
             tolerance = _slider(0, 0.5, TOLERANCE, 0.01, "Tolerance", None, "stop when this close to the target")
-            patience = _slider(0, 6, 1, 0, "Patience", None, "stop after so many rounds without gain; 0 = never")
+            patience = _slider(0, 6, 0, 1, "Patience", None, "stop after so many rounds without gain; 0 = never")
     return Controls(
         words,
         unknown,
@@ -245,9 +245,9 @@ def download_label(plain: bool) -> str:
     return "Download PNG, nothing inside" if plain else "Download PNG"
 
 
-def download_of(file: str, plain: bool) -> Any:
-    """The button with a file to hand out."""
-    return gr.update(value=file, label=download_label(plain), interactive=True)
+def download_of(file: str | None, plain: bool) -> Any:
+    """The button with a file to hand out, or with none."""
+    return gr.update(value=file, label=download_label(plain), interactive=file is not None)
 
 
 def follow(valence: float, arousal: float) -> dict[str, float]:

@@ -20,6 +20,15 @@ class CreateOrder(RunOrder):
 
     first: Turn | None = None  # what a new run's first round draws, in place of the prompt
 
+    def settings(self) -> dict[str, object]:
+        """What a run's record and its pictures tell of its rules, by the names of `Run.settings`."""
+        return {
+            "tolerance": self.rules.tolerance,
+            "patience": self.rules.patience,
+            "continuation": self.rules.continuation,
+            "start_strength": self.drawing.start_strength,
+        }
+
 
 Contributor = Callable[[Visit, CreateOrder], CreateOrder]
 """A panel's part in a new run: it hands the order back changed, such as with a `first` turn or another `drawing`.

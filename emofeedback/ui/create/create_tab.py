@@ -12,17 +12,18 @@ from emofeedback.loop.run import Event, draw_round, run_loop
 from emofeedback.ui.create import create_layout as layout
 from emofeedback.ui.create.browse import BUSY, Browse
 from emofeedback.ui.create.create_order import Contributor, CreateOrder, read_order
+from emofeedback.ui.create.create_state import CreateState, ShownRun
 from emofeedback.ui.create.example import Example
 from emofeedback.ui.create.preview import Preview
-from emofeedback.ui.create.run_view import RunView, Updates, scene
-from emofeedback.ui.create.visit import Bench, Sheaf
-from emofeedback.ui.history.keeper import kept
+from emofeedback.ui.create.run_view import RunView, Updates, page_values
+from emofeedback.ui.history.saved_run import saving
 from emofeedback.ui.parts import html
+from emofeedback.ui.parts.at_once import UNFINISHED, say_at_once
 from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
 
 
 class CreateTab:
-    """Builds the tab and answers its events; what a visitor has on it lives in their `Bench`.
+    """Builds the tab and answers its events; what a visitor has on it lives in their `CreateState`.
 
     A panel that takes part in a new run is built inside `controls.before` and hands a `Contributor` to `contributors`:
 
@@ -37,8 +38,8 @@ class CreateTab:
         self.always: list[Contributor] = []  # as `contributors`, but asked for every round, of a branch too
         target = example.target if example else layout.point_of("serene")
         self.browse = Browse(visits, example)
-        with gr.Row(elem_classes=["desk", "create"]):
-            first = scene(self.browse.first())
+        with gr.Row(elem_classes=["page-columns", "create"]):
+            first = page_values(self.browse.first())
             self.controls = layout.controls(example.prompt if example else layout.START_PROMPT, target, first)
             self.stage = layout.stage(first)
             self.judge = layout.judge_side(first)
@@ -80,6 +81,7 @@ class CreateTab:
             ([j.run.click, c.prompt.submit], self.run),
             ([j.next_round.click, j.again.click], self.step),
         ):
+            say_at_once(pressed, s.status, [s.download])
             asked = gr.on(pressed, self.wait, None, outputs, **quick)
             job = asked.success(work, knobs | {j.next_prompt}, outputs, **heavy, **shown)
             job.failure(self.turned_away, None, outputs, **quick)
@@ -100,30 +102,33 @@ class CreateTab:
     @friendly
     def wait(self, request: gr.Request) -> Updates:
         """A button was pressed: until its turn comes the page says so, and Stop takes it out of the line."""
-        bench = self.browse.of(self.visits.of(request))
-        if bench.busy:
+        visit = self.visits.of(request)
+        state = self.browse.of(visit)
+        if state.busy:
             raise UserError(BUSY)
-        bench.waiting = True
+        state.waiting = True
+        if state.previewing:
+            visit.cancel.set()  # a preview gives way
         return self.view.busy(self.models.peek() is None, waits=self.models.lock.locked())
 
     def turned_away(self, request: gr.Request) -> Updates:
         """A job failed or was not let in; what went wrong is said by a notice."""
-        bench = self.browse.of(self.visits.of(request))
-        if not bench.waiting:
+        state = self.browse.of(self.visits.of(request))
+        if not state.waiting:
             return {self.stage.status: gr.skip()}  # it began, and has said itself how it ended
-        bench.waiting = False
-        return self.view.idle("This did not start; the notice says why.")
+        state.waiting = False
+        return self.view.idle("This did not start; the notice says why.", state)
 
     @friendly
     def stop(self, request: gr.Request) -> Updates:
         """Stop whatever runs: it ends within one denoising step. What still waits leaves the line."""
         visit = self.visits.of(request)
-        bench = self.browse.of(visit)
-        waited, bench.waiting = bench.waiting, False
+        state = self.browse.of(visit)
+        waited, state.waiting = state.waiting, False
         visit.cancel.set()
-        shown = self.view.present(bench) if bench.run and bench.run.past.rounds else {}
+        shown = self.view.present(state) if state.run and state.run.past.rounds else {}
         said = "You left the line; nothing was drawn." if waited else "Stopped. Finished rounds are kept."
-        return shown | self.view.idle(said)
+        return shown | self.view.idle(said, state)
 
     def _ordered(self, order: CreateOrder, visit: Visit) -> CreateOrder:
         """The order with what panels add to every round."""
@@ -141,27 +146,27 @@ class CreateTab:
     def run(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
         """All rounds, each shown as it happens; a fresh branch goes on from where it begins."""
         visit = self.visits.of(request)
-        bench = self.browse.of(visit)
-        if not bench.waiting:  # stopped before its turn came
+        state = self.browse.of(visit)
+        if not state.waiting:  # stopped before its turn came
             yield {self.stage.status: gr.skip()}
             return
         yield self.view.busy(self.models.peek() is None)
         try:
-            bench.waiting = False
+            state.waiting = False
             order = self._ordered(read_order(self.controls, data), visit)
-            run, past, first = bench.run, Past(), None
-            goes_on = bench.branched and run is not None and run.prompt == order.prompt
+            run, past, first = state.run, Past(), None
+            goes_on = state.branched and run is not None and run.prompt == order.prompt
             if goes_on and run is not None:
-                past, first = self._turn(bench, run, order, data[self.judge.next_prompt], share_out=True)
+                past, first = self._turn(state, run, order, data[self.judge.next_prompt], share_out=True)
             else:
                 order = self._contributed(order, visit)
                 first = order.first
         except Exception:
-            yield self.view.idle("This did not start; the notice says why.")
+            yield self.view.idle("This did not start; the notice says why.", state)
             raise
         rounds = max(order.rules.rounds, len(past.rounds) + 1) if goes_on else order.rules.rounds
 
-        def events(run: Sheaf, cancel: Any) -> Iterator[Event]:
+        def events(run: ShownRun, cancel: Any) -> Iterator[Event]:
             generator, judge = self.models.get()
             going = replace(order, rules=replace(order.rules, rounds=rounds))
             return run_loop(generator, judge, going, past=past, first=first, cancel=cancel)
@@ -175,77 +180,79 @@ class CreateTab:
         From a round that was gone back to it begins a branch; with other words in the prompt box, a new run.
         """
         visit = self.visits.of(request)
-        bench = self.browse.of(visit)
-        if not bench.waiting:  # stopped before its turn came
+        state = self.browse.of(visit)
+        if not state.waiting:  # stopped before its turn came
             yield {self.stage.status: gr.skip()}
             return
         yield self.view.busy(self.models.peek() is None)
         try:
-            bench.waiting = False
+            state.waiting = False
             order = self._ordered(read_order(self.controls, data), visit)
-            run, past = bench.run, Past()
+            run, past = state.run, Past()
             if run is not None and run.past.rounds and run.prompt == order.prompt:
-                past, turn = self._turn(bench, run, order, data[self.judge.next_prompt], share_out=False)
-                if bench.picked and bench.picked < run.past.rounds[-1].number:
+                past, turn = self._turn(state, run, order, data[self.judge.next_prompt], share_out=False)
+                if state.picked and state.picked < run.past.rounds[-1].number:
                     visit.runs += 1
-                    run, past = bench.branch(bench.picked, visit.files()), past.up_to(bench.picked)
+                    run, past = state.branch(state.picked, visit.files()), past.up_to(state.picked)
             else:
                 order, run = self._contributed(order, visit), None
                 turn = order.first or Turn(order.prompt)
         except Exception:
-            yield self.view.idle("This did not start; the notice says why.")
+            yield self.view.idle("This did not start; the notice says why.", state)
             raise
 
-        def events(run: Sheaf, cancel: Any) -> Iterator[Event]:
+        def events(run: ShownRun, cancel: Any) -> Iterator[Event]:
             generator, judge = self.models.get()
             return draw_round(generator, judge, order, turn, past=past, cancel=cancel)
 
         yield from self._play(visit, order, run, past, 1, events)
-        yield self.view.idle(self._told(bench))
+        yield self.view.idle(self._told(state), state)
 
     @staticmethod
-    def _told(bench: Bench) -> str:
+    def _told(state: CreateState) -> str:
         """What a round by hand came to."""
-        advice = bench.advisory()
+        advice = state.advisory()
         edits = advice.critique.edits if advice and advice.critique else ()
         what = "Take, drop or rewrite the judge's edits, then draw again." if edits else "See what the judge reads."
-        return f"Round {bench.shown} is done. {what}"
+        return f"Round {state.shown} is done. {what}"
 
     @staticmethod
-    def _turn(bench: Bench, run: Sheaf, order: CreateOrder, words: str | None, share_out: bool) -> tuple[Past, Turn]:
+    def _turn(
+        state: CreateState, run: ShownRun, order: CreateOrder, words: str | None, share_out: bool
+    ) -> tuple[Past, Turn]:
         """The run's past as the new target sees it, and the next turn as the person left it."""
         past = run.past if order.target == run.target else run.past.aimed_at(order.target)
-        if not (words or "").strip() and bench.base() is None:
+        if not (words or "").strip() and state.base() is None:
             return past, next_turn(past)
-        return past, bench.turn((words or "").strip(), past, share_out)
+        return past, state.turn((words or "").strip(), past, share_out)
 
     def _play(
         self,
         visit: Visit,
         order: CreateOrder,
-        run: Sheaf | None,
+        run: ShownRun | None,
         past: Past,
         rounds: int,
-        events: Callable[[Sheaf, Any], Iterator[Event]],
+        events: Callable[[ShownRun, Any], Iterator[Event]],
     ) -> Iterator[Updates]:
         """Show the events of a run, new (None) or going on, and leave the buttons as they must be."""
-        bench = self.browse.of(visit)
+        state = self.browse.of(visit)
         yield {self.controls.seed: order.drawing.seed}
         try:
             self.models.get()
             with self.models.lock, visit.work() as cancel:
-                bench.playing = True
+                state.playing = True
                 if run is None:
                     visit.runs += 1
-                    run = bench.begin(order.prompt, order.target, visit.files())
-                    yield self.view.clear(bench)
-                run.past, run.target = past, order.target
-                for event in kept(events(run, cancel), visit, run):
-                    yield from self.view.show(event, bench, run, rounds)
+                    run = state.begin(order.prompt, order.target, visit.files())
+                    yield self.view.clear(state)
+                run.past, run.target, run.settings = past, order.target, order.settings()
+                for event in saving(events(run, cancel), visit, run):
+                    yield from self.view.show(event, state, run, rounds)
         except Cancelled:
-            yield self.view.idle("Stopped. Finished rounds are kept.")
+            yield self.view.idle("Stopped. Finished rounds are kept.", state)
         except Exception:
-            yield self.view.idle("This did not finish; the notice says why.")
+            yield self.view.idle(UNFINISHED, state)
             raise
         finally:
-            bench.playing = False
+            state.playing = False

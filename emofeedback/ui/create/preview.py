@@ -99,9 +99,9 @@ class Preview:
     def _ask(self, request: gr.Request) -> None:
         """A preview of an earlier point gives way to the one that follows now."""
         visit = self.visits.of(request)
-        bench = self.browse.of(visit)
-        bench.asked += 1
-        if bench.previewing:
+        state = self.browse.of(visit)
+        state.asked += 1
+        if state.previewing:
             visit.cancel.set()
 
     @friendly_stream
@@ -109,25 +109,25 @@ class Preview:
         """One picture in few steps, then its reading; nothing while a run is at work."""
         order = read_order(self.controls, data | {self.controls.randomize: False})
         visit = self.visits.of(request)
-        bench = self.browse.of(visit)
-        asked, nothing = bench.asked, {self.stage.status: gr.skip()}
+        state = self.browse.of(visit)
+        asked, nothing = state.asked, {self.stage.status: gr.skip()}
         yield nothing  # a handler that yields nothing would empty its outputs
-        if bench.busy:
+        if state.busy:
             return
         self.models.get()
         for contribute in self.contributors:
             order = contribute(visit, order)
         with self.models.lock:
-            if bench.busy or bench.asked != asked:
+            if state.busy or state.asked != asked:
                 return
-            bench.previewing = True
+            state.previewing = True
             try:
                 with visit.work() as cancel:
                     yield from self._draw(order, visit, cancel)
             except Cancelled:
                 yield nothing
             finally:
-                bench.previewing = False
+                state.previewing = False
 
     def _draw(self, order: CreateOrder, visit: Visit, cancel: Any) -> Iterator[Updates]:
         generator, judge = self.models.get()
@@ -140,7 +140,10 @@ class Preview:
         write_whole(sketch, visit.png(picture))
         yield {s.picture: str(sketch), s.status: html.progress("Preview; the judge reads …", 1.0)}
         read = judge.read([picture])[0]
-        write_whole(path, visit.png(picture, read))
+        if cancel.is_set():  # a run was asked for, whose status stands now
+            return
+        write_whole(path, visit.png(picture, read, order.settings()))
+        self.browse.of(visit).file = str(path)
         yield {
             s.status: html.progress(f"Preview in {picture.seconds:.1f} s. Run all draws and refines it.", busy=False),
             s.download: layout.download_of(str(path), visit.plain),

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ ELSEWHERE = "The picture's own references are not in this bank; change a word, t
 
 
 @dataclass(frozen=True)
-class Pin:
+class FixedReferences:
     """References that came back with a picture's settings: they stand as long as words, mood and emotion do.
 
     Attributes:
@@ -54,11 +54,11 @@ class Pin:
         return f"{count} of the picture's own" if count else "those that the words find"
 
 
-FOUND = Pin()
+FOUND = FixedReferences()
 
 
 @dataclass(eq=False)
-class Shelf:
+class ReferencesState:
     """What a visitor has set. `weights` are those of the references in their order; 1 is as they were found."""
 
     on: bool = False
@@ -66,22 +66,22 @@ class Shelf:
     emotion: str | None = None
     negative: str | None = None  # an emotion to lead away from
     weights: tuple[float, ...] = (1.0,) * SHOWN
-    pin: Pin = FOUND
+    fixed: FixedReferences = FOUND
     file: str | None = None  # of one's own picture
     own: Image.Image | None = None
     own_weight: float = 1.0
 
-    def visual(self, hits: Sequence[Hit], pinned: bool = False) -> VisualPrompt:
+    def visual(self, hits: Sequence[Hit], fixed: bool = False) -> VisualPrompt:
         """The visual prompt of a run; as long as no weight was touched, each round's words find their own centres.
 
         Args:
-            pinned: the hits are a picture's own, whatever words come.
+            fixed: the hits are a picture's own, whatever words come.
 
         Raises:
             UserError: every reference was dropped and there is no picture of one's own.
         """
         own = ((self.own, self.own_weight),) if self.own is not None and self.own_weight > 0 else ()
-        if not own and not pinned and set(self.weights) == {1.0}:
+        if not own and not fixed and set(self.weights) == {1.0}:
             return VisualPrompt(self.strength, self.emotion, negative=self.negative)
         weights = (*self.weights, *[1.0] * len(hits))  # a picture may bring more references than there are sliders
         kept = [(hit.number, hit.weight * w) for hit, w in zip(hits, weights, strict=False) if w > 0]
@@ -99,7 +99,7 @@ class ReferencesPanel:
 
     def __init__(self, models: Models, visits: Visits, controls: Controls) -> None:
         self.models, self.visits, self.controls = models, visits, controls
-        self._shelves: WeakKeyDictionary[Visit, Shelf] = WeakKeyDictionary()
+        self._states: WeakKeyDictionary[Visit, ReferencesState] = WeakKeyDictionary()
         style = Path(__file__).with_name("references.css").read_text(encoding="utf-8")
         gr.HTML(f"<style>{style}</style>", visible="hidden", padding=False)
         self.on = gr.Checkbox(False, label="Guide by pictures of the emotion", elem_id="visual-on")
@@ -118,8 +118,8 @@ class ReferencesPanel:
                 sources=["upload", "clipboard"],
             )
             self.own_weight = _slider("Weight", "visual-own-weight")
-        self.pin = gr.State(FOUND)
-        self.knobs = [
+        self.fixed = gr.State(FOUND)
+        self.knobs = {
             self.on,
             self.strength,
             self.emotion,
@@ -127,9 +127,9 @@ class ReferencesPanel:
             *self.weights,
             self.own,
             self.own_weight,
-            self.pin,
-        ]
-        self.asked = [*self.knobs, controls.prompt, controls.valence, controls.arousal]
+            self.fixed,
+        }
+        self.asked = {*self.knobs, controls.prompt, controls.valence, controls.arousal}
         self._connect()
 
     def fields(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ class ReferencesPanel:
             "visual_strength": self.strength,
             "visual_emotion": self.emotion,
             "visual_negative": self.negative,
-            "visual_references": self.pin,
+            "visual_references": self.fixed,
             "visual_own": self.own,
         }
 
@@ -161,9 +161,9 @@ class ReferencesPanel:
         # a picture may be refused, and the page shows that as a notice only where it comes from the queue
         self.own.change(self.changed, self.knobs, None, trigger_mode="always_last", **{**quick, "queue": True})
 
-    def of(self, visit: Visit) -> Shelf:
-        """A visitor's shelf."""
-        return self._shelves.setdefault(visit, Shelf())
+    def of(self, visit: Visit) -> ReferencesState:
+        """A visitor's state."""
+        return self._states.setdefault(visit, ReferencesState())
 
     def contribute(self, visit: Visit, order: CreateOrder) -> CreateOrder:
         """The order with the visual prompt in every picture, where it is switched on.
@@ -171,103 +171,84 @@ class ReferencesPanel:
         Raises:
             UserError: the generator has no visual prompts, or every reference was dropped.
         """
-        shelf = self.of(visit)
-        if not shelf.on:
+        state = self.of(visit)
+        if not state.on:
             return order
         self.models.get()
         if self._prompts() is None:
             raise UserError(SWITCH_OFF)
-        _, hits = self._hits(order.prompt, order.target, shelf)
-        pinned = shelf.pin.fits(order.prompt, order.target, shelf.emotion)
-        return replace(order, drawing=replace(order.drawing, visual=shelf.visual(hits, pinned)))
+        _, hits = self._hits(order.prompt, order.target, state)
+        fixed = state.fixed.fits(order.prompt, order.target, state.emotion)
+        return replace(order, drawing=replace(order.drawing, visual=state.visual(hits, fixed)))
 
     @friendly
-    def changed(
-        self,
-        on: bool,
-        strength: float,
-        emotion: str,
-        negative: str,
-        first: float,
-        second: float,
-        third: float,
-        own: str | None,
-        own_weight: float,
-        pin: Pin,
-        request: gr.Request,
-    ) -> None:
-        """Something was set."""
-        shelf = self.of(self.visits.of(request))
-        shelf.on, shelf.strength = bool(on), float(strength)
-        shelf.emotion = None if emotion == NEAREST else emotion
-        shelf.negative, shelf.pin = None if negative == NOTHING else negative, pin
-        shelf.weights, shelf.own_weight = (float(first), float(second), float(third)), float(own_weight)
-        if own != shelf.file:
-            shelf.file, shelf.own = own, None  # a refused picture leaves none
-            shelf.own = None if own is None else open_picture(Path(own))
+    def changed(self, data: Mapping[Any, Any], request: gr.Request) -> None:
+        """Something was set; `data` holds what stands in `knobs`."""
+        state, own = self.of(self.visits.of(request)), data[self.own]
+        emotion, negative = data[self.emotion], data[self.negative]
+        state.on, state.strength = bool(data[self.on]), float(data[self.strength])
+        state.emotion = None if emotion == NEAREST else emotion
+        state.negative, state.fixed = None if negative == NOTHING else negative, data[self.fixed]
+        state.weights = tuple(float(data[slider]) for slider in self.weights)
+        state.own_weight = float(data[self.own_weight])
+        if own != state.file:
+            state.file, state.own = own, None  # a refused picture leaves none
+            state.own = None if own is None else open_picture(Path(own))
 
     @friendly
-    def found(
-        self,
-        on: bool,
-        strength: float,
-        emotion: str,
-        negative: str,
-        first: float,
-        second: float,
-        third: float,
-        own: str | None,
-        own_weight: float,
-        pin: Pin,
-        prompt: str | None,
-        valence: float,
-        arousal: float,
-        request: gr.Request,
-    ) -> str:
-        """The references of the present words and mood."""
-        self.changed(on, strength, emotion, negative, first, second, third, own, own_weight, pin, request)
-        if not on:
+    def found(self, data: Mapping[Any, Any], request: gr.Request) -> str:
+        """The references of the present words and mood; `data` holds what stands in `asked`."""
+        self.changed(data, request)
+        if not data[self.on]:
             return _quiet(OFF)
         if self.models.peek() is None:
             return _quiet(LOADING)
         if self._prompts() is None:
             return _quiet(NONE)
-        shelf = self.of(self.visits.of(request))
+        c, state = self.controls, self.of(self.visits.of(request))
         try:
-            bank, hits = self._hits(prompt or "", Affect.clamped(valence, arousal), shelf)
+            mood = Affect.clamped(data[c.valence], data[c.arousal])
+            bank, hits = self._hits(data[c.prompt] or "", mood, state)
         except UserError as error:
             return _quiet(str(error))
         return _quiet(OWN_ALONE) if bank is None else reference_cards(bank, hits)
+
+    def settings_of(self, visual: VisualPrompt | None) -> dict[Any, Any]:
+        """What the panel shows for a picture that was drawn by the nearest references, or by none."""
+        if visual is None:
+            return {self.on: False}
+        return {
+            self.on: True,
+            self.strength: visual.strength,
+            self.emotion: NEAREST,
+            self.negative: NOTHING,
+            **dict.fromkeys(self.weights, 1.0),
+            self.own: None,
+            self.fixed: FOUND,
+        }
 
     def _prompts(self) -> Any:
         """The visual prompts of the generator at hand; None where it has none."""
         pair = self.models.peek()
         return None if pair is None else getattr(pair[0], "visual", None)
 
-    def _hits(self, prompt: str, target: Affect, shelf: Shelf) -> tuple[VisualBank | None, Sequence[Hit]]:
-        """The bank of the generator at hand and what it finds, or what is pinned; None where there is no bank.
+    def _hits(self, prompt: str, target: Affect, state: ReferencesState) -> tuple[VisualBank | None, Sequence[Hit]]:
+        """The bank of the generator at hand and what it finds, or what is fixed; None where there is no bank.
 
         Raises:
-            UserError: what is pinned is of another bank.
+            UserError: what is fixed is of another bank.
         """
         visual, generator = self._prompts(), self.models.get()[0]
         bank: VisualBank | None = visual.bank
         if bank is None:
             return None, ()
-        if shelf.pin.fits(prompt, target, shelf.emotion):
-            if any(number >= len(bank.centres) for number, _ in shelf.pin.centres):
+        if state.fixed.fits(prompt, target, state.emotion):
+            if any(number >= len(bank.centres) for number, _ in state.fixed.centres):
                 raise UserError(ELSEWHERE)
-            return bank, tuple(Hit(number, 1.0, weight) for number, weight in shelf.pin.centres)
+            return bank, tuple(Hit(number, 1.0, weight) for number, weight in state.fixed.centres)
         features = getattr(visual, "words", None) or generator.texts.many  # type: ignore[attr-defined]
         words = features([prompt])[0]
-        return bank, bank.retrieve(words, bank.group(target, shelf.emotion), SHOWN)
-
-
-def knobs_of(visual: VisualPrompt | None) -> tuple[Any, ...]:
-    """`ReferencesPanel.knobs` for a picture that was drawn by the nearest references, or by none."""
-    if visual is None:
-        return (False, *[gr.skip()] * 9)
-    return True, visual.strength, NEAREST, NOTHING, *[1.0] * SHOWN, None, gr.skip(), FOUND
+        return bank, bank.retrieve(words, bank.group(target, state.emotion), SHOWN)
 
 
 def reference_cards(bank: VisualBank, hits: Sequence[Hit]) -> str:

@@ -7,7 +7,7 @@ preview) subscribes with `after(function, inputs, outputs)` before `connect`; `a
 in last.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,24 @@ import gradio as gr
 
 from emofeedback.affect import MIKELS, Affect, nearest_emotion
 from emofeedback.records import VisualPrompt
-from emofeedback.ui.create.references_panel import FOUND, NEAREST, NOTHING, Pin
+from emofeedback.ui.create.create_layout import CONTINUATIONS
+from emofeedback.ui.create.references_panel import FOUND, NEAREST, NOTHING, FixedReferences
 from emofeedback.ui.parts import html
 
-CREATE = ("prompt", "valence", "arousal", "strength", "seed", "steps", "candidates", "rounds")
+CREATE = (
+    "prompt",
+    "valence",
+    "arousal",
+    "strength",
+    "seed",
+    "steps",
+    "candidates",
+    "rounds",
+    "tolerance",
+    "patience",
+    "continuation",
+    "start_strength",
+)
 VISUAL = (
     "visual_on",
     "visual_strength",
@@ -43,6 +57,10 @@ LABELS = {
     "steps": "Steps",
     "candidates": "Candidates",
     "rounds": "Rounds",
+    "tolerance": "Tolerance",
+    "patience": "Patience",
+    "continuation": "Each next round starts",
+    "start_strength": "Share redrawn",
     "visual_on": "Guide by pictures",
     "visual_strength": "Their strength",
     "visual_emotion": "Their emotion",
@@ -74,7 +92,7 @@ class Restore:
         self.offer = gr.State(None)
         self.applied = gr.State(None)
         self._sources: list[Any] = []
-        self._followers: list[tuple[Callable[..., Any], Sequence[Any], Sequence[Any]]] = []
+        self._followers: list[tuple[Callable[..., Any], Collection[Any], Sequence[Any]]] = []
         self._limits: dict[str, tuple[float | None, float | None]] = {}
         self._randomize: list[gr.Checkbox] = []
         self._fields: tuple[str, ...] = FIELDS
@@ -91,7 +109,7 @@ class Restore:
         """Ask once this listener, which fills `offer`, has succeeded."""
         self._sources.append(listener)
 
-    def after(self, function: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+    def after(self, function: Callable[..., Any], inputs: Collection[Any], outputs: Sequence[Any]) -> None:
         """Call a handler each time that settings were put in."""
         self._followers.append((function, inputs, outputs))
 
@@ -119,7 +137,7 @@ class Restore:
         )
         self.no.click(lambda: (None, gr.update(visible=False)), None, [self.offer, self.box], **quick)
         for function, inputs, outputs in self._followers:
-            put_in.success(function, list(inputs), list(outputs), **quick)
+            put_in.success(function, inputs, list(outputs), **quick)
 
     def changes(self, offer: Mapping[str, Any], now: Sequence[Any]) -> list[Change]:
         """What would change, field by field."""
@@ -175,7 +193,7 @@ def visual_fields(offer: Mapping[str, Any]) -> dict[str, Any]:
         "visual_strength": visual.strength,
         "visual_emotion": emotion or NEAREST,
         "visual_negative": visual.negative if visual.negative in MIKELS else NOTHING,
-        "visual_references": Pin(pairs, offer.get("prompt") or "", target, emotion) if pairs else FOUND,
+        "visual_references": FixedReferences(pairs, offer.get("prompt") or "", target, emotion) if pairs else FOUND,
     }
     return found if offer.get("own_pictures") else found | {"visual_own": EMPTY}
 
@@ -222,8 +240,15 @@ def changes_table(offer: Mapping[str, Any], changes: Sequence[Change]) -> str:
 
 
 def _named(change: Change, value: Any) -> Any:
-    """A value of a field as people know it: of an uploaded picture the file's name."""
-    return Path(value).name if change.field == "visual_own" and value else value
+    """A value of a field as people know it, such as the file's name of an uploaded picture."""
+    match change.field:
+        case "visual_own" if value:
+            return Path(value).name
+        case "continuation":
+            return next((words for words, name in CONTINUATIONS if name == value), value)
+        case "patience" if value == 0:
+            return "never stop for it"
+    return value
 
 
 def _shown(value: Any) -> str:

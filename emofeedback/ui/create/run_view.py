@@ -1,6 +1,6 @@
 """What the Create tab shows while a run goes on: events in, updates of components out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from emofeedback.loop.rounds import TOLERANCE, reached
 from emofeedback.loop.run import Advised, Chosen, Drawn, Event, Finished, Progress, ReadDone, RoundDone, RoundStarted
 from emofeedback.records import Candidate, Round
 from emofeedback.ui.create import create_layout as layout
-from emofeedback.ui.create.visit import Bench, Sheaf
+from emofeedback.ui.create.create_state import CreateState, ShownRun
 from emofeedback.ui.parts import cards, html
 from emofeedback.ui.parts.pad import overlay
 
@@ -42,10 +42,11 @@ class RunView:
         s, j = self.stage, self.judge
         return [*layout.everything(s, j), self.controls.marks, self.controls.seed]
 
-    def idle(self, sentence: str) -> Updates:
-        """Nothing runs: what the status says, and which buttons can be pressed."""
+    def idle(self, sentence: str, state: CreateState) -> Updates:
+        """Nothing runs: what the status says, which buttons can be pressed, and the last file to download."""
         return {
             self.stage.status: html.progress(sentence, busy=False),
+            self.stage.download: layout.download_of(state.file, state.plain),
             self.judge.run: gr.update(interactive=True),
             self.judge.next_round: gr.update(interactive=True),
             self.judge.again: gr.update(interactive=True),
@@ -53,20 +54,21 @@ class RunView:
         }
 
     def busy(self, loading: bool, waits: bool = False) -> Updates:
-        """Something begins to run, or waits for others to be done."""
+        """Something begins to run, or waits for others to be done; the file of what was made before is out of reach."""
         sentence = "Loading the models …" if loading else "Waiting for your turn …" if waits else "Starting …"
         return {
             self.stage.status: html.progress(sentence),
+            self.stage.download: gr.update(value=None, interactive=False),
             self.judge.run: gr.update(interactive=False),
             self.judge.next_round: gr.update(interactive=False),
             self.judge.again: gr.update(interactive=False),
             self.judge.stop: gr.update(interactive=True),
         }
 
-    def clear(self, bench: Bench) -> Updates:
+    def clear(self, state: CreateState) -> Updates:
         """The page before a run's first round."""
         return {
-            self.stage.strip: strip_of(bench),
+            self.stage.strip: strip_of(state),
             self.controls.marks: overlay(""),
             self.judge.words: html.notice("The judge waits for the first pictures."),
             self.judge.note: layout.note("The judge's edits follow its reading."),
@@ -75,7 +77,7 @@ class RunView:
             self.judge.difference: "",
         }
 
-    def show(self, event: Event, bench: Bench, run: Sheaf, rounds: int) -> Iterator[Updates]:
+    def show(self, event: Event, state: CreateState, run: ShownRun, rounds: int) -> Iterator[Updates]:
         """What an event changes on the page."""
         s, j, number = self.stage, self.judge, len(run.past.rounds) + 1
         where = f"Round {number} of {rounds}" if rounds > 1 else f"Round {number}"
@@ -86,21 +88,24 @@ class RunView:
                 label = f"{where}: drawing, step {event.step} of {event.steps}"
                 yield {s.status: html.progress(label, event.step / max(1, event.steps))}
             case Drawn():
-                files = [_write(c, _sketch(run, number, i, bench.plain)) for i, c in enumerate(event.candidates)]
+                files = [
+                    _write(c, _sketch(run, number, i, state.plain), run.settings)
+                    for i, c in enumerate(event.candidates)
+                ]
                 yield {
                     s.gallery: [(f, cards.caption(c)) for f, c in zip(files, event.candidates, strict=True)],
                     s.status: html.progress(f"{where}: the judge reads", 1.0),
                 }
             case Chosen():
                 yield {
-                    s.picture: str(_sketch(run, number, event.index, bench.plain)),
+                    s.picture: str(_sketch(run, number, event.index, state.plain)),
                     s.status: html.progress(f"{where}: the judge writes", 1.0),
                     j.words: html.judgement(event.candidate, None, run.target),
                 }
             case RoundDone():
                 run.add(event.round, event.edits)
-                bench.shown, bench.picked, bench.branched = event.round.number, None, False
-                yield self.present(bench)
+                state.shown, state.picked, state.branched = event.round.number, None, False
+                yield self.present(state)
             case Finished():
                 run.settled = event.run
                 best = run.best_number()
@@ -108,25 +113,25 @@ class RunView:
                 sentence = f"Done in {seconds:.1f} s: {STOPPED[event.run.stopped]}."
                 if event.run.failure is not None:
                     sentence = f"Ended after round {len(event.run.rounds)}: {event.run.failure}"
-                if best and best != bench.shown:
-                    bench.shown = best
+                if best and best != state.shown:
+                    state.shown = best
                     sentence += f" Shown: the best, of round {best}."
-                    yield self.present(bench)
-                yield self.idle(sentence)
+                    yield self.present(state)
+                yield self.idle(sentence, state)
             case ReadDone() | Advised():
                 pass  # shown with the choice and with the whole round, a moment later
 
-    def present(self, bench: Bench) -> Updates:
-        """The round on stage with all that belongs to it (see `scene`)."""
-        found = scene(bench)
+    def present(self, state: CreateState) -> Updates:
+        """The round on stage with all that belongs to it (see `page_values`)."""
+        found = page_values(state)
         if not found:
-            return self.clear(bench)
-        s, j = self.stage, self.judge
+            return self.clear(state)
+        s, j, state.file = self.stage, self.judge, found["picture"]
         left, right = found["left"], found["right"]
         return {
             s.picture: found["picture"],
             s.gallery: found["gallery"],
-            s.download: layout.download_of(found["picture"], bench.plain),
+            s.download: layout.download_of(found["picture"], state.plain),
             s.strip: found["strip"],
             s.left: gr.update(choices=found["options"], value=left),
             s.right: gr.update(choices=found["options"], value=right),
@@ -140,52 +145,52 @@ class RunView:
         }
 
 
-def scene(bench: Bench) -> dict[str, Any]:
+def page_values(state: CreateState) -> dict[str, Any]:
     """What the page shows of the round on stage, by name of the component; empty without a round.
 
     Picture, candidates, its place in the strip, its reading, the comparison of the first round with the best (with
     the last where the first is the best), and the advice at hand with its edits as the person left them.
     """
-    run, advice = bench.run, bench.advisory()
-    done = run.round(bench.shown) if run else None
+    run, advice = state.run, state.advisory()
+    done = run.round(state.shown) if run else None
     if run is None or done is None or advice is None:
         return {}
-    rounds, files = run.past.rounds, round_files(run, done, bench.plain)
+    rounds, files = run.past.rounds, round_files(run, done, state.plain)
     own = done.critique if done.advised_on in (None, done.number) else None
     edits = advice.critique.edits if advice.critique else ()
     first, best = rounds[0].number, run.best_number()
     right = best if best != first else rounds[-1].number
-    words = bench.next_prompt()
+    words = state.next_prompt()
     return {
         "picture": next(path for path, item in zip(files, done.candidates, strict=True) if item.chosen),
         "gallery": [(path, cards.caption(item)) for path, item in zip(files, done.candidates, strict=True)],
-        "strip": strip_of(bench),
+        "strip": strip_of(state),
         "marks": layout.marks_of(rounds, done),
         "words": html.judgement(done.best(), own, run.target),
         "note": layout.note(cards.advice_note(advice, reached(advice.best(), TOLERANCE))),
-        "edits": cards.edit_rows(edits, bench.choices(), f"{id(run)}-{advice.number}") if edits else "",
+        "edits": cards.edit_rows(edits, state.choices(), f"{id(run)}-{advice.number}") if edits else "",
         "next_prompt": words,
-        "difference": difference(bench, words),
+        "difference": difference(state, words),
         "options": [(f"Round {r.number}", r.number) for r in rounds],
         "left": first,
         "right": right,
-        "compare": compared(run, first, right, bench.plain),
+        "compare": compared(run, first, right, state.plain),
     }
 
 
-def difference(bench: Bench, words: str) -> str:
+def difference(state: CreateState, words: str) -> str:
     """The next prompt against the one that the advice is about; empty where they are the same."""
-    base = bench.base()
+    base = state.base()
     return html.diff(base.prompt, words) if base and words.strip() and words != base.prompt else ""
 
 
-def strip_of(bench: Bench) -> str:
+def strip_of(state: CreateState) -> str:
     """The strip of the run at hand."""
-    run, titles = bench.run, [sheaf.title for sheaf in bench.runs]
-    return cards.strip(run.past.rounds, run.faces, bench.shown, titles, bench.at) if run else cards.EMPTY
+    run, titles = state.run, [item.title for item in state.runs]
+    return cards.strip(run.past.rounds, run.thumbnails, state.shown, titles, state.at) if run else cards.EMPTY
 
 
-def compared(run: Sheaf, left: int, right: int, plain: bool = False) -> tuple[str, str] | None:
+def compared(run: ShownRun, left: int, right: int, plain: bool = False) -> tuple[str, str] | None:
     """The chosen pictures of two rounds; None where a round does not exist."""
     rounds = run.round(left), run.round(right)
     if rounds[0] is None or rounds[1] is None:
@@ -198,27 +203,31 @@ def compared(run: Sheaf, left: int, right: int, plain: bool = False) -> tuple[st
     return first, second
 
 
-def round_files(run: Sheaf, done: Round, plain: bool = False) -> list[str]:
+def round_files(run: ShownRun, done: Round, plain: bool = False) -> list[str]:
     """The files of a round's candidates, written where they are not there yet.
 
     Args:
         plain: without the settings inside; such files have a name of their own, because what was shown never changes.
     """
-    return [_write(c, _named(run, candidate_name(done.number, i), plain)) for i, c in enumerate(done.candidates)]
+    return [
+        _write(c, _named(run, candidate_name(done.number, i), plain), run.settings)
+        for i, c in enumerate(done.candidates)
+    ]
 
 
-def _sketch(run: Sheaf, number: int, index: int, plain: bool) -> Path:
+def _sketch(run: ShownRun, number: int, index: int, plain: bool) -> Path:
     """A candidate's file before it is read. Shown pictures are always files: Gradio rewrites the file of an
     image object each time that it is shown, while the browser may be fetching it."""
     return _named(run, f"drawn-{candidate_name(number, index)}", plain)
 
 
-def _named(run: Sheaf, name: str, plain: bool) -> Path:
+def _named(run: ShownRun, name: str, plain: bool) -> Path:
     return run.folder / (f"plain-{name}" if plain else name)
 
 
-def _write(item: Candidate, path: Path) -> str:
+def _write(item: Candidate, path: Path, settings: Mapping[str, object]) -> str:
     """Write a picture once; files that were shown never change."""
     if not path.exists():
-        write_whole(path, png_bytes(item.picture, item.reading, metadata=not path.name.startswith("plain-")))
+        metadata = not path.name.startswith("plain-")
+        write_whole(path, png_bytes(item.picture, item.reading, metadata=metadata, settings=settings))
     return str(path)

@@ -15,10 +15,18 @@ from emofeedback.rewriting.chain import STEPS
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.director import in_order, read_distances, turn_of
 from emofeedback.rewriting.viewers import Viewer, choose_viewers
-from emofeedback.ui.create import viewers_cards, viewers_form
+from emofeedback.ui.create import viewers_cards
 from emofeedback.ui.create.create_layout import Controls
 from emofeedback.ui.create.create_order import CreateOrder
-from emofeedback.ui.create.viewers_kept import browser_kept, joined, kept_json, kept_viewers, written
+from emofeedback.ui.create.own_viewers import (
+    browser_kept,
+    joined,
+    kept_json,
+    kept_viewers,
+    viewer_form,
+    viewer_of,
+    written,
+)
 from emofeedback.ui.parts import html
 from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
 
@@ -26,7 +34,7 @@ STALE = "These chains are of earlier words; ask the viewers again."
 
 
 @dataclass(eq=False)
-class Board:
+class ViewersState:
     """What a visitor has of the company: its viewers, the last chains, and what round 1 shall take of them."""
 
     company: tuple[Viewer, ...]
@@ -71,7 +79,7 @@ class ViewersPanel:
         kept: gr.BrowserState | None = None,
     ) -> None:
         self.models, self.visits, self.company, self.controls = models, visits, company, controls
-        self._boards: WeakKeyDictionary[Visit, Board] = WeakKeyDictionary()
+        self._states: WeakKeyDictionary[Visit, ViewersState] = WeakKeyDictionary()
         names = [viewer.name for viewer in company.viewers]
         gr.HTML(viewers_cards.style(), visible="hidden", padding=False)
         self.on = gr.Checkbox(False, label="Let viewers rewrite the prompt", elem_id="rewrite-on")
@@ -85,7 +93,7 @@ class ViewersPanel:
                 viewers_cards.EMPTY, elem_id="chains", js_on_load=viewers_cards.script(), apply_default_css=False
             )
             with gr.Accordion("Add a viewer", open=False, elem_id="add-viewer"):
-                self.form = viewers_form.fields()
+                self.form = viewer_form()
                 self.add = gr.Button("Add this viewer", size="md", elem_id="add-this-viewer")
                 with gr.Row(visible=False, elem_id="own-viewers") as self.mine:
                     self.which = gr.Dropdown([], label="Yours", elem_id="own-viewer", min_width=120)
@@ -107,7 +115,7 @@ class ViewersPanel:
         self.chains.rerun(self.rerun, None, shown, **quick)
         # queued: what goes wrong outside of the queue is not shown as a notice
         self.chains.use(self.use, None, [self.on, self.status], **quick)
-        self.add.click(self.added, self.form, [*self.joining, self.kept], **quick)
+        self.add.click(self.added, set(vars(self.form).values()), [*self.joining, self.kept], **quick)
         self.remove.click(self.removed, [self.which], [*self.joining, self.kept], **quick)
         self.which.input(self.exported, [self.which], [self.export], **quick)
 
@@ -115,12 +123,12 @@ class ViewersPanel:
         """Bring a visitor's own viewers back when the page is loaded."""
         page.load(self.came_back, [self.kept], self.joining, show_progress="hidden", api_visibility="private")
 
-    def of(self, visit: Visit) -> Board:
-        """A visitor's board."""
-        if visit not in self._boards:
+    def of(self, visit: Visit) -> ViewersState:
+        """A visitor's state."""
+        if visit not in self._states:
             names = tuple(viewer.name for viewer in self.company.viewers)
-            self._boards[visit] = Board(self.company.viewers, names)
-        return self._boards[visit]
+            self._states[visit] = ViewersState(self.company.viewers, names)
+        return self._states[visit]
 
     def contribute(self, visit: Visit, order: CreateOrder) -> CreateOrder:
         """Round 1 in the viewers' words, where they are switched on: those that were taken, else fresh ones.
@@ -128,18 +136,18 @@ class ViewersPanel:
         Raises:
             UserError: no viewer is chosen, or none gave a rewrite.
         """
-        board = self.of(visit)
-        if not board.on:
+        state = self.of(visit)
+        if not state.on:
             return order
-        rewrites: Sequence[Rewrite] = board.used
-        if not board.fits(order.prompt, order.target):
+        rewrites: Sequence[Rewrite] = state.used
+        if not state.fits(order.prompt, order.target):
             with visit.meter.work(visit.user):
-                rewrites = self._company(board).rewrite(order.prompt, order.target, seed=order.drawing.seed).rewrites
+                rewrites = self._company(state).rewrite(order.prompt, order.target, seed=order.drawing.seed).rewrites
         d = order.drawing
         return replace(order, first=turn_of(rewrites, order.prompt, d.seed, d.candidates))
 
-    def _company(self, board: Board) -> Company:
-        return self.company.of(choose_viewers(board.viewers, board.chosen))
+    def _company(self, state: ViewersState) -> Company:
+        return self.company.of(choose_viewers(state.viewers, state.chosen))
 
     @friendly
     def switched(self, on: bool, request: gr.Request) -> None:
@@ -157,124 +165,113 @@ class ViewersPanel:
     ) -> Iterator[tuple[Any, Any]]:
         """The company runs: every chosen viewer walks a chain."""
         visit = self.visits.of(request)
-        board, words, target = self.of(visit), (prompt or "").strip(), Affect(valence, arousal)
-        company = self._company(board)
+        state, words, target = self.of(visit), (prompt or "").strip(), Affect(valence, arousal)
+        company = self._company(state)
         yield gr.skip(), html.text(f"{len(company.viewers)} viewers think …")
         with visit.meter.work(visit.user):
             chains, missing = company.chains(words, target, seed=int(seed or 0))
-        board.chains, board.missing, board.used = chains, missing, ()
+        state.chains, state.missing, state.used = chains, missing, ()
         if not chains:
-            board.rewrites = ()
+            state.rewrites = ()
             raise UserError(f"No viewer gave a rewrite ({missing[0]}) Try again, or use another rewriter.")
-        self._direct(board)
-        first = board.rewrites[0].viewers[0]
-        board.shown = next(i for i, chain in enumerate(chains) if chain.viewer == first)
-        yield self._cards(board), html.text(f"{len(chains)} chains. Edit any step, or use them for round 1.")
+        self._direct(state)
+        first = state.rewrites[0].viewers[0]
+        state.shown = next(i for i, chain in enumerate(chains) if chain.viewer == first)
+        yield self._cards(state), html.text(f"{len(chains)} chains. Edit any step, or use them for round 1.")
 
     @friendly_stream
     def judged(self, strength: float, request: gr.Request) -> Iterator[tuple[Any, Any]]:
         """One quick picture of each rewrite, read by the judge: the director orders them by that."""
         visit = self.visits.of(request)
-        board = self.of(visit)
-        if not board.chains:
+        state = self.of(visit)
+        if not state.chains:
             raise UserError("Ask the viewers first; then the judge can order what they wrote.")
-        chain, rewrites, stamp = board.chains[0], board.rewrites, board.stamp
+        chain, rewrites, stamp = state.chains[0], state.rewrites, state.stamp
         yield gr.skip(), html.text(f"The judge reads {len(rewrites)} quick pictures …")
         generator, judge = self.models.get()
         with self.models.lock, visit.work() as cancel:
             drawing = Drawing(1, chain.seed, float(strength))
             found = read_distances(generator, judge, rewrites, chain.target, drawing, cancel)
-        if board.stamp != stamp:
+        if state.stamp != stamp:
             raise UserError(STALE)
-        board.read = {rewrite.prompt: away for rewrite, away in zip(rewrites, found, strict=True) if away is not None}
-        board.rewrites, board.used, board.stamp = in_order(rewrites, found), (), board.stamp + 1
-        yield self._cards(board), html.text("Ordered by what the judge reads, and by what differs.")
+        state.read = {rewrite.prompt: away for rewrite, away in zip(rewrites, found, strict=True) if away is not None}
+        state.rewrites, state.used, state.stamp = in_order(rewrites, found), (), state.stamp + 1
+        yield self._cards(state), html.text("Ordered by what the judge reads, and by what differs.")
 
     @friendly
     def rerun(self, event: gr.EventData, request: gr.Request) -> tuple[Any, Any]:
         """A step as the person wrote it, and the chain again from there."""
         visit = self.visits.of(request)
-        board = self.of(visit)
+        state = self.of(visit)
         try:
             index, step, lines = int(event.chain), str(event.step), str(event.words)[:4000].splitlines()
-            chain = board.chains[index] if index >= 0 else None
+            chain = state.chains[index] if index >= 0 else None
         except (AttributeError, IndexError, TypeError, ValueError):
             chain, step, lines = None, "", []
         if chain is None or step not in STEPS:
             raise UserError(STALE)
-        company = self.company.of(board.viewers)
+        company = self.company.of(state.viewers)
         with visit.meter.work(visit.user):
             again = company.rerun(chain, step, lines)  # type: ignore[arg-type]
-        board.chains = (*board.chains[:index], again, *board.chains[index + 1 :])
-        board.shown, board.used = index, ()
-        self._direct(board)
-        return self._cards(board), html.text(f"{chain.viewer}'s chain was made again from there.")
+        state.chains = (*state.chains[:index], again, *state.chains[index + 1 :])
+        state.shown, state.used = index, ()
+        self._direct(state)
+        return self._cards(state), html.text(f"{chain.viewer}'s chain was made again from there.")
 
     @friendly
     def use(self, event: gr.EventData, request: gr.Request) -> tuple[Any, Any]:
         """Round 1 takes the ticked chains; the switch goes on."""
-        board = self.of(self.visits.of(request))
+        state = self.of(self.visits.of(request))
         try:
             ticked = {str(item) for item in event.chains}
         except (AttributeError, TypeError):
             ticked = set()
-        names = {board.chains[int(i)].viewer for i in ticked if i.isdecimal() and int(i) < len(board.chains)}
-        board.used = tuple(
+        names = {state.chains[int(i)].viewer for i in ticked if i.isdecimal() and int(i) < len(state.chains)}
+        state.used = tuple(
             rewrite
-            for rewrite in board.rewrites
+            for rewrite in state.rewrites
             if (rewrite.viewers[0] in names if rewrite.chain is not None else "merged" in ticked)
         )
-        if not board.used:
+        if not state.used:
             raise UserError("Tick at least one chain, or ask the viewers first.")
-        board.on = True
-        count = "1 rewrite" if len(board.used) == 1 else f"{len(board.used)} rewrites"
+        state.on = True
+        count = "1 rewrite" if len(state.used) == 1 else f"{len(state.used)} rewrites"
         return True, html.text(f"Round 1 takes {count}, the first ones for its candidates. Press Run all.")
 
     @friendly
-    def added(
-        self,
-        name: str,
-        who: str,
-        temper: str,
-        valence: float,
-        arousal: float,
-        memories: str,
-        likes: str,
-        dislikes: str,
-        request: gr.Request,
-    ) -> tuple[Any, ...]:
+    def added(self, data: dict[Any, Any], request: gr.Request) -> tuple[Any, ...]:
         """A viewer of the visitor's own; nobody else sees them."""
         visit = self.visits.of(request)
-        board = self.of(visit)
-        viewer = viewers_form.viewer_of(name, who, temper, valence, arousal, memories, likes, dislikes)
-        others = tuple(known for known in board.own if known.name.lower() != viewer.name.lower())
-        joined(board.company, (*others, viewer))
-        board.own = (*others, viewer)
-        board.chosen = tuple(
-            known.name for known in board.viewers if known.name in board.chosen or known.name == viewer.name
+        state = self.of(visit)
+        viewer = viewer_of(self.form.values(data))
+        others = tuple(known for known in state.own if known.name.lower() != viewer.name.lower())
+        joined(state.company, (*others, viewer))
+        state.own = (*others, viewer)
+        state.chosen = tuple(
+            known.name for known in state.viewers if known.name in state.chosen or known.name == viewer.name
         )
         told = f"{viewer.name} has joined, and is kept by this browser. Ask the viewers."
-        return *self._joined(visit, viewer.name, told), kept_json(board.own)
+        return *self._joined(visit, viewer.name, told), kept_json(state.own)
 
     @friendly
     def removed(self, name: str | None, request: gr.Request) -> tuple[Any, ...]:
         """One of the visitor's own viewers goes; a bundled one of that name comes back."""
         visit = self.visits.of(request)
-        board = self.of(visit)
-        if name not in [viewer.name for viewer in board.own]:
+        state = self.of(visit)
+        if name not in [viewer.name for viewer in state.own]:
             raise UserError("Choose a viewer of your own to remove.")
-        board.own = tuple(viewer for viewer in board.own if viewer.name != name)
-        names = [viewer.name for viewer in board.viewers]
-        board.chosen = tuple(known for known in board.chosen if known in names) or tuple(names)
-        return *self._joined(visit, None, f"{name} has left."), kept_json(board.own)
+        state.own = tuple(viewer for viewer in state.own if viewer.name != name)
+        names = [viewer.name for viewer in state.viewers]
+        state.chosen = tuple(known for known in state.chosen if known in names) or tuple(names)
+        return *self._joined(visit, None, f"{name} has left."), kept_json(state.own)
 
     @friendly
     def came_back(self, kept: Any, request: gr.Request) -> tuple[Any, ...]:
         """The page was loaded: what the browser kept joins, as far as it is sound."""
         visit = self.visits.of(request)
-        board = self.of(visit)
-        board.own, told = kept_viewers(kept, board.company)
-        board.chosen = tuple(viewer.name for viewer in board.viewers)
+        state = self.of(visit)
+        state.own, told = kept_viewers(kept, state.company)
+        state.chosen = tuple(viewer.name for viewer in state.viewers)
         return self._joined(visit, None, " ".join(told))
 
     @friendly
@@ -285,25 +282,25 @@ class ViewersPanel:
         return gr.update(value=None if viewer is None else str(written(viewer, visit.fresh())))
 
     def _joined(self, visit: Visit, which: str | None, told: str) -> tuple[Any, ...]:
-        """`joining` as the board stands."""
-        board = self.of(visit)
-        names, own = [viewer.name for viewer in board.viewers], [viewer.name for viewer in board.own]
+        """`joining` as the state stands."""
+        state = self.of(visit)
+        names, own = [viewer.name for viewer in state.viewers], [viewer.name for viewer in state.own]
         which = which or (own[0] if own else None)
-        chosen = next((viewer for viewer in board.own if viewer.name == which), None)
+        chosen = next((viewer for viewer in state.own if viewer.name == which), None)
         return (
-            gr.update(choices=names, value=list(board.chosen)),
+            gr.update(choices=names, value=list(state.chosen)),
             gr.update(choices=own, value=which),
             gr.update(visible=bool(own)),
             gr.update(value=None if chosen is None else str(written(chosen, visit.fresh()))),
             html.text(told),
         )
 
-    def _direct(self, board: Board) -> None:
-        found = self.company.directed(board.chains[0].prompt, board.chains[0].target, board.chains)
-        board.rewrites, board.read, board.stamp = found.rewrites, {}, board.stamp + 1
+    def _direct(self, state: ViewersState) -> None:
+        found = self.company.directed(state.chains[0].prompt, state.chains[0].target, state.chains)
+        state.rewrites, state.read, state.stamp = found.rewrites, {}, state.stamp + 1
 
     @staticmethod
-    def _cards(board: Board) -> str:
+    def _cards(state: ViewersState) -> str:
         return viewers_cards.cards(
-            board.chains, board.rewrites, board.missing, board.viewers, board.shown, board.stamp, board.read
+            state.chains, state.rewrites, state.missing, state.viewers, state.shown, state.stamp, state.read
         )

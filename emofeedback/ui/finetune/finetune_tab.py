@@ -72,7 +72,7 @@ class FinetuneTab:
         self.queue, self.adapters = JobQueue(), VisitorAdapters(models)
         visits.apply_adapter = self.adapters.apply
         self._jobs: WeakKeyDictionary[Visit, VisitorJob] = WeakKeyDictionary()
-        with gr.Row(elem_classes="desk"):
+        with gr.Row(elem_classes="page-columns"):
             self.controls = layout.order_form()
             self.panel = layout.job_panel()
         self.past = PastJobs(visits, self.adapters, self.store, lambda visit: self.job(visit).job)

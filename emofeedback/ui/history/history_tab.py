@@ -23,7 +23,7 @@ from emofeedback.ui.history import history_layout as layout
 from emofeedback.ui.history import history_view as view
 from emofeedback.ui.history.history_owner import owner_of
 from emofeedback.ui.history.history_view import moment
-from emofeedback.ui.history.keeper import Keeper
+from emofeedback.ui.history.history_writer import HistoryWriter
 from emofeedback.ui.parts import html
 from emofeedback.ui.session import Visit, Visits, friendly
 
@@ -38,11 +38,11 @@ Updates = dict[Any, Any]
 class HistoryTab:
     """Builds the tab and answers its events."""
 
-    def __init__(self, visits: Visits, keeper: Keeper, restore: Restore, tab: gr.Tab) -> None:
-        self.visits, self.keeper, self.history, self.restore = visits, keeper, keeper.history, restore
+    def __init__(self, visits: Visits, writer: HistoryWriter, restore: Restore, tab: gr.Tab) -> None:
+        self.visits, self.writer, self.history, self.restore = visits, writer, writer.history, restore
         self.offset, self.listed = gr.State(0), gr.State([])
         self.key, self.chosen = gr.State(None), gr.State([])
-        with gr.Row(elem_classes="desk", elem_id="history-desk"):
+        with gr.Row(elem_classes="page-columns", elem_id="history-columns"):
             with gr.Column(elem_classes=["side", "controls"]):
                 self.filters, self.files = layout.filters(), layout.files()
             with gr.Column(elem_classes="middle"):
@@ -56,7 +56,7 @@ class HistoryTab:
         f, e, r, o = self.filters, self.files, self.listing, self.opened
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         spoken = {**quick, "queue": True}  # the page shows a refusal as a notice only where it comes from the queue
-        asked = {*vars(f).values(), self.chosen, self.offset}
+        asked = {*vars(f).values(), e.metadata, self.chosen, self.offset}
         page = [
             f.model,
             e.metadata,
@@ -160,7 +160,7 @@ class HistoryTab:
         r, owner, chosen = self.listing, owner_of(request), data[self.chosen]
         if owner is None:
             return {r.note: gr.update(value=html.notice(view.NO_OWNER), visible=True)}
-        self.keeper.settle()
+        self.writer.settle()
         offset = max(0, int(offset))
         page = self._search(owner, data, offset)
         if not page.entries and page.total:
@@ -168,13 +168,13 @@ class HistoryTab:
             page = self._search(owner, data, offset)
         visit, keys = self.visits.of(request), [entry.id for entry in page.entries]
         items = [(str(self._lend_thumbnail(visit, e)), view.caption(e, e.id in chosen)) for e in page.entries]
-        note = self.keeper.trouble(owner)
+        note = self.writer.trouble(owner)
         if not items:
             models = self.history.models(owner)
             note = note or (view.NOTHING_FOUND if models else view.EMPTY)
         return {
             self.filters.model: gr.update(choices=[("every model", ""), *self.history.models(owner)]),
-            self.files.metadata: self.history.metadata(owner),
+            self.files.metadata: self._switch(owner, data[self.files.metadata]),
             r.note: gr.update(value=html.notice(note) if note else "", visible=note is not None),
             r.gallery: gr.update(value=items, visible=bool(items), selected_index=None),
             r.newer: gr.update(interactive=offset > 0),
@@ -292,6 +292,11 @@ class HistoryTab:
         says = "; ".join(f"{html.text(name)} {html.text(value)}" for name, value in found.pop("others", ()))  # type: ignore[attr-defined]
         model = f"Drawn by {html.text(found['model'])}. " if found.get("model") else ""
         return found, f'<p class="quiet">{model}{f"It also says: {says[:600]}." if says else ""}</p>'
+
+    def _switch(self, owner: str, shown: bool) -> Any:
+        """The switch as it is kept; left alone where the page shows that, so that no click meanwhile is undone."""
+        kept = self.history.metadata(owner)
+        return gr.skip() if bool(shown) == kept else kept
 
     @friendly
     def set_metadata(self, wanted: bool, request: gr.Request) -> Any:

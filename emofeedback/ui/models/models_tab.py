@@ -41,7 +41,7 @@ class ModelsTab:
         self.names: dict[Kind, gr.Dropdown] = {}
         self.cards: dict[Kind, gr.HTML] = {}
         self.buttons: dict[Kind, tuple[gr.Button, gr.Button]] = {}
-        with gr.Row(elem_classes="desk"):
+        with gr.Row(elem_classes="page-columns"):
             for kind in KINDS:
                 with gr.Column(elem_classes=["board", "model"]):
                     self._column(kind)

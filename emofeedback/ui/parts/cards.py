@@ -16,26 +16,30 @@ EMPTY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
+class RoundThumbnails:
     """A round's pictures as small data addresses: the chosen one, and all candidates smaller still."""
 
     chosen: str
     candidates: tuple[str, ...]
 
     @classmethod
-    def of(cls, done: Round) -> "Face":
+    def of(cls, done: Round) -> "RoundThumbnails":
         """Made once for each round: a strip is drawn many times."""
         small = tuple(html.thumbnail(item.picture.image, 64) for item in done.candidates)
         return cls(html.thumbnail(done.best().picture.image, 320), small)
 
 
 def strip(
-    rounds: Sequence[Round], faces: Sequence[Face], shown: int | None, runs: Sequence[str] = (), run: int = 0
+    rounds: Sequence[Round],
+    thumbnails: Sequence[RoundThumbnails],
+    shown: int | None,
+    runs: Sequence[str] = (),
+    run: int = 0,
 ) -> str:
     """The rounds of a run, left to right, and above them the visitor's runs where there are several.
 
     Args:
-        faces: of the rounds, in the same order.
+        thumbnails: of the rounds, in the same order.
         shown: number of the round on stage.
         runs: titles of all runs of the visitor.
         run: index of the run at hand.
@@ -43,7 +47,7 @@ def strip(
     if not rounds:
         return _tabs(runs, run) + EMPTY
     cards = "".join(
-        _card(done, faces[index], rounds[index - 1].prompt if index else None, done.number == shown, len(rounds))
+        _card(done, thumbnails[index], rounds[index - 1].prompt if index else None, done.number == shown, len(rounds))
         for index, done in enumerate(rounds)
     )
     return f'{_tabs(runs, run)}<ol class="strip" aria-label="Rounds">{cards}</ol>'
@@ -53,14 +57,14 @@ def _tabs(runs: Sequence[str], run: int) -> str:
     if len(runs) < 2:
         return ""
     buttons = "".join(
-        f'<button type="button" data-does="turn" data-number="{index}" aria-pressed="{str(index == run).lower()}">'
+        f'<button type="button" data-does="show_run" data-number="{index}" aria-pressed="{str(index == run).lower()}">'
         f"{text(title)}</button>"
         for index, title in enumerate(runs)
     )
     return f'<div class="runs" role="group" aria-label="Your runs">{buttons}</div>'
 
 
-def _card(done: Round, face: Face, before: str | None, shown: bool, rounds: int) -> str:
+def _card(done: Round, thumbs: RoundThumbnails, before: str | None, shown: bool, rounds: int) -> str:
     best, number = done.best(), done.number
     away = "unread" if best.distance is None else f"{best.distance:.2f} away"
     change = html.diff(before if before is not None else done.prompt, done.prompt)
@@ -74,10 +78,10 @@ def _card(done: Round, face: Face, before: str | None, shown: bool, rounds: int)
         f'aria-label="Branch from round {number}">Branch</button>'
     )
     return (
-        f'<li class="card{" shown" if shown else ""}"><button type="button" class="face" data-does="pick" '
+        f'<li class="card{" shown" if shown else ""}"><button type="button" class="round-picture" data-does="pick" '
         f'data-number="{number}" aria-pressed="{str(shown).lower()}" aria-label="Show round {number} of {rounds}">'
-        f'<img src="{face.chosen}" alt=""></button>'
-        f'<div class="crowd">{"".join(map(_small, done.candidates, face.candidates))}</div>'
+        f'<img src="{thumbs.chosen}" alt=""></button>'
+        f'<div class="round-candidates">{"".join(map(_small, done.candidates, thumbs.candidates))}</div>'
         f"<header><b>Round {number}</b><span>{away}</span></header>{change}"
         f"<footer><span>{cost}</span>{branch}</footer></li>"
     )

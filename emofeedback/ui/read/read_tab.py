@@ -19,6 +19,7 @@ from emofeedback.loop.run import Finished, RoundDone, RoundStarted, RunOrder, ru
 from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading, Round
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.parts import cards, html
+from emofeedback.ui.parts.at_once import say_at_once, say_not_begun
 from emofeedback.ui.parts.circumplex import plane
 from emofeedback.ui.session import MAX_SEED, MODELS, Models, Visit, Visits, friendly, friendly_stream
 
@@ -38,7 +39,7 @@ class ReadTab:
     def __init__(self, models: Models, visits: Visits) -> None:
         self.models, self.visits = models, visits
         self._redrawn: WeakKeyDictionary[Visit, list[Round]] = WeakKeyDictionary()
-        with gr.Row(elem_classes="desk"):
+        with gr.Row(elem_classes="page-columns"):
             with gr.Column(elem_classes="middle"):
                 self.upload = gr.Image(
                     label="Picture to read",
@@ -95,6 +96,7 @@ class ReadTab:
             trigger_mode="always_last",
             **heavy,
         )
+        say_at_once([self.draw.click], self.status)
         redraw = self.draw.click(
             self.redraw,
             [self.upload, self.prompt, self.mood, self.much, self.seed],
@@ -103,6 +105,7 @@ class ReadTab:
             show_progress_on=[self.status],
             **heavy,
         )
+        say_not_begun(redraw, self.status)
         self.stop.click(self.halt, None, [self.status], cancels=[read, redraw], **quick)
         self.upload.clear(
             lambda: (plane(None, key="read"), html.notice(WAITING), ""),
@@ -169,7 +172,7 @@ class ReadTab:
                         self._redrawn[visit].append(done)
                         yield {self.gallery: self._pictures(visit, visit.files())}
                     case Finished(run):
-                        visit.keep(run)
+                        visit.save(run)
                         best = run.best()
                         far = None if best is None else best.distance
                         away = "" if far is None else f" The best lies {far:.2f} from {mood}."

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import gradio as gr
 
-from emofeedback.errors import UserError
+from emofeedback.errors import Cancelled, UserError
 from emofeedback.records import Picture, Reading, VisualPrompt
 from emofeedback.sweep.animation import format_of
 from emofeedback.sweep.plane import parse_path
@@ -18,8 +18,9 @@ from emofeedback.sweep.run_sweep import Sweep, SweepFiles, plan, run_sweep, writ
 from emofeedback.ui.create.create_layout import START_PROMPT
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.create.create_tab import CreateTab
-from emofeedback.ui.create.references_panel import SWITCH_OFF, ReferencesPanel, knobs_of
+from emofeedback.ui.create.references_panel import SWITCH_OFF, ReferencesPanel
 from emofeedback.ui.parts import html
+from emofeedback.ui.parts.at_once import say_at_once, say_not_begun
 from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
 from emofeedback.ui.sweep import sweep_layout as layout
 from emofeedback.ui.sweep.sweep_layout import BLEND, MODES, PATH, SHEET
@@ -43,7 +44,7 @@ class SweepTab:
     def __init__(self, models: Models, visits: Visits, prompt: str = START_PROMPT) -> None:
         self.models, self.visits = models, visits
         self._shown: WeakKeyDictionary[Visit, Shown] = WeakKeyDictionary()
-        with gr.Row(elem_classes="desk"):
+        with gr.Row(elem_classes="page-columns"):
             self.controls = layout.controls(prompt)
             self.stage = layout.stage()
         self._connect()
@@ -66,6 +67,7 @@ class SweepTab:
             c.seed,
             c.animation,
         }
+        say_at_once([c.draw.click], s.status)
         drawn = c.draw.click(
             self.run,
             knobs,
@@ -76,6 +78,7 @@ class SweepTab:
             concurrency_id=MODELS,
             concurrency_limit=1,
         )
+        say_not_begun(drawn, s.status)
         c.stop.click(self.halt, None, [s.status], cancels=[drawn], **quick)
         c.mode.change(self.switch, [c.mode], [*c.shape.values(), c.frames, c.draw], **quick)
         c.visual.change(lambda on: gr.update(visible=on), [c.visual], [c.visual_strength], **quick)
@@ -88,26 +91,32 @@ class SweepTab:
 
     def open_into(self, create: CreateTab, references: ReferencesPanel, tabs: gr.Tabs) -> None:
         """Let "Open in Create" put the picture's settings into the Create tab and go there."""
-        c, s = create.controls, self.stage
+        c = create.controls
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        opened = s.open.click(
-            self.settings,
-            [s.cell],
-            [c.prompt, c.valence, c.arousal, c.strength, c.seed, c.randomize, tabs, *references.knobs],
-            **quick,
-        )
+
+        @friendly
+        def settings(index: int | None, request: gr.Request) -> Updates:
+            """The words and numbers that draw a picture of the sheet again."""
+            found = self.cell(index, request)
+            if found is None or (at := found[0].request.affect) is None:
+                raise UserError("Choose a picture of the sheet first.")
+            asked = found[0].request
+            return {
+                c.prompt: asked.prompt,
+                c.valence: at.valence,
+                c.arousal: at.arousal,
+                c.strength: asked.strength,
+                c.seed: asked.seed,
+                c.randomize: False,
+                tabs: gr.Tabs(selected="create"),
+                **references.settings_of(asked.visual),
+            }
+
+        self.settings = settings
+        there = [c.prompt, c.valence, c.arousal, c.strength, c.seed, c.randomize, tabs, *references.knobs]
+        opened = self.stage.open.click(settings, [self.stage.cell], there, **quick)
         opened.success(create.follow, [c.valence, c.arousal], [c.pad], **quick)
         opened.success(references.found, references.asked, [references.cards], **quick)
-
-    @friendly
-    def settings(self, index: int | None, request: gr.Request) -> tuple[Any, ...]:
-        """The words and numbers that draw a picture of the sheet again."""
-        found = self.cell(index, request)
-        if found is None or (at := found[0].request.affect) is None:
-            raise UserError("Choose a picture of the sheet first.")
-        asked = found[0].request
-        there = asked.prompt, at.valence, at.arousal, asked.strength, asked.seed, False, gr.Tabs(selected="create")
-        return *there, *knobs_of(asked.visual)
 
     def halt(self, request: gr.Request) -> str:
         """Stop the sweep within one denoising step."""
@@ -149,26 +158,29 @@ class SweepTab:
         generator, judge = self.models.get()
         if visual is not None and getattr(generator, "visual", None) is None:
             raise UserError(SWITCH_OFF)
-        with self.models.lock, visit.work() as cancel:
-            for event in run_sweep(
-                generator,
-                judge,
-                words,
-                rows,
-                seed=int(data[c.seed] or 0),
-                strength=float(data[c.strength]),
-                visual=visual,
-                cancel=cancel,
-            ):
-                if isinstance(event, Sweep):
-                    visit.keep(event)
-                    visit.runs += 1
-                    shown = Shown(event, write_sweep(event, visit.files(), form, metadata=not visit.plain))
-                    self._shown[visit] = shown
-                    yield self._present(shown)
-                else:
-                    part = event.done / event.total
-                    yield {s.status: html.progress(f"Drawing {event.total} pictures: {part:.0%}", part)}
+        try:
+            with self.models.lock, visit.work() as cancel:
+                for event in run_sweep(
+                    generator,
+                    judge,
+                    words,
+                    rows,
+                    seed=int(data[c.seed] or 0),
+                    strength=float(data[c.strength]),
+                    visual=visual,
+                    cancel=cancel,
+                ):
+                    if isinstance(event, Sweep):
+                        visit.save(event)
+                        visit.runs += 1
+                        shown = Shown(event, write_sweep(event, visit.files(), form, metadata=not visit.plain))
+                        self._shown[visit] = shown
+                        yield self._present(shown)
+                    else:
+                        part = event.done / event.total
+                        yield {s.status: html.progress(f"Drawing {event.total} pictures: {part:.0%}", part)}
+        except Cancelled:
+            yield {s.status: html.progress("Stopped.", busy=False)}
 
     def _present(self, shown: Shown) -> Updates:
         s, files = self.stage, shown.files

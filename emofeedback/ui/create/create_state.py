@@ -8,29 +8,30 @@ from emofeedback.affect import Affect
 from emofeedback.loop.prompt_edits import Choice, apply_edits, chosen_edits, untouched
 from emofeedback.loop.rounds import Past, Turn, seeds_of, trials_of
 from emofeedback.records import Critique, Edit, Round, Run
-from emofeedback.ui.parts.cards import Face
+from emofeedback.ui.parts.cards import RoundThumbnails
 
 MAX_RUNS = 8
 """Runs that a visitor can go back to; the oldest leaves first."""
 
 
 @dataclass(eq=False)
-class Sheaf:
+class ShownRun:
     """A run as it grows, and the folder of its pictures."""
 
     title: str
     prompt: str
     target: Affect
     folder: Path
+    settings: dict[str, object] = field(default_factory=dict)  # its rules, see `CreateOrder.settings`
     past: Past = Past()
-    faces: list[Face] = field(default_factory=list)
+    thumbnails: list[RoundThumbnails] = field(default_factory=list)
     choices: dict[int, tuple[Choice, ...]] = field(default_factory=dict)  # by round number
     settled: Run | None = None  # as the loop ended it
 
     def add(self, done: Round, edits: Sequence[Edit]) -> None:
         """One round more."""
         self.past = self.past.then(done, edits)
-        self.faces.append(Face.of(done))
+        self.thumbnails.append(RoundThumbnails.of(done))
 
     def round(self, number: int) -> Round | None:
         """The round with a number."""
@@ -42,17 +43,18 @@ class Sheaf:
         return best.number if best else 0
 
 
-class Bench:
+class CreateState:
     """A visitor's runs, the one at hand, and the round on stage."""
 
     def __init__(self) -> None:
-        self.runs: list[Sheaf] = []
+        self.runs: list[ShownRun] = []
         self.at = 0
         self.shown = 0  # number of the round on stage
         self.picked: int | None = None  # the round that a person went back to
         self.branched = False  # the run at hand is a branch that has not gone on yet
         self.playing = False  # a run or a round is at work
         self.waiting = False  # one was asked for, and its turn has not come
+        self.file: str | None = None  # what Download hands out
         self.previewing = False
         self.asked = 0  # previews asked for so far; only the last is drawn
         self.plain = False  # files are written without the settings inside
@@ -64,33 +66,36 @@ class Bench:
         return self.playing or self.waiting
 
     @property
-    def run(self) -> Sheaf | None:
+    def run(self) -> ShownRun | None:
         """The run at hand."""
         return self.runs[self.at] if self.runs else None
 
-    def begin(self, prompt: str, target: Affect, folder: Path, title: str = "") -> Sheaf:
-        """Put a new run on the bench."""
+    def begin(self, prompt: str, target: Affect, folder: Path, title: str = "") -> ShownRun:
+        """Begin a new run, which comes to the front."""
         if not title:
             self._begun += 1
             title = f"Run {self._begun}"
-        sheaf = Sheaf(title, prompt, target, folder)
-        self.runs = [*self.runs, sheaf][-MAX_RUNS:]
+        run = ShownRun(title, prompt, target, folder)
+        self.runs = [*self.runs, run][-MAX_RUNS:]
         self.at, self.shown, self.picked, self.branched = len(self.runs) - 1, 0, None, False
-        return sheaf
+        return run
 
-    def branch(self, number: int, folder: Path) -> Sheaf | None:
+    def branch(self, number: int, folder: Path) -> ShownRun | None:
         """A new run that holds the rounds up to a number; the run it comes from stays as it is. None: no such round."""
         source = self.run
         if source is None or source.round(number) is None:
             return None
         self._begun += 1
         title = f"Run {self._begun} · from round {number} of {source.title.split(' · ')[0].lower()}"
-        sheaf = self.begin(source.prompt, source.target, folder, title)
-        sheaf.past = source.past.up_to(number)
-        count = len(sheaf.past.rounds)
-        sheaf.faces, sheaf.choices = source.faces[:count], {k: v for k, v in source.choices.items() if k <= number}
+        run = self.begin(source.prompt, source.target, folder, title)
+        run.past, run.settings = source.past.up_to(number), source.settings
+        count = len(run.past.rounds)
+        run.thumbnails, run.choices = (
+            source.thumbnails[:count],
+            {k: v for k, v in source.choices.items() if k <= number},
+        )
         self.shown, self.branched = number, True
-        return sheaf
+        return run
 
     def advisory(self) -> Round | None:
         """The round whose advice is on the page: the one picked, or the last."""
