@@ -358,10 +358,10 @@ def _scored(
     # as in `affect_model.contradiction`, written out because this is where all the time goes
     mixed = effects.mixed.astype(np.float32)
     logit = np.minimum(base[2][:, None] + chosen[2], base[3][:, None] + chosen[3])
+    exciting = np.minimum(logit, base[4][:, None] + chosen[4])
+    exciting *= mixed[2]
     logit *= mixed[1]
-    calm = np.minimum(base[4][:, None] + chosen[4], base[5][:, None] + chosen[5])
-    calm *= mixed[2]
-    logit += calm
+    logit += exciting
     logit += mixed[0] - np.float32(SAFE_LOGIT)
     np.maximum(logit, 0, out=logit)
     logit *= logit

@@ -41,6 +41,7 @@ from numpy.typing import NDArray
 from emofeedback.errors import UserError
 from emofeedback.scenes import grammar
 from emofeedback.scenes.affect_model import (
+    MESSAGE,
     PAIRS,
     Effects,
     Item,
@@ -437,9 +438,9 @@ def scene_parts(rated: Sequence[Rated], valence: Fitted, arousal: Fitted) -> Arr
     """(6, N) the sums of the rated scenes, as `affect_model.scene_sums` has them, pairs left out."""
     effect = np.stack([valence.total, arousal.total], axis=1)
     counts = _item_counts(rated)
-    positive, negative = counts @ np.maximum(effect, 0), counts @ np.maximum(-effect, 0)
-    both = positive - negative
-    return np.stack([both[:, 0], both[:, 1], positive[:, 0], negative[:, 0], positive[:, 1], negative[:, 1]])
+    messages = counts * np.array([MESSAGE.get(aspect, 1.0) for aspect, _ in item_names()])
+    positive, negative = messages @ np.maximum(effect, 0), messages @ np.maximum(-effect, 0)
+    return np.stack([*(counts @ effect).T, positive[:, 0], negative[:, 0], positive[:, 1], negative[:, 1]])
 
 
 def fit_mixed(features: NDArray[np.floating], share: Array) -> Array:
