@@ -103,9 +103,9 @@ def _mixed(weights: list[float], quality: Mapping[str, float]) -> list[str]:
         "",
         *_prose(
             f"""where p and n are the sums of the positive and of the negative valence effects, and q that of the
-            exciting ones: what is glad and sad at once contradicts itself, the more so the more exciting it is. An item counts
-            in these sums with a share of its effect ({said}; 1 for all else; chosen on the same scenes). The area under the
-            ROC curve is {_decimals(quality["AUC"])} (cross-validated)."""
+            exciting ones: what is glad and sad at once contradicts itself, the more so the more exciting it is. An item
+            counts in these sums with a share of its effect ({said}; 1 for all else; chosen on the same scenes). The
+            area under the ROC curve is {_decimals(quality["AUC"])} (cross-validated)."""
         ),
         "",
     ]
@@ -155,8 +155,8 @@ def _effects(data: Mapping[str, Any]) -> list[str]:
         "",
         *_prose(
             f"""Intercept: {data["intercept"][0]:+.2f} valence, {data["intercept"][1]:+.2f} arousal. Effects on the
-            artanh scale with standard errors; `shown` is the number of rated scenes that have the item. An item that was not
-            shown lies at its scaled norm, with a wide error."""
+            artanh scale with standard errors; `shown` is the number of rated scenes that have the item. An item that
+            was not shown lies at its scaled norm, with a wide error."""
         ),
         "",
         "| aspect | concept | valence | arousal | shown |",
