@@ -292,7 +292,7 @@ def choose_variances(plan: Design, y: Array, rounds: int = 3) -> dict[str, float
     """
     chosen = {"content": 0.1, "looks": 0.01, "setting": 0.3, "weather": 1.0, "carriers": 1.0, "edition": 0.1}
     chosen |= dict.fromkeys(map("|".join, PAIRS), 0.03)
-    owners = {g for g, shown in zip(_owners(plan), plan.matrix.any(axis=0), strict=True) if shown}
+    owners = {owner for n, owner in enumerate(_owners(plan)) if np.any(plan.matrix[:, n])}
     groups = [g for g in chosen if g in owners] + (["edition"] if plan.edition.any() else [])
     chosen |= {g: 0.0 for g in chosen if "|" in g and g not in groups}
     least = math.inf
@@ -324,7 +324,7 @@ def _owners(plan: Design) -> list[str]:
 def _inverse(plan: Design, chosen: Mapping[str, float]) -> Array:
     """(N, N) inverse of the covariance of y in units of the noise's variance."""
     kernel = (plan.matrix * variances(plan, chosen)) @ plan.matrix.T
-    return np.linalg.inv(kernel + np.eye(len(kernel)))
+    return np.asarray(np.linalg.inv(kernel + np.eye(len(kernel))), np.float64)
 
 
 def _error(y: Array, solved: Array, diagonal: Array) -> float:

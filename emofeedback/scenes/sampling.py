@@ -2,9 +2,10 @@
 
 Random scenes alone teach a generator that a pleasant thrill is a thunderstorm over flower beds: most ways to reach a
 point of the plane mix opposite messages. A coherent scene lies near a random point and is free of contradiction by the
-affect model. Its elements are drawn so that no point of the plane is always shown by the same few: among all sets of
-elements that lead there, weights are set by iterative scaling such that no element has more than CAP of the weight,
-where the world allows it.
+affect model, or nearly so where too few elements would show that point otherwise. Its elements are drawn so that no
+point is always shown by the same few: among all sets of elements that lead there, weights are set by iterative scaling
+such that no element has much more than CAP of the weight, where the world allows it. A few scenes stay random, for a
+prompt may ask for any combination; most of those that clearly contradict themselves are left out.
 """
 
 import math
