@@ -2,11 +2,13 @@
 
 Random scenes alone teach a generator that a pleasant thrill is a thunderstorm over flower beds: most ways to reach a
 point of the plane mix opposite messages. A coherent scene lies near a random point and is free of contradiction by the
-affect model. Its elements are drawn so that no point of the plane is always shown by the same few: among all sets of
-elements that lead there, weights are set by iterative scaling such that no element has more than CAP of the weight,
-where the world allows it.
+affect model, or nearly so where too few elements would show that point otherwise. Its elements are drawn so that no
+point is always shown by the same few: among all sets of elements that lead there, weights are set by iterative scaling
+such that no element has much more than CAP of the weight, where the world allows it. A few scenes stay random, for a
+prompt may ask for any combination; most of those that clearly contradict themselves are left out.
 """
 
+import math
 import random
 from functools import cache
 
@@ -15,14 +17,20 @@ from numpy.typing import NDArray
 
 from emofeedback.affect import Affect
 from emofeedback.scenes import edits
+from emofeedback.scenes.affect_model import SAFE, SAFE_LOGIT, mixed_probability
 from emofeedback.scenes.grammar import ELEMENTS, LIGHTS, PALETTES, POSES, Scene, Split, sample_scene
 
-COHERENT_SHARE = 0.96
+COHERENT_SHARE = 0.88
+TORN = 0.5  # probability of a mixed message from which a scene counts as contradicting itself
+KEPT_TORN = 0.15  # share of such random scenes that are kept: a prompt may ask for them
+LEVELS = ((0.14, SAFE), (0.14, 0.2), (0.14, 0.35), (0.2, 0.35), (0.25, 0.45))
+"""(distance, probability of a mixed message) up to which a coherent scene may go, one after the other, until enough
+sets of elements lead to the wanted point."""
 SPAN = 0.85  # the wanted points are uniform on [-SPAN, SPAN] per axis
-WITHIN = 0.14  # distance from the wanted point that counts as there
-BASES = 256  # settings without elements that are tried per scene, each with all sets of elements
+BASES = 400  # settings without elements that are tried per scene, each with all sets of elements
 SLACK = 0.01  # squared distance above the least cost that still counts, where no setting costs nothing
-CAP = 0.15  # share of the weight that one element may have
+CAP = 0.13  # share of the weight that one element should have
+ENOUGH = 0.15  # share that it may have where this needs no wider search
 SET_SIZES = (0.12, 0.38, 0.5)  # weight of sets of no, one and two elements
 SCALINGS = 20
 PLAIN_WEIGHTS = {  # how often each value is tried, in the order of the grammar
@@ -34,14 +42,19 @@ PLAIN_WEIGHTS = {  # how often each value is tried, in the order of the grammar
 
 def sample_training_scene(rng: random.Random, split: Split | None = "train") -> Scene:
     """A random or a coherent scene of a split. The same state of `rng` gives the same scene."""
-    scene = sample_scene(rng, split)
-    return make_coherent(scene, rng) if rng.random() < COHERENT_SHARE else scene
+    if rng.random() < COHERENT_SHARE:
+        return make_coherent(sample_scene(rng, split), rng)
+    while True:
+        scene = sample_scene(rng, split)
+        if mixed_probability(scene) < TORN or rng.random() < KEPT_TORN:
+            return scene
 
 
 def make_coherent(scene: Scene, rng: random.Random, target: Affect | None = None) -> Scene:
     """The same content in a random setting near a point of the plane whose parts agree.
 
-    Where none of those tried is there and free of contradiction, one of about the least cost (see `edits`).
+    Free of contradiction where enough sets of elements lead there; else those with a little of it count too. Where
+    none of those tried is there, one of about the least cost (see `edits`).
 
     Args:
         target: the point, the viewer's scale; None = a random one.
@@ -49,12 +62,37 @@ def make_coherent(scene: Scene, rng: random.Random, target: Affect | None = None
     if target is None:
         target = Affect(rng.uniform(-SPAN, SPAN), rng.uniform(-SPAN, SPAN))
     rows = _bases(scene, rng)
-    found = edits.tried(scene, rows, target, WITHIN)
-    least = float(found.min())
-    fine = found <= (least + SLACK if least > 0 else 0.0)
-    chosen = rng.choices(range(found.shape[1]), weights=set_weights(np.any(fine, axis=0)).tolist())[0]
+    away, charge = edits.tried(scene, rows, target)
+    fine, weight = _agreeing(away, charge)
+    if weight is None:
+        cost = np.maximum(away - LEVELS[0][0], 0) ** 2 + edits.MIXED_COST * charge
+        fine = cost <= cost.min() + SLACK
+        weight = set_weights(np.any(fine, axis=0))
+    chosen = rng.choices(range(len(weight)), weights=weight.tolist())[0]
     row = rng.choice(np.nonzero(fine[:, chosen])[0].tolist())
     return edits.in_setting(scene, int(rows[row]), int(chosen))
+
+
+def _agreeing(
+    away: NDArray[np.floating], charge: NDArray[np.floating]
+) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
+    """Which settings (R, S) are near and agree, and weights (S,) of their element sets.
+
+    The first level of LEVELS that keeps all elements within CAP, else the last; no weights where none agrees at all.
+    """
+    fine, weight = np.zeros(away.shape, bool), None
+    for within, level in LEVELS:
+        fine = (away <= within) & (charge <= (_logit(level) - SAFE_LOGIT) ** 2)
+        sets = np.any(fine, axis=0)
+        if sets.any():
+            weight = set_weights(sets)
+            if (weight @ _members()).max() <= ENOUGH:
+                break
+    return fine, weight
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability / (1 - probability))
 
 
 def _bases(scene: Scene, rng: random.Random) -> NDArray[np.intp]:
