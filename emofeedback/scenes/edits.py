@@ -76,6 +76,11 @@ Named = Collection[Item]
 "element" or "elements", and aspects of the content are ignored, for it never changes."""
 
 
+Known = Collection[Item] | None
+"""(aspect, concept) that may be brought in, "elements" for an element; None = the whole grammar. A judge or a generator
+of an earlier grammar neither sees nor draws the rest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One changed attribute. `aspect` is a field of Scene, "element" for elements; None = nothing there."""
@@ -200,7 +205,7 @@ class Space:
     set_changes: NDArray[np.int8]
 
 
-def _space(scene: Scene, fixed: Named) -> Space:
+def _space(scene: Scene, fixed: Named, known: Known = None) -> Space:
     table, sets = setting_table(scene), element_sets()
     now = np.array([OPTIONS[aspect].index(getattr(scene, aspect)) for aspect in SETTING], np.int8)
     differs = table.bases != now
@@ -208,8 +213,14 @@ def _space(scene: Scene, fixed: Named) -> Space:
     slot_differs = set_members() != slots
     held = [SETTING.index(aspect) for aspect, _ in fixed if aspect in SETTING]
     bases = ~differs[:, held].any(axis=1)
+    strange = _strange(known)
+    for n, aspect in enumerate(SETTING):
+        unknown = np.array([(aspect, concept) in strange for concept in OPTIONS[aspect]])
+        bases &= ~(unknown[table.bases[:, n]] & differs[:, n])
     named = {concept for aspect, concept in fixed if aspect in ("element", "elements") and concept in ELEMENTS}
     allowed = _place_sets(scene.place).copy()
+    fresh = [e for e in ELEMENTS if ("elements", e) in strange and e not in scene.elements]
+    allowed &= ~np.isin(np.array(ELEMENTS + ("",))[set_members()], fresh).any(axis=1)
     for k, group in enumerate(GROUPS):
         own = [ELEMENTS.index(e) for e in group if e in named]
         if own:  # what was named stays, or is at last drawn, and nothing else takes its part of the picture
@@ -224,6 +235,16 @@ def _space(scene: Scene, fixed: Named) -> Space:
         differs.sum(axis=1).astype(np.int8),
         slot_differs.sum(axis=1).astype(np.int8),
     )
+
+
+def _strange(known: Known) -> frozenset[Item]:
+    """What of the setting is not known."""
+    if known is None:
+        return frozenset()
+    every = [(aspect, concept) for aspect in SETTING for concept in OPTIONS[aspect]] + [
+        ("elements", e) for e in ELEMENTS
+    ]
+    return frozenset(every) - frozenset(known)
 
 
 def _slot_numbers(slots: Sequence[str | None]) -> list[int]:
@@ -265,6 +286,7 @@ def plans(
     max_changes: int | None = None,
     count: int = 3,
     near: float = NEAR,
+    known: Known = None,
 ) -> list[Scene]:
     """The `count` best scenes with the same content, the best first, each in another setting; see the module's cost.
 
@@ -274,13 +296,14 @@ def plans(
         max_changes: at most so many attributes may change (an element added, removed or swapped is one); None: any.
         count: at least 1; fewer come back where there are fewer.
         near: distance that counts as reached.
+        known: what may be brought in.
 
     Raises:
         ValueError: max_changes is negative.
     """
     if max_changes is not None and max_changes < 0:
         raise ValueError(f"max_changes must be 0 or more, not {max_changes}")
-    table, space = setting_table(scene), _space(scene, fixed)
+    table, space = setting_table(scene), _space(scene, fixed, known)
     costs, rows, sets = [], [], []
     for block_rows, block_sets in _blocks(table, space, max_changes):
         cost = _costs(table, scene, target, near, block_rows, block_sets)

@@ -61,6 +61,16 @@ def test_two_subjects_stand_in_the_order_of_the_prompt() -> None:
         assert seen is not None and seen.subject == first
 
 
+def test_plans_bring_in_only_what_is_known() -> None:
+    """A generator of an earlier grammar was told to add a hammock that it cannot draw."""
+    known = {("palette", "vivid"), ("weather", "clear"), ("elements", "balloons"), ("pose", "plain")}
+    scene = replace(CALM, weather="fog", subject="child")
+    for valence in (-0.7, 0.7):
+        found = planned(scene, "a child by a lake in fog", Affect(valence, 0.6), known=known)
+        brought = {key for edits in found for edit in edits for key in parse(edit.new).phrases}
+        assert brought <= known and (brought or valence < 0)
+
+
 def test_what_a_user_named_is_left_alone() -> None:
     """A hut in the prompt was an element of the world, and advice took it away."""
     prompt = "a boat on a lake at night, with a carnival"

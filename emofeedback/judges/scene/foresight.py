@@ -17,7 +17,7 @@ from emofeedback.records import Critique, Edit, Reading
 from emofeedback.scenes.advice import MAX_EDITS, edits_for, named_by
 from emofeedback.scenes.affect_model import mixed_probability, scene_affect
 from emofeedback.scenes.captions import parse
-from emofeedback.scenes.edits import GROUPS, NEAR, ordered_changes, plans
+from emofeedback.scenes.edits import GROUPS, NEAR, Known, ordered_changes, plans
 from emofeedback.scenes.grammar import ELEMENTS, Scene, poseable
 from emofeedback.scenes.lexicon import canonical_phrase
 from emofeedback.scenes.outcomes import content_unchanged, edited_scene, violates
@@ -113,10 +113,16 @@ def contradicts(analysis: str, read: Affect, target: Affect) -> bool:
     )
 
 
-def planned(scene: Scene, prompt: str, target: Affect, original: str | None = None) -> list[tuple[Edit, ...]]:
-    """Edits by the best few plans: of each the most effective change of the setting, the first two, ..."""
+def planned(
+    scene: Scene, prompt: str, target: Affect, original: str | None = None, known: Known = None
+) -> list[tuple[Edit, ...]]:
+    """Edits by the best few plans: of each the most effective change of the setting, the first two, ...
+
+    Args:
+        known: the concepts that plans may bring in; None = the whole grammar.
+    """
     found: dict[tuple[Edit, ...], None] = {}
-    for after in plans(scene, target, named_by(original), MAX_EDITS, PLANS, NEAR):
+    for after in plans(scene, target, named_by(original), MAX_EDITS, PLANS, NEAR, known):
         changed = ordered_changes(scene, after, target)
         for n in range(1, len(changed) + 1):
             edits = edits_for(prompt, changed[:n])
@@ -158,12 +164,14 @@ def most_promising(
     target: Affect,
     plan: bool = True,
     original: str | None = None,
+    known: Known = None,
 ) -> Critique | None:
     """The draft with the best prospect, the first of equals; the first where the picture's scene is not known.
 
     Args:
         plan: let planned edits compete; where they win, they stand in the place of a draft's.
         original: the user's own words; drafts that take one away, replace or contradict it do not count.
+        known: the concepts that plans may bring in; None = the whole grammar.
     """
     scene = seen_scene(reading, prompt) if reading is not None else None
     if reading is None or scene is None or not drafts:
@@ -176,6 +184,6 @@ def most_promising(
     told = min(drafts, key=lambda draft: contradicts(draft.analysis, reading.affect, target))
     options = list(drafts)
     if plan:
-        options += [replace(told, edits=edits) for edits in planned(scene, prompt, target, original)]
+        options += [replace(told, edits=edits) for edits in planned(scene, prompt, target, original, known)]
     best = min((completed(scene, prompt, reading, option, original) for option in options), key=cost)
     return best if math.isfinite(cost(best)) else replace(told, edits=())

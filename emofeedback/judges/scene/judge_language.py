@@ -182,6 +182,12 @@ class JudgeTokens:
             raise ValueError("the tokenizer gives two tokens the same id")
         return ids
 
+    def concepts(self) -> frozenset[tuple[str, str]]:
+        """(aspect, concept) that this judge can name, "elements" for what stands in the sky, far away or in front."""
+        places = {"sky": "elements", "far": "elements", "ground": "elements"}
+        named = ((places.get(aspect, aspect), word) for aspect, words in self.aspects.items() for word in words)
+        return frozenset(pair for pair in named if pair[1] != NONE)
+
     def _words(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 

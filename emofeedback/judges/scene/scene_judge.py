@@ -153,7 +153,9 @@ class SceneJudge:
         drafts = [critique for text in replies if (critique := critique_for(text, last.prompt)) is not None]
         if self.drafts == 1 and not self.plan:
             return drafts[0] if drafts else None
-        return most_promising(drafts, last.prompt, last.reading, target, self.plan, last.original)
+        return most_promising(
+            drafts, last.prompt, last.reading, target, self.plan, last.original, self.tokens.concepts()
+        )
 
     def _write(self, ids: Tensor, pixels: Tensor, count: int) -> list[str]:
         """`count` replies in JSON to ids [1, prefix], the first greedy, written together through the key-value cache.
