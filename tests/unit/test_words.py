@@ -56,6 +56,11 @@ def concepts(said: Mentions) -> dict[str, object]:
         ("a house with no windows in the rain", {"subjects": ("house",), "weather": "rain"}),
         ("a sleeping village at dusk", {"place": "village", "pose": None}),
         ("Paris in winter", {"place": "city", "season": "winter"}),
+        ("two couples and a dog", {"subjects": ("couple", "dog"), "count": None}),
+        ("an old woman in a garden", {"subjects": ("person",), "place": "garden"}),
+        ("an elderly couple", {"subjects": ("couple",)}),
+        ("a group of flowers by a lake", {"subjects": ("flower",), "count": 3, "elements": ()}),
+        ("a field of flowers", {"subjects": (), "place": "meadow"}),
     ],
 )
 def test_typed_words(text: str, expected: dict[str, object]) -> None:
@@ -92,6 +97,9 @@ def test_captions_say_the_same_in_caption_words() -> None:
         ("no clouds over the sea", "the sea"),
         ("a dragon above a castle, thunder", "a castle, in a storm"),
         ("a violin", ""),
+        ("an old woman", "a woman"),
+        ("two couples on a beach", "a couple on a beach"),
+        ("an oil painting of a boat, 8k, trending on artstation", "a boat"),
         ("", ""),
     ],
 )
@@ -104,6 +112,14 @@ def test_most_typed_prompts_are_understood() -> None:
     known_all = sum(bool(parse(prompt).phrases) and not content_unknown(prompt) for prompt in PROMPTS)
     assert named_any >= 0.94 * len(PROMPTS)
     assert known_all >= 0.66 * len(PROMPTS)
+
+
+def test_words_for_the_style_of_a_picture_are_no_content() -> None:
+    for style in ("a watercolor of", "an oil painting of", "a photo of", "a pencil drawing of", "an illustration of"):
+        text = f"{style} a fox in the snow, in the style of Van Gogh"
+        assert content_unknown(text) == (), text
+        assert to_caption_words(text) == "a fox, in the snow"
+    assert content_unknown("spilled oil under a window, smoke") == ("oil", "window", "smoke")
 
 
 def test_unknown_content_is_told_from_plain_words() -> None:
