@@ -21,6 +21,8 @@ from emofeedback.scenes.grammar import (
     SKY_ELEMENTS,
     TIMES,
     WEATHERS,
+    elements_possible,
+    poseable,
     setting_possible,
 )
 from emofeedback.scenes.lexicon import PLACE_PHRASES, UNSPOKEN, canonical_phrase
@@ -91,7 +93,7 @@ def concept_of(line: str) -> Concept:
         known = ", ".join(KINDS)
         raise UserError(f"Write each concept as KIND: a few words, such as weather: in fog; kinds are {known}.")
     kind: Kind = match[1].lower()  # type: ignore[assignment]
-    named = list(parse(match[2]).phrases)
+    named = list(_named(match[2]))
     fitting = [key for key in named if KIND_OF[key[0]] == kind] or named
     drawn = fitting and (kind != "gesture" or KIND_OF[fitting[0][0]] == kind)
     return Concept(kind, match[2], fitting[0] if drawn else None)
@@ -101,10 +103,15 @@ def concept_of(line: str) -> Concept:
 def named_in(text: str) -> tuple[Concept, ...]:
     """The concepts of the scene world that a sentence names, people and animals left out, in text order."""
     found = []
-    for aspect, concept in parse(text).phrases:
+    for aspect, concept in _named(text):
         if aspect != "subject" and (aspect, concept) not in UNSPOKEN:
             found.append(scene_concept(aspect, concept))
     return tuple(found)
+
+
+def _named(text: str) -> tuple[Key, ...]:
+    """What a text names; a cottage at its beginning is something to see, not the subject of a prompt."""
+    return tuple(parse(f"with {text}").phrases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +162,11 @@ def _contradiction(key: Key, content: Content, kept: Sequence[Concept]) -> str |
     if aspect == "place" and (content.mentions.place or content.strange):
         where = said.get(("place", content.mentions.place or ""))
         return f"the place is the prompt's: {where}" if where else "where it is stays yours"
+    who, where = content.mentions.subjects, content.mentions.place
+    if aspect == "pose" and who and not content.strange and not any(poseable(subject) for subject in who):
+        return "nobody is there who could show it"
+    if aspect == "elements" and where is not None and not elements_possible(where, (concept,)):
+        return f"it cannot be seen there: {said['place', where]}"
     if aspect != "elements":
         named = next((words for (other, _), words in said.items() if other == aspect), None)
         if named is not None:
@@ -209,7 +221,7 @@ def content_kept(prompt: str, rewritten: str) -> bool:
     before, after = Content.of(prompt), parse(rewritten)
     if any(
         getattr(before.mentions, aspect) != getattr(after, aspect)
-        for aspect in ("place", *ASPECTS[:5])
+        for aspect in ("place", *ASPECTS[:-1])
         if getattr(before.mentions, aspect) is not None
     ):
         return False

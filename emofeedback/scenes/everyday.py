@@ -84,12 +84,13 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             teenager, teen, photographer, gardener, climber, surfer, skier, rider, driver, tall man, silhouette,
             fishermen, beekeeper, postman, mechanic, audience, lover, widow, hermit, hitchhiker, snowboarder, diver,
             swimmer, skater, skateboarder, individual, model, hero, heroine, explorer, detective, clown, juggler,
-            magician, busker, drummer, pianist, saxophonist, trumpeter, him, someone, wanderer, old woman, old women, old lady, old ladies, elderly
-            woman, elderly women, elderly lady, elderly ladies, grandmother, grandma, granny, gran, great-grandmother,
-            old people, elderly people
+            magician, busker, drummer, pianist, saxophonist, trumpeter, him, someone, wanderer, old woman, old women,
+            old lady, old ladies, elderly woman, elderly women, elderly lady, elderly ladies, grandmother, grandma,
+            granny, gran, great-grandmother, old people, elderly people
         """,
         ("subject", "couple"): """
-            elderly couple, old couple, grandparents, man and woman, bride and groom, newlyweds, two lovers, lovers, husband and wife, boyfriend and girlfriend,
+            elderly couple, old couple, grandparents,
+            man and woman, bride and groom, newlyweds, two lovers, lovers, husband and wife, boyfriend and girlfriend,
             man and his wife, woman and a man, woman and man, mum and dad, mom and dad
         """,
         ("subject", "child"): """
@@ -325,22 +326,24 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
         """,
         ("pose", "cheering"): """
             cheering, cheers, celebrating, celebrates, arms raised, raised arms, hands up, arms up, hands in the air,
-            arms in the air, waves goodbye, jumping for joy, rejoicing
+            arms in the air, waves goodbye, jumping for joy, rejoicing, arms thrown up, one
+            fist up, waving with both arms
         """,
         (
             "pose",
             "downcast",
         ): """
-            bowed head, head down, crying, weeping, cries, weeps, tears, in tears, sobbing, heads bowed, hanging head,
+            bowed head, head down, head bowed, head lowered, lowered
+            head, crying, weeping, cries, weeps, tears, in tears, sobbing, heads bowed, hanging head,
             mourning, grieving, praying
         """,
         ("pose", "asleep"): """
             sleeping, sleeps, asleep, napping, dozing, snoozing, slumbering, eyes closed, curled up, nap, taking a
-            nap, slumber, closed eyes, snoring, sleepy
+            nap, slumber, closed eyes, eyes half shut, fell asleep, snoring, sleepy
         """,
         ("pose", "alarmed"): """
-            wide-eyed, wide eyes, screaming, screams, shouting, startled, fleeing, flees, terrified, frightened,
-            scared, shocked, panicking, yelling, howling in fear
+            eyes wide open, wide-eyed, wide eyes, screaming, screams, shouting, startled, fleeing, flees, terrified,
+            frightened, scared, shocked, panicking, yelling, howling in fear
         """,
         ("elements", "fireworks"): "firework, fireworks display, new year fireworks, firework display, pyrotechnics",
         ("elements", "balloons"): "coloured balloons, colourful balloons, bunch of balloons, balloon",

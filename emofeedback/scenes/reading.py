@@ -331,9 +331,9 @@ def _headed(words: tuple[str, ...], matches: list[Match]) -> list[Match]:
     """Elements that head the sentence as its subject, where nobody else is there."""
     for at, match in enumerate(matches):
         # "two flowers": a number makes a subject of what else is an element
-        if match.sense.key() == ("elements", "flowers") and words[match.start : match.end] == ("flowers",):
-            if "count" in _left_looks(words, match.start)[0] and words[match.start - 1] != "some":
-                matches[at] = Match(match.start, match.end, match.start, match.end, Sense("subject", "flower"))
+        flowers = match.sense.key() == ("elements", "flowers") and words[match.start : match.end] == ("flowers",)
+        if flowers and "count" in _left_looks(words, match.start)[0] and words[match.start - 1] != "some":
+            matches[at] = Match(match.start, match.end, match.start, match.end, Sense("subject", "flower"))
     if any(m.sense.aspect == "subject" for m in matches):
         return matches
     for at, match in enumerate(matches):
