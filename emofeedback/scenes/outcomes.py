@@ -4,7 +4,7 @@ Also what a prompt of the user's names: those words are content, whatever aspect
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations, product
@@ -24,13 +24,39 @@ from emofeedback.scenes.grammar import (
     poseable,
     setting_possible,
 )
-from emofeedback.scenes.reading import plain_words, read
+from emofeedback.scenes.reading import content_unknown, plain_words, read
 
 UNSPOKEN_LOOK = {"palette": "natural", "light": "even", "pose": "plain"}
 """What is drawn where the words are taken away."""
 SETTING = ("time", "weather", "season", "palette", "light", "pose")
 LOOKS = ("colour", "size", "count")
 """How the first subject looks; content like the subject itself."""
+
+
+def content_shown(
+    prompt: str,
+    places: Collection[str],
+    subjects: Collection[str],
+    known_places: Collection[str],
+    known_subjects: Collection[str],
+) -> bool | None:
+    """Whether the place and the subjects that a prompt names are among those that are seen.
+
+    False where one is missed that could have been named. None where that cannot be told: the prompt names nothing, or
+    something that the world or the reader has no word for, which nobody has seen.
+
+    Args:
+        places, subjects: what was seen.
+        known_places, known_subjects: what the reader could have named.
+    """
+    said = parse(prompt)
+    named_here = [(said.place, places, known_places)] if said.place is not None else []
+    named_here += [(subject, subjects, known_subjects) for subject in said.subjects]
+    if any(concept in known and concept not in seen for concept, seen, known in named_here):
+        return False
+    if not named_here or content_unknown(prompt) or any(concept not in seen for concept, seen, _ in named_here):
+        return None
+    return True
 
 
 def content_unchanged(prompt: str, edits: Sequence[Edit]) -> bool:

@@ -143,6 +143,9 @@ def test_content_is_kept_when_place_and_subjects_are_seen(judge: SceneJudge) -> 
     assert judge.content_kept("a horse by a lake", reading) is False
     assert judge.content_kept("a cat in a forest", reading) is False
     assert judge.content_kept("something nice", reading) is None
+    # nobody has seen the violin; that the horse is missing is seen all the same
+    assert judge.content_kept("a cat by a lake with a violin", reading) is None
+    assert judge.content_kept("a horse by a lake with a violin", reading) is False
 
 
 def test_a_tokenizer_without_the_judges_tokens_is_refused() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from emofeedback.scenes.captions import describe, parse, to_caption_words
-from emofeedback.scenes.grammar import LIVING, SUBJECTS, sample_scene
-from emofeedback.scenes.outcomes import named, protected, violates
+from emofeedback.scenes.grammar import LIVING, PLACES, SUBJECTS, sample_scene
+from emofeedback.scenes.outcomes import content_shown, named, protected, violates
 from emofeedback.scenes.reading import Mentions, read, word_lists
 from emofeedback.scenes.vocabulary import content_unknown, nearest_known, understood_words, unknown_words, vocabulary
 
@@ -197,3 +197,15 @@ def test_all_that_a_prompt_names_is_protected() -> None:
 )
 def test_edits_that_take_the_users_words(original: str, edited: str, expected: bool) -> None:
     assert violates(original, edited) is expected
+
+
+def test_content_is_shown_only_where_all_of_it_is_known() -> None:
+    def shown(prompt: str, known: tuple[str, ...] = SUBJECTS) -> bool | None:
+        return content_shown(prompt, {"lake"}, {"dog"}, PLACES, known)
+
+    assert shown("a dog by a lake at dusk") is True
+    assert shown("a cat by a lake") is False and shown("a dog on a road") is False
+    assert shown("a dog with a violin by a lake") is None, "nobody has seen the violin"
+    assert shown("a cat with a violin") is False
+    assert shown("a bear by a lake", known=("dog", "cat")) is None, "a reader of a smaller grammar cannot tell"
+    assert shown("at dusk") is None and shown("") is None

@@ -83,7 +83,10 @@ def answer_token(word: str) -> str:
 
 
 def answers_of(scene: Scene) -> dict[str, str]:
-    """What a perfect judge answers for each aspect, in the order of ASPECTS. Subjects come in the grammar's order: a picture has no other."""
+    """What a perfect judge answers for each aspect, in the order of ASPECTS.
+
+    Subjects come in the grammar's order: a picture has no other.
+    """
     subjects = [s for s in SUBJECTS if s in (scene.subject, scene.companion)] + [NONE, NONE]
     answers = {
         "place": scene.place,
