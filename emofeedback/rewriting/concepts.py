@@ -13,6 +13,7 @@ from emofeedback.affect import EMOTIONS
 from emofeedback.errors import UserError
 from emofeedback.rewriting.viewers import KINDS, Kind
 from emofeedback.scenes.captions import ASPECTS, Mentions, parse
+from emofeedback.scenes.contradictions import contradicted
 from emofeedback.scenes.grammar import (
     ELEMENTS,
     FAR_ELEMENTS,
@@ -70,13 +71,13 @@ class Concept:
         return self.known or ("", " ".join(_WORD.findall(self.words.lower())))
 
 
-def scene_concept(aspect: str, concept: str) -> Concept:
-    """A concept of the scene world in its canonical words.
+def scene_concept(aspect: str, concept: str, room: bool = False) -> Concept:
+    """A concept of the scene world in its canonical words, or those for a room (see `canonical_phrase`).
 
     Raises:
         ValueError: there is no such concept, or nothing is said for it.
     """
-    words = PLACE_PHRASES[concept][0] if aspect == "place" else canonical_phrase(aspect, concept)
+    words = PLACE_PHRASES[concept][0] if aspect == "place" else canonical_phrase(aspect, concept, room)
     if not words:
         raise ValueError(f"nothing is said for {aspect} {concept!r}")
     return Concept(KIND_OF[aspect], words, (aspect, concept))
@@ -159,6 +160,8 @@ def _contradiction(key: Key, content: Content, kept: Sequence[Concept]) -> str |
         return "the prompt says it"
     if aspect == "subject":
         return "who is in the picture stays yours"
+    if key in contradicted(content.prompt):
+        return "it does not go with the prompt's words"
     if aspect == "place" and (content.mentions.place or content.strange):
         where = said.get(("place", content.mentions.place or ""))
         return f"the place is the prompt's: {where}" if where else "where it is stays yours"

@@ -38,7 +38,7 @@ from emofeedback.rewriting.feeling import added, caption_sums, together
 from emofeedback.rewriting.viewers import Memory, Viewer
 from emofeedback.scenes.affect_model import Array, contradiction, raw_affect
 from emofeedback.scenes.captions import ASPECTS
-from emofeedback.scenes.grammar import ELEMENTS
+from emofeedback.scenes.grammar import ELEMENTS, INDOOR_PLACES
 from emofeedback.scenes.lexicon import SETTING_PHRASES
 from emofeedback.scenes.vocabulary import vocabulary
 
@@ -105,18 +105,20 @@ class EmbeddedThinker:
     def _concepts(self, viewer: Viewer, request: RewriteRequest, felt: ChainStep, about: ChainStep) -> ChainStep:
         content, remembered = Content.of(request.prompt), _remembered(about)
         wanted = preferences(viewer, remembered, request.seed)
-        chosen = reach(content, felt_point(felt.lines), wanted, self.known_words)
+        room = content.mentions.place in INDOOR_PLACES
+        reached = reach(content, felt_point(felt.lines), wanted, self.known_words)
+        chosen = {concept.key(): scene_concept(*concept.key(), room) for concept in reached}
         keys = {concept.key() for concept in remembered}
         liked = {c.key() for words in viewer.taste.likes for c in named_in(words)}
         lines, notes = [], []
-        for concept in sorted(chosen, key=lambda c: c.key() not in keys):
+        for concept in sorted(chosen.values(), key=lambda c: c.key() not in keys):
             lines.append(concept.line())
             why = "remembered" if concept.key() in keys else "leads to the emotion"
             notes.append(f"{concept.words}: {why}{', and liked' if concept.key() in liked else ''}")
         # what cannot join the prompt is written down too: the next step says why it goes
         barred = [c for c in remembered if objection(c, content, (), self.known_words)]
         lines += [c.line() for c in barred] + list(about.lines[1:])
-        left = [c.words for c in remembered if c not in chosen and c not in barred]
+        left = [c.words for c in remembered if c.key() not in chosen and c not in barred]
         notes += [f"{words}: remembered, but leads elsewhere here" for words in left]
         return ChainStep("concepts", tuple(lines), tuple(notes))
 

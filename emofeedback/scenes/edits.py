@@ -200,7 +200,7 @@ class Space:
     set_changes: NDArray[np.int8]
 
 
-def _space(scene: Scene, fixed: Named) -> Space:
+def _space(scene: Scene, fixed: Named, barred: Named = ()) -> Space:
     table, sets = setting_table(scene), element_sets()
     now = np.array([OPTIONS[aspect].index(getattr(scene, aspect)) for aspect in SETTING], np.int8)
     differs = table.bases != now
@@ -208,6 +208,10 @@ def _space(scene: Scene, fixed: Named) -> Space:
     slot_differs = set_members() != slots
     held = [SETTING.index(aspect) for aspect, _ in fixed if aspect in SETTING]
     bases = ~differs[:, held].any(axis=1)
+    for aspect, concept in barred:
+        if aspect in SETTING and concept in OPTIONS[aspect]:
+            n = SETTING.index(aspect)
+            bases &= ~(differs[:, n] & (table.bases[:, n] == OPTIONS[aspect].index(concept)))
     named = {concept for aspect, concept in fixed if aspect in ("element", "elements") and concept in ELEMENTS}
     allowed = _place_sets(scene.place).copy()
     for k, group in enumerate(GROUPS):
@@ -215,6 +219,8 @@ def _space(scene: Scene, fixed: Named) -> Space:
         if own:  # what was named stays, or is at last drawn, and nothing else takes its part of the picture
             stays = [slots[k]] if slots[k] in own else [slots[k], *own]
             allowed &= np.isin(set_members()[:, k], stays)
+    unwanted = {concept for aspect, concept in barred if aspect in ("element", "elements")} - set(scene.elements)
+    allowed &= np.array([unwanted.isdisjoint(_present(chosen)) for chosen in sets]) if unwanted else True
     most = max(MAX_ELEMENTS, len(named | set(scene.elements)))
     allowed &= np.array([len(named | set(_present(chosen))) <= most for chosen in sets]) if named else True
     return Space(
@@ -265,6 +271,7 @@ def plans(
     max_changes: int | None = None,
     count: int = 3,
     near: float = NEAR,
+    barred: Named = (),
 ) -> list[Scene]:
     """The `count` best scenes with the same content, the best first, each in another setting; see the module's cost.
 
@@ -274,13 +281,14 @@ def plans(
         max_changes: at most so many attributes may change (an element added, removed or swapped is one); None: any.
         count: at least 1; fewer come back where there are fewer.
         near: distance that counts as reached.
+        barred: what must not come in: the user's own words do not go with it.
 
     Raises:
         ValueError: max_changes is negative.
     """
     if max_changes is not None and max_changes < 0:
         raise ValueError(f"max_changes must be 0 or more, not {max_changes}")
-    table, space = setting_table(scene), _space(scene, fixed)
+    table, space = setting_table(scene), _space(scene, fixed, barred)
     costs, rows, sets = [], [], []
     for block_rows, block_sets in _blocks(table, space, max_changes):
         cost = _costs(table, scene, target, near, block_rows, block_sets)
@@ -453,9 +461,11 @@ def steps_towards(scene: Scene, target: Affect, max_changes: int, close: float, 
     return []
 
 
-def worthy_plans(scene: Scene, target: Affect, fixed: Named = (), max_changes: int | None = None) -> Iterator[Scene]:
+def worthy_plans(
+    scene: Scene, target: Affect, fixed: Named = (), max_changes: int | None = None, barred: Named = ()
+) -> Iterator[Scene]:
     """Of the TRIED best plans those that are worth their changes, the best first."""
-    for after in plans(scene, target, fixed, max_changes, TRIED):
+    for after in plans(scene, target, fixed, max_changes, TRIED, barred=barred):
         if worth_it(scene, after, target):
             yield after
 

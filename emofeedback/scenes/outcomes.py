@@ -12,6 +12,7 @@ from itertools import combinations, product
 from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.records import Edit
 from emofeedback.scenes.captions import Mentions, parse
+from emofeedback.scenes.contradictions import contradicted
 from emofeedback.scenes.edits import GROUPS
 from emofeedback.scenes.grammar import (
     ELEMENTS,
@@ -94,8 +95,8 @@ def violates(original: str, edited: str) -> bool:
     """Whether an edited prompt takes away, replaces or contradicts what the user's original prompt names.
 
     It does if a word of the original is gone; if something named or its look is named no more; if there is another
-    value for an aspect that the original sets, or another subject or place; if what the original rules out is named;
-    or if what was added cannot be seen together with what was there.
+    value for an aspect that the original sets, or another subject or place; if what the original rules out is named
+    (see `contradicted`); or if what was added cannot be seen together with what was there.
     """
     before, after = parse(original), parse(edited)
     kept = protected(original)
@@ -103,7 +104,7 @@ def violates(original: str, edited: str) -> bool:
     if not _words(original) <= _words(edited) or not kept <= said:
         return True
     fresh = said - kept
-    if any(key in before.denied for key in fresh):
+    if fresh & contradicted(original):
         return True
     taken = {aspect for aspect, _ in kept}
     if any(aspect in taken or (aspect in ("subject", *LOOKS) and kept) for aspect, _ in fresh if aspect != "elements"):

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from emofeedback.affect import Affect
+from emofeedback.loop.prompt_edits import apply_edits
+from emofeedback.scenes.advice import advise, barred_by
 from emofeedback.scenes.captions import describe, parse, to_caption_words
-from emofeedback.scenes.grammar import LIVING, PLACES, SUBJECTS, sample_scene
+from emofeedback.scenes.edits import plans
+from emofeedback.scenes.grammar import LIVING, PLACES, SUBJECTS, Scene, sample_scene
 from emofeedback.scenes.outcomes import content_shown, named, protected, violates
 from emofeedback.scenes.reading import Mentions, read, word_lists
 from emofeedback.scenes.vocabulary import content_unknown, nearest_known, understood_words, unknown_words, vocabulary
@@ -193,10 +197,39 @@ def test_all_that_a_prompt_names_is_protected() -> None:
         ("a violin on a bench", "a bench, at dusk", True),
         ("a violin on a bench", "a violin on a bench, at dusk", False),
         ("", "at dusk", False),
+        ("a horse galloping in a meadow", "a horse galloping in a meadow, fast asleep", True),
+        ("a horse in a meadow", "a horse in a meadow, fast asleep", False),
+        ("a boy in a fishing village in the evening", "a boy in a fishing village in the evening, fast asleep", False),
+        ("a city, no people", "a city, no people, with a parade", True),
+        ("a lonely bench", "a lonely bench, with a dancing crowd", True),
+        ("a sad man", "a sad man, with arms raised", True),
+        ("a sad man", "a sad man, with bowed head", False),
+        ("a road under a blazing sun", "a road under a blazing sun, at night", True),
+        ("a cabin in the mountains", "a cabin in the mountains, with a cottage", True),
+        ("a boat on a lake", "a boat on a lake, with a pond", True),
     ],
 )
 def test_edits_that_take_the_users_words(original: str, edited: str, expected: bool) -> None:
     assert violates(original, edited) is expected
+
+
+def test_advice_keeps_to_what_goes_with_the_prompts_words() -> None:
+    scene = Scene("kitchen", "child", None, "day", "clear", "summer", "natural", "even", ())
+    original = "a happy child running through the kitchen on a sunny day"
+    barred = barred_by(original)
+    assert {("pose", "asleep"), ("pose", "downcast"), ("time", "night"), ("elements", "jumping children")} <= set(
+        barred
+    )
+    rng = random.Random(5)
+    for _ in range(40):
+        target = Affect(rng.uniform(-0.9, 0.9), rng.uniform(-0.9, 0.9))
+        edits = advise(scene, original, target, rng, original=original).edits
+        edited = apply_edits(original, edits)
+        assert not violates(original, edited), edited
+        assert "in the rain" not in edited and "in the wind" not in edited, "a kitchen is not in the rain"
+        for after in plans(scene, target, count=20, barred=barred):
+            assert after.pose not in ("asleep", "downcast") and after.time not in ("night", "dusk")
+            assert "jumping children" not in after.elements
 
 
 def test_content_is_shown_only_where_all_of_it_is_known() -> None:

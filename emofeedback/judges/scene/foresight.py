@@ -14,7 +14,7 @@ from dataclasses import replace
 from emofeedback.affect import Affect
 from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.records import Critique, Edit, Reading
-from emofeedback.scenes.advice import MAX_EDITS, edits_for, named_by
+from emofeedback.scenes.advice import MAX_EDITS, barred_by, edits_for, named_by
 from emofeedback.scenes.affect_model import mixed_probability, scene_affect
 from emofeedback.scenes.captions import parse
 from emofeedback.scenes.edits import GROUPS, NEAR, ordered_changes, plans
@@ -116,7 +116,7 @@ def contradicts(analysis: str, read: Affect, target: Affect) -> bool:
 def planned(scene: Scene, prompt: str, target: Affect, original: str | None = None) -> list[tuple[Edit, ...]]:
     """Edits by the best few plans: of each the most effective change of the setting, the first two, ..."""
     found: dict[tuple[Edit, ...], None] = {}
-    for after in plans(scene, target, named_by(original), MAX_EDITS, PLANS, NEAR):
+    for after in plans(scene, target, named_by(original), MAX_EDITS, PLANS, NEAR, barred_by(original)):
         changed = ordered_changes(scene, after, target)
         for n in range(1, len(changed) + 1):
             edits = edits_for(prompt, changed[:n])
