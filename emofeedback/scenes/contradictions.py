@@ -6,7 +6,7 @@ Advice must not add it. Words of the prompt's own that contradict each other are
 from functools import lru_cache
 
 from emofeedback.scenes.everyday import listed
-from emofeedback.scenes.grammar import WATER_PLACES
+from emofeedback.scenes.grammar import ANIMALS, PEOPLE, WATER_PLACES
 from emofeedback.scenes.reading import Match, read
 
 Key = tuple[str, str]
@@ -120,6 +120,8 @@ def contradicted(prompt: str) -> frozenset[Key]:
             barred |= keys
     for concept in (said.place, *said.subjects):
         barred |= THERE.get(concept or "", frozenset())
+    if set(said.subjects) & set(ANIMALS) and not set(said.subjects) & set(PEOPLE):
+        barred.add(("pose", "cheering"))  # "with arms raised" is nothing to say of a fox
     if {"runner", "dancer"} & set(said.subjects) or _acts(reading.words, reading.matches):
         barred.add(("pose", "asleep"))
     return frozenset(barred)

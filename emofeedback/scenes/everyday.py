@@ -97,7 +97,10 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             children, kids, toddler, schoolboy, schoolgirl, youngster, young boy, young girl, son, daughter,
             schoolchildren, little ones, grandson, granddaughter, grandchild, pupil, schoolkid
         """,
-        ("subject", "sitter"): "seated figure, meditating person, sunbather, picnicker, sitting man, sitting woman",
+        (
+            "subject",
+            "sitter",
+        ): "sitter, seated figure, meditating person, sunbather, picnicker, sitting man, sitting woman",
         ("subject", "runner"): """running person, sprinter, marathon runner, joggers, racer, athlete""",
         ("subject", "dancer"): "dancing person, ballet dancer, dancing figure, dancing couple, salsa dancer",
         ("subject", "family"): """

@@ -111,6 +111,10 @@ def test_caption_words(text: str, expected: str) -> None:
     assert to_caption_words(text) == expected
 
 
+def test_the_grammars_own_names_are_understood() -> None:
+    assert [parse(subject).subjects for subject in SUBJECTS] == [(subject,) for subject in SUBJECTS]
+
+
 def test_most_typed_prompts_are_understood() -> None:
     named_any = sum(bool(parse(prompt).phrases) for prompt in PROMPTS)
     known_all = sum(bool(parse(prompt).phrases) and not content_unknown(prompt) for prompt in PROMPTS)
@@ -207,6 +211,8 @@ def test_all_that_a_prompt_names_is_protected() -> None:
         ("a road under a blazing sun", "a road under a blazing sun, at night", True),
         ("a cabin in the mountains", "a cabin in the mountains, with a cottage", True),
         ("a boat on a lake", "a boat on a lake, with a pond", True),
+        ("a fox in the snow", "a fox in the snow, with arms raised", True),
+        ("a girl and a fox", "a girl and a fox, with arms raised", False),
     ],
 )
 def test_edits_that_take_the_users_words(original: str, edited: str, expected: bool) -> None:
