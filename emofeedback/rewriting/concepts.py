@@ -27,7 +27,7 @@ from emofeedback.scenes.grammar import (
     setting_possible,
 )
 from emofeedback.scenes.lexicon import PLACE_PHRASES, UNSPOKEN, canonical_phrase
-from emofeedback.scenes.vocabulary import unknown_words, vocabulary
+from emofeedback.scenes.vocabulary import content_unknown, unknown_words, vocabulary
 
 Key = tuple[str, str]
 """(aspect, concept) of the scene world; ("", words) of anything else."""
@@ -121,16 +121,17 @@ class Content:
 
     prompt: str
     mentions: Mentions
-    strange: tuple[str, ...]  # words outside the scene world
+    strange: tuple[str, ...]  # words that captions do not have
+    unknown: tuple[str, ...]  # of those, words for something to see which the scene world does not know
 
     @classmethod
     @lru_cache(maxsize=256)
     def of(cls, prompt: str) -> "Content":
-        return cls(prompt, parse(prompt), unknown_words(prompt, vocabulary()))
+        return cls(prompt, parse(prompt), unknown_words(prompt, vocabulary()), content_unknown(prompt))
 
     def known(self) -> bool:
         """Whether the scene world knows everything that the prompt shows."""
-        return not self.strange and (self.mentions.place is not None or bool(self.mentions.subjects))
+        return not self.unknown and (self.mentions.place is not None or bool(self.mentions.subjects))
 
 
 def objection(concept: Concept, content: Content, kept: Sequence[Concept], known_words: Collection[str]) -> str | None:
@@ -162,11 +163,11 @@ def _contradiction(key: Key, content: Content, kept: Sequence[Concept]) -> str |
         return "who is in the picture stays yours"
     if key in contradicted(content.prompt):
         return "it does not go with the prompt's words"
-    if aspect == "place" and (content.mentions.place or content.strange):
+    if aspect == "place" and (content.mentions.place or content.unknown):
         where = said.get(("place", content.mentions.place or ""))
         return f"the place is the prompt's: {where}" if where else "where it is stays yours"
     who, where = content.mentions.subjects, content.mentions.place
-    if aspect == "pose" and who and not content.strange and not any(poseable(subject) for subject in who):
+    if aspect == "pose" and who and not content.unknown and not any(poseable(subject) for subject in who):
         return "nobody is there who could show it"
     if aspect == "elements" and where is not None and not elements_possible(where, (concept,)):
         return f"it cannot be seen there: {said['place', where]}"

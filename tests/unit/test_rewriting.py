@@ -100,7 +100,7 @@ def test_whatever_a_prompt_of_the_scene_world_says_stays(seed: int, name: str) -
         assert content_kept(prompt, rewritten), (prompt, rewritten)
 
 
-@pytest.mark.parametrize("prompt", ["", "an angry zeppelin over Tokyo", "猫がいる", "{}", "<b>a cat</b>, at night."])
+@pytest.mark.parametrize("prompt", ["", "an angry dragon over Tokyo", "猫がいる", "{}", "<b>a cat</b>, at night."])
 def test_prompts_that_the_scene_world_does_not_know_are_rewritten_too(prompt: str) -> None:
     for rewrite in COMPANY.rewrite(prompt, FEAR).rewrites:
         assert rewrite.prompt and content_kept(prompt, rewrite.prompt)
@@ -108,6 +108,18 @@ def test_prompts_that_the_scene_world_does_not_know_are_rewritten_too(prompt: st
         assert rewrite.concepts
     details = [line for line in rewrite.concepts if line.startswith(("gesture", "object: a "))]
     assert prompt == "" or details or rewrite.chain is None, "drawable details join where the words are open"
+
+
+def test_everyday_words_leave_a_prompt_known() -> None:
+    assert Content.of("a horse galloping across a meadow").known() and not Content.of("a dragon in a meadow").known()
+    chain = walk(THINKER, VIEWERS[0], RewriteRequest("a horse galloping across a meadow", emotion("sadness")))
+    rewrite = rewrite_of(chain)
+    assert rewrite.distance is not None and rewrite.distance < 0.4
+    assert all(concept_of(line).known for line in rewrite.concepts), "no unlit lamp beside a horse"
+    asleep = check(Content.of("a horse galloping across a meadow"), [concept_of("gesture: fast asleep")])[1]
+    assert len(asleep) == 1 and "does not go with" in asleep[0]
+    inside = rewrite_of(walk(THINKER, VIEWERS[4], RewriteRequest("a baby in a bedroom", FEAR))).concepts
+    assert "weather: in stormy weather" in inside, inside
 
 
 def test_dropped_concepts_are_told_with_a_reason() -> None:
