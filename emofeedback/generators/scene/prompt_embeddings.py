@@ -31,7 +31,7 @@ def read_vocabulary(path: Path) -> tuple[tuple[str, ...], int]:
     if isinstance(found, list):
         found = {"captions": 1, "words": found}
     words, captions = (found.get("words"), found.get("captions")) if isinstance(found, dict) else (None, None)
-    if not isinstance(words, list) or captions not in range(1, CAPTIONS + 1):
+    if not isinstance(words, list) or not isinstance(captions, int) or not 1 <= captions <= CAPTIONS:
         raise ValueError(f"{path.name} holds no words of captions of edition 1 to {CAPTIONS}")
     return tuple(words), captions
 
