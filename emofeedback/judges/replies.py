@@ -109,7 +109,6 @@ def fits(edit: Edit, prompt: str) -> bool:
 
 
 _JSON_STRING = re.compile(r'"(?P<inner>(?:[^"\\]|\\.)*)"(?P<colon>\s*:)?')
-_SAID_TWICE = re.compile(r"\b((?:the )?[\w ]+?) and \1\b", re.IGNORECASE)
 
 
 def critique_for(text: str, prompt: str) -> Critique | None:
@@ -123,7 +122,17 @@ def critique_for(text: str, prompt: str) -> Critique | None:
     fitting = tuple(dict.fromkeys(edit for edit in critique.edits if fits(edit, prompt)))
     if critique.edits and not fitting:
         return None
-    return Critique(_SAID_TWICE.sub(r"\1", critique.analysis), tuple(dict.fromkeys(critique.carries)), fitting)
+    carries = tuple(dict.fromkeys(critique.carries))
+    return Critique(_said_once(critique.analysis, carries), carries, fitting)
+
+
+def _said_once(analysis: str, carries: Sequence[str]) -> str:
+    """A sentence in which "the storm and the storm" is "the storm"; "again and again" stays.
+
+    Only a noun with its article, or one that carries the emotion, is named twice by mistake.
+    """
+    nouns = "|".join([r"the [\w ]+?", *map(re.escape, carries)])
+    return re.sub(rf"\b({nouns}) and \1\b", r"\1", analysis, flags=re.IGNORECASE)
 
 
 def critique_among(replies: Iterable[str], prompt: str) -> Critique | None:

@@ -105,11 +105,6 @@ def chosen_edits(edits: Sequence[Edit], choices: Sequence[Choice]) -> tuple[Edit
     return tuple(kept)
 
 
-def holds_phrase(prompt: str, phrase: str) -> bool:
-    """Whether a prompt holds a phrase as whole words, whatever their case: "sun" is not in "a sunset beach"."""
-    return _find(prompt, phrase) is not None
-
-
 def apply_edits(prompt: str, edits: Sequence[Edit]) -> str:
     """The prompt after the edits, one after the other, with commas and spaces tidied.
 
@@ -132,7 +127,10 @@ def apply_edits(prompt: str, edits: Sequence[Edit]) -> str:
 
 
 def holds_phrase(prompt: str, phrase: str) -> bool:
-    """Whether a prompt holds a phrase as `apply_edits` finds it: whole words, whatever their case."""
+    """Whether a prompt holds a phrase as `apply_edits` finds it: whole words, whatever their case.
+
+    "sun" is not in "a sunset beach".
+    """
     return _find(prompt, _tidy(phrase)) is not None
 
 

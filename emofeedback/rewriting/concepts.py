@@ -13,6 +13,7 @@ from emofeedback.affect import EMOTIONS
 from emofeedback.errors import UserError
 from emofeedback.rewriting.viewers import KINDS, Kind
 from emofeedback.scenes.captions import ASPECTS, Mentions, parse
+from emofeedback.scenes.contradictions import contradicted
 from emofeedback.scenes.grammar import (
     ELEMENTS,
     FAR_ELEMENTS,
@@ -21,10 +22,12 @@ from emofeedback.scenes.grammar import (
     SKY_ELEMENTS,
     TIMES,
     WEATHERS,
+    elements_possible,
+    poseable,
     setting_possible,
 )
 from emofeedback.scenes.lexicon import PLACE_PHRASES, UNSPOKEN, canonical_phrase
-from emofeedback.scenes.vocabulary import unknown_words, vocabulary
+from emofeedback.scenes.vocabulary import content_unknown, unknown_words, vocabulary
 
 Key = tuple[str, str]
 """(aspect, concept) of the scene world; ("", words) of anything else."""
@@ -68,13 +71,13 @@ class Concept:
         return self.known or ("", " ".join(_WORD.findall(self.words.lower())))
 
 
-def scene_concept(aspect: str, concept: str) -> Concept:
-    """A concept of the scene world in its canonical words.
+def scene_concept(aspect: str, concept: str, room: bool = False) -> Concept:
+    """A concept of the scene world in its canonical words, or those for a room (see `canonical_phrase`).
 
     Raises:
         ValueError: there is no such concept, or nothing is said for it.
     """
-    words = PLACE_PHRASES[concept][0] if aspect == "place" else canonical_phrase(aspect, concept)
+    words = PLACE_PHRASES[concept][0] if aspect == "place" else canonical_phrase(aspect, concept, room)
     if not words:
         raise ValueError(f"nothing is said for {aspect} {concept!r}")
     return Concept(KIND_OF[aspect], words, (aspect, concept))
@@ -91,7 +94,7 @@ def concept_of(line: str) -> Concept:
         known = ", ".join(KINDS)
         raise UserError(f"Write each concept as KIND: a few words, such as weather: in fog; kinds are {known}.")
     kind: Kind = match[1].lower()  # type: ignore[assignment]
-    named = list(parse(match[2]).phrases)
+    named = list(_named(match[2]))
     fitting = [key for key in named if KIND_OF[key[0]] == kind] or named
     drawn = fitting and (kind != "gesture" or KIND_OF[fitting[0][0]] == kind)
     return Concept(kind, match[2], fitting[0] if drawn else None)
@@ -101,10 +104,15 @@ def concept_of(line: str) -> Concept:
 def named_in(text: str) -> tuple[Concept, ...]:
     """The concepts of the scene world that a sentence names, people and animals left out, in text order."""
     found = []
-    for aspect, concept in parse(text).phrases:
+    for aspect, concept in _named(text):
         if aspect != "subject" and (aspect, concept) not in UNSPOKEN:
             found.append(scene_concept(aspect, concept))
     return tuple(found)
+
+
+def _named(text: str) -> tuple[Key, ...]:
+    """What a text names; a cottage at its beginning is something to see, not the subject of a prompt."""
+    return tuple(parse(f"with {text}").phrases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +121,17 @@ class Content:
 
     prompt: str
     mentions: Mentions
-    strange: tuple[str, ...]  # words outside the scene world
+    strange: tuple[str, ...]  # words that captions do not have
+    unknown: tuple[str, ...]  # of those, words for something to see which the scene world does not know
 
     @classmethod
     @lru_cache(maxsize=256)
     def of(cls, prompt: str) -> "Content":
-        return cls(prompt, parse(prompt), unknown_words(prompt, vocabulary()))
+        return cls(prompt, parse(prompt), unknown_words(prompt, vocabulary()), content_unknown(prompt))
 
     def known(self) -> bool:
         """Whether the scene world knows everything that the prompt shows."""
-        return not self.strange and (self.mentions.place is not None or bool(self.mentions.subjects))
+        return not self.unknown and (self.mentions.place is not None or bool(self.mentions.subjects))
 
 
 def objection(concept: Concept, content: Content, kept: Sequence[Concept], known_words: Collection[str]) -> str | None:
@@ -152,9 +161,16 @@ def _contradiction(key: Key, content: Content, kept: Sequence[Concept]) -> str |
         return "the prompt says it"
     if aspect == "subject":
         return "who is in the picture stays yours"
-    if aspect == "place" and (content.mentions.place or content.strange):
+    if key in contradicted(content.prompt):
+        return "it does not go with the prompt's words"
+    if aspect == "place" and (content.mentions.place or content.unknown):
         where = said.get(("place", content.mentions.place or ""))
         return f"the place is the prompt's: {where}" if where else "where it is stays yours"
+    who, where = content.mentions.subjects, content.mentions.place
+    if aspect == "pose" and who and not content.unknown and not any(poseable(subject) for subject in who):
+        return "nobody is there who could show it"
+    if aspect == "elements" and where is not None and not elements_possible(where, (concept,)):
+        return f"it cannot be seen there: {said['place', where]}"
     if aspect != "elements":
         named = next((words for (other, _), words in said.items() if other == aspect), None)
         if named is not None:
@@ -209,7 +225,7 @@ def content_kept(prompt: str, rewritten: str) -> bool:
     before, after = Content.of(prompt), parse(rewritten)
     if any(
         getattr(before.mentions, aspect) != getattr(after, aspect)
-        for aspect in ("place", *ASPECTS[:5])
+        for aspect in ("place", *ASPECTS[:-1])
         if getattr(before.mentions, aspect) is not None
     ):
         return False

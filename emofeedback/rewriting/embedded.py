@@ -34,11 +34,11 @@ from emofeedback.rewriting.concepts import (
     same_group,
     scene_concept,
 )
-from emofeedback.rewriting.feeling import added, caption_sums
+from emofeedback.rewriting.feeling import added, caption_sums, together
 from emofeedback.rewriting.viewers import Memory, Viewer
 from emofeedback.scenes.affect_model import Array, contradiction, raw_affect
 from emofeedback.scenes.captions import ASPECTS
-from emofeedback.scenes.grammar import ELEMENTS
+from emofeedback.scenes.grammar import ELEMENTS, INDOOR_PLACES
 from emofeedback.scenes.lexicon import SETTING_PHRASES
 from emofeedback.scenes.vocabulary import vocabulary
 
@@ -47,7 +47,7 @@ BEAM = 12
 NEAR = 0.06  # distances below this count as reached
 MIXED_COST = 0.02  # of two equals, the one whose parts agree
 LIKING = 0.06  # squared distance that a preference of 1 may cost
-REMEMBERED, LIKED, CARRIED = 1.2, 0.25, 0.25
+REMEMBERED, LIKED, CARRIED = 1.4, 0.25, 0.25
 WHIM = 0.1  # scale of the Gumbel noise of a viewer without any steadiness
 NEARBY = 0.25  # distance on the plane over which another emotion's memory fades
 
@@ -103,20 +103,22 @@ class EmbeddedThinker:
         return ChainStep("about", (memory.about, *memory.details), (f"{viewer.name} remembers",))
 
     def _concepts(self, viewer: Viewer, request: RewriteRequest, felt: ChainStep, about: ChainStep) -> ChainStep:
-        content, remembered = Content.of(request.prompt), named_in(about.lines[0])
+        content, remembered = Content.of(request.prompt), _remembered(about)
         wanted = preferences(viewer, remembered, request.seed)
-        chosen = reach(content, felt_point(felt.lines), wanted, self.known_words)
+        room = content.mentions.place in INDOOR_PLACES
+        reached = reach(content, felt_point(felt.lines), wanted, self.known_words)
+        chosen = {concept.key(): scene_concept(*concept.key(), room) for concept in reached}
         keys = {concept.key() for concept in remembered}
         liked = {c.key() for words in viewer.taste.likes for c in named_in(words)}
         lines, notes = [], []
-        for concept in sorted(chosen, key=lambda c: c.key() not in keys):
+        for concept in sorted(chosen.values(), key=lambda c: c.key() not in keys):
             lines.append(concept.line())
             why = "remembered" if concept.key() in keys else "leads to the emotion"
             notes.append(f"{concept.words}: {why}{', and liked' if concept.key() in liked else ''}")
         # what cannot join the prompt is written down too: the next step says why it goes
         barred = [c for c in remembered if objection(c, content, (), self.known_words)]
         lines += [c.line() for c in barred] + list(about.lines[1:])
-        left = [c.words for c in remembered if c not in chosen and c not in barred]
+        left = [c.words for c in remembered if c.key() not in chosen and c not in barred]
         notes += [f"{words}: remembered, but leads elsewhere here" for words in left]
         return ChainStep("concepts", tuple(lines), tuple(notes))
 
@@ -125,6 +127,16 @@ def _fitting(memories: Sequence[Memory], felt: ChainStep) -> list[Memory]:
     """The memories of the emotion, or where there are none, those of emotions nearby."""
     same = [memory for memory in memories if memory.emotion == felt.lines[0].lower()]
     return same or [memory for memory in memories if _nearness(memory, felt) > math.exp(-3)]
+
+
+def _remembered(about: ChainStep) -> tuple[Concept, ...]:
+    """The concepts of the scene world in a memory: those of its sentence, and the details that are such."""
+    found = list(named_in(about.lines[0]))
+    for line in about.lines[1:]:
+        known = concept_of(line).known
+        if known is not None and known[0] not in ("subject", "place"):
+            found.append(scene_concept(*known))
+    return tuple({concept.key(): concept for concept in found}.values())
 
 
 def _nearness(memory: Memory, felt: ChainStep) -> float:
@@ -136,7 +148,7 @@ def _nearness(memory: Memory, felt: ChainStep) -> float:
 @cache
 def setting_concepts() -> tuple[Concept, ...]:
     """Everything that can be said of a setting."""
-    found = [scene_concept(aspect, c) for aspect in ASPECTS[:5] for c in SETTING_PHRASES[aspect]]
+    found = [scene_concept(aspect, c) for aspect in ASPECTS[:-1] for c in SETTING_PHRASES[aspect]]
     return tuple(found + [scene_concept("elements", element) for element in ELEMENTS])
 
 
@@ -161,18 +173,20 @@ def reach(content: Content, felt: Affect, wanted: Mapping[Key, float], known: Co
 
     Fewer where the prompt leaves less open.
     """
-    every, (all_parts, all_together) = setting_concepts(), _tables()
+    every, (joint, all_beside) = setting_concepts(), _tables()
     rows = _open(content.prompt, frozenset(known))
     if not rows:
         return []
-    parts, together = all_parts[rows], all_together[np.ix_(rows, rows)]
+    parts = np.stack([added(every[row].key(), content.mentions) for row in rows])
+    joint, beside = joint[np.ix_(rows, rows)], all_beside[np.ix_(rows, rows)]
     liking = np.array([wanted[every[row].key()] for row in rows])
     start = caption_sums(content.mentions)
     taken, best, least = np.zeros((1, len(rows)), bool), np.zeros(len(rows), bool), math.inf
     sums, liked = start[None], np.zeros(1)
     for size in range(1, MOST + 1):
-        free = np.array([together[row].all(axis=0) for row in taken])  # [beam, C]: what can join, itself left out
-        totals, likes = sums[:, None] + parts, liked[:, None] + liking
+        free = np.array([beside[row].all(axis=0) for row in taken])  # [beam, C]: what can join, itself left out
+        totals = sums[:, None] + parts + np.einsum("bt,tcp->bcp", taken.astype(float), joint)
+        likes = liked[:, None] + liking
         costs = np.where(free, _cost(totals, felt) - LIKING * likes, math.inf)
         grown: dict[bytes, tuple[int, int]] = {}
         for flat in np.argsort(costs, axis=None, kind="stable")[: BEAM * size]:
@@ -205,10 +219,9 @@ def _with(taken: NDArray[np.bool_], at: int) -> NDArray[np.bool_]:
 
 @cache
 def _tables() -> tuple[Array, NDArray[np.bool_]]:
-    """Of all setting concepts: what saying each adds [C, 6], and which can be said beside each other [C, C]."""
+    """Of all setting concepts: what each two add together [C, C, 6], and which can be said beside each other [C, C]."""
     keys = [concept.key() for concept in setting_concepts()]
-    together = np.array([[_together(first, second) for second in keys] for first in keys])
-    return np.stack([added(key) for key in keys]), together
+    return together(keys), np.array([[_beside(first, second) for second in keys] for first in keys])
 
 
 def _cost(sums: Array, felt: Affect) -> Array:
@@ -219,7 +232,7 @@ def _cost(sums: Array, felt: Affect) -> Array:
     return np.maximum(away - NEAR, 0.0) ** 2 + MIXED_COST * contradiction(columns)
 
 
-def _together(first: Key, second: Key) -> bool:
+def _beside(first: Key, second: Key) -> bool:
     """Whether two concepts can be said beside each other: one per aspect, or per part of the picture."""
     if first == second or (first[0] == second[0] and first[0] != "elements"):
         return False

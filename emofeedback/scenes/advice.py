@@ -15,8 +15,9 @@ from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.records import Critique, Edit
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import Mentions, parse
+from emofeedback.scenes.contradictions import contradicted
 from emofeedback.scenes.edits import Change, Named, carriers, ordered_changes, worthy_plans
-from emofeedback.scenes.grammar import Scene
+from emofeedback.scenes.grammar import INDOOR_PLACES, Scene
 from emofeedback.scenes.lexicon import CARRIER_NOUNS, canonical_phrase
 
 __all__ = ["CLOSE", "MAX_EDITS", "advise", "canonical_phrase", "carrier_noun", "critique_to_json", "edits_for"]
@@ -62,6 +63,11 @@ def named_by(original: str | None) -> Named:
     return () if original is None else tuple(parse(original).phrases)
 
 
+def barred_by(original: str | None) -> Named:
+    """What must not come into a picture of a prompt, as the search wants to have it; nothing where there is none."""
+    return () if original is None else contradicted(original)
+
+
 def advise(scene: Scene, prompt: str, target: Affect, rng: random.Random, *, original: str | None = None) -> Critique:
     """Advice that moves a scene to a target: one sentence, what carries the emotion, at most MAX_EDITS prompt edits.
 
@@ -81,15 +87,16 @@ def advise(scene: Scene, prompt: str, target: Affect, rng: random.Random, *, ori
     faults = sorted((a for a in gaps if a == most or abs(gaps[a]) >= OFF), key=lambda axis: -abs(gaps[axis]))
     causes = {axis: _pulling(scene, axis, gaps[axis])[: MAX_CARRIERS if len(faults) == 1 else 1] for axis in faults}
     named = tuple(dict.fromkeys(noun for nouns in causes.values() for noun in nouns))
-    return Critique(_analysis(causes, gaps, rng), named, planned_edits(scene, prompt, target, named_by(original)))
+    edits = planned_edits(scene, prompt, target, named_by(original), barred_by(original))
+    return Critique(_analysis(causes, gaps, rng), named, edits)
 
 
-def planned_edits(scene: Scene, prompt: str, target: Affect, fixed: Named = ()) -> tuple[Edit, ...]:
+def planned_edits(scene: Scene, prompt: str, target: Affect, fixed: Named = (), barred: Named = ()) -> tuple[Edit, ...]:
     """The edits of the best plan that changes a word of the prompt; none where no plan is worth it.
 
     A plan may change no word: where the picture does not show what its words ask for already.
     """
-    for after in worthy_plans(scene, target, fixed, MAX_EDITS):
+    for after in worthy_plans(scene, target, fixed, MAX_EDITS, barred):
         edits = edits_for(prompt, ordered_changes(scene, after, target))
         if apply_edits(prompt, edits) != prompt:
             return edits
@@ -109,7 +116,8 @@ def edits_for(prompt: str, wanted: Sequence[Change]) -> tuple[Edit, ...]:
 
 def _edit(change: Change, mentions: Mentions) -> Edit | None:
     aspect = "elements" if change.aspect == "element" else change.aspect
-    new = canonical_phrase(aspect, change.new) if change.new is not None else ""
+    room = mentions.place in INDOOR_PLACES
+    new = canonical_phrase(aspect, change.new, room) if change.new is not None else ""
     mentioned = change.old if aspect == "elements" else getattr(mentions, aspect)
     if (aspect, change.new) in mentions.phrases:
         new = ""

@@ -9,7 +9,7 @@ import random
 import re
 from collections.abc import Collection
 
-from emofeedback.scenes.grammar import FIGURES, LIVING, Scene
+from emofeedback.scenes.grammar import FIGURES, LIVING, SEVERAL, Scene
 from emofeedback.scenes.lexicon import (
     ADJECTIVES,
     AMERICAN,
@@ -118,10 +118,11 @@ def _subject(scene: Scene, rng: random.Random, bearing: str) -> str:
     adjectives += [bearing] if bearing else []
     adjectives += [rng.choice(COLOUR_WORDS[scene.colour])] if scene.colour else []
     phrases = SUBJECT_PHRASES[scene.subject]
-    if adjectives or scene.count > 1:
+    count = 1 if scene.subject in SEVERAL else scene.count
+    if adjectives or count > 1:
         phrases = tuple(phrase for phrase in phrases if phrase not in UNCOUNTED)
     phrase = rng.choice(phrases)
-    number = rng.choice(COUNT_WORDS[scene.count]) if scene.count > 1 else ""
+    number = rng.choice(COUNT_WORDS[count]) if count > 1 else ""
     return noun_phrase(phrase, adjectives, number)
 
 
@@ -236,7 +237,9 @@ def _typed_subject(reading: Reading, match: Match, first: bool, single: bool) ->
     words, concept = reading.words[match.start : match.end], match.sense.concept
     phrases = SUBJECT_PHRASES[concept]
     fitting = [phrase for phrase in phrases if words in _forms(phrase)]
-    phrase = fitting[0] if fitting else phrases[0]
+    # "an old woman" is said as "a woman"
+    alike = [phrase for phrase in phrases if words[-1:] in _forms(phrase)]
+    phrase = next(iter([*fitting, *alike, *phrases]))
     said = reading.mentions
     adjectives = [SIZE_WORDS[said.size][0]] if first and said.size else []
     adjectives += [COLOUR_WORDS[said.colour][0]] if first and said.colour else []
@@ -258,7 +261,7 @@ def _forms(phrase: str) -> frozenset[tuple[str, ...]]:
 def _is_plural(words: tuple[str, ...], phrase: str) -> bool:
     """Whether the user's noun is a plural."""
     last = words[-1]
-    if phrase in SUBJECT_PHRASES["couple"] or phrase in SUBJECT_PHRASES["family"]:
+    if any(phrase in SUBJECT_PHRASES[subject] for subject in SEVERAL):
         return False
     if words in _forms(phrase):
         noun = phrase.split(" ", 1)[1]

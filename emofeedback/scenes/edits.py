@@ -76,11 +76,6 @@ Named = Collection[Item]
 "element" or "elements", and aspects of the content are ignored, for it never changes."""
 
 
-Known = Collection[Item] | None
-"""(aspect, concept) that may be brought in, "elements" for an element; None = the whole grammar. A judge or a generator
-of an earlier grammar neither sees nor draws the rest."""
-
-
 @dataclass(frozen=True, slots=True)
 class Change:
     """One changed attribute. `aspect` is a field of Scene, "element" for elements; None = nothing there."""
@@ -205,7 +200,7 @@ class Space:
     set_changes: NDArray[np.int8]
 
 
-def _space(scene: Scene, fixed: Named, known: Known = None) -> Space:
+def _space(scene: Scene, fixed: Named, barred: Named = ()) -> Space:
     table, sets = setting_table(scene), element_sets()
     now = np.array([OPTIONS[aspect].index(getattr(scene, aspect)) for aspect in SETTING], np.int8)
     differs = table.bases != now
@@ -213,19 +208,19 @@ def _space(scene: Scene, fixed: Named, known: Known = None) -> Space:
     slot_differs = set_members() != slots
     held = [SETTING.index(aspect) for aspect, _ in fixed if aspect in SETTING]
     bases = ~differs[:, held].any(axis=1)
-    strange = _strange(known)
-    for n, aspect in enumerate(SETTING):
-        unknown = np.array([(aspect, concept) in strange for concept in OPTIONS[aspect]])
-        bases &= ~(unknown[table.bases[:, n]] & differs[:, n])
+    for aspect, concept in barred:
+        if aspect in SETTING and concept in OPTIONS[aspect]:
+            n = SETTING.index(aspect)
+            bases &= ~(differs[:, n] & (table.bases[:, n] == OPTIONS[aspect].index(concept)))
     named = {concept for aspect, concept in fixed if aspect in ("element", "elements") and concept in ELEMENTS}
     allowed = _place_sets(scene.place).copy()
-    fresh = [e for e in ELEMENTS if ("elements", e) in strange and e not in scene.elements]
-    allowed &= ~np.isin(np.array(ELEMENTS + ("",))[set_members()], fresh).any(axis=1)
     for k, group in enumerate(GROUPS):
         own = [ELEMENTS.index(e) for e in group if e in named]
         if own:  # what was named stays, or is at last drawn, and nothing else takes its part of the picture
             stays = [slots[k]] if slots[k] in own else [slots[k], *own]
             allowed &= np.isin(set_members()[:, k], stays)
+    unwanted = {concept for aspect, concept in barred if aspect in ("element", "elements")} - set(scene.elements)
+    allowed &= np.array([unwanted.isdisjoint(_present(chosen)) for chosen in sets]) if unwanted else True
     most = max(MAX_ELEMENTS, len(named | set(scene.elements)))
     allowed &= np.array([len(named | set(_present(chosen))) <= most for chosen in sets]) if named else True
     return Space(
@@ -237,14 +232,15 @@ def _space(scene: Scene, fixed: Named, known: Known = None) -> Space:
     )
 
 
-def _strange(known: Known) -> frozenset[Item]:
-    """What of the setting is not known."""
+def outside(known: Named | None) -> frozenset[Item]:
+    """What of the settings is not among the known concepts ("elements" for an element); none where known is None.
+
+    A judge or a generator of an earlier grammar neither sees nor draws it.
+    """
     if known is None:
         return frozenset()
-    every = [(aspect, concept) for aspect in SETTING for concept in OPTIONS[aspect]] + [
-        ("elements", e) for e in ELEMENTS
-    ]
-    return frozenset(every) - frozenset(known)
+    settings = {(aspect, concept) for aspect in SETTING for concept in OPTIONS[aspect]}
+    return frozenset(settings | {("elements", e) for e in ELEMENTS}) - frozenset(known)
 
 
 def _slot_numbers(slots: Sequence[str | None]) -> list[int]:
@@ -286,7 +282,7 @@ def plans(
     max_changes: int | None = None,
     count: int = 3,
     near: float = NEAR,
-    known: Known = None,
+    barred: Named = (),
 ) -> list[Scene]:
     """The `count` best scenes with the same content, the best first, each in another setting; see the module's cost.
 
@@ -296,14 +292,14 @@ def plans(
         max_changes: at most so many attributes may change (an element added, removed or swapped is one); None: any.
         count: at least 1; fewer come back where there are fewer.
         near: distance that counts as reached.
-        known: what may be brought in.
+        barred: what must not come in: the user's own words do not go with it.
 
     Raises:
         ValueError: max_changes is negative.
     """
     if max_changes is not None and max_changes < 0:
         raise ValueError(f"max_changes must be 0 or more, not {max_changes}")
-    table, space = setting_table(scene), _space(scene, fixed, known)
+    table, space = setting_table(scene), _space(scene, fixed, barred)
     costs, rows, sets = [], [], []
     for block_rows, block_sets in _blocks(table, space, max_changes):
         cost = _costs(table, scene, target, near, block_rows, block_sets)
@@ -381,35 +377,31 @@ def _scored(
     # as in `affect_model.contradiction`, written out because this is where all the time goes
     mixed = effects.mixed.astype(np.float32)
     logit = np.minimum(base[2][:, None] + chosen[2], base[3][:, None] + chosen[3])
-    exciting = np.minimum(logit, base[4][:, None] + chosen[4])
-    exciting *= mixed[2]
     logit *= mixed[1]
-    logit += exciting
+    calm = np.minimum(base[4][:, None] + chosen[4], base[5][:, None] + chosen[5])
+    calm *= mixed[2]
+    logit += calm
     logit += mixed[0] - np.float32(SAFE_LOGIT)
     np.maximum(logit, 0, out=logit)
     logit *= logit
     return valence, arousal, logit
 
 
-def tried(scene: Scene, rows: NDArray[np.intp], target: Affect) -> tuple[Array, Array]:
-    """(R, S) distance and contradiction of bases with all element sets; infinitely far where they do not go together.
+def tried(scene: Scene, rows: NDArray[np.intp], target: Affect, near: float) -> Array:
+    """(R, S) cost, the changes apart, of bases with all element sets; infinite where they do not go together.
 
     Args:
-        rows: (R,) of the setting table.
-        target: the point from which the distance is taken, the viewer's scale.
+        rows: (R,) of the setting table, those of one weather beside each other.
     """
     table, every = setting_table(scene), np.arange(len(element_sets()))
-    away = np.empty((len(rows), len(every)), np.float32)
-    charge = np.empty_like(away)
+    cost = np.empty((len(rows), len(every)), np.float32)
     weathers = table.bases[rows, 1]
     for weather in np.unique(weathers):
-        own = weathers == weather
-        valence, arousal, charge[own] = _scored(table, scene, rows[own], every)
-        away[own] = np.hypot(valence - np.float32(target.valence), arousal - np.float32(target.arousal))
+        cost[weathers == weather] = _costs(table, scene, target, near, rows[weathers == weather], every)
     time, weather, season = table.bases[rows, :3].astype(int).T
     possible = _sets_possible()[time, weather, season] & _place_sets(scene.place)
-    away[~possible] = np.inf
-    return away, charge
+    cost[~possible] = np.inf
+    return cost
 
 
 def in_setting(scene: Scene, row: int, chosen: int) -> Scene:
@@ -480,9 +472,11 @@ def steps_towards(scene: Scene, target: Affect, max_changes: int, close: float, 
     return []
 
 
-def worthy_plans(scene: Scene, target: Affect, fixed: Named = (), max_changes: int | None = None) -> Iterator[Scene]:
+def worthy_plans(
+    scene: Scene, target: Affect, fixed: Named = (), max_changes: int | None = None, barred: Named = ()
+) -> Iterator[Scene]:
     """Of the TRIED best plans those that are worth their changes, the best first."""
-    for after in plans(scene, target, fixed, max_changes, TRIED):
+    for after in plans(scene, target, fixed, max_changes, TRIED, barred=barred):
         if worth_it(scene, after, target):
             yield after
 

@@ -28,8 +28,7 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
         """,
         ("place", "mountains"): """
             hills, hill, peaks, alps, mountain, mountainside, mountaintop, hilltop, summit, peak, ridge, mountain
-            range, canyon, gorge, fjord, glacier, himalayas, mount, mount fuji, fuji, mount everest, mountain pass,
-            snowy mountain
+            range, canyon, gorge, fjord, glacier, himalayas, mount, mount fuji, fuji, mount everest, mountain pass
         """,
         ("place", "village"): "town, townlet, settlement, villages, old town, small village, fishing village",
         ("place", "city"): """
@@ -85,9 +84,12 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             teenager, teen, photographer, gardener, climber, surfer, skier, rider, driver, tall man, silhouette,
             fishermen, beekeeper, postman, mechanic, audience, lover, widow, hermit, hitchhiker, snowboarder, diver,
             swimmer, skater, skateboarder, individual, model, hero, heroine, explorer, detective, clown, juggler,
-            magician, busker, drummer, pianist, saxophonist, trumpeter, him, someone, wanderer
+            magician, busker, drummer, pianist, saxophonist, trumpeter, him, someone, wanderer, old woman, old women,
+            old lady, old ladies, elderly woman, elderly women, elderly lady, elderly ladies, grandmother, grandma,
+            granny, gran, great-grandmother, old people, elderly people
         """,
         ("subject", "couple"): """
+            elderly couple, old couple, grandparents,
             man and woman, bride and groom, newlyweds, two lovers, lovers, husband and wife, boyfriend and girlfriend,
             man and his wife, woman and a man, woman and man, mum and dad, mom and dad
         """,
@@ -95,7 +97,10 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             children, kids, toddler, schoolboy, schoolgirl, youngster, young boy, young girl, son, daughter,
             schoolchildren, little ones, grandson, granddaughter, grandchild, pupil, schoolkid
         """,
-        ("subject", "sitter"): "seated figure, meditating person, sunbather, picnicker, sitting man, sitting woman",
+        (
+            "subject",
+            "sitter",
+        ): "sitter, seated figure, meditating person, sunbather, picnicker, sitting man, sitting woman",
         ("subject", "runner"): """running person, sprinter, marathon runner, joggers, racer, athlete""",
         ("subject", "dancer"): "dancing person, ballet dancer, dancing figure, dancing couple, salsa dancer",
         ("subject", "family"): """
@@ -104,12 +109,10 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             and baby, mother and her baby, father and his son, mother and her daughter
         """,
         ("subject", "old man"): """
-            grandpa, grandmother, grandma, old woman, old lady, elderly woman, elderly couple, old couple, old people,
-            elderly people, pensioner, granny, grandad, granddad, grandparents, old fisherman, elder, elderly person,
-            old person, old sailor, senior citizen, elderly lady, elderly gentleman, old farmer, old gentleman, old
-            shepherd, old soldier, great-grandmother, great-grandfather
+            grandpa, pensioner, grandad, granddad, old fisherman, elder, elderly person, old person, old sailor,
+            senior citizen, elderly gentleman, old farmer, old gentleman, old shepherd, old soldier, great-grandfather
         """,
-        ("subject", "baby"): "newborn, little baby, infant child, babies",
+        ("subject", "baby"): "newborn, infant child, babies",
         ("subject", "dog"): """
             doggy, doggie, pooch, retriever, golden retriever, labrador, poodle, terrier, husky, dachshund, corgi,
             beagle, bulldog, collie, shepherd dog, german shepherd, spaniel, dalmatian, chihuahua, mutt, greyhound,
@@ -326,22 +329,24 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
         """,
         ("pose", "cheering"): """
             cheering, cheers, celebrating, celebrates, arms raised, raised arms, hands up, arms up, hands in the air,
-            arms in the air, waves goodbye, jumping for joy, rejoicing
+            arms in the air, waves goodbye, jumping for joy, rejoicing, arms thrown up, one
+            fist up, waving with both arms
         """,
         (
             "pose",
             "downcast",
         ): """
-            bowed head, head down, crying, weeping, cries, weeps, tears, in tears, sobbing, heads bowed, hanging head,
+            bowed head, head down, head bowed, head lowered, lowered
+            head, crying, weeping, cries, weeps, tears, in tears, sobbing, heads bowed, hanging head,
             mourning, grieving, praying
         """,
         ("pose", "asleep"): """
             sleeping, sleeps, asleep, napping, dozing, snoozing, slumbering, eyes closed, curled up, nap, taking a
-            nap, slumber, closed eyes, snoring, sleepy
+            nap, slumber, closed eyes, eyes half shut, fell asleep, snoring, sleepy
         """,
         ("pose", "alarmed"): """
-            wide-eyed, wide eyes, screaming, screams, shouting, startled, fleeing, flees, terrified, frightened,
-            scared, shocked, panicking, yelling, howling in fear
+            eyes wide open, wide-eyed, wide eyes, screaming, screams, shouting, startled, fleeing, flees, terrified,
+            frightened, scared, shocked, panicking, yelling, howling in fear
         """,
         ("elements", "fireworks"): "firework, fireworks display, new year fireworks, firework display, pyrotechnics",
         ("elements", "balloons"): "coloured balloons, colourful balloons, bunch of balloons, balloon",
@@ -358,7 +363,7 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             shooting star, shooting stars, meteor shower, galaxy, star
         """,
         ("elements", "tornado"): "tornadoes, waterspout, cyclone",
-        ("elements", "crows"): "murder of crows, circling crows, vultures, rooks, black birds, circling birds",
+        ("elements", "crows"): "murder of crows, circling crows, vultures, rooks, circling birds",
         ("elements", "kites"): "kite, flying a kite, flying kite",
         ("elements", "confetti"): "streamers, paper streamers, glitter",
         ("elements", "sparks"): "embers, fireflies, glowing embers, glow worms",
@@ -428,7 +433,7 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             wilting rose, withered roses, dried flowers
         """,
         ("elements", "surf"): """
-            waves, wave, big waves, rough sea, ocean waves, stormy sea, breakers, rough seas, stormy seas, rolling
+            waves, wave, big waves, rough sea, ocean waves, breakers, rough seas, stormy seas, rolling
             waves, huge waves, giant wave, roaring sea
         """,
         (
@@ -600,7 +605,11 @@ FILLERS = frozenset(
         younger, newer, flat, rolls, roll, race, gather, lay, tropical, scottish, irish, english, french, italian,
         german, dutch, greek, spanish, japanese, chinese, indian, african, american, european, asian, russian, swiss,
         nordic, mexican, british, viennese, bavarian, venetian, waving, waves goodbye, rages, raging, strikes,
-        circling, blazing, resting, unfinished, swept, secret, school's, coastal, freezing, beaten, sized, trip,
+        circling, blazing, resting, unfinished, cinematic, anime, manga, minimalist, minimalistic, minimal,
+        impressionist, impressionistic, expressionist, surreal, surrealist, surrealistic, abstract, hyperrealistic,
+        photorealistic, hyperrealism, realism, painterly, stylized, stylised, isometric, artstation, masterpiece,
+        bokeh, hd, uhd, hdr, 4k, 8k, 35mm, 3d, retro, whimsical, ethereal, digital, rendered, gouache, handmade,
+        hand-drawn, hand-painted, aesthetic, artistic, swept, secret, school's, coastal, freezing, beaten, sized, trip,
         danger, flight, splashing, gathering, hovering, cosily, neatly, nearby, homeward, homewards, onward, eve
     """)
 )
@@ -608,7 +617,25 @@ FILLERS = frozenset(
 
 STYLE_WORDS = frozenset(
     listed("""
-        picture, pictures, image, photo, photos, photograph, painting, drawing, illustration, sketch, poster, scene,
-        view, shot, snapshot
+        picture, pictures, image, photo, photos, photograph, painting, paintings, drawing, drawings, illustration,
+        sketch, poster, scene, view, shot, snapshot, watercolour, watercolor, watercolours, watercolors, artwork,
+        gouache, woodcut, linocut, etching, engraving, collage, render, rendering, photography, cartoon, comic, doodle,
+        polaroid, closeup, wallpaper
     """)
 )
+"""Words for the picture itself."""
+
+STYLES = listed("""
+    oil painting, oil on canvas, acrylic painting, ink drawing, ink painting, pencil drawing, pencil sketch, chalk
+    drawing, crayon drawing, charcoal drawing, charcoal sketch, pastel drawing, pastel painting, sand painting, digital
+    art, digital painting, digital illustration, concept art, line art, pixel art, vector art, vector graphics, flat
+    design, clip art, folk art, pop art, fine art, art deco, art nouveau, art style, low poly, 3d render, 3d rendering,
+    matte painting, stained glass, paper cut, paper art, picture book, story book, children's book illustration, comic
+    book, film still, film grain, movie still, 35mm film, studio ghibli, unreal engine, octane render, trending on
+    artstation, highly detailed, ultra detailed, intricate details, high quality, best quality, high resolution,
+    ultra hd, wide shot, wide angle, wide-angle, close-up, close up, close shot, long shot, aerial shot, aerial view,
+    bird's-eye view, depth of field, shallow depth of field, tilt shift, double exposure, long exposure, award winning,
+    award-winning, rule of thirds, national geographic, ukiyo-e, van gogh, claude monet, monet, hopper, hockney,
+    miyazaki
+""")
+"""Words about how a picture is made: understood, and nothing that is drawn."""

@@ -53,6 +53,8 @@ PEOPLE = (
     "baby",
 )
 """`sitter` is a person at rest on the ground."""
+SEVERAL = ("couple", "family")
+"""Subjects that are several people already: they are sampled, said and read once, whatever number stands before."""
 ANIMALS = (
     "dog",
     "cat",
@@ -391,7 +393,8 @@ def sample_scene(rng: random.Random, split: Split | None = "train") -> Scene:
     if subject is not None:
         looks["colour"] = rng.choice(COLOURS) if rng.random() < 0.25 else None
         looks["size"] = rng.choice(SIZES) if rng.random() < 0.15 else None
-        looks["count"] = rng.choice((2, 3)) if companion is None and rng.random() < 0.2 else 1
+        count = rng.choice((2, 3)) if companion is None and rng.random() < 0.2 else 1
+        looks["count"] = 1 if subject in SEVERAL else count
     setting = sample_setting(rng, place, poseable(subject, companion))
     return Scene(place, subject, companion, **setting, **looks, layout=rng.getrandbits(31))
 

@@ -278,8 +278,11 @@ CARRIER_NOUNS: dict[tuple[str, str], str] = {
 """How an analysis names what carries an emotion, where the concept's own word would not do."""
 
 
-def canonical_phrase(aspect: str, concept: str) -> str:
+def canonical_phrase(aspect: str, concept: str, room: bool = False) -> str:
     """The one comma phrase that edits use for a concept of the setting; "" where it is left unsaid.
+
+    Args:
+        room: it is seen from a room, where nobody stands in the rain: "in rainy weather".
 
     Raises:
         ValueError: the aspect or the concept is unknown.
@@ -289,7 +292,9 @@ def canonical_phrase(aspect: str, concept: str) -> str:
     if aspect in ("element", "elements") and concept in ELEMENTS:
         return f"{element_links(concept)[0]} {ELEMENT_NOUNS[concept][0]}"
     try:
-        return SETTING_PHRASES[aspect][concept][0]
+        phrases = SETTING_PHRASES[aspect][concept]
+        weathers = [phrase for phrase in phrases if aspect == "weather" and phrase.endswith("weather")]
+        return weathers[0] if room and weathers else phrases[0]
     except KeyError:
         raise ValueError(f"no phrase for {aspect} {concept!r}; aspects are {', '.join(ASPECTS)}") from None
 

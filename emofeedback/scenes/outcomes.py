@@ -4,7 +4,7 @@ Also what a prompt of the user's names: those words are content, whatever aspect
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations, product
@@ -12,6 +12,7 @@ from itertools import combinations, product
 from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.records import Edit
 from emofeedback.scenes.captions import Mentions, parse
+from emofeedback.scenes.contradictions import contradicted
 from emofeedback.scenes.edits import GROUPS
 from emofeedback.scenes.grammar import (
     ELEMENTS,
@@ -24,13 +25,39 @@ from emofeedback.scenes.grammar import (
     poseable,
     setting_possible,
 )
-from emofeedback.scenes.reading import plain_words, read
+from emofeedback.scenes.reading import content_unknown, plain_words, read
 
 UNSPOKEN_LOOK = {"palette": "natural", "light": "even", "pose": "plain"}
 """What is drawn where the words are taken away."""
 SETTING = ("time", "weather", "season", "palette", "light", "pose")
 LOOKS = ("colour", "size", "count")
 """How the first subject looks; content like the subject itself."""
+
+
+def content_shown(
+    prompt: str,
+    places: Collection[str],
+    subjects: Collection[str],
+    known_places: Collection[str],
+    known_subjects: Collection[str],
+) -> bool | None:
+    """Whether the place and the subjects that a prompt names are among those that are seen.
+
+    False where one is missed that could have been named. None where that cannot be told: the prompt names nothing, or
+    something that the world or the reader has no word for, which nobody has seen.
+
+    Args:
+        places, subjects: what was seen.
+        known_places, known_subjects: what the reader could have named.
+    """
+    said = parse(prompt)
+    named_here = [(said.place, places, known_places)] if said.place is not None else []
+    named_here += [(subject, subjects, known_subjects) for subject in said.subjects]
+    if any(concept in known and concept not in seen for concept, seen, known in named_here):
+        return False
+    if not named_here or content_unknown(prompt) or any(concept not in seen for concept, seen, _ in named_here):
+        return None
+    return True
 
 
 def content_unchanged(prompt: str, edits: Sequence[Edit]) -> bool:
@@ -68,8 +95,8 @@ def violates(original: str, edited: str) -> bool:
     """Whether an edited prompt takes away, replaces or contradicts what the user's original prompt names.
 
     It does if a word of the original is gone; if something named or its look is named no more; if there is another
-    value for an aspect that the original sets, or another subject or place; if what the original rules out is named;
-    or if what was added cannot be seen together with what was there.
+    value for an aspect that the original sets, or another subject or place; if what the original rules out is named
+    (see `contradicted`); or if what was added cannot be seen together with what was there.
     """
     before, after = parse(original), parse(edited)
     kept = protected(original)
@@ -77,7 +104,7 @@ def violates(original: str, edited: str) -> bool:
     if not _words(original) <= _words(edited) or not kept <= said:
         return True
     fresh = said - kept
-    if any(key in before.denied for key in fresh):
+    if fresh & contradicted(original):
         return True
     taken = {aspect for aspect, _ in kept}
     if any(aspect in taken or (aspect in ("subject", *LOOKS) and kept) for aspect, _ in fresh if aspect != "elements"):

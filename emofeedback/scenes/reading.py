@@ -19,10 +19,11 @@ from emofeedback.scenes.everyday import (
     NEGATIONS,
     SIZES_TYPED,
     STYLE_WORDS,
+    STYLES,
     YOUNG,
     listed,
 )
-from emofeedback.scenes.grammar import ELEMENTS, LIVING
+from emofeedback.scenes.grammar import ELEMENTS, LIVING, SEVERAL
 from emofeedback.scenes.lexicon import (
     ADJECTIVES,
     AMERICAN,
@@ -182,6 +183,7 @@ def read(text: str) -> Reading:
         known[match.left : match.right] = [True] * (match.right - match.left)
     for at in extra:
         known[at] = True
+    known = [is_known or is_style for is_known, is_style in zip(known, styled, strict=True)]
     denied = {m.sense.key() for m in found if hidden[m.start]} - set(phrases)
     mentions = Mentions(
         place=first.get("place"),
@@ -261,15 +263,26 @@ def _homeward(word: str) -> bool:
 
 
 def _styled(words: tuple[str, ...]) -> list[bool]:
-    """Tokens of "in the style of Van Gogh": no van is meant."""
+    """Tokens of "in the style of Van Gogh" and "oil painting": no van and no oil is meant."""
     out = [False] * len(words)
-    for at in range(len(words) - 1):
+    styles, longest = _styles()
+    for at in range(len(words)):
         if words[at : at + 2] == ("style", "of"):
             end = at + 2
             while end < len(words) and words[end] not in _BREAK:
                 out[end] = True
                 end += 1
+        for length in range(longest, 0, -1):
+            if words[at : at + length] in styles:
+                out[at : at + length] = [True] * len(words[at : at + length])
+                break
     return out
+
+
+@functools.cache
+def _styles() -> tuple[frozenset[tuple[str, ...]], int]:
+    styles = frozenset(map(tokens_of, STYLES))
+    return styles, max(map(len, styles))
 
 
 def _widen(words: tuple[str, ...], start: int, end: int, free: int) -> tuple[int, int]:
@@ -316,13 +329,12 @@ def _denied(words: tuple[str, ...]) -> list[bool]:
 
 def _headed(words: tuple[str, ...], matches: list[Match]) -> list[Match]:
     """Elements that head the sentence as its subject, where nobody else is there."""
+    for at, match in enumerate(matches):
+        # "two flowers": a number makes a subject of what else is an element
+        flowers = match.sense.key() == ("elements", "flowers") and words[match.start : match.end] == ("flowers",)
+        if flowers and "count" in _left_looks(words, match.start)[0] and words[match.start - 1] != "some":
+            matches[at] = Match(match.start, match.end, match.start, match.end, Sense("subject", "flower"))
     if any(m.sense.aspect == "subject" for m in matches):
-        for at, match in enumerate(matches):
-            # "two flowers": a number makes a subject of what else is an element
-            if match.sense.key() == ("elements", "flowers") and words[match.start : match.end] == ("flowers",):
-                count = _left_looks(words, match.start)[0].get("count")
-                if count is not None and words[match.start - 1] != "some":
-                    matches[at] = Match(match.start, match.end, match.start, match.end, Sense("subject", "flower"))
         return matches
     for at, match in enumerate(matches):
         if match.sense.aspect != "elements" or match.sense.concept not in HEADS:
@@ -331,7 +343,8 @@ def _headed(words: tuple[str, ...], matches: list[Match]) -> list[Match]:
         while left > 0 and (words[left - 1] in noun_modifiers() or words[left - 1].endswith("'s")):
             left -= 1
         before = words[left - 1] if left > 0 else ""
-        of_place = before == "of" and left > 1 and words[left - 2] not in STYLE_WORDS
+        styled = left > 1 and (words[left - 2] in STYLE_WORDS or words[left - 2 : left - 1] == ("art",))
+        of_place = before == "of" and left > 1 and not styled
         if before in LINKS or before in ("between", "above", "below", "and", "around", "from") or of_place:
             continue
         subject, pose = HEADS[match.sense.concept]
@@ -377,6 +390,8 @@ def _looks(words: tuple[str, ...], matches: list[Match]) -> tuple[dict[str, str]
                 looks.setdefault("size", match.sense.size)
             if match.sense.count is not None:
                 looks.setdefault("count", str(match.sense.count))
+            if match.sense.concept in SEVERAL:
+                looks.pop("count", None)
     return looks, used
 
 
@@ -457,14 +472,15 @@ def _table() -> tuple[dict[tuple[str, ...], Sense], int]:
             table.setdefault(tokens_of(form), Sense("subject", concept, size="small"))
     for word, concept in CROWDS.items():
         table.setdefault(tokens_of(word), Sense("subject", concept, count=3))
+    weather = {tokens_of(word): None for words in ADJECTIVES.values() for word in words}
     for key, phrases in word_lists()["words"].items():
         aspect, _, concept = key.partition(":")
         sense = Sense(aspect, concept)
         for phrase in phrases:
             for form in (phrase, plural(phrase)):
                 words = tokens_of(form)
-                # "red oak": the colour is said of an oak
-                if words[:1] not in _look_table()[0] and not (len(words) == 1 and words[0] in plain_words()):
+                # "red oak": the colour is said of an oak; "windy city": the wind of any city
+                if words[:1] not in _look_table()[0] | weather and not (len(words) == 1 and words[0] in plain_words()):
                     table.setdefault(words, sense)
     for phrase in ("two people", "three people"):
         table.pop(tokens_of(phrase), None)
@@ -495,7 +511,7 @@ def _colour_keys() -> frozenset[tuple[str, ...]]:
 @functools.cache
 def plain_words() -> frozenset[str]:
     """Words that are understood and drawn by nothing of their own: function words and fillers."""
-    return FUNCTION | FILLERS | NEGATIONS
+    return FUNCTION | FILLERS | STYLE_WORDS | NEGATIONS
 
 
 @functools.cache

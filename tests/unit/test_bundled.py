@@ -15,6 +15,7 @@ from emofeedback.build import build_generator, build_judge
 from emofeedback.errors import UserError
 from emofeedback.files.checksums import CHECKSUMS, PICKLED
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
+from emofeedback.judges.scene.judge_language import answers_of
 from emofeedback.judges.scene.scene_judge import SceneJudge
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import Attempt, Picture, PictureRequest
@@ -24,6 +25,7 @@ from emofeedback.settings import Settings
 
 CHECKPOINTS = Path(__file__).parents[2] / "checkpoints"
 GENERATOR, JUDGE = CHECKPOINTS / "scene-generator", CHECKPOINTS / "scene-judge"
+# Both scenes show only what the shipped checkpoints know, which may be of an earlier, smaller grammar.
 CALM = Scene("lake", "boat", None, "sunset", "clear", "summer", "warm", "even", ("lanterns",), 3)
 STORM = Scene("road", "wolf", None, "night", "thunderstorm", "autumn", "natural", "dim", ("fire",), 3)
 
@@ -107,6 +109,13 @@ def test_long_foreign_and_empty_prompts_are_drawn(generator: Generator) -> None:
 def test_unknown_words_are_named(generator: Generator) -> None:
     assert generator.unknown_words("a dragon by the sea") == ("dragon",)
     assert generator.unknown_words("A Cat by the House, at night") == ()
+
+
+def test_the_pictures_of_these_tests_show_what_the_shipped_judge_knows() -> None:
+    known = SceneJudge.from_pretrained(JUDGE).tokens.aspects
+    for scene in (CALM, STORM):
+        answers = answers_of(scene)
+        assert all(answers[aspect] in words for aspect, words in known.items())
 
 
 def test_the_judge_reads_moods_the_right_way_round(judge: Judge) -> None:

@@ -2,21 +2,28 @@
 
 import random
 import re
+from dataclasses import replace
 
 import pytest
 
 from emofeedback.affect import EMOTIONS
 from emofeedback.scenes.captions import ASPECTS, describe, parse, random_aspects, unknown_words, vocabulary
 from emofeedback.scenes.everyday import ALIASES
-from emofeedback.scenes.grammar import ELEMENTS, PLACES, SUBJECTS, Scene, sample_scene
+from emofeedback.scenes.grammar import ELEMENTS, PLACES, SEVERAL, SUBJECTS, Scene, sample_scene
 from emofeedback.scenes.lexicon import (
+    ADJECTIVES,
+    COLOUR_WORDS,
     ELEMENT_NOUNS,
     PLACE_PHRASES,
     SETTING_PHRASES,
+    SIZE_WORDS,
     SUBJECT_PHRASES,
+    UNCOUNTED,
     UNSPOKEN,
     canonical_phrase,
+    split_place,
 )
+from emofeedback.scenes.reading import _table, plural, tokens_of
 from emofeedback.scenes.vocabulary import content_unknown
 
 
@@ -51,6 +58,27 @@ def test_parse_gives_back_what_describe_said() -> None:
         assert (read.colour, read.size, read.count or 1) == (scene.colour, scene.size, scene.count), text
         assert read.denied == () and content_unknown(text) == (), text
         assert all(span in text for span in read.phrases.values())
+
+
+def test_no_phrase_takes_in_the_adjective_of_a_captions_noun() -> None:
+    # "black birds" were crows, a "snowy mountain" no snow: three black birds lost their colour and number
+    table, _ = _table()
+    nouns = [p.split(" ", 1)[1] for group in SUBJECT_PHRASES.values() for p in group if p not in UNCOUNTED]
+    nouns += [plural(noun) for noun in nouns]
+    places = [split_place(phrase)[2] for group in PLACE_PHRASES.values() for phrase in group]
+    looks = [word for group in (COLOUR_WORDS, SIZE_WORDS) for words in group.values() for word in words]
+    weathers = [word for words in ADJECTIVES.values() for word in words]
+    for adjectives, followed in ((looks, nouns), (weathers, places)):
+        for phrase in (f"{adjective} {noun}" for adjective in adjectives for noun in followed):
+            words = tokens_of(phrase)
+            assert not any(words[:length] in table for length in range(2, len(words) + 1)), phrase
+
+
+def test_a_couple_is_never_counted() -> None:
+    rng = random.Random(2)
+    scenes = [sample_scene(rng, split=None) for _ in range(3000)]
+    assert {scene.count for scene in scenes if scene.subject in SEVERAL} == {1}
+    assert describe(replace(scene_of(), subject="couple", companion=None, count=3), rng, ()).count("couples") == 0
 
 
 def test_every_concept_has_words() -> None:

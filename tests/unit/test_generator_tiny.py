@@ -14,6 +14,7 @@ from PIL import Image
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.files.training_state import load_state, save_state
+from emofeedback.generators.scene.prompt_embeddings import read_vocabulary
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.records import PictureRequest
 from emofeedback.scenes.captions import vocabulary
@@ -148,6 +149,27 @@ def test_export_is_complete_small_and_free_of_pickle(trained: Path) -> None:
     assert "{" not in (trained / "README.md").read_text().replace("{adapter}", "{")
 
 
+def test_prompts_are_put_into_the_captions_that_a_checkpoint_was_trained_on(trained: Path, tmp_path: Path) -> None:
+    words, captions = read_vocabulary(trained / "vocabulary.json")
+    assert set(words) == vocabulary() and captions == 2
+    generator = SceneDiffusionGenerator.from_pretrained(trained)
+    assert generator.unknown_words("a puppy with a violin, painted") == ("violin",)
+    typed, said = (generator.texts([prompt])[0][0] for prompt in ("a puppy on the beach", "a small dog on a beach"))
+    assert torch.equal(typed, said)
+    assert np.array_equal(*generator.texts.many(["a puppy on the beach", "a small dog on a beach"]))
+
+    # a checkpoint of earlier captions has a bare list of words, and is given the prompt as it stands
+    earlier = SceneDiffusionGenerator(generator.pipeline, None, ("a", "puppy", "dog"))
+    assert earlier.unknown_words("a puppy on the beach") == ("on", "the", "beach")
+    assert earlier.texts.said("a puppy on the beach") == "a puppy on the beach"
+    (tmp_path / "vocabulary.json").write_text('["a", "dog"]', encoding="utf-8")
+    assert read_vocabulary(tmp_path / "vocabulary.json") == (("a", "dog"), 1)
+    for damaged in ('{"captions": 3, "words": []}', '{"captions": 2}', "7"):
+        (tmp_path / "vocabulary.json").write_text(damaged, encoding="utf-8")
+        with pytest.raises(ValueError, match="edition"):
+            read_vocabulary(tmp_path / "vocabulary.json")
+
+
 def test_stock_diffusers_draws_from_the_folder(trained: Path) -> None:
     pipeline = StableDiffusion3Pipeline.from_pretrained(
         trained, text_encoder_3=None, tokenizer_3=None, torch_dtype=torch.float32
@@ -200,7 +222,7 @@ def test_encode_then_decode_scale_is_undone(generator: SceneDiffusionGenerator) 
 
 
 def test_unknown_words_are_named(generator: SceneDiffusionGenerator) -> None:
-    assert generator.unknown_words("A cat and a Zeppelin by the lake, zeppelin!") == ("zeppelin",)
+    assert generator.unknown_words("A cat and a Dragon by the lake, dragon!") == ("Dragon",)
 
 
 @pytest.mark.parametrize("harm", ["cut", "changed", "missing", "pickle", "empty"])

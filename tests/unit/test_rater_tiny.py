@@ -7,8 +7,11 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageClassification
 
+from emofeedback.affect import Affect
 from emofeedback.errors import UserError
+from emofeedback.evaluation.raters.grading import GradingRater
 from emofeedback.evaluation.raters.scene_rater import ANY_OF, LABELS, ONE_OF, SPANS, SceneRater, readings_of
+from emofeedback.records import Reading, Seen
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.grammar import Scene
 from emofeedback.training.common.scene_data import SceneCache, render_cache, scene_at
@@ -65,6 +68,15 @@ def test_perfect_logits_read_as_the_scene_and_cost_nothing() -> None:
         assert reading.shows(scene.place, scene.content()[1:])
         assert not reading.shows("nowhere", ())
     assert rater_loss(perfect_logits(targets), targets).item() < 1e-4
+
+
+def test_content_is_graded_only_where_the_rater_knows_all_of_it() -> None:
+    rater = GradingRater(SceneRater(build_rater(SIZE, **TINY), SIZE))
+    seen = (Seen("place", "lake", 1.0), Seen("subject", "dog", 1.0))
+    reading = Reading(Affect(0, 0), 0.0, 0.0, 1.0, seen, rater.name)
+    assert rater.content_kept("a dog by a lake", reading) is True
+    assert rater.content_kept("a dog by a lake, with a violin", reading) is None
+    assert rater.content_kept("a cat by a lake, with a violin", reading) is False
 
 
 def test_broken_pictures_teach_realism_only() -> None:

@@ -234,3 +234,11 @@ def test_what_an_analysis_names_twice_is_said_once() -> None:
     apart = '{"analysis": "The storm and the stormy sea make it too tense.", "carries": [], "edits": []}'
     kept = critique_for(apart, "a boat")
     assert kept is not None and kept.analysis == "The storm and the stormy sea make it too tense."
+
+
+def test_what_is_said_twice_on_purpose_stays() -> None:
+    said = "It grows louder and louder, again and again; kites and kites fill the sky."
+    text = json.dumps({"analysis": said, "carries": ["kites", "(a)"], "edits": []})
+    critique = critique_for(text, "a boat")
+    assert critique is not None
+    assert critique.analysis == "It grows louder and louder, again and again; kites fill the sky."

@@ -3,8 +3,10 @@
 import json
 import random
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fakes import ColourJudge, PaintGenerator
 from hypothesis import given, settings
@@ -23,7 +25,7 @@ from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.concepts import Content, check, compatible, concept_of, content_kept, named_in
 from emofeedback.rewriting.director import in_order, merged, opening_turn, read_distances, similarity, turn_of
 from emofeedback.rewriting.embedded import MOST, EmbeddedThinker, setting_concepts
-from emofeedback.rewriting.feeling import added, affect_of, caption_affect, caption_sums
+from emofeedback.rewriting.feeling import added, affect_of, caption_affect, caption_sums, together
 from emofeedback.rewriting.viewers import Memory, Viewer, choose_viewers, load_viewers, read_viewer
 from emofeedback.rewriting.written import chain_json
 from emofeedback.scenes.affect_model import scene_affect
@@ -98,7 +100,7 @@ def test_whatever_a_prompt_of_the_scene_world_says_stays(seed: int, name: str) -
         assert content_kept(prompt, rewritten), (prompt, rewritten)
 
 
-@pytest.mark.parametrize("prompt", ["", "an angry zeppelin over Tokyo", "猫がいる", "{}", "<b>a cat</b>, at night."])
+@pytest.mark.parametrize("prompt", ["", "an angry dragon over Tokyo", "猫がいる", "{}", "<b>a cat</b>, at night."])
 def test_prompts_that_the_scene_world_does_not_know_are_rewritten_too(prompt: str) -> None:
     for rewrite in COMPANY.rewrite(prompt, FEAR).rewrites:
         assert rewrite.prompt and content_kept(prompt, rewrite.prompt)
@@ -106,6 +108,18 @@ def test_prompts_that_the_scene_world_does_not_know_are_rewritten_too(prompt: st
         assert rewrite.concepts
     details = [line for line in rewrite.concepts if line.startswith(("gesture", "object: a "))]
     assert prompt == "" or details or rewrite.chain is None, "drawable details join where the words are open"
+
+
+def test_everyday_words_leave_a_prompt_known() -> None:
+    assert Content.of("a horse galloping across a meadow").known() and not Content.of("a dragon in a meadow").known()
+    chain = walk(THINKER, VIEWERS[0], RewriteRequest("a horse galloping across a meadow", emotion("sadness")))
+    rewrite = rewrite_of(chain)
+    assert rewrite.distance is not None and rewrite.distance < 0.4
+    assert all(concept_of(line).known for line in rewrite.concepts), "no unlit lamp beside a horse"
+    asleep = check(Content.of("a horse galloping across a meadow"), [concept_of("gesture: fast asleep")])[1]
+    assert len(asleep) == 1 and "does not go with" in asleep[0]
+    inside = rewrite_of(walk(THINKER, VIEWERS[4], RewriteRequest("a baby in a bedroom", FEAR))).concepts
+    assert "weather: in stormy weather" in inside, inside
 
 
 def test_dropped_concepts_are_told_with_a_reason() -> None:
@@ -149,8 +163,39 @@ def test_what_a_concept_adds_is_what_the_caption_with_it_has_more() -> None:
     content = Content.of(PROMPT)
     for concept in setting_concepts()[::5]:
         with_it = parse(f"{PROMPT}, {concept.words}")
-        without = affect_of(caption_sums(content.mentions) + added(concept.key()))
+        without = affect_of(caption_sums(content.mentions) + added(concept.key(), content.mentions))
         assert caption_affect(with_it).distance(without) < 1e-9
+
+
+def test_what_two_concepts_add_together_is_what_the_caption_with_both_has_more() -> None:
+    content = Content.of("a dog in a meadow")
+    keys = [concept.key() for concept in setting_concepts()]
+    joint, start = together(keys), caption_sums(content.mentions)
+    interacting = 0
+    for i, k in combinations(range(0, len(keys), 3), 2):
+        if keys[i][0] == keys[k][0] != "elements" or not compatible(keys[i], keys[k]):
+            continue
+        both = parse(f"a dog in a meadow, {setting_concepts()[i].words}, {setting_concepts()[k].words}")
+        sums = start + added(keys[i], content.mentions) + added(keys[k], content.mentions) + joint[i, k]
+        assert np.allclose(caption_sums(both), sums), (keys[i], keys[k])
+        interacting += bool(np.abs(joint[i, k]).max() > 1e-3)
+    assert interacting > 10, "some pairs have an effect of their own"
+
+
+def test_viewers_turn_to_poses_where_somebody_can_show_them() -> None:
+    def said(prompt: str) -> set[str]:
+        chains = [chain for name in MIKELS for chain in COMPANY.chains(prompt, emotion(name))[0]]
+        return {line for chain in chains for line in rewrite_of(chain).concepts if line.startswith("gesture")}
+
+    assert len(said("a woman on a bench in a park")) >= 3
+    assert said(PROMPT) == set(), "a lighthouse has no face"
+    assert "gesture: smiling" not in said("a smiling woman in a park"), "the bearing is the prompt's own"
+    _, dropped = check(
+        Content.of(PROMPT), [concept_of("gesture: with bowed head"), concept_of("object: with a hammock")]
+    )
+    assert len(dropped) == 1 and "nobody is there" in dropped[0]
+    _, dropped = check(Content.of("a cat in a kitchen"), [concept_of("object: with a pond")])
+    assert "cannot be seen there" in dropped[0]
 
 
 def test_a_step_is_edited_and_the_rest_made_again() -> None:

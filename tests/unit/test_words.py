@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from emofeedback.affect import Affect
+from emofeedback.loop.prompt_edits import apply_edits
+from emofeedback.scenes.advice import advise, barred_by
 from emofeedback.scenes.captions import describe, parse, to_caption_words
-from emofeedback.scenes.grammar import LIVING, SUBJECTS, sample_scene
-from emofeedback.scenes.outcomes import named, protected, violates
+from emofeedback.scenes.edits import plans
+from emofeedback.scenes.grammar import LIVING, PLACES, SUBJECTS, Scene, sample_scene
+from emofeedback.scenes.outcomes import content_shown, named, protected, violates
 from emofeedback.scenes.reading import Mentions, read, word_lists
 from emofeedback.scenes.vocabulary import content_unknown, nearest_known, understood_words, unknown_words, vocabulary
 
@@ -56,6 +60,11 @@ def concepts(said: Mentions) -> dict[str, object]:
         ("a house with no windows in the rain", {"subjects": ("house",), "weather": "rain"}),
         ("a sleeping village at dusk", {"place": "village", "pose": None}),
         ("Paris in winter", {"place": "city", "season": "winter"}),
+        ("two couples and a dog", {"subjects": ("couple", "dog"), "count": None}),
+        ("an old woman in a garden", {"subjects": ("person",), "place": "garden"}),
+        ("an elderly couple", {"subjects": ("couple",)}),
+        ("a group of flowers by a lake", {"subjects": ("flower",), "count": 3, "elements": ()}),
+        ("a field of flowers", {"subjects": (), "place": "meadow"}),
     ],
 )
 def test_typed_words(text: str, expected: dict[str, object]) -> None:
@@ -92,6 +101,9 @@ def test_captions_say_the_same_in_caption_words() -> None:
         ("no clouds over the sea", "the sea"),
         ("a dragon above a castle, thunder", "a castle, in a storm"),
         ("a violin", ""),
+        ("an old woman", "a woman"),
+        ("two couples on a beach", "a couple on a beach"),
+        ("an oil painting of a boat, 8k, trending on artstation", "a boat"),
         ("", ""),
     ],
 )
@@ -99,11 +111,23 @@ def test_caption_words(text: str, expected: str) -> None:
     assert to_caption_words(text) == expected
 
 
+def test_the_grammars_own_names_are_understood() -> None:
+    assert [parse(subject).subjects for subject in SUBJECTS] == [(subject,) for subject in SUBJECTS]
+
+
 def test_most_typed_prompts_are_understood() -> None:
     named_any = sum(bool(parse(prompt).phrases) for prompt in PROMPTS)
     known_all = sum(bool(parse(prompt).phrases) and not content_unknown(prompt) for prompt in PROMPTS)
     assert named_any >= 0.94 * len(PROMPTS)
     assert known_all >= 0.66 * len(PROMPTS)
+
+
+def test_words_for_the_style_of_a_picture_are_no_content() -> None:
+    for style in ("a watercolor of", "an oil painting of", "a photo of", "a pencil drawing of", "an illustration of"):
+        text = f"{style} a fox in the snow, in the style of Van Gogh"
+        assert content_unknown(text) == (), text
+        assert to_caption_words(text) == "a fox, in the snow"
+    assert content_unknown("oil under a window, smoke") == ("oil", "window", "smoke")
 
 
 def test_unknown_content_is_told_from_plain_words() -> None:
@@ -177,7 +201,50 @@ def test_all_that_a_prompt_names_is_protected() -> None:
         ("a violin on a bench", "a bench, at dusk", True),
         ("a violin on a bench", "a violin on a bench, at dusk", False),
         ("", "at dusk", False),
+        ("a horse galloping in a meadow", "a horse galloping in a meadow, fast asleep", True),
+        ("a horse in a meadow", "a horse in a meadow, fast asleep", False),
+        ("a boy in a fishing village in the evening", "a boy in a fishing village in the evening, fast asleep", False),
+        ("a city, no people", "a city, no people, with a parade", True),
+        ("a lonely bench", "a lonely bench, with a dancing crowd", True),
+        ("a sad man", "a sad man, with arms raised", True),
+        ("a sad man", "a sad man, with bowed head", False),
+        ("a road under a blazing sun", "a road under a blazing sun, at night", True),
+        ("a cabin in the mountains", "a cabin in the mountains, with a cottage", True),
+        ("a boat on a lake", "a boat on a lake, with a pond", True),
+        ("a fox in the snow", "a fox in the snow, with arms raised", True),
+        ("a girl and a fox", "a girl and a fox, with arms raised", False),
     ],
 )
 def test_edits_that_take_the_users_words(original: str, edited: str, expected: bool) -> None:
     assert violates(original, edited) is expected
+
+
+def test_advice_keeps_to_what_goes_with_the_prompts_words() -> None:
+    scene = Scene("kitchen", "child", None, "day", "clear", "summer", "natural", "even", ())
+    original = "a happy child running through the kitchen on a sunny day"
+    barred = barred_by(original)
+    assert {("pose", "asleep"), ("pose", "downcast"), ("time", "night"), ("elements", "jumping children")} <= set(
+        barred
+    )
+    rng = random.Random(5)
+    for _ in range(40):
+        target = Affect(rng.uniform(-0.9, 0.9), rng.uniform(-0.9, 0.9))
+        edits = advise(scene, original, target, rng, original=original).edits
+        edited = apply_edits(original, edits)
+        assert not violates(original, edited), edited
+        assert "in the rain" not in edited and "in the wind" not in edited, "a kitchen is not in the rain"
+        for after in plans(scene, target, count=20, barred=barred):
+            assert after.pose not in ("asleep", "downcast") and after.time not in ("night", "dusk")
+            assert "jumping children" not in after.elements
+
+
+def test_content_is_shown_only_where_all_of_it_is_known() -> None:
+    def shown(prompt: str, known: tuple[str, ...] = SUBJECTS) -> bool | None:
+        return content_shown(prompt, {"lake"}, {"dog"}, PLACES, known)
+
+    assert shown("a dog by a lake at dusk") is True
+    assert shown("a cat by a lake") is False and shown("a dog on a road") is False
+    assert shown("a dog with a violin by a lake") is None, "nobody has seen the violin"
+    assert shown("a cat with a violin") is False
+    assert shown("a bear by a lake", known=("dog", "cat")) is None, "a reader of a smaller grammar cannot tell"
+    assert shown("at dusk") is None and shown("") is None

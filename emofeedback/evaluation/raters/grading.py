@@ -14,7 +14,7 @@ from torch import nn
 from emofeedback.evaluation.raters.scene_rater import RaterReading, SceneRater
 from emofeedback.judges.calibration import Named, bare, identity_of
 from emofeedback.records import Picture, Reading, Seen
-from emofeedback.scenes import captions
+from emofeedback.scenes.outcomes import content_shown
 
 
 class GradingRater:
@@ -40,13 +40,14 @@ class GradingRater:
         return Reading(graded.affect(), 0.0, 0.0, 1.0, tuple(seen), self.name)
 
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
-        """Whether the place and all subjects that the prompt names are seen; None when it names none."""
-        named = captions.parse(prompt)
-        if named.place is None and not named.subjects:
-            return None
-        seen = {(item.aspect, item.word) for item in reading.seen}
-        place_kept = named.place is None or ("place", named.place) in seen
-        return place_kept and all(("subject", subject) in seen for subject in named.subjects)
+        """Whether the place and all subjects that the prompt names are seen; None when that cannot be told.
+
+        It cannot where the prompt names none, or what this rater has no word for (see `content_shown`).
+        """
+        places = {seen.word for seen in reading.seen if seen.aspect == "place"}
+        subjects = {seen.word for seen in reading.seen if seen.aspect == "subject"}
+        known = self.rater.space
+        return content_shown(prompt, places, subjects, known.one_of["place"], known.any_of["subject"])
 
 
 def is_scene_rater(folder: Path) -> bool:

@@ -1,8 +1,10 @@
 """What a generator makes of words: embeddings that are kept, a feature to compare texts by, words it does not know."""
 
+import json
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,8 +12,34 @@ from diffusers import StableDiffusion3Pipeline
 from numpy.typing import NDArray
 from torch import Tensor
 
+from emofeedback.scenes.captions import to_caption_words
+from emofeedback.scenes.vocabulary import content_unknown
+
 KEPT = 512
 """Prompts whose embeddings are kept."""
+CAPTIONS = 2
+"""Edition of the captions that generators are trained on today; from this one on users' words are put into theirs."""
+
+
+def read_vocabulary(path: Path) -> tuple[tuple[str, ...], int]:
+    """The words that a checkpoint was trained on and the edition of its captions: 1 where the file is a bare list.
+
+    Raises:
+        ValueError: it is no such file.
+    """
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(found, list):
+        found = {"captions": 1, "words": found}
+    words, captions = (found.get("words"), found.get("captions")) if isinstance(found, dict) else (None, None)
+    if not isinstance(words, list) or not isinstance(captions, int) or not 1 <= captions <= CAPTIONS:
+        raise ValueError(f"{path.name} holds no words of captions of edition 1 to {CAPTIONS}")
+    return tuple(words), captions
+
+
+def write_vocabulary(path: Path, words: Iterable[str]) -> None:
+    """Write the words of today's captions."""
+    text = json.dumps({"captions": CAPTIONS, "words": sorted(words)}, indent=0)
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 class ScenePromptEncoder:
@@ -19,10 +47,18 @@ class ScenePromptEncoder:
 
     Args:
         vocabulary: the words seen in training; empty = any word.
+        captions: the edition of the captions seen in training. From CAPTIONS on prompts are put into caption words.
     """
 
-    def __init__(self, pipeline: StableDiffusion3Pipeline, vocabulary: Sequence[str], device: torch.device) -> None:
+    def __init__(
+        self,
+        pipeline: StableDiffusion3Pipeline,
+        vocabulary: Sequence[str],
+        device: torch.device,
+        captions: int = 1,
+    ) -> None:
         self.pipeline, self.vocabulary, self.device = pipeline, frozenset(vocabulary), device
+        self.captions = captions
         self._kept: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
 
     def __call__(self, prompts: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
@@ -40,7 +76,12 @@ class ScenePromptEncoder:
     def together(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Embeddings [B, L, D] and pooled embeddings [B, P] of all prompts in one pass; nothing is kept."""
         embeds, _, pooled, _ = self.pipeline.encode_prompt(
-            list(prompts), None, None, device=self.device, do_classifier_free_guidance=False, max_sequence_length=1
+            list(map(self.said, prompts)),
+            None,
+            None,
+            device=self.device,
+            do_classifier_free_guidance=False,
+            max_sequence_length=1,
         )
         return embeds, pooled
 
@@ -52,7 +93,7 @@ class ScenePromptEncoder:
     def many(self, prompts: Sequence[str]) -> NDArray[np.float32]:
         """As `features`, but in one pass, and what is too long is cut; nothing is kept."""
         ids = self.pipeline.tokenizer(
-            list(prompts),
+            list(map(self.said, prompts)),
             padding="max_length",
             truncation=True,
             max_length=self.pipeline.tokenizer.model_max_length,
@@ -62,10 +103,19 @@ class ScenePromptEncoder:
             parts = [encoder(ids).text_embeds for encoder in (self.pipeline.text_encoder, self.pipeline.text_encoder_2)]
         return torch.cat(parts, dim=-1).float().cpu().numpy()
 
+    def said(self, prompt: str) -> str:
+        """What the text encoders are given for a prompt."""
+        return to_caption_words(prompt) if self.captions >= CAPTIONS else prompt
+
     def unknown(self, prompt: str) -> tuple[str, ...]:
-        """Words of the prompt that training never showed, in order, each once."""
+        """Words of the prompt that training never showed, in order, each once.
+
+        Where prompts are put into caption words: those that name something to see which captions have no word for.
+        """
         if not self.vocabulary:
             return ()
+        if self.captions >= CAPTIONS:
+            return content_unknown(prompt)
         words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", prompt.lower())
         known = self.vocabulary
         return tuple(
@@ -75,6 +125,6 @@ class ScenePromptEncoder:
     def left_out(self, prompt: str) -> str:
         """The end of a prompt that lies beyond what the text encoders read; empty where they read all of it."""
         tokenizer = self.pipeline.tokenizer
-        ids = tokenizer(prompt, verbose=False)["input_ids"]
+        ids = tokenizer(self.said(prompt), verbose=False)["input_ids"]
         kept = tokenizer.model_max_length - 1  # the last place is the end token's
         return tokenizer.decode(ids[kept:-1]).strip() if len(ids) > kept + 1 else ""

@@ -4,7 +4,6 @@ The denoising loop is our own so that requests with different words, emotions, s
 one batch (guided and unguided halves in one forward pass), and so that a caller can stop between two steps.
 """
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -22,7 +21,7 @@ from emofeedback.generators.lora import load_lora
 from emofeedback.generators.scene.checkpoint_loading import drawing_dtype, load_pipeline
 from emofeedback.generators.scene.emotion_adapter import EmotionAdapter
 from emofeedback.generators.scene.few_step import FewStep, StudentTransformer, base_digest, read_few_step
-from emofeedback.generators.scene.prompt_embeddings import ScenePromptEncoder
+from emofeedback.generators.scene.prompt_embeddings import ScenePromptEncoder, read_vocabulary
 from emofeedback.generators.visual.visual_prompts import VisualCondition, VisualPrompts, shows
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
@@ -39,6 +38,7 @@ class SceneDiffusionGenerator:
         adapter: of the same dtype; None = emotion is given by the words alone.
         vocabulary: the words seen in training; empty = any word.
         few_step: the student that draws requests of its number of steps that leave the guidance open.
+        captions: the edition of the captions seen in training (see `ScenePromptEncoder`).
     """
 
     default_steps = 10
@@ -54,6 +54,7 @@ class SceneDiffusionGenerator:
         name: str = "scene-generator",
         device: str = "cpu",
         few_step: FewStep | None = None,
+        captions: int = 1,
     ) -> None:
         self.pipeline, self.adapter = pipeline, adapter
         self.base_name = self.name = name
@@ -65,7 +66,7 @@ class SceneDiffusionGenerator:
             self.preview_steps = few_step.steps
             if few_step.default:
                 self.default_steps = few_step.steps
-        self.texts = ScenePromptEncoder(pipeline, vocabulary, self.device)
+        self.texts = ScenePromptEncoder(pipeline, vocabulary, self.device, captions)
         self.visual: VisualPrompts | None = None
         self.loaded_adapter: tuple[Path, float] | None = None
         self._folder: Path | None = None
@@ -86,10 +87,14 @@ class SceneDiffusionGenerator:
         adapter = None
         if (folder / ADAPTER_FOLDER).is_dir():
             adapter = EmotionAdapter.from_pretrained(folder / ADAPTER_FOLDER, dtype).to(device)
-        vocabulary: list[str] = []
+        words: tuple[str, ...] = ()
+        captions = 1
         if (folder / VOCABULARY).is_file():
-            vocabulary = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
-        generator = cls(pipeline, adapter, vocabulary, folder.resolve().name, device, read_few_step(folder))
+            try:
+                words, captions = read_vocabulary(folder / VOCABULARY)
+            except ValueError as error:
+                raise UserError(f"{folder} has a damaged vocabulary ({error}); fetch the checkpoint again.") from error
+        generator = cls(pipeline, adapter, words, folder.resolve().name, device, read_few_step(folder), captions)
         generator._folder = folder
         return generator
 

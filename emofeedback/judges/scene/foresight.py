@@ -14,10 +14,10 @@ from dataclasses import replace
 from emofeedback.affect import Affect
 from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.records import Critique, Edit, Reading
-from emofeedback.scenes.advice import MAX_EDITS, edits_for, named_by
+from emofeedback.scenes.advice import MAX_EDITS, barred_by, edits_for, named_by
 from emofeedback.scenes.affect_model import mixed_probability, scene_affect
 from emofeedback.scenes.captions import parse
-from emofeedback.scenes.edits import GROUPS, NEAR, Known, ordered_changes, plans
+from emofeedback.scenes.edits import GROUPS, NEAR, Named, ordered_changes, outside, plans
 from emofeedback.scenes.grammar import ELEMENTS, Scene, poseable
 from emofeedback.scenes.lexicon import canonical_phrase
 from emofeedback.scenes.outcomes import content_unchanged, edited_scene, violates
@@ -114,7 +114,7 @@ def contradicts(analysis: str, read: Affect, target: Affect) -> bool:
 
 
 def planned(
-    scene: Scene, prompt: str, target: Affect, original: str | None = None, known: Known = None
+    scene: Scene, prompt: str, target: Affect, original: str | None = None, known: Named | None = None
 ) -> list[tuple[Edit, ...]]:
     """Edits by the best few plans: of each the most effective change of the setting, the first two, ...
 
@@ -122,7 +122,8 @@ def planned(
         known: the concepts that plans may bring in; None = the whole grammar.
     """
     found: dict[tuple[Edit, ...], None] = {}
-    for after in plans(scene, target, named_by(original), MAX_EDITS, PLANS, NEAR, known):
+    barred = {*barred_by(original), *outside(known)}
+    for after in plans(scene, target, named_by(original), MAX_EDITS, PLANS, NEAR, barred):
         changed = ordered_changes(scene, after, target)
         for n in range(1, len(changed) + 1):
             edits = edits_for(prompt, changed[:n])
@@ -164,7 +165,7 @@ def most_promising(
     target: Affect,
     plan: bool = True,
     original: str | None = None,
-    known: Known = None,
+    known: Named | None = None,
 ) -> Critique | None:
     """The draft with the best prospect, the first of equals; the first where the picture's scene is not known.
 

@@ -83,7 +83,10 @@ def answer_token(word: str) -> str:
 
 
 def answers_of(scene: Scene) -> dict[str, str]:
-    """What a perfect judge answers for each aspect. Subjects come in the grammar's order: a picture has no other."""
+    """What a perfect judge answers for each aspect, in the order of ASPECTS.
+
+    Subjects come in the grammar's order: a picture has no other.
+    """
     subjects = [s for s in SUBJECTS if s in (scene.subject, scene.companion)] + [NONE, NONE]
     answers = {
         "place": scene.place,
@@ -101,7 +104,7 @@ def answers_of(scene: Scene) -> dict[str, str]:
     }
     for aspect, group in (("sky", SKY_ELEMENTS), ("far", FAR_ELEMENTS), ("ground", GROUND_ELEMENTS)):
         answers[aspect] = next((e for e in scene.elements if e in group), NONE)
-    return answers
+    return {aspect: answers[aspect] for aspect in ASPECTS}
 
 
 def plain_words(prompt: str) -> str:

@@ -26,6 +26,7 @@ from emofeedback.judges.sources import fingerprint
 from emofeedback.machine.progress_bars import without_bars
 from emofeedback.records import Attempt, Critique, Picture, Reading, Seen
 from emofeedback.scenes import captions
+from emofeedback.scenes.outcomes import content_shown
 
 logger = logging.getLogger(__name__)
 
@@ -184,14 +185,14 @@ class SceneJudge:
         return [self.tokens.text(reply) for reply in replies]
 
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
-        """Whether the place and the subjects that the prompt names are seen; None when it names none."""
-        place, subjects = named_content(prompt)
-        if place is None and not subjects:
-            return None
-        seen = {
-            aspect: {s.word for s in reading.seen if s.aspect == aspect} for aspect in ("place", "subject", "companion")
-        }
-        return (place is None or place in seen["place"]) and subjects <= seen["subject"] | seen["companion"]
+        """Whether the place and the subjects that the prompt names are seen; None when that cannot be told.
+
+        It cannot where the prompt names none, or what this judge has no word for (see `content_shown`).
+        """
+        places = {seen.word for seen in reading.seen if seen.aspect == "place"}
+        subjects = {seen.word for seen in reading.seen if seen.aspect in ("subject", "companion")}
+        known = self.tokens.aspects
+        return content_shown(prompt, places, subjects, known["place"], known["subject"])
 
 
 def named_content(prompt: str) -> tuple[str | None, set[str]]:

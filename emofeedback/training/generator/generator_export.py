@@ -13,6 +13,7 @@ from diffusers import AutoencoderKL
 from torch import nn
 
 from emofeedback.files.checksums import CHECKSUMS, write_checksums
+from emofeedback.generators.scene.prompt_embeddings import write_vocabulary
 from emofeedback.generators.scene.scene_generator import ADAPTER_FOLDER, VOCABULARY
 from emofeedback.training.common.curves import write_curve
 from emofeedback.training.generator.networks import assemble_pipeline
@@ -100,7 +101,7 @@ def export_generator(
         values.pop("_name_or_path", None)
         config.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     half["adapter"].save_pretrained(new / ADAPTER_FOLDER)  # type: ignore[operator]
-    (new / VOCABULARY).write_text(json.dumps(sorted(words), indent=0) + "\n", encoding="utf-8")
+    write_vocabulary(new / VOCABULARY, words)
     card = CARD.format(
         **facts,
         channels=vae.config.latent_channels,

@@ -110,7 +110,7 @@ def truth(scenes: Sequence[Scene]) -> Tensor:
     for row, scene in zip(rows, scenes, strict=True):
         affect = scene_affect(scene)
         row[:2] = torch.tensor([affect.valence, affect.arousal])
-        shown = [("place", scene.place), ("time", scene.time), ("weather", scene.weather), ("season", scene.season)]
+        shown = [(aspect, getattr(scene, aspect)) for aspect in ONE_OF]
         shown += [("subject", s) for s in (scene.subject, scene.companion) if s] + [
             ("element", e) for e in scene.elements
         ]
