@@ -377,31 +377,35 @@ def _scored(
     # as in `affect_model.contradiction`, written out because this is where all the time goes
     mixed = effects.mixed.astype(np.float32)
     logit = np.minimum(base[2][:, None] + chosen[2], base[3][:, None] + chosen[3])
+    exciting = np.minimum(logit, base[4][:, None] + chosen[4])
+    exciting *= mixed[2]
     logit *= mixed[1]
-    calm = np.minimum(base[4][:, None] + chosen[4], base[5][:, None] + chosen[5])
-    calm *= mixed[2]
-    logit += calm
+    logit += exciting
     logit += mixed[0] - np.float32(SAFE_LOGIT)
     np.maximum(logit, 0, out=logit)
     logit *= logit
     return valence, arousal, logit
 
 
-def tried(scene: Scene, rows: NDArray[np.intp], target: Affect, near: float) -> Array:
-    """(R, S) cost, the changes apart, of bases with all element sets; infinite where they do not go together.
+def tried(scene: Scene, rows: NDArray[np.intp], target: Affect) -> tuple[Array, Array]:
+    """(R, S) distance and contradiction of bases with all element sets; infinitely far where they do not go together.
 
     Args:
-        rows: (R,) of the setting table, those of one weather beside each other.
+        rows: (R,) of the setting table.
+        target: the point from which the distance is taken, the viewer's scale.
     """
     table, every = setting_table(scene), np.arange(len(element_sets()))
-    cost = np.empty((len(rows), len(every)), np.float32)
+    away = np.empty((len(rows), len(every)), np.float32)
+    charge = np.empty_like(away)
     weathers = table.bases[rows, 1]
     for weather in np.unique(weathers):
-        cost[weathers == weather] = _costs(table, scene, target, near, rows[weathers == weather], every)
+        own = weathers == weather
+        valence, arousal, charge[own] = _scored(table, scene, rows[own], every)
+        away[own] = np.hypot(valence - np.float32(target.valence), arousal - np.float32(target.arousal))
     time, weather, season = table.bases[rows, :3].astype(int).T
     possible = _sets_possible()[time, weather, season] & _place_sets(scene.place)
-    cost[~possible] = np.inf
-    return cost
+    away[~possible] = np.inf
+    return away, charge
 
 
 def in_setting(scene: Scene, row: int, chosen: int) -> Scene:
