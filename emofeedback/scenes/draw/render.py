@@ -60,7 +60,7 @@ def _subject_ink(ink: Ink) -> Ink:
     return replace(
         ink,
         ambient_share=ink.ambient_share * 0.52,
-        gain=0.46 + 0.6 * ink.gain,
+        gain=max(0.8, 0.46 + 0.6 * ink.gain),
         saturation=0.25 + 0.75 * ink.saturation,
         tint_share=ink.tint_share * 0.6,
     )

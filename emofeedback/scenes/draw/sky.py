@@ -359,9 +359,10 @@ def _palette_over(scene: Scene) -> str:
 
 def _light_over(scene: Scene) -> str:
     if scene.light == "dim":
+        dark = scene.time in ("dusk", "night")  # where it is dark already, less shadow leaves the subject to be seen
         return (
-            blend("#5d6580", "multiply", 0.14 if scene.time in ("dusk", "night") else 0.26)
-            + halo("dim", 0.5, 0.62, 0.78, "#03040a", 0.0, 0.6, 0.34)
+            blend("#5d6580", "multiply", 0.06 if dark else 0.26)
+            + halo("dim", 0.5, 0.62, 0.78, "#03040a", 0.0, 0.46 if dark else 0.6, 0.34)
             + blend("url(#dim)", "normal")
         )
     if scene.light == "bright":
