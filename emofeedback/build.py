@@ -93,7 +93,7 @@ def _pipeline_generator(
         options=PipelineOptions.of(settings),
         emotion=emotion,
         revision=revision,
-        recipe=None if entry is None else entry.recipe,
+        sampling=None if entry is None else entry.sampling,
     )
 
 
@@ -103,8 +103,8 @@ def _hosted_generator(settings: Settings, name: str) -> HostedGenerator:
         return HostedGenerator(name, key=key, size=settings.size)
     repo, provider = hosted_parts(name, "generator")
     entry = entry_of("generator", repo)
-    recipe = None if entry is None else entry.recipe
-    return HostedGenerator(repo, provider, key=hosted_key(key, "generator"), size=settings.size, recipe=recipe)
+    sampling = None if entry is None else entry.sampling
+    return HostedGenerator(repo, provider, key=hosted_key(key, "generator"), size=settings.size, sampling=sampling)
 
 
 def fetch_model(settings: Settings, kind: Kind, name: str, progress: OnDownload) -> None:

@@ -5,7 +5,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from emofeedback.affect import MIKELS, Affect, emotion
-from emofeedback.cli.console import Console, Outcome, UsageError, names_in, plain_text, signed, usage
+from emofeedback.cli.console import CommandResult, Console, UsageError, names_in, plain_text, signed, usage
 from emofeedback.cli.generate_options import GenerateOptions
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.errors import UserError
@@ -30,7 +30,7 @@ from emofeedback.rewriting.director import turn_of
 from emofeedback.rewriting.written import rewrites_json
 
 
-def run(arguments: GenerateOptions, console: Console) -> Outcome:
+def run(arguments: GenerateOptions, console: Console) -> CommandResult:
     """Draw, read and refine; the outcome is the run as JSON."""
     settings = settings_from(arguments)
     target = target_from(arguments)
@@ -66,7 +66,7 @@ def run(arguments: GenerateOptions, console: Console) -> Outcome:
         result = _follow(events, folder, console, empty, said)
     data = {**run_json(result, folder), **said, "out": str(folder), "unknown_words": list(unknown)}
     text = "\n".join([*_rewrite_lines(rewrites), _text(result, folder)])
-    return Outcome(data, text, done=result.stopped not in ("cancelled", "unreadable"))
+    return CommandResult(data, text, done=result.stopped not in ("cancelled", "unreadable"))
 
 
 def visual_from(arguments: GenerateOptions) -> VisualPrompt | None:

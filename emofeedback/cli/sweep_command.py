@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, usage
+from emofeedback.cli.console import CommandResult, Console, UsageError, plain_text, usage
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.cli.sweep_options import SweepOptions
 from emofeedback.errors import UserError
@@ -17,7 +17,7 @@ from emofeedback.sweep.plane import Continuity
 from emofeedback.sweep.run_sweep import Rows, Sweep, plan, run_sweep, sweep_json, write_sweep
 
 
-def run(arguments: SweepOptions, console: Console) -> Outcome:
+def run(arguments: SweepOptions, console: Console) -> CommandResult:
     """Draw the sweep; sheet.png, sweep.csv, sweep.json and the pictures are written."""
     settings = settings_from(arguments)
     prompt = plain_text(arguments.prompt)
@@ -44,7 +44,7 @@ def run(arguments: SweepOptions, console: Console) -> Outcome:
     if data["animation"]:
         lines.append(f"Animation: {data['animation']}")
     lines += [_figure_line(name, figure) for name, figure in sweep.figures.items()]
-    return Outcome(data, "\n".join(lines))
+    return CommandResult(data, "\n".join(lines))
 
 
 def _drawn(

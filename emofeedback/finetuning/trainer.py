@@ -27,7 +27,7 @@ from emofeedback.finetuning.metrics_log import Entry, MetricsLog
 from emofeedback.finetuning.policy.lora_policy import LoraPolicy
 from emofeedback.finetuning.policy.rollout import Check
 from emofeedback.finetuning.rewards import DifferentiableReward, Reward
-from emofeedback.finetuning.update import Learner
+from emofeedback.finetuning.update import PolicyUpdater
 from emofeedback.flow.pixels import sheet
 from emofeedback.machine.processes import Processes
 from emofeedback.records import Picture
@@ -92,8 +92,8 @@ class Finetuner:
     ) -> None:
         self.policy, self.settings, self.tasks, self.out = policy, settings, tasks, out
         self.auditor, self.keys, self.processes = scoring.auditor, dict(scoring.keys), processes
-        self.learner = Learner(policy, scoring.rewards, settings, tasks, scoring.differentiable, processes)
-        self.rewards = self.learner.rewards
+        self.updater = PolicyUpdater(policy, scoring.rewards, settings, tasks, scoring.differentiable, processes)
+        self.rewards = self.updater.rewards
         self.log = MetricsLog(out)
         self.budget = Budget(settings.minutes or math.inf)
         self.guard = Guard(settings.audit_patience)
@@ -157,7 +157,7 @@ class Finetuner:
     def update(self, check: Check | None = None) -> Entry:
         """The next update; what it measured."""
         begin = time.monotonic()
-        figures = self.learner.update(self.done, check)
+        figures = self.updater.update(self.done, check)
         if figures["reward"] is not None:
             self.since_audit.append(figures["reward"])
         self.done += 1
@@ -248,7 +248,7 @@ class Finetuner:
             self.out / STATE,
             {
                 "policy": self.policy.state(),
-                "optimizer": self.learner.optimizer.state_dict(),
+                "optimizer": self.updater.optimizer.state_dict(),
                 "done": self.done,
                 "pictures": self.pictures,
                 "audited": self.audited,
@@ -271,7 +271,7 @@ class Finetuner:
         if state["identity"] != self._identity():
             raise UserError(f"The job in {self.out} has other settings, prompts or models; give them as they were.")
         self.policy.load_state(state["policy"])
-        self.learner.optimizer.load_state_dict(state["optimizer"])
+        self.updater.optimizer.load_state_dict(state["optimizer"])
         self.done, self.pictures, self.audited = state["done"], state["pictures"], state["audited"]
         self.since_audit = state["since_audit"]
         self.guard = Guard(self.settings.audit_patience, state["history"])

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 DRIFT_ROWS = 8
 
 
-class Learner:
+class PolicyUpdater:
     """The policy, its optimizer and what scores it.
 
     Args:

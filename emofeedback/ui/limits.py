@@ -119,7 +119,7 @@ class MeteredWork:
     waited: float = 0.0
 
 
-class Meter:
+class TimeLimit:
     """How long the models worked for each user within the last hour."""
 
     def __init__(self, minutes_per_hour: float | None, clock: Callable[[], float] = time.monotonic) -> None:

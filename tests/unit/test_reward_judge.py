@@ -155,7 +155,7 @@ class Blot(ColourJudge):
 
 def test_content_alone_weighs_the_pictures_of_a_group_where_their_emotion_is_alike(tmp_path: Path) -> None:
     work = trainer(Blot([0.9, 0.2, 0.95, 0.2]), ColourJudge(), tmp_path, prompts=1, weights=NO_QUALITY)
-    before, scores = work.policy.state(), work.learner.score(some_pictures(4), torch.zeros(4, 4, 4, 4))
+    before, scores = work.policy.state(), work.updater.score(some_pictures(4), torch.zeros(4, 4, 4, 4))
     assert torch.allclose(scores["content"], torch.tensor([[1.0, 2 / 9, 1.0, 2 / 9]])), "beyond doubt is beyond doubt"
     advantages = group_advantages(scores, {"affect": 1.0, "content": 0.3})
     assert torch.allclose(advantages.values, 0.3 * torch.tensor([[1.0, -1.0, 1.0, -1.0]]), atol=1e-3)

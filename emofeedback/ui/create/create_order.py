@@ -10,7 +10,7 @@ from emofeedback.errors import UserError
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules, Turn
 from emofeedback.loop.run import RunOrder
-from emofeedback.ui.create.create_layout import Controls
+from emofeedback.ui.create.create_layout import CreateControls
 from emofeedback.ui.session import MAX_SEED, MAX_WORDS, Visit
 
 
@@ -48,7 +48,7 @@ def checked_words(prompt: str | None) -> str:
     return prompt or ""
 
 
-def read_order(c: Controls, data: Mapping[Any, Any]) -> CreateOrder:
+def read_order(c: CreateControls, data: Mapping[Any, Any]) -> CreateOrder:
     """The controls as an order; every value is checked here or by the loop.
 
     Raises:

@@ -34,12 +34,12 @@ class Preview:
         self, models: Models, visits: Visits, browse: Browse, view: RunView, contributors: Sequence[Contributor]
     ) -> None:
         self.models, self.visits, self.browse, self.contributors = models, visits, browse, contributors
-        self.controls, self.stage, self.judge = view.controls, view.stage, view.judge
+        self.controls, self.output, self.judge = view.controls, view.output, view.judge
         self._draws: dict[str, Any] = {}
 
     def connect(self, knobs: set[Any], quick: dict[str, Any], heavy: dict[str, Any]) -> list[Any]:
         """Listen; the listeners that draw."""
-        c, s, j = self.controls, self.stage, self.judge
+        c, s, j = self.controls, self.output, self.judge
         c.pad.input(None, [c.pad], [c.valence, c.arousal], js=FOLLOW_PAD, **quick)
         gr.on([c.valence.input, c.arousal.input], None, [c.valence, c.arousal], [c.pad], js=FOLLOW_SLIDERS, **quick)
         where = [c.pad, c.valence, c.arousal]
@@ -68,7 +68,7 @@ class Preview:
             if matters(self.visits.of(request)):
                 yield from self.preview(data, request)
             else:
-                yield {self.stage.status: gr.skip()}
+                yield {self.output.status: gr.skip()}
 
         for change in changes:
             asked = change.then(ask, queue=False, show_progress="hidden", api_visibility="private")
@@ -110,7 +110,7 @@ class Preview:
         order = read_order(self.controls, data | {self.controls.randomize: False})
         visit = self.visits.of(request)
         state = self.browse.of(visit)
-        asked, nothing = state.asked, {self.stage.status: gr.skip()}
+        asked, nothing = state.asked, {self.output.status: gr.skip()}
         yield nothing  # a handler that yields nothing would empty its outputs
         if state.busy:
             return
@@ -131,7 +131,7 @@ class Preview:
 
     def _draw(self, order: CreateOrder, visit: Visit, cancel: Any) -> Iterator[Updates]:
         generator, judge = self.models.get()
-        s = self.stage
+        s = self.output
         d = order.drawing
         asked = PictureRequest(order.prompt, order.target, d.seed, d.strength, generator.preview_steps, visual=d.visual)
         picture = [m for m in draw_pictures(generator, [asked], cancel) if not isinstance(m, Progress)][0][0]

@@ -16,7 +16,7 @@ from emofeedback.errors import UserError
 from emofeedback.files.open_picture import open_picture
 from emofeedback.generators.visual.bank import Hit, VisualBank
 from emofeedback.records import VisualPrompt
-from emofeedback.ui.create.create_layout import Controls
+from emofeedback.ui.create.create_layout import CreateControls
 from emofeedback.ui.create.create_order import CreateOrder
 from emofeedback.ui.parts import html
 from emofeedback.ui.session import Models, Visit, Visits, friendly
@@ -97,7 +97,7 @@ class ReferencesPanel:
         controls: whose prompt and mood the references are found by.
     """
 
-    def __init__(self, models: Models, visits: Visits, controls: Controls) -> None:
+    def __init__(self, models: Models, visits: Visits, controls: CreateControls) -> None:
         self.models, self.visits, self.controls = models, visits, controls
         self._states: WeakKeyDictionary[Visit, ReferencesState] = WeakKeyDictionary()
         style = Path(__file__).with_name("references.css").read_text(encoding="utf-8")

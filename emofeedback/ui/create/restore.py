@@ -76,7 +76,7 @@ MAX_SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FieldChange:
     """One field that a restore would change; `limited` = the offer lies beyond what the page takes."""
 
     field: str
@@ -139,7 +139,7 @@ class Restore:
         for function, inputs, outputs in self._followers:
             put_in.success(function, inputs, list(outputs), **quick)
 
-    def changes(self, offer: Mapping[str, Any], now: Sequence[Any]) -> list[Change]:
+    def changes(self, offer: Mapping[str, Any], now: Sequence[Any]) -> list[FieldChange]:
         """What would change, field by field."""
         found = []
         offer = {**offer, **visual_fields(offer)}
@@ -148,7 +148,7 @@ class Restore:
             if value is None or (value is EMPTY and before is None):
                 continue
             if value is EMPTY:
-                found.append(Change(field, before, None))
+                found.append(FieldChange(field, before, None))
                 continue
             low, high = self._limits.get(field, (None, None))
             after = value
@@ -156,7 +156,7 @@ class Restore:
                 after = value if low is None else max(low, after)
                 after = after if high is None else min(high, after)
             if after != before and not (field == "seed" and after != value):  # another seed is another picture
-                found.append(Change(field, before, after, after != value))
+                found.append(FieldChange(field, before, after, after != value))
         return found
 
     def ask(self, offer: dict[str, Any] | None, *now: Any) -> tuple[Any, ...]:
@@ -219,7 +219,7 @@ def lost(offer: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def changes_table(offer: Mapping[str, Any], changes: Sequence[Change]) -> str:
+def changes_table(offer: Mapping[str, Any], changes: Sequence[FieldChange]) -> str:
     """The question as a table: now and then."""
     note = "".join(f"<p class='quiet'>{sentence}</p>" for sentence in lost(offer))
     if not changes:
@@ -239,7 +239,7 @@ def changes_table(offer: Mapping[str, Any], changes: Sequence[Change]) -> str:
     )
 
 
-def _named(change: Change, value: Any) -> Any:
+def _named(change: FieldChange, value: Any) -> Any:
     """A value of a field as people know it, such as the file's name of an uploaded picture."""
     match change.field:
         case "visual_own" if value:
