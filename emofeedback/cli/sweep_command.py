@@ -14,7 +14,7 @@ from emofeedback.records import VisualPrompt
 from emofeedback.settings import Settings
 from emofeedback.sweep.animation import format_of
 from emofeedback.sweep.plane import Continuity
-from emofeedback.sweep.run_sweep import Rows, Sweep, plan, run_sweep, sweep_json, write_sweep
+from emofeedback.sweep.run_sweep import Rows, Sweep, SweepOrder, plan, run_sweep, sweep_json, write_sweep
 
 
 def run(arguments: SweepOptions, console: Console) -> CommandResult:
@@ -66,17 +66,8 @@ def _drawn(
         processes.gather([], error)  # the others wait for this part
         raise
     visual = None if arguments.visual is None else VisualPrompt(arguments.visual)
-    for event in run_sweep(
-        generator,
-        judge,
-        prompt,
-        rows,
-        seed=settings.seed,
-        strength=arguments.strength,
-        steps=arguments.steps,
-        visual=visual,
-        processes=processes,
-    ):
+    order = SweepOrder(prompt, rows, settings.seed, arguments.strength, arguments.steps, visual)
+    for event in run_sweep(generator, judge, order, processes=processes):
         if isinstance(event, Sweep):
             return event
         console.bar("drawing", round(event.done), event.total)

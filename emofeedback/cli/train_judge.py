@@ -94,13 +94,13 @@ def train_text_emotion(arguments: TrainOptions, settings: Settings, out: Path, c
 def _rated(arguments: TrainOptions, settings: Settings) -> list:
     from emofeedback.evaluation.protocols.human_ratings import load_ratings, parse_scale
     from emofeedback.files.open_picture import open_picture
-    from emofeedback.training.judge.lessons import RatedPicture
+    from emofeedback.training.judge.lessons import LessonPicture
 
     if arguments.ratings is None or arguments.images is None:
         raise UsageError("--ratings needs the folder of the rated pictures; give it with --images.")
     with usage():
         ratings = load_ratings(arguments.ratings, arguments.images, parse_scale(arguments.scale), seed=settings.seed)
-    return [RatedPicture(open_picture(row.path), row.affect) for row in ratings.rows]
+    return [LessonPicture(open_picture(row.path), row.affect) for row in ratings.rows]
 
 
 def _rendered(arguments: TrainOptions, settings: Settings) -> list:

@@ -13,13 +13,13 @@ from emofeedback.training.judge.judge_rewards import (
     label_reward,
     move_reward,
 )
-from emofeedback.training.judge.lessons import Lesson, RatedPicture
+from emofeedback.training.judge.lessons import Lesson, LessonPicture
 
 
 class LessonGrader:
     """Rewards of written replies, as trl calls them; None where a reward does not apply to a lesson."""
 
-    def __init__(self, lessons: Sequence[Lesson], shown: Sequence[RatedPicture], labels: Sequence[str]) -> None:
+    def __init__(self, lessons: Sequence[Lesson], shown: Sequence[LessonPicture], labels: Sequence[str]) -> None:
         self.lessons, self.shown, self.labels = lessons, shown, labels
 
     def rating(self, lesson: Lesson, text: str) -> float | None:

@@ -15,7 +15,7 @@ import gradio as gr
 from emofeedback.errors import UserError
 from emofeedback.files.png_settings import read_settings, strip_metadata
 from emofeedback.files.storage import write_whole
-from emofeedback.history.index import Entry
+from emofeedback.history.index import Entry, Wanted
 from emofeedback.history.record import BOARD
 from emofeedback.history.store import Page
 from emofeedback.ui.create.restore import Restore
@@ -192,8 +192,7 @@ class HistoryTab:
         f, last = self.filters, moment(data[self.filters.until])
         valence = (data[f.valence_low], data[f.valence_high])
         arousal = (data[f.arousal_low], data[f.arousal_high])
-        return self.history.search(
-            owner,
+        wanted = Wanted(
             words=data[f.words] or "",
             kind=data[f.kind] or None,
             model=data[f.model] or None,
@@ -202,9 +201,8 @@ class HistoryTab:
             until=None if last is None else last + DAY,
             valence=None if valence == (-1, 1) else valence,
             arousal=None if arousal == (-1, 1) else arousal,
-            limit=PAGE,
-            offset=offset,
         )
+        return self.history.search(owner, wanted, limit=PAGE, offset=offset)
 
     @friendly
     def open(self, listed: list[str], chosen: list[str], event: gr.SelectData, request: gr.Request) -> Updates:

@@ -14,7 +14,7 @@ from emofeedback.errors import Cancelled, UserError
 from emofeedback.records import Picture, Reading, VisualPrompt
 from emofeedback.sweep.animation import format_of
 from emofeedback.sweep.plane import parse_path
-from emofeedback.sweep.run_sweep import Sweep, SweepFiles, plan, run_sweep, write_sweep
+from emofeedback.sweep.run_sweep import Sweep, SweepFiles, SweepOrder, plan, run_sweep, write_sweep
 from emofeedback.ui.create.create_layout import START_PROMPT
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.create.create_tab import CreateTab
@@ -160,16 +160,8 @@ class SweepTab:
             raise UserError(SWITCH_OFF)
         try:
             with self.models.lock, visit.work() as cancel:
-                for event in run_sweep(
-                    generator,
-                    judge,
-                    words,
-                    rows,
-                    seed=int(data[c.seed] or 0),
-                    strength=float(data[c.strength]),
-                    visual=visual,
-                    cancel=cancel,
-                ):
+                order = SweepOrder(words, rows, int(data[c.seed] or 0), float(data[c.strength]), visual=visual)
+                for event in run_sweep(generator, judge, order, cancel=cancel):
                     if isinstance(event, Sweep):
                         visit.save(event)
                         visit.runs += 1
