@@ -2,7 +2,7 @@
 
 A new tab is one entry in `StudioPage.tabs`: its id, its title, and the function that builds it inside `with gr.Tab`.
 What a tab shares with others (models, visitors, settings that come back) it finds on `StudioPage`; what it listens for
-in another tab is connected in `StudioPage.connect`, when all of them stand.
+in another tab is connected in `StudioPage.connect`, when all of them are built.
 """
 
 import threading

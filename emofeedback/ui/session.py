@@ -1,4 +1,4 @@
-"""What stands behind the page: the models (loaded once), the visitors, and work that can be stopped."""
+"""What the page works with: the models (loaded once), the visitors, and work that can be stopped."""
 
 import logging
 import shutil

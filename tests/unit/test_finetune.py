@@ -20,7 +20,7 @@ from emofeedback.finetuning.audit import Guard
 from emofeedback.finetuning.experience import Experience
 from emofeedback.finetuning.job_settings import FinetuneSettings, Targets, Tasks, scene_prompts
 from emofeedback.finetuning.job_store import read_record
-from emofeedback.finetuning.policy.rollout import Rollout, Sampling
+from emofeedback.finetuning.policy.rollout import Rollout, Sampling, draw_rollout
 from emofeedback.finetuning.rewards import AffectReward, CachedReader
 from emofeedback.finetuning.trainer import STATE
 from emofeedback.records import Picture, PictureRequest, Reading
@@ -53,7 +53,7 @@ def test_a_colour_is_learned(tmp_path: Path) -> None:
 
     def rewards() -> torch.Tensor:
         policy = trainer.policy
-        rollout = policy.rollout(policy.conditions(requests), [r.seed for r in requests], Sampling(2))
+        rollout = draw_rollout(policy, policy.conditions(requests), [r.seed for r in requests], Sampling(2))
         with torch.no_grad():
             red, green = policy.decode(rollout.clean)[:, :2].mean((2, 3)).unbind(1)
         return -((red - 0.7).square() + (green + 0.7).square())
@@ -130,7 +130,7 @@ def test_a_judge_blind_to_a_third_does_not_move_the_baseline_of_the_others(tmp_p
     whole, patchy = (job(tmp_path, judge, prompts=2, group=6) for judge in (ColourJudge(), PatchyJudge()))
     requests = whole.updater.requests(0)
     policy = whole.policy
-    clean = policy.rollout(policy.conditions(requests), [r.seed for r in requests], Sampling(2)).clean
+    clean = draw_rollout(policy, policy.conditions(requests), [r.seed for r in requests], Sampling(2)).clean
     pictures = whole.updater.pictures(clean, requests)
     seen = torch.tensor([i % 3 != 0 for i in range(12)])
     full, holes = (one.updater.score(pictures, clean) for one in (whole, patchy))

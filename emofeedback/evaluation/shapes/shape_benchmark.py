@@ -1,6 +1,6 @@
 """Full-size shapes with random weights: drawing, reading, and one update of reward fine-tuning, part after part.
 
-What a random model draws means nothing, so a brightness stands in for the judge; its time is that of no judge. All
+What a random model draws means nothing, so brightness is the reward in place of a judge's; no judge is timed. All
 else of the update is a job's own: policy, rollout, decoding, learning pass. What does not fit the memory is told in
 its rows, and the rest is measured all the same.
 """

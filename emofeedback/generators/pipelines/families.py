@@ -1,4 +1,4 @@
-"""The families of text-to-image pipelines: all that the rest of the package needs to know of a family stands here.
+"""The families of text-to-image pipelines: all that the rest of the package needs to know of a family.
 
 A family is told by what a repository says of itself, never by its name: model_index.json names the pipeline's class;
 the scheduler's configuration tells distilled models from others where the class is the same. What is declared here

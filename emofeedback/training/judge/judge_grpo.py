@@ -2,7 +2,7 @@
 
 The supervised stage teaches one way to write advice; this stage rewards what the advice does: replies are sampled,
 each is tried on the render's own scene, and those that lead closer to the target than the others of their group
-become likelier (GRPO, Shao et al. 2024, arXiv 2402.03300, through trl). The vision tower and the word table stand
+become likelier (GRPO, Shao et al. 2024, arXiv 2402.03300, through trl). The vision tower and the word table stay
 still, the divergence from the supervised judge is paid for, and its readings are tied to their old distribution.
 """
 

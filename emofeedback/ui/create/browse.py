@@ -1,4 +1,4 @@
-"""Going about the rounds of the Create tab: back to one, branch from one, between runs; edits taken or dropped."""
+"""Moving among the rounds of the Create tab: back to one, branch from one, between runs; edits taken or dropped."""
 
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -81,7 +81,7 @@ class Browse:
 
     @friendly
     def show_run(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """Another of the visitor's runs comes to the front."""
+        """Another of the visitor's runs is shown."""
         state, index = self._free(request), _number(event)
         if not 0 <= index < len(state.runs):
             raise UserError("There is no such run; choose one above the strip.")

@@ -251,7 +251,7 @@ def download_of(file: str | None, plain: bool) -> Any:
 
 
 def follow(valence: float, arousal: float) -> dict[str, float]:
-    """The pad's value where the sliders stand."""
+    """The pad's value for the sliders' values."""
     return as_value(Affect.clamped(valence, arousal))
 
 

@@ -71,7 +71,7 @@ class CreateState:
         return self.runs[self.at] if self.runs else None
 
     def begin(self, prompt: str, target: Affect, folder: Path, title: str = "") -> ShownRun:
-        """Begin a new run, which comes to the front."""
+        """Begin a new run and show it."""
         if not title:
             self._begun += 1
             title = f"Run {self._begun}"

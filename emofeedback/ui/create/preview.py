@@ -76,13 +76,13 @@ class Preview:
 
     @friendly
     def dragged(self, value: Any, request: gr.Request) -> tuple[float, float]:
-        """The pad was let go: the sliders stand where it does, and a preview follows."""
+        """The pad was released: the sliders take its values, and a preview follows."""
         at = point(value)
         self._ask(request)
         return at.valence, at.arousal
 
     def moved(self, valence: float, arousal: float, request: gr.Request) -> tuple[Any, ...]:
-        """A slider was let go: the pad stands where the sliders do."""
+        """A slider was released: the pad takes the sliders' values."""
         self._ask(request)
         return as_value(Affect.clamped(valence, arousal)), gr.skip(), gr.skip()
 
@@ -140,7 +140,7 @@ class Preview:
         write_whole(sketch, visit.png(picture))
         yield {s.picture: str(sketch), s.status: html.progress("Preview; the judge reads …", 1.0)}
         read = judge.read([picture])[0]
-        if cancel.is_set():  # a run was asked for, whose status stands now
+        if cancel.is_set():  # a run was asked for, and its status is shown now
             return
         write_whole(path, visit.png(picture, read, order.settings()))
         self.browse.of(visit).file = str(path)

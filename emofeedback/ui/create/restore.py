@@ -1,7 +1,7 @@
 """Bringing settings back into the Create tab: shown beside those that are there, and only then, if wanted, put in.
 
 The contract with the Create tab. `Restore()` is made before the tabs. A tab that offers settings puts them into
-`offer` (a dict of FIELDS and more, or None) by a listener and names that listener to `follow`. When all tabs stand,
+`offer` (a dict of FIELDS and more, or None) by a listener and names that listener to `follow`. When all tabs are built,
 `connect` is given the Create tab's components by the names of FIELDS. Whoever must follow a restore (the pad, a
 preview) subscribes with `after(function, inputs, outputs)` before `connect`; `applied` holds the fields that were put
 in last.
@@ -114,7 +114,7 @@ class Restore:
         self._followers.append((function, inputs, outputs))
 
     def connect(self, controls: Mapping[str, Any], tabs: gr.Tabs, randomize: gr.Checkbox | None = None) -> None:
-        """Listen, once all tabs stand.
+        """Listen, once all tabs are built.
 
         Args:
             controls: the Create tab's components by the names of FIELDS, those of VISUAL only where there are any;

@@ -60,13 +60,13 @@ class ViewersState:
 
 
 class ViewersPanel:
-    """Builds the panel, to be entered where it shall stand, and answers its events.
+    """Builds the panel, to be entered where it belongs, and answers its events.
 
     Args:
         models: draw and read one quick picture of each rewrite, where that is asked for.
         company: its back end thinks; its viewers are the ones to choose from.
-        kept: what the browser keeps (`browser_kept`), made where the page shows it from the start: what stands in a
-            folded panel is not read before that is unfolded. None = made here.
+        kept: what the browser keeps (`browser_kept`), made where the page shows it from the start: what a folded
+            panel holds is not read before that is unfolded. None = made here.
         controls: whose prompt, target and seed the viewers are asked about.
     """
 
@@ -282,7 +282,7 @@ class ViewersPanel:
         return gr.update(value=None if viewer is None else str(written(viewer, visit.fresh())))
 
     def _joined(self, visit: Visit, which: str | None, told: str) -> tuple[Any, ...]:
-        """`joining` as the state stands."""
+        """`joining` for the present state."""
         state = self.of(visit)
         names, own = [viewer.name for viewer in state.viewers], [viewer.name for viewer in state.own]
         which = which or (own[0] if own else None)

@@ -167,7 +167,7 @@ class HistoryTab:
             offset = (page.total - 1) // PAGE * PAGE
             page = self._search(owner, data, offset)
         visit, keys = self.visits.of(request), [entry.id for entry in page.entries]
-        items = [(str(self._lend_thumbnail(visit, e)), view.caption(e, e.id in chosen)) for e in page.entries]
+        items = [(str(self._copy_thumbnail(visit, e)), view.caption(e, e.id in chosen)) for e in page.entries]
         note = self.writer.trouble(owner)
         if not items:
             models = self.history.models(owner)
@@ -228,7 +228,7 @@ class HistoryTab:
             o.sure: gr.update(visible=False),
             o.question: view.delete_question(saved.entry),
             o.gallery: gr.update(
-                value=[(str(self._lend(visit, saved.folder / name, key, plain)), words) for name, words in names],
+                value=[(str(self._copy_for(visit, saved.folder / name, key, plain)), words) for name, words in names],
                 columns=2 if len(names) <= 12 else 3,
             ),
             o.rounds: view.rounds(saved.record),
@@ -317,11 +317,11 @@ class HistoryTab:
         label = f"Download {count.replace('-', ' ')} ({path.stat().st_size / 2**20:.1f} MB)"
         return gr.update(value=str(path), label=label, visible=True)
 
-    def _lend_thumbnail(self, visit: Visit, entry: Entry) -> Path:
-        return self._lend(visit, self.history.thumbnail(entry), entry.id, plain=False)
+    def _copy_thumbnail(self, visit: Visit, entry: Entry) -> Path:
+        return self._copy_for(visit, self.history.thumbnail(entry), entry.id, plain=False)
 
     @staticmethod
-    def _lend(visit: Visit, source: Path, key: str, plain: bool) -> Path:
+    def _copy_for(visit: Visit, source: Path, key: str, plain: bool) -> Path:
         """A copy of a history file in the visitor's folder, without metadata where that is wanted."""
         target = visit.folder / "history" / f"{key[:8]}{'-plain' if plain else ''}-{source.name}"
         if not target.exists():
