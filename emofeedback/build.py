@@ -13,8 +13,8 @@ from emofeedback.errors import UserError
 from emofeedback.evaluation.protocols.generator_and_judge import Reader
 from emofeedback.evaluation.raters.grading import GradingRater, is_scene_rater, same_model, same_name
 from emofeedback.evaluation.raters.scene_rater import SceneRater
-from emofeedback.generators.emotion.text_adapter import TextEmotionAdapter
 from emofeedback.generators.hosted import HostedGenerator
+from emofeedback.generators.pipelines.emotion_text_adapter import TextEmotionAdapter
 from emofeedback.generators.pipelines.options import PipelineOptions
 from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 from emofeedback.generators.pipelines.repository_files import fetch_pipeline, is_scene_generator

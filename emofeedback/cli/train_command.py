@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from emofeedback.cli.console import CommandResult, Console, UsageError
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.cli.train_options import TrainOptions
+from emofeedback.cli.training_data import rendered, training_run
 from emofeedback.errors import UserError
 from emofeedback.settings import Settings, checkpoint_folder
 
 if TYPE_CHECKING:
-    from emofeedback.training.common.scene_data import SceneCache
     from emofeedback.training.common.training_loop import TrainingRun
 
 AUTOENCODER_SHARE = 0.2  # of the minutes of `train generator`
@@ -58,30 +58,6 @@ def run(arguments: TrainOptions, console: Console) -> CommandResult:
         scenes = _train(arguments, out, training)
     data = {"part": arguments.part, "out": str(out), "minutes": arguments.minutes, "scenes": scenes}
     return CommandResult(data, f"The {arguments.part} is in {out}.")
-
-
-def training_run(arguments: TrainOptions, settings: Settings, other_seed: int = 0) -> TrainingRun:
-    """The run that the command line asks for.
-
-    Args:
-        other_seed: added to the seed.
-    """
-    from emofeedback.training.common.training_loop import TrainingRun
-
-    return TrainingRun(
-        minutes=arguments.minutes,
-        resume=arguments.resume,
-        seed=settings.seed + other_seed,
-        threads=settings.threads or 2,
-        save_seconds=arguments.save_every,
-    )
-
-
-def rendered(arguments: TrainOptions, seed: int, count: int, size: int) -> SceneCache:
-    """Scenes of the training split in the working folder, rendered where they are missing."""
-    from emofeedback.training.common.scene_data import render_cache
-
-    return render_cache(arguments.work / f"scenes-{size}-{count}-{seed}", count, size, seed, "train")
 
 
 def _folders(work: Path, out: Path) -> None:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from emofeedback.cli.console import CommandResult, Console, UsageError, usage
-from emofeedback.cli.train_command import rendered, training_run
 from emofeedback.cli.train_options import TrainOptions
+from emofeedback.cli.training_data import rendered, training_run
 from emofeedback.settings import Settings, checkpoint_folder
 
 BASE_SIDE = 256  # pixels of the renders that a base learns from, unless --size says otherwise

@@ -13,7 +13,7 @@ from huggingface_hub import InferenceClient
 from PIL import Image
 
 from emofeedback.errors import UserError
-from emofeedback.generators.emotion.emotion_words import with_emotion_words
+from emofeedback.generators.pipelines.emotion_words import with_emotion_words
 from emofeedback.generators.sampling_defaults import SamplingDefaults
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest

@@ -1,4 +1,4 @@
-"""What a judge makes of a round's pictures: readings beside the target, and whether they show what was asked for."""
+"""The candidates of a round: read beside the target, asked for their content, and the best of them chosen."""
 
 import logging
 from collections.abc import Sequence
@@ -13,6 +13,14 @@ logger = logging.getLogger(__name__)
 
 SHOWN = 0.5
 """Probability from which a picture counts as one that shows its words."""
+
+
+def choose(candidates: Sequence[Candidate]) -> int:
+    """The index of the best candidate, the first of equals.
+
+    `records.rank` decides, here as over the rounds of a run: readable, content kept, closest to the target.
+    """
+    return min(range(len(candidates)), key=lambda i: rank(candidates[i]))
 
 
 def read_candidates(

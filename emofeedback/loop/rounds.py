@@ -119,11 +119,6 @@ class Turn:
         return list(islice((pair for pair in pairs if pair not in drawn), candidates))
 
 
-def choose(candidates: Sequence[Candidate]) -> int:
-    """The index of the best candidate (see `records.rank`), the first of equals."""
-    return min(range(len(candidates)), key=lambda i: rank(candidates[i]))
-
-
 def reached(candidate: Candidate, tolerance: float) -> bool:
     """Whether a candidate lies within the tolerance and shows what the prompt named."""
     return candidate.distance is not None and candidate.distance <= tolerance and candidate.content_kept is not False

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.files.run_json import visual_json
-from emofeedback.loop.candidates import read_candidates
+from emofeedback.loop.candidates import choose, read_candidates
 from emofeedback.loop.drawing import CancelFlag, Drawing, Progress, draw_pictures
-from emofeedback.loop.rounds import Past, Rules, Turn, choose, next_turn, prompt_after, reached, stop_reason
+from emofeedback.loop.rounds import Past, Rules, Turn, next_turn, prompt_after, reached, stop_reason
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import Candidate, Cost, Critique, Edit, Picture, Round, Run, StopReason
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from emofeedback.errors import UserError
-from emofeedback.generators.emotion.emotion_adapter import AdapterShape, EmotionAdapter
+from emofeedback.generators.scene.emotion_adapter import AdapterShape, EmotionAdapter
 
 SHAPE = AdapterShape(prompt_dim=20, pooled_dim=12, width=16, heads=2, tokens=2, layers=1)
 

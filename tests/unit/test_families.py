@@ -8,7 +8,7 @@ import pytest
 from emofeedback.affect import EMOTIONS, Affect
 from emofeedback.build import build_generator
 from emofeedback.errors import UserError
-from emofeedback.generators.emotion.emotion_words import emotion_phrases, load_roles, with_emotion_words
+from emofeedback.generators.pipelines.emotion_words import emotion_phrases, load_roles, with_emotion_words
 from emofeedback.generators.pipelines.families import FAMILIES, describe, describe_configs
 from emofeedback.generators.pipelines.memory import Parts, fitting, needed_gigabytes
 from emofeedback.generators.pipelines.options import PipelineOptions

@@ -14,8 +14,8 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
-from emofeedback.generators.emotion.emotion_words import with_emotion_words
 from emofeedback.generators.hosted import HostedGenerator
+from emofeedback.generators.pipelines.emotion_words import with_emotion_words
 from emofeedback.records import PictureRequest, VisualPrompt
 from emofeedback.servers.patience import Patience
 

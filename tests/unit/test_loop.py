@@ -11,7 +11,8 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.loop.rounds import Past, Rules, Turn, choose, next_turn, prompt_after, stop_reason
+from emofeedback.loop.candidates import choose
+from emofeedback.loop.rounds import Past, Rules, Turn, next_turn, prompt_after, stop_reason
 from emofeedback.loop.run import (
     Advised,
     Chosen,

@@ -10,7 +10,7 @@ from opened_pipelines import CAT, draw
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
-from emofeedback.generators.emotion.emotion_words import with_emotion_words
+from emofeedback.generators.pipelines.emotion_words import with_emotion_words
 from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 
 

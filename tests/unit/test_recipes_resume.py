@@ -18,7 +18,7 @@ from test_training_loop import Killed, equal, saved
 from tiny_finetune import tiny_generator
 from tiny_pipelines import save
 
-from emofeedback.generators.emotion.text_adapter import TextEmotionAdapter, encoders_of
+from emofeedback.generators.pipelines.emotion_text_adapter import TextEmotionAdapter, encoders_of
 from emofeedback.judges.scene.judge_language import JudgeTokens, build_tokenizer
 from emofeedback.scenes.captions import vocabulary
 from emofeedback.scenes.grammar import Scene

@@ -11,7 +11,7 @@ from tiny_pipelines import FAMILIES, save
 
 from emofeedback.cli import main
 from emofeedback.errors import UserError
-from emofeedback.generators.emotion.text_adapter import TextAdapterShape, TextEmotionAdapter, encoders_of
+from emofeedback.generators.pipelines.emotion_text_adapter import TextAdapterShape, TextEmotionAdapter, encoders_of
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import parse
 from emofeedback.training.common.training_loop import TrainingRun

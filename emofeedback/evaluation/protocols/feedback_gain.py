@@ -21,9 +21,9 @@ from emofeedback.evaluation.protocols.generator_and_judge import (
     read_back,
 )
 from emofeedback.evaluation.report import Measure
-from emofeedback.loop.candidates import read_candidates
+from emofeedback.loop.candidates import choose, read_candidates
 from emofeedback.loop.drawing import Drawing, draw_pictures
-from emofeedback.loop.rounds import Rules, choose
+from emofeedback.loop.rounds import Rules
 from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import MAX_CANDIDATES, Candidate, Run

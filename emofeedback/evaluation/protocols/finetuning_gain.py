@@ -18,8 +18,7 @@ from emofeedback.evaluation.content import content_scores
 from emofeedback.evaluation.metrics import bootstrap, ratio_bootstrap
 from emofeedback.evaluation.protocols.generator_and_judge import OnProgress, Reader, held_out_prompts
 from emofeedback.evaluation.report import Measure
-from emofeedback.loop.candidates import read_candidates
-from emofeedback.loop.rounds import choose
+from emofeedback.loop.candidates import choose, read_candidates
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import Picture, PictureRequest
 

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from emofeedback.affect import EMOTIONS
-from emofeedback.generators.emotion.emotion_words import with_emotion_words
+from emofeedback.generators.pipelines.emotion_words import with_emotion_words
 from emofeedback.judges.questions import LABEL_SETS, describe_question, rating_questions
 
 TOKENS = 1000

@@ -12,7 +12,7 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from emofeedback.errors import UserError
-from emofeedback.generators.emotion.text_adapter import TextEmotionAdapter
+from emofeedback.generators.pipelines.emotion_text_adapter import TextEmotionAdapter
 from emofeedback.generators.pipelines.families import Family, TextCondition
 from emofeedback.records import PictureRequest
 

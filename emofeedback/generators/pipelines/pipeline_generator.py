@@ -19,8 +19,6 @@ from PIL import Image
 from emofeedback.errors import OutOfMemory, UserError
 from emofeedback.flow.pixels import from_images
 from emofeedback.flow.schedule import interpolate
-from emofeedback.generators.emotion.emotion_words import with_emotion_words
-from emofeedback.generators.emotion.text_adapter import TextEmotionAdapter
 from emofeedback.generators.lora import load_lora
 from emofeedback.generators.pipelines.batches import BatchSettings, StepCounter, batch_settings, square
 from emofeedback.generators.pipelines.conditioning import (
@@ -29,6 +27,8 @@ from emofeedback.generators.pipelines.conditioning import (
     is_out_of_memory,
     with_emotion,
 )
+from emofeedback.generators.pipelines.emotion_text_adapter import TextEmotionAdapter
+from emofeedback.generators.pipelines.emotion_words import with_emotion_words
 from emofeedback.generators.pipelines.families import Described, TextCondition, linear_sigmas
 from emofeedback.generators.pipelines.flow_view import FlowCondition, FlowView
 from emofeedback.generators.pipelines.ip_adapter import IpAdapterPrompts

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from emofeedback.errors import UserError
 from emofeedback.flow.pixels import from_images, to_images
 from emofeedback.flow.schedule import euler_step, expand, guided, interpolate, sigmas
-from emofeedback.generators.emotion.emotion_adapter import EmotionAdapter
 from emofeedback.generators.lora import load_lora
 from emofeedback.generators.scene.checkpoint_loading import drawing_dtype, load_pipeline
+from emofeedback.generators.scene.emotion_adapter import EmotionAdapter
 from emofeedback.generators.scene.few_step import FewStep, StudentTransformer, base_digest, read_few_step
 from emofeedback.generators.scene.prompt_embeddings import ScenePromptEncoder
 from emofeedback.generators.visual.visual_prompts import VisualCondition, VisualPrompts, shows

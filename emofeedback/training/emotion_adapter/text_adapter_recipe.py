@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from emofeedback.files.checksums import write_checksums
-from emofeedback.generators.emotion.text_adapter import TextAdapterShape, TextEmotionAdapter, encoders_of
+from emofeedback.generators.pipelines.emotion_text_adapter import TextAdapterShape, TextEmotionAdapter, encoders_of
 from emofeedback.training.common.optim import Learner, Schedule
 from emofeedback.training.common.scene_data import batch_indices
 from emofeedback.training.common.training_loop import TrainingRun, train

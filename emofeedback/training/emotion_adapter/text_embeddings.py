@@ -22,8 +22,8 @@ from diffusers import DiffusionPipeline
 from torch import Tensor
 
 from emofeedback.errors import UserError
-from emofeedback.generators.emotion.text_adapter import INDEX, encoders_of
 from emofeedback.generators.pipelines.conditioning import PromptEncoder
+from emofeedback.generators.pipelines.emotion_text_adapter import INDEX, encoders_of
 from emofeedback.generators.pipelines.families import describe
 from emofeedback.generators.pipelines.repository_files import ELSEWHERE, needed_files, variant_of
 from emofeedback.servers.hub import listing, snapshot

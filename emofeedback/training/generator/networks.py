@@ -20,7 +20,7 @@ from tokenizers import pre_tokenizers
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
-from emofeedback.generators.emotion.emotion_adapter import AdapterShape, EmotionAdapter
+from emofeedback.generators.scene.emotion_adapter import AdapterShape, EmotionAdapter
 
 START, END, SUFFIX = "<|startoftext|>", "<|endoftext|>", "</w>"
 

@@ -87,7 +87,9 @@ def _by_distance(prompt: str, aim: Affect) -> Iterator[Phrase]:
 @cache
 def load_roles() -> tuple[Role, ...]:
     """The shipped roles and phrases; read once per process."""
-    text = resources.files("emofeedback.generators.emotion").joinpath("emotion_words.json").read_text(encoding="utf-8")
+    text = (
+        resources.files("emofeedback.generators.pipelines").joinpath("emotion_words.json").read_text(encoding="utf-8")
+    )
     roles = json.loads(text)["roles"]
     points = {(role, entry["text"]): _point(entry) for role, content in roles.items() for entry in content["phrases"]}
     spans = []

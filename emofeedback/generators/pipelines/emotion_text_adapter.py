@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emofeedback.errors import UserError
-from emofeedback.generators.emotion.emotion_adapter import CONFIG, WEIGHTS, InjectionBlock
 from emofeedback.generators.pipelines.families import INDEX
+from emofeedback.generators.scene.emotion_adapter import CONFIG, WEIGHTS, InjectionBlock
 
 FORMAT = "emofeedback text emotion adapter"
 
