@@ -13,6 +13,7 @@ from emofeedback.deploy.models import Kind, LoadedModels
 from emofeedback.errors import UserError
 from emofeedback.files.checksums import CHECKSUMS, sha256
 from emofeedback.finetuning.order import FinetuneOrder
+from emofeedback.generators.scene.known_words import drawn_words
 from emofeedback.history.store import History
 from emofeedback.machine.quiet import quiet_libraries
 from emofeedback.protocols import Generator, Judge
@@ -40,7 +41,7 @@ def load(settings: Settings) -> tuple[Generator, Judge]:
     return build.load(settings)
 
 
-def open_shelf(settings: Settings, writer: HistoryWriter) -> LoadedModels:
+def loaded_models_of(settings: Settings, writer: HistoryWriter) -> LoadedModels:
     """The models of all tabs, which the Models tab may change."""
 
     def build_module() -> "ModuleType":
@@ -89,7 +90,7 @@ def open_company(settings: Settings) -> Company | None:
     """The viewers who rewrite prompts, where the settings name a rewriter; the page has the embedded ones anyway."""
     if settings.rewriter in ("none", "embedded"):
         viewers = load_viewers(settings.viewers_dir)
-        return Company(EmbeddedThinker(None if settings.generator == "bundled" else ()), viewers)
+        return Company(EmbeddedThinker(drawn_words(settings)), viewers)
     from emofeedback import build
 
     return build.build_rewriter(settings)
@@ -121,9 +122,9 @@ def zero_gpu_pair(settings: Settings) -> tuple[Generator, Judge]:
     return on_zero_gpu(guarded(pair) if settings.public else pair, spaces.GPU(duration=60))
 
 
-def chosen(settings: Settings, shelf: LoadedModels | None) -> Settings:
-    """The settings with the models that are on the shelf now."""
-    return settings if shelf is None else _with(settings, "generator", shelf.name("generator"))
+def chosen(settings: Settings, loaded_models: LoadedModels | None) -> Settings:
+    """The settings with the models that are chosen now."""
+    return settings if loaded_models is None else _with(settings, "generator", loaded_models.name("generator"))
 
 
 def main() -> None:
@@ -134,19 +135,19 @@ def main() -> None:
         settings = Settings.from_environment(os.environ)
         writer = open_history(settings)
         pair = zero_gpu_pair(settings) if ZERO_GPU else None
-        shelf = None if ZERO_GPU or settings.public else open_shelf(settings, writer)
+        loaded_models = None if ZERO_GPU or settings.public else loaded_models_of(settings, writer)
         company = open_company(settings)
     except UserError as error:
         raise SystemExit(str(error)) from None
     studio.launch(
-        lambda: pair or (load(settings) if shelf is None else shelf.pair()),
+        lambda: pair or (load(settings) if loaded_models is None else loaded_models.pair()),
         studio.StudioOptions(
             open_job=None
             if ZERO_GPU
-            else lambda order, judge, out: open_job(chosen(settings, shelf), order, judge, out),
+            else lambda order, judge, out: open_job(chosen(settings, loaded_models), order, judge, out),
             hosting=Hosting.of(settings),
             writer=writer,
-            shelf=shelf,
+            loaded_models=loaded_models,
             company=company,
         ),
         host="0.0.0.0" if os.environ.get("SPACE_ID") else None,

@@ -18,6 +18,7 @@ from emofeedback.generators.pipelines.emotion_text_adapter import TextEmotionAda
 from emofeedback.generators.pipelines.options import PipelineOptions
 from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 from emofeedback.generators.pipelines.repository_files import fetch_pipeline, is_scene_generator
+from emofeedback.generators.scene.known_words import drawn_words
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.generators.visual.visual_loading import take_visual
 from emofeedback.judges.calibration import CalibratedJudge, load_calibration
@@ -93,7 +94,7 @@ def _pipeline_generator(
         options=PipelineOptions.of(settings),
         emotion=emotion,
         revision=revision,
-        recipe=None if entry is None else entry.recipe,
+        sampling=None if entry is None else entry.sampling,
     )
 
 
@@ -103,8 +104,8 @@ def _hosted_generator(settings: Settings, name: str) -> HostedGenerator:
         return HostedGenerator(name, key=key, size=settings.size)
     repo, provider = hosted_parts(name, "generator")
     entry = entry_of("generator", repo)
-    recipe = None if entry is None else entry.recipe
-    return HostedGenerator(repo, provider, key=hosted_key(key, "generator"), size=settings.size, recipe=recipe)
+    sampling = None if entry is None else entry.sampling
+    return HostedGenerator(repo, provider, key=hosted_key(key, "generator"), size=settings.size, sampling=sampling)
 
 
 def fetch_model(settings: Settings, kind: Kind, name: str, progress: OnDownload) -> None:
@@ -159,7 +160,7 @@ def build_rewriter(settings: Settings, names: Sequence[str] = ()) -> Company | N
     viewers = load_viewers(settings.viewers_dir)
     viewers = choose_viewers(viewers, names) if names else viewers
     if name == "embedded":
-        return Company(EmbeddedThinker(None if settings.generator == "bundled" else ()), viewers)
+        return Company(EmbeddedThinker(drawn_words(settings)), viewers)
     from emofeedback.rewriting.language import LanguageThinker  # language models are not needed to draw and to read
     from emofeedback.rewriting.language_models import LocalLanguageModel, ServerLanguageModel
 

@@ -1,4 +1,4 @@
-"""The seams: what a generator, a judge and a rewriter must offer. Two implementations earn each its place."""
+"""The seams: what a generator, a judge and a rewriter must offer. Each has two implementations or more."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, runtime_checkable

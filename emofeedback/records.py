@@ -180,7 +180,7 @@ def rank(candidate: Candidate) -> tuple[bool, bool, float]:
 StopReason = Literal[
     "tolerance", "no_gain", "rounds", "no_edits", "unreadable", "advice_unreadable", "cancelled", "failed"
 ]
-"""Why a run ended. "no_edits" stands in runs that were kept by earlier versions only."""
+"""Why a run ended. "no_edits" occurs only in runs that earlier versions kept."""
 
 
 @dataclass(frozen=True, slots=True)

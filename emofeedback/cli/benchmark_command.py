@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from emofeedback.cli.benchmark_options import BenchmarkOptions
-from emofeedback.cli.console import Console, Outcome, UsageError, usage
+from emofeedback.cli.console import CommandResult, Console, UsageError, usage
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.evaluation.report import Measure, report
 from emofeedback.evaluation.speed_benchmark import help_seconds, load_measure, measure_speed, memory_measure
@@ -17,7 +17,7 @@ MINUTES = 2.0  # of each objective, where no budget is given
 Measured = tuple[list[Measure], dict[str, str], str]  # measures, models and the command
 
 
-def run(arguments: BenchmarkOptions, console: Console) -> Outcome:
+def run(arguments: BenchmarkOptions, console: Console) -> CommandResult:
     """Measure; benchmark.json is written where --out is given. Not done where nothing could be measured."""
     settings = settings_from(arguments)
     console.progress("loading the models")
@@ -32,7 +32,7 @@ def run(arguments: BenchmarkOptions, console: Console) -> Outcome:
     if settings.out is not None:
         with results_folder(settings.out) as folder:
             write_json(folder / "benchmark.json", data)
-    return Outcome(data, "\n".join(m.line() for m in measures), any(m.n for m in measures))
+    return CommandResult(data, "\n".join(m.line() for m in measures), any(m.n for m in measures))
 
 
 def _speed(arguments: BenchmarkOptions, settings: Settings, console: Console) -> Measured:

@@ -11,7 +11,7 @@ from typer.core import TyperCommand
 
 from emofeedback import __version__
 from emofeedback.cli.benchmark_options import BenchmarkOptions
-from emofeedback.cli.console import Console, Outcome
+from emofeedback.cli.console import CommandResult, Console
 from emofeedback.cli.estimate_options import EstimateOptions
 from emofeedback.cli.evaluate.evaluate_options import (
     GradedOptions,
@@ -65,8 +65,8 @@ class Asked:
     module: str
     options: SharedOptions
 
-    def run(self, console: Console) -> Outcome:
-        outcome: Outcome = importlib.import_module(self.module).run(self.options, console)
+    def run(self, console: Console) -> CommandResult:
+        outcome: CommandResult = importlib.import_module(self.module).run(self.options, console)
         return outcome
 
 

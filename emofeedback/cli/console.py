@@ -13,7 +13,7 @@ class UsageError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CommandResult:
     """What a command hands back: `data` for --json, `text` for people; `done` False exits with 1."""
 
     data: dict[str, Any]

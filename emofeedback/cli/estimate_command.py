@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emofeedback.affect import nearest_emotion
-from emofeedback.cli.console import Console, Outcome, signed
+from emofeedback.cli.console import CommandResult, Console, signed
 from emofeedback.cli.estimate_options import EstimateOptions
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.errors import UserError
@@ -17,7 +17,7 @@ from emofeedback.settings import Settings
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
-def run(arguments: EstimateOptions, console: Console) -> Outcome:
+def run(arguments: EstimateOptions, console: Console) -> CommandResult:
     """Read every picture; one that the judge cannot read has the reading null."""
     settings = settings_from(arguments)
     paths = _pictures(arguments.images)
@@ -39,7 +39,7 @@ def run(arguments: EstimateOptions, console: Console) -> Outcome:
             + (f"; sees {', '.join(reading.words())}" if reading.seen else "")
             + (f"; calibrated by {reading.calibration}" if reading.calibration else "")
         )
-    return Outcome({"readings": rows, "judge": name}, "\n".join(lines), done=readable > 0)
+    return CommandResult({"readings": rows, "judge": name}, "\n".join(lines), done=readable > 0)
 
 
 def _pictures(given: Sequence[Path]) -> list[Path]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emofeedback.affect import Affect
-from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, usage
+from emofeedback.cli.console import CommandResult, Console, UsageError, plain_text, usage
 from emofeedback.cli.finetune_options import FinetuneOptions
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.errors import UserError
@@ -45,7 +45,7 @@ BUDGET = ("minutes", "updates")
 MINUTES = 5.0
 
 
-def run(arguments: FinetuneOptions, console: Console) -> Outcome:
+def run(arguments: FinetuneOptions, console: Console) -> CommandResult:
     """Run or resume one job; SIGINT ends it with the best adapter kept."""
     settings = settings_from(arguments)
     out = settings.out or DEFAULT_OUT
@@ -93,7 +93,7 @@ def _check(order: FinetuneOrder) -> None:
         raise refused[0]
 
 
-def _train(work: "FinetuneJob", order: FinetuneOrder, console: Console) -> Outcome:
+def _train(work: "FinetuneJob", order: FinetuneOrder, console: Console) -> CommandResult:
     from emofeedback.finetuning.adapter_export import PAGE
     from emofeedback.training.common.budget import StopSignal
 
@@ -117,7 +117,7 @@ def _train(work: "FinetuneJob", order: FinetuneOrder, console: Console) -> Outco
         "out": str(out),
         "processes": processes.count,
     }
-    return Outcome(data, _text(ending.result, ending.adapter), done=ending.result.stopped != "cancelled")
+    return CommandResult(data, _text(ending.result, ending.adapter), done=ending.result.stopped != "cancelled")
 
 
 def _text(result: "FinetuneResult", folder: Path) -> str:
@@ -129,7 +129,7 @@ def _text(result: "FinetuneResult", folder: Path) -> str:
     return "\n".join([*lines, f"Adapter: {folder}"])
 
 
-def _dry_run(work: "FinetuneJob") -> Outcome:
+def _dry_run(work: "FinetuneJob") -> CommandResult:
     """One update and one audit, measured and thrown away."""
     estimate, trainer = work.estimate(), work.trainer
     trainer.processes.leave()
@@ -142,7 +142,7 @@ def _dry_run(work: "FinetuneJob") -> Outcome:
     each = f"{estimate.seconds_per_update:.1f} s an update, {estimate.seconds_per_audit:.1f} s an audit"
     total = f"{estimate.updates} updates ({estimate.pictures} pictures) in {estimate.minutes:.1f} minutes"
     text = f"{each}: {total}{memory}"
-    return Outcome(data, text)
+    return CommandResult(data, text)
 
 
 def _resumable(out: Path) -> JobRecord:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from emofeedback.affect import MIKELS, Affect, emotion
-from emofeedback.cli.console import Console, Outcome, UsageError, names_in, plain_text, signed, usage
+from emofeedback.cli.console import CommandResult, Console, UsageError, names_in, plain_text, signed, usage
 from emofeedback.cli.generate_options import GenerateOptions
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.errors import UserError
@@ -23,6 +24,7 @@ from emofeedback.loop.run import (
     RoundDone,
     RoundStarted,
     RunOrder,
+    rule_settings,
     run_loop,
 )
 from emofeedback.records import Edit, Rewrites, Round, Run, VisualPrompt
@@ -30,7 +32,7 @@ from emofeedback.rewriting.director import turn_of
 from emofeedback.rewriting.written import rewrites_json
 
 
-def run(arguments: GenerateOptions, console: Console) -> Outcome:
+def run(arguments: GenerateOptions, console: Console) -> CommandResult:
     """Draw, read and refine; the outcome is the run as JSON."""
     settings = settings_from(arguments)
     target = target_from(arguments)
@@ -63,10 +65,10 @@ def run(arguments: GenerateOptions, console: Console) -> Outcome:
         events = run_loop(generator, judge, RunOrder(prompt, target, drawing, rules), first=first)
         said = {"rewrites": rewrites_json(rewrites)} if rewrites is not None else {}
         empty = Run(prompt, target, (), "cancelled", generator.name, judge.name)
-        result = _follow(events, folder, console, empty, said)
+        result = _follow(events, RunFolder(folder, rule_settings(drawing, rules), said), console, empty)
     data = {**run_json(result, folder), **said, "out": str(folder), "unknown_words": list(unknown)}
     text = "\n".join([*_rewrite_lines(rewrites), _text(result, folder)])
-    return Outcome(data, text, done=result.stopped not in ("cancelled", "unreadable"))
+    return CommandResult(data, text, done=result.stopped not in ("cancelled", "unreadable"))
 
 
 def visual_from(arguments: GenerateOptions) -> VisualPrompt | None:
@@ -92,12 +94,30 @@ def target_from(arguments: GenerateOptions) -> Affect:
     return Affect(valence, arousal)
 
 
-def _follow(events: Iterator[Event], folder: Path, console: Console, empty: Run, said: Mapping[str, object]) -> Run:
-    """Write rounds as they finish; after Ctrl-C the finished ones make a run of their own.
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where a run is written: each round's pictures as soon as it is done, run.json in the end.
 
-    Args:
+    Attributes:
+        settings: of the run's rules, which every picture carries.
         said: what run.json tells beside the run.
     """
+
+    path: Path
+    settings: Mapping[str, object]
+    said: Mapping[str, object]
+
+    def write_round(self, done: Round) -> None:
+        for index, candidate in enumerate(done.candidates):
+            content = png_bytes(candidate.picture, candidate.reading, settings=self.settings)
+            write_whole(self.path / candidate_name(done.number, index), content)
+
+    def write_record(self, run: Run) -> None:
+        write_json(self.path / RUN_FILE, {**run_json(run), **self.said})
+
+
+def _follow(events: Iterator[Event], folder: RunFolder, console: Console, empty: Run) -> Run:
+    """Write rounds as they finish; after Ctrl-C the finished ones make a run of their own."""
     done: list[Round] = []
     result = empty
     number = 1
@@ -114,7 +134,7 @@ def _follow(events: Iterator[Event], folder: Path, console: Console, empty: Run,
                     case Advised() if event.critique is None:
                         console.note(f"round {number}: the judge's advice could not be read")
                     case RoundDone():
-                        _write_round(event.round, folder)
+                        folder.write_round(event.round)
                         done.append(event.round)
                         console.note(_round_line(event.round))
                     case Finished():
@@ -128,17 +148,12 @@ def _follow(events: Iterator[Event], folder: Path, console: Console, empty: Run,
             with suppress(UserError):  # what is done stays, if it can be written at all
                 if done:
                     kept = Run(empty.prompt, empty.target, tuple(done), "cancelled", empty.generator, empty.judge)
-                    write_json(folder / RUN_FILE, {**run_json(kept), **said})
+                    folder.write_record(kept)
             raise
-    write_json(folder / RUN_FILE, {**run_json(result), **said})
+    folder.write_record(result)
     if result.failure is not None:
         raise UserError(result.failure)
     return result
-
-
-def _write_round(done: Round, folder: Path) -> None:
-    for index, candidate in enumerate(done.candidates):
-        write_whole(folder / candidate_name(done.number, index), png_bytes(candidate.picture, candidate.reading))
 
 
 def _round_line(done: Round) -> str:

@@ -4,7 +4,7 @@ import json
 import random
 from dataclasses import asdict
 
-from emofeedback.cli.console import Console, Outcome
+from emofeedback.cli.console import CommandResult, Console
 from emofeedback.cli.render_options import RenderOptions
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.files.storage import image_bytes, results_folder, write_whole
@@ -14,7 +14,7 @@ from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.grammar import sample_scene
 
 
-def run(arguments: RenderOptions, console: Console) -> Outcome:
+def run(arguments: RenderOptions, console: Console) -> CommandResult:
     """Draw scenes; the same seed, size and split give the same files."""
     settings = settings_from(arguments)
     rng = random.Random(settings.seed)
@@ -36,4 +36,4 @@ def run(arguments: RenderOptions, console: Console) -> Outcome:
         "metadata": str(folder / "metadata.jsonl"),
         "split": arguments.split,
     }
-    return Outcome(data, f"{len(rows)} labelled scenes are in {folder}")
+    return CommandResult(data, f"{len(rows)} labelled scenes are in {folder}")

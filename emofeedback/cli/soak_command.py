@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from emofeedback.cli.console import Console, Outcome
+from emofeedback.cli.console import CommandResult, Console
 from emofeedback.cli.soak_options import SoakOptions
 from emofeedback.deploy.space import ROOT
 from emofeedback.errors import UserError
@@ -18,7 +18,7 @@ from emofeedback.files.storage import results_folder, write_json
 START_SECONDS = 300.0
 
 
-def run(arguments: SoakOptions, console: Console) -> Outcome:
+def run(arguments: SoakOptions, console: Console) -> CommandResult:
     """Soak a studio that runs, or one that is started here and stopped again."""
     from emofeedback.deploy.soak import Tally, memory_of, soak
 
@@ -46,7 +46,7 @@ def run(arguments: SoakOptions, console: Console) -> Outcome:
         f"{data['users']} users, {data['calls']} calls in {arguments.minutes:g} min, {data['cancelled']} cancelled: "
         f"{data['errors']} errors, {data['mix_ups']} mix-ups, median {data['median_seconds']} s, memory {grown}"
     )
-    return Outcome(data, "\n".join([text, *data["first_errors"], *data["first_mix_ups"]]), done=tally.good())
+    return CommandResult(data, "\n".join([text, *data["first_errors"], *data["first_mix_ups"]]), done=tally.good())
 
 
 @contextmanager

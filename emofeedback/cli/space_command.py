@@ -1,11 +1,11 @@
 """`space`: a folder that is ready to push as a Hugging Face Space."""
 
-from emofeedback.cli.console import Console, Outcome, UsageError, usage
+from emofeedback.cli.console import CommandResult, Console, UsageError, usage
 from emofeedback.cli.space_options import SpaceOptions
 from emofeedback.deploy.space import HARDWARE, write_space
 
 
-def run(arguments: SpaceOptions, console: Console) -> Outcome:
+def run(arguments: SpaceOptions, console: Console) -> CommandResult:
     """Write the folder, whole or not at all."""
     with usage():
         if arguments.hardware not in HARDWARE:
@@ -23,4 +23,4 @@ def run(arguments: SpaceOptions, console: Console) -> Outcome:
         f"{space.files} files, {space.size / 1e6:.0f} MB, are in {space.folder}; the largest has "
         f"{space.largest / 1e6:.1f} MB.\nPush it: hf upload OWNER/NAME {space.folder} . --repo-type space"
     )
-    return Outcome(data, text)
+    return CommandResult(data, text)

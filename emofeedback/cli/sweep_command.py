@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from emofeedback.cli.console import Console, Outcome, UsageError, plain_text, usage
+from emofeedback.cli.console import CommandResult, Console, UsageError, plain_text, usage
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.cli.sweep_options import SweepOptions
 from emofeedback.errors import UserError
@@ -14,10 +14,10 @@ from emofeedback.records import VisualPrompt
 from emofeedback.settings import Settings
 from emofeedback.sweep.animation import format_of
 from emofeedback.sweep.plane import Continuity
-from emofeedback.sweep.run_sweep import Rows, Sweep, plan, run_sweep, sweep_json, write_sweep
+from emofeedback.sweep.run_sweep import Rows, Sweep, SweepOrder, plan, run_sweep, sweep_json, write_sweep
 
 
-def run(arguments: SweepOptions, console: Console) -> Outcome:
+def run(arguments: SweepOptions, console: Console) -> CommandResult:
     """Draw the sweep; sheet.png, sweep.csv, sweep.json and the pictures are written."""
     settings = settings_from(arguments)
     prompt = plain_text(arguments.prompt)
@@ -44,7 +44,7 @@ def run(arguments: SweepOptions, console: Console) -> Outcome:
     if data["animation"]:
         lines.append(f"Animation: {data['animation']}")
     lines += [_figure_line(name, figure) for name, figure in sweep.figures.items()]
-    return Outcome(data, "\n".join(lines))
+    return CommandResult(data, "\n".join(lines))
 
 
 def _drawn(
@@ -66,17 +66,8 @@ def _drawn(
         processes.gather([], error)  # the others wait for this part
         raise
     visual = None if arguments.visual is None else VisualPrompt(arguments.visual)
-    for event in run_sweep(
-        generator,
-        judge,
-        prompt,
-        rows,
-        seed=settings.seed,
-        strength=arguments.strength,
-        steps=arguments.steps,
-        visual=visual,
-        processes=processes,
-    ):
+    order = SweepOrder(prompt, rows, settings.seed, arguments.strength, arguments.steps, visual)
+    for event in run_sweep(generator, judge, order, processes=processes):
         if isinstance(event, Sweep):
             return event
         console.bar("drawing", round(event.done), event.total)

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from emofeedback.cli.console import Outcome, UsageError
+from emofeedback.cli.console import CommandResult, UsageError
 from emofeedback.cli.train_options import TrainOptions
 from emofeedback.cli.training_data import rendered, training_run
 from emofeedback.settings import Settings, checkpoint_folder
 
 
-def train_bank(arguments: TrainOptions, settings: Settings, out: Path) -> Outcome:
+def train_bank(arguments: TrainOptions, settings: Settings, out: Path) -> CommandResult:
     """Build the bank with the encoders that are asked for; from scenes, train the adapter that draws from it too."""
     from emofeedback.build import build_generator, build_judge, prepare_device
     from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
@@ -46,7 +46,7 @@ def train_bank(arguments: TrainOptions, settings: Settings, out: Path) -> Outcom
     if arguments.pictures is not None:
         shipped = checkpoint_folder(settings, "scene-visual-prompts")
         bank_of_folder(arguments.pictures, texts, pictures, out, scale, base=shipped if all(own) else None)
-        return Outcome({"part": "bank", "out": str(out)}, f"The bank of {arguments.pictures} is in {out}.")
+        return CommandResult({"part": "bank", "out": str(out)}, f"The bank of {arguments.pictures} is in {out}.")
     minutes = arguments.minutes
     cache = rendered(arguments, settings.seed, arguments.scenes, arguments.size)
     named = settings.generator != "bundled"
@@ -55,7 +55,7 @@ def train_bank(arguments: TrainOptions, settings: Settings, out: Path) -> Outcom
     run = training_run(arguments, settings)
     train_visual_prompts(cache, base, (texts, pictures), out, run, command=command)
     data = {"part": "bank", "out": str(out), "minutes": minutes, "scenes": len(cache)}
-    return Outcome(data, f"The visual prompts are in {out}.")
+    return CommandResult(data, f"The visual prompts are in {out}.")
 
 
 def _scale(text: str) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emofeedback.cli.console import Console, Outcome, UsageError
+from emofeedback.cli.console import CommandResult, Console, UsageError
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.cli.train_options import TrainOptions
 from emofeedback.cli.training_data import rendered, training_run
@@ -23,7 +23,7 @@ RATER_SEED = 1000
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
-def run(arguments: TrainOptions, console: Console) -> Outcome:
+def run(arguments: TrainOptions, console: Console) -> CommandResult:
     """Train one part; SIGINT saves the state and ends with exit code 1."""
     settings = settings_from(arguments)
     out: Path = settings.out or arguments.work / arguments.part
@@ -57,7 +57,7 @@ def run(arguments: TrainOptions, console: Console) -> Outcome:
     else:
         scenes = _train(arguments, out, training)
     data = {"part": arguments.part, "out": str(out), "minutes": arguments.minutes, "scenes": scenes}
-    return Outcome(data, f"The {arguments.part} is in {out}.")
+    return CommandResult(data, f"The {arguments.part} is in {out}.")
 
 
 def _folders(work: Path, out: Path) -> None:
@@ -69,7 +69,7 @@ def _folders(work: Path, out: Path) -> None:
         raise UserError(message) from None
 
 
-def _few_step(arguments: TrainOptions, settings: Settings, out: Path) -> Outcome:
+def _few_step(arguments: TrainOptions, settings: Settings, out: Path) -> CommandResult:
     """Distil a generator; its folder is written to only where --install is given."""
     from emofeedback.build import prepare_device
     from emofeedback.training.few_step.distillation import DistillRecipe, train_few_step
@@ -93,7 +93,7 @@ def _few_step(arguments: TrainOptions, settings: Settings, out: Path) -> Outcome
         install_few_step(student, teacher, use == "default")
     data = {"part": "few-step", "out": str(student), "minutes": minutes, "trajectories": count, "installed": use}
     where = f"{student}" if use is None else f"{student} and in {teacher}"
-    return Outcome(data, f"The few-step student is in {where}.")
+    return CommandResult(data, f"The few-step student is in {where}.")
 
 
 def _train(arguments: TrainOptions, out: Path, training: TrainingRun) -> int:

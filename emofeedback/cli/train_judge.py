@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from emofeedback.cli.console import Console, Outcome, UsageError, usage
+from emofeedback.cli.console import CommandResult, Console, UsageError, usage
 from emofeedback.cli.train_options import TrainOptions
 from emofeedback.cli.training_data import rendered, training_run
 from emofeedback.settings import Settings, checkpoint_folder
@@ -10,7 +10,7 @@ from emofeedback.settings import Settings, checkpoint_folder
 BASE_SIDE = 256  # pixels of the renders that a base learns from, unless --size says otherwise
 
 
-def train_on_base(arguments: TrainOptions, settings: Settings, out: Path, console: Console) -> Outcome:
+def train_on_base(arguments: TrainOptions, settings: Settings, out: Path, console: Console) -> CommandResult:
     """A vision-language model becomes a judge: LoRA, supervised and GRPO."""
     from emofeedback.build import prepare_device
     from emofeedback.judges.sources import fetch, is_scene_judge
@@ -40,10 +40,10 @@ def train_on_base(arguments: TrainOptions, settings: Settings, out: Path, consol
         base_name=base.partition("@")[0] if is_repo(base) else None,
     )
     data = {"part": "judge", "base": base, "stage": stage, "out": str(out), "minutes": arguments.minutes}
-    return Outcome(data, f"The judge is in {out}; use it with --judge {out}.")
+    return CommandResult(data, f"The judge is in {out}; use it with --judge {out}.")
 
 
-def train_advice(arguments: TrainOptions, settings: Settings, out: Path, base: Path | None = None) -> Outcome:
+def train_advice(arguments: TrainOptions, settings: Settings, out: Path, base: Path | None = None) -> CommandResult:
     """The bundled judge's second stage, from its supervised checkpoint."""
     from emofeedback.build import prepare_device
     from emofeedback.judges.scene.scene_judge import SceneJudge
@@ -60,10 +60,10 @@ def train_advice(arguments: TrainOptions, settings: Settings, out: Path, base: P
     after, facts = train_judge_grpo(base, cache, out, training_run(arguments, settings), device=device)
     comparison = finish_grpo(before, after, held_out, out, facts)
     data = {"part": "judge", "stage": "grpo", "out": str(out), **facts, "comparison": comparison}
-    return Outcome(data, f"The judge is in {out}; what the stage gained stands in {out / 'grpo.json'}.")
+    return CommandResult(data, f"The judge is in {out}; what the stage gained stands in {out / 'grpo.json'}.")
 
 
-def train_text_emotion(arguments: TrainOptions, settings: Settings, out: Path, console: Console) -> Outcome:
+def train_text_emotion(arguments: TrainOptions, settings: Settings, out: Path, console: Console) -> CommandResult:
     """An emotion adapter on the text encoders of a generator."""
     from emofeedback.build import prepare_device
     from emofeedback.servers.hub import is_repo
@@ -88,19 +88,19 @@ def train_text_emotion(arguments: TrainOptions, settings: Settings, out: Path, c
         command=command,
     )
     data = {"part": "adapter", "base": base or "bundled", "out": str(out), "errors": metrics}
-    return Outcome(data, f"The emotion adapter is in {out}; set EMOFEEDBACK_EMOTION_ADAPTER to it.")
+    return CommandResult(data, f"The emotion adapter is in {out}; set EMOFEEDBACK_EMOTION_ADAPTER to it.")
 
 
 def _rated(arguments: TrainOptions, settings: Settings) -> list:
     from emofeedback.evaluation.protocols.human_ratings import load_ratings, parse_scale
     from emofeedback.files.open_picture import open_picture
-    from emofeedback.training.judge.lessons import Shown
+    from emofeedback.training.judge.lessons import LessonPicture
 
     if arguments.ratings is None or arguments.images is None:
         raise UsageError("--ratings needs the folder of the rated pictures; give it with --images.")
     with usage():
         ratings = load_ratings(arguments.ratings, arguments.images, parse_scale(arguments.scale), seed=settings.seed)
-    return [Shown(open_picture(row.path), row.affect) for row in ratings.rows]
+    return [LessonPicture(open_picture(row.path), row.affect) for row in ratings.rows]
 
 
 def _rendered(arguments: TrainOptions, settings: Settings) -> list:

@@ -16,7 +16,7 @@ from huggingface_hub.errors import CacheNotFound
 
 from emofeedback.generators.pipelines.memory import Parts, free_memory, needed_gigabytes
 from emofeedback.generators.pipelines.options import PipelineOptions
-from emofeedback.generators.recipe import Recipe
+from emofeedback.generators.sampling_defaults import SamplingDefaults
 from emofeedback.protocols import Generator, Judge
 from emofeedback.servers.hub import OnDownload
 
@@ -37,7 +37,7 @@ class ModelEntry:
         parts: billions of parameters.
         download: gigabytes that are fetched.
         gated: whether its terms must be accepted first; None = see its card.
-        recipe: what its card recommends where its files cannot tell.
+        sampling: what its card recommends where its files cannot tell.
         size: side of its pictures in pixels.
     """
 
@@ -49,7 +49,7 @@ class ModelEntry:
     download: float
     licence: str
     gated: bool | None
-    recipe: Recipe | None
+    sampling: SamplingDefaults | None
     size: int
     needs: str
 
@@ -72,7 +72,7 @@ def catalogue() -> tuple[ModelEntry, ...]:
 def _entry(kind: Kind, item: dict[str, Any]) -> ModelEntry:
     parts = Parts(*item["parameters"])
     size = item.get("size", 1024 if kind == "generator" and item["family"] != "scene" else 256)
-    recipe = Recipe(item["steps"], item["preview"], item["guidance"]) if "steps" in item else None
+    sampling = SamplingDefaults(item["steps"], item["preview"], item["guidance"]) if "steps" in item else None
     needs = item.get("needs") or f"about {needed_gigabytes(parts, PipelineOptions(), size=size):.0f} GB of memory"
     return ModelEntry(
         kind,
@@ -83,7 +83,7 @@ def _entry(kind: Kind, item: dict[str, Any]) -> ModelEntry:
         item["download"],
         item["licence"],
         item["gated"],
-        recipe,
+        sampling,
         size,
         needs,
     )

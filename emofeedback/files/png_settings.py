@@ -150,7 +150,7 @@ def parse_parameters(text: str) -> PictureSettings:
 
 
 def settings_from(values: Mapping[str, object], label: str) -> PictureSettings:
-    """Settings from a record's fields (`serialize.request_json` and more); fields of other names are passed over.
+    """Settings from a record's fields (`run_json.request_json` and more); fields of other names are passed over.
 
     Raises:
         UserError: a value makes no sense.
@@ -182,7 +182,7 @@ def settings_from(values: Mapping[str, object], label: str) -> PictureSettings:
 
 
 def _visual(values: object, label: str) -> tuple[VisualPrompt, int | None]:
-    """What `serialize.visual_json` wrote, and how many own pictures there were; None = nothing was guided."""
+    """What `run_json.visual_json` wrote, and how many own pictures there were; None = nothing was guided."""
     if values is None:
         return NO_VISUAL, None
     if not isinstance(values, Mapping):

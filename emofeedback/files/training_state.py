@@ -1,6 +1,6 @@
 """Resumable training state in one safetensors file: tensors as tensors, everything else as JSON in its header.
 
-One file replaced in one step is the whole point: a run that is killed while writing keeps the state before.
+One file is replaced in one step: a run that is killed while writing keeps the state before.
 No pickle is written or read.
 """
 

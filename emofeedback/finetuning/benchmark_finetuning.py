@@ -8,7 +8,7 @@ import torch
 
 from emofeedback.evaluation.metrics import bootstrap, paired_bootstrap
 from emofeedback.evaluation.report import Measure
-from emofeedback.finetuning.policy.rollout import Sampling
+from emofeedback.finetuning.policy.rollout import Sampling, draw_rollout
 from emofeedback.finetuning.trainer import Finetuner
 
 PROBE = 10**6  # the number of an update that no job reaches: its tasks and seeds are the probe's
@@ -52,12 +52,12 @@ def measure_learning(trainer: Finetuner, progress: Callable[[int], None] | None 
 
 def probe(trainer: Finetuner) -> torch.Tensor:
     """Weighted rewards [N] of the probe's pictures under the present weights; nan where one is missing."""
-    learner, settings = trainer.learner, trainer.settings
-    requests = learner.requests(PROBE)
-    rollout = trainer.policy.rollout(
-        trainer.policy.conditions(requests), [r.seed for r in requests], Sampling(*settings.rollout)
+    updater, settings = trainer.updater, trainer.settings
+    requests = updater.requests(PROBE)
+    rollout = draw_rollout(
+        trainer.policy, trainer.policy.conditions(requests), [r.seed for r in requests], Sampling(*settings.rollout)
     )
-    scores = learner.score(learner.pictures(rollout.clean, requests), rollout.clean)
+    scores = updater.score(updater.pictures(rollout.clean, requests), rollout.clean)
     return torch.stack([settings.weights[name] * values.flatten() for name, values in scores.items()]).sum(0)
 
 

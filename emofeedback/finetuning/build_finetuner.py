@@ -19,10 +19,9 @@ from emofeedback.finetuning.policy.rollout import Sampling
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
 from emofeedback.finetuning.reward_judge import (
     DifferentiableJudge,
+    JobModels,
     objective_for,
     ratings_only,
-    reader_key,
-    weights_key,
 )
 from emofeedback.finetuning.rewards import (
     AffectReward,
@@ -33,7 +32,7 @@ from emofeedback.finetuning.rewards import (
     Reward,
     ShownReward,
 )
-from emofeedback.finetuning.trainer import Finetuner, Scoring
+from emofeedback.finetuning.trainer import STATE, Finetuner, Scoring
 from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.machine.processes import Processes
@@ -75,11 +74,10 @@ def build_finetuner(
         raise UserError(f"{generator.name} runs elsewhere and cannot be fine-tuned; choose a local generator.")
     prepare_host(torch.get_num_threads())
     job, student = _drawn(generator, job)
-    keys = {
-        "generator": weights_key(generator.pipeline.transformer, generator.pipeline.vae),
-        "judge": reader_key(judge),
-        "rater": reader_key(rater),
-    }
+    models = JobModels((generator.pipeline.transformer, generator.pipeline.vae), judge, rater)
+    keys = [models.keys()]  # before the policy puts its LoRA on the transformer
+    if (out / STATE).exists():
+        keys.append(models.earlier_keys())
     asked = content_judge(ratings_only(judge))
     if asked is not None and job.weights["content"]:
         asked.shows([], [])  # a model without words for yes and no is refused before anything is drawn
@@ -108,7 +106,7 @@ def build_finetuner(
     if isinstance(judge, DifferentiableJudge):
         reading = DifferentiableReading(judge, job.weights["affect"], job.weights["content"])
     processes = Processes.join(cpu=generator.device.type == "cpu")
-    return Finetuner(policy, Scoring(rewards, auditor, reading, keys), job, tasks, out, processes)
+    return Finetuner(policy, Scoring(rewards, auditor, reading, *keys), job, tasks, out, processes)
 
 
 def _drawn(

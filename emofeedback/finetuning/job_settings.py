@@ -36,7 +36,7 @@ def derive(seed: int, *identity: object) -> int:
 @dataclass(frozen=True, slots=True)
 class FinetuneSettings:
     """One fine-tuning job. Zeros of prompts, group and learning_rate become the objective's defaults when it is made;
-    `beta` and `passes` None stand for them. `drawn_by` settles how rollouts are drawn.
+    `beta` and `passes` of None mean them too. `drawn_by` settles how rollouts are drawn.
 
     Raises:
         UserError: a value is out of range, or two contradict each other; the message says why.
@@ -119,7 +119,7 @@ class FinetuneSettings:
 
     @property
     def usual(self) -> Defaults:
-        """What stands for settings that are left open."""
+        """The values of settings that are left open."""
         kind = objective(self.objective)
         return kind.visual if self.visual and kind.visual is not None else kind.defaults
 
@@ -335,7 +335,7 @@ def named(**what: object) -> str:
 
 
 def read_list(text: str) -> list[str]:
-    """What stands between commas, each once."""
+    """The parts between commas, each once."""
     return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import logging
+from collections.abc import Callable
 from copy import copy
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -68,20 +70,51 @@ def ratings_only(reader: Reader) -> Reader:
             return reader
 
 
-def reader_key(reader: Reader) -> str:
+@dataclass(frozen=True, slots=True)
+class JobModels:
+    """The models of a job, as a resumed one is told from others.
+
+    Args:
+        parts: of the generator.
+    """
+
+    parts: tuple[nn.Module, ...]
+    judge: Reader
+    rater: Reader
+
+    def keys(self) -> dict[str, str]:
+        """What a job is saved with."""
+        return self._keys(weights_key)
+
+    def earlier_keys(self) -> dict[str, str]:
+        """What the same job was saved with by a version before; it still resumes."""
+        return self._keys(_sums_key)
+
+    def _keys(self, key: Callable[..., str]) -> dict[str, str]:
+        return {
+            "generator": key(*self.parts),
+            "judge": reader_key(self.judge, key),
+            "rater": reader_key(self.rater, key),
+        }
+
+
+def reader_key(reader: Reader, key: Callable[..., str]) -> str:
     """What tells this judge or rater from others when a job resumes.
 
     The bundled ones: their weights. A calibrated judge: also its maps. Others: a repository's commit, a fingerprint of
     a folder's files, or the name that a server knows, since it shows no weights.
+
+    Args:
+        key: hashes weights.
     """
     match reader:
         case GradingRater():
-            return weights_key(reader.rater.model)
+            return key(reader.rater.model)
         case SceneJudge():
-            return f"{reader.name} {weights_key(reader.model)}"
+            return f"{reader.name} {key(reader.model)}"
         case CalibratedJudge():
             maps = json.dumps(reader.calibration.as_json(), sort_keys=True)
-            return f"{reader_key(reader.judge)} {hashlib.sha256(maps.encode()).hexdigest()[:16]}"
+            return f"{reader_key(reader.judge, key)} {hashlib.sha256(maps.encode()).hexdigest()[:16]}"
         case _:
             return identity_of(reader)
 
@@ -97,4 +130,17 @@ def weights_key(*modules: nn.Module) -> str:
             plain = value.detach().float() if value.is_floating_point() else value
             digest.update(repr((name, tuple(value.shape))).encode())
             digest.update(plain.cpu().contiguous().view(-1).numpy())
+    return digest.hexdigest()[:16]
+
+
+def _sums_key(*modules: nn.Module) -> str:
+    """The `weights_key` of earlier versions, for jobs that were saved with it.
+
+    It saw the sums of each tensor alone, so that a model with two rows exchanged had the same key.
+    """
+    digest = hashlib.sha256()
+    for module in modules:
+        for name, value in module.state_dict().items():
+            total = value.double()
+            digest.update(repr((name, tuple(value.shape), float(total.sum()), float(total.abs().sum()))).encode())
     return digest.hexdigest()[:16]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from emofeedback.evaluation.protocols.generator_and_judge import Reader
 from emofeedback.finetuning.policy.lora_policy import LoraPolicy
-from emofeedback.finetuning.policy.rollout import Sampling
+from emofeedback.finetuning.policy.rollout import Sampling, draw_rollout
 from emofeedback.finetuning.reward_judge import DifferentiableJudge
 from emofeedback.flow.schedule import interpolate, velocity
 from emofeedback.judges.ratings import expected_rating
@@ -184,7 +184,7 @@ class QualityReward:
     def calibrated(cls, policy: LoraPolicy, requests: Sequence[PictureRequest], sampling: Sampling) -> "QualityReward":
         """With the mean error on what the base draws for `requests`."""
         with policy.using("base"):
-            drawn = policy.rollout(policy.conditions(requests), [r.seed for r in requests], sampling)
+            drawn = draw_rollout(policy, policy.conditions(requests), [r.seed for r in requests], sampling)
         reward = cls(policy)
         reward.typical = float(reward.errors(drawn.clean, [r.prompt for r in requests]).mean())
         return reward

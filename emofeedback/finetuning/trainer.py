@@ -27,7 +27,7 @@ from emofeedback.finetuning.metrics_log import Entry, MetricsLog
 from emofeedback.finetuning.policy.lora_policy import LoraPolicy
 from emofeedback.finetuning.policy.rollout import Check
 from emofeedback.finetuning.rewards import DifferentiableReward, Reward
-from emofeedback.finetuning.update import Learner
+from emofeedback.finetuning.update import PolicyUpdater
 from emofeedback.flow.pixels import sheet
 from emofeedback.machine.processes import Processes
 from emofeedback.records import Picture
@@ -61,12 +61,14 @@ class Scoring:
         auditor: its rater is not among the rewards.
         differentiable: for objectives that need the reward's gradient.
         keys: of the models behind generator, judge and rater, by name; a job resumes only with the same.
+        earlier_keys: of the same models, as a version before saved them; a job resumes with these too.
     """
 
     rewards: Mapping[str, Reward]
     auditor: Auditor
     differentiable: DifferentiableReward | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
+    earlier_keys: Mapping[str, str] | None = None
 
 
 class Finetuner:
@@ -92,8 +94,9 @@ class Finetuner:
     ) -> None:
         self.policy, self.settings, self.tasks, self.out = policy, settings, tasks, out
         self.auditor, self.keys, self.processes = scoring.auditor, dict(scoring.keys), processes
-        self.learner = Learner(policy, scoring.rewards, settings, tasks, scoring.differentiable, processes)
-        self.rewards = self.learner.rewards
+        self._earlier_keys = None if scoring.earlier_keys is None else dict(scoring.earlier_keys)
+        self.updater = PolicyUpdater(policy, scoring.rewards, settings, tasks, scoring.differentiable, processes)
+        self.rewards = self.updater.rewards
         self.log = MetricsLog(out)
         self.budget = Budget(settings.minutes or math.inf)
         self.guard = Guard(settings.audit_patience)
@@ -157,7 +160,7 @@ class Finetuner:
     def update(self, check: Check | None = None) -> Entry:
         """The next update; what it measured."""
         begin = time.monotonic()
-        figures = self.learner.update(self.done, check)
+        figures = self.updater.update(self.done, check)
         if figures["reward"] is not None:
             self.since_audit.append(figures["reward"])
         self.done += 1
@@ -248,7 +251,7 @@ class Finetuner:
             self.out / STATE,
             {
                 "policy": self.policy.state(),
-                "optimizer": self.learner.optimizer.state_dict(),
+                "optimizer": self.updater.optimizer.state_dict(),
                 "done": self.done,
                 "pictures": self.pictures,
                 "audited": self.audited,
@@ -257,7 +260,7 @@ class Finetuner:
                 "base": None if self.base is None else asdict(self.base),
                 "best": best,
                 "elapsed": self.budget.elapsed(),
-                "identity": self._identity(),
+                "identity": self._identity(self.keys),
             },
         )
 
@@ -268,10 +271,11 @@ class Finetuner:
             UserError: there is none, it is damaged, or it is of a job with other settings or prompts.
         """
         state = _owned(load_state(self.out / STATE))
-        if state["identity"] != self._identity():
+        known = [self._identity(keys) for keys in (self.keys, self._earlier_keys) if keys is not None]
+        if state["identity"] not in known:
             raise UserError(f"The job in {self.out} has other settings, prompts or models; give them as they were.")
         self.policy.load_state(state["policy"])
-        self.learner.optimizer.load_state_dict(state["optimizer"])
+        self.updater.optimizer.load_state_dict(state["optimizer"])
         self.done, self.pictures, self.audited = state["done"], state["pictures"], state["audited"]
         self.since_audit = state["since_audit"]
         self.guard = Guard(self.settings.audit_patience, state["history"])
@@ -283,11 +287,11 @@ class Finetuner:
         if self.processes.main:
             self.log.cut(self.done, self.audited)
 
-    def _identity(self) -> str:
+    def _identity(self, keys: Mapping[str, str]) -> str:
         """What a resumed job must share; the budget may grow."""
         settings = {k: v for k, v in self.settings.as_json().items() if k not in ("minutes", "updates")}
         tasks = [self.tasks.prompts, self.tasks.held_out, asdict(self.tasks.targets)]
-        return json.dumps([settings, tasks, self.policy.generator.name, self.policy.rank, self.keys], sort_keys=True)
+        return json.dumps([settings, tasks, self.policy.generator.name, self.policy.rank, keys], sort_keys=True)
 
 
 def refuse_unread(entry: Entry) -> None:

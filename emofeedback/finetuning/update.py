@@ -1,6 +1,6 @@
 """One update of reward fine-tuning: draw groups, score them, weigh them within their group, learn.
 
-Which objective is learned is the collector's business; which of several processes this is, that of `Processes`.
+The collector knows the objective, `Processes` which of several processes this is.
 """
 
 import logging
@@ -19,7 +19,7 @@ from emofeedback.finetuning.metrics_log import Entry
 from emofeedback.finetuning.objectives.collector import collector_for
 from emofeedback.finetuning.objectives.visual_dpo import pair_up
 from emofeedback.finetuning.policy.lora_policy import LoraPolicy
-from emofeedback.finetuning.policy.rollout import Check
+from emofeedback.finetuning.policy.rollout import Check, draw_rollout
 from emofeedback.finetuning.rewards import DifferentiableReward, Reward
 from emofeedback.flow.pixels import to_images
 from emofeedback.flow.schedule import interpolate
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 DRIFT_ROWS = 8
 
 
-class Learner:
+class PolicyUpdater:
     """The policy, its optimizer and what scores it.
 
     Args:
@@ -95,7 +95,7 @@ class Learner:
         requests = requests[first : last + 1]
         conditions = self.policy.conditions(requests)
         sampling = self.collector.sampling(seed)
-        rollout = self.policy.rollout(conditions, [r.seed for r in requests], sampling, check)
+        rollout = draw_rollout(self.policy, conditions, [r.seed for r in requests], sampling, check)
         drawn = time.monotonic()
         scores = self.score(self.pictures(rollout.clean, requests), rollout.clean, check)
         advantages = group_advantages(scores, {name: settings.weights[name] for name in scores})

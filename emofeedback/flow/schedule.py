@@ -47,11 +47,6 @@ def velocity(clean: Tensor, noise: Tensor) -> Tensor:
     return noise - clean
 
 
-def clean_estimate(noisy: Tensor, predicted_velocity: Tensor, times: Tensor) -> Tensor:
-    """x_0 = x_t - t v; noisy and velocity [B, ...], times [B]."""
-    return noisy - expand(times, noisy) * predicted_velocity
-
-
 def euler_step(noisy: Tensor, predicted_velocity: Tensor, sigma: float | Tensor, sigma_next: float | Tensor) -> Tensor:
     """One step of the probability-flow ODE from sigma to sigma_next."""
     return noisy + (sigma_next - sigma) * predicted_velocity

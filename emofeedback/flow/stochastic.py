@@ -4,9 +4,8 @@ Convention of `schedule`: x_t = (1 - t) x_0 + t eps, v = eps - x_0; a step goes 
 sigma_next = t', dt = t' - t < 0. Everything is computed and returned in float32: means and samples kept in
 bfloat16 bias the probability ratio.
 
-Both steps draw x' = mean + std z with z ~ N(0, I). The two `*_transition` functions give mean and std alone, for
-scoring a stored sample under another policy. Flow-SDE converges to the flow's own marginals as steps grow, whatever
-eta is; CPS does not (its pictures are cleaner at few steps, but narrower).
+A step draws x' = mean + std z with z ~ N(0, I). `flow_sde_transition` gives mean and std alone, for scoring a stored
+sample under another policy. Flow-SDE converges to the flow's own marginals as steps grow, whatever eta is.
 """
 
 import math
@@ -73,48 +72,6 @@ def flow_sde_step(
         ValueError: the sigmas do not fall within [0, 1].
     """
     return _draw(*flow_sde_transition(noisy, velocity, sigma, sigma_next, eta), noise)
-
-
-def cps_transition(
-    noisy: Tensor, velocity: Tensor, sigma: float | Tensor, sigma_next: float | Tensor, eta: float = 0.7
-) -> tuple[Tensor, Tensor]:
-    """Mean [B, ...] and std [B] of the CPS step; arguments as in `cps_step`."""
-    t, t_next = _times(noisy, sigma, sigma_next)
-    angle = eta * math.pi / 2.0
-    x, v = noisy.float(), velocity.float()
-    clean, noise = x - expand(t, x) * v, x + expand(1.0 - t, x) * v
-    return expand(1.0 - t_next, x) * clean + expand(t_next * math.cos(angle), x) * noise, t_next * math.sin(angle)
-
-
-def cps_step(
-    noisy: Tensor,
-    velocity: Tensor,
-    sigma: float | Tensor,
-    sigma_next: float | Tensor,
-    noise: Tensor,
-    eta: float = 0.7,
-) -> StochasticStep:
-    """Coefficients-preserving step: as much noise as the schedule says at t' (Wang and Yu 2025, CPS).
-
-    x0^ = x - t v;  e^ = x + (1 - t) v;  s = t' sin(eta pi / 2)
-    x'  = (1 - t') x0^ + sqrt(t'^2 - s^2) e^ + s z
-
-    Its samples are narrower than the flow's marginals for eta > 0, because e^ is an average of the noise that led
-    here. The last step (t' = 0) adds no noise and so has no density. eta = 1 is what diffusers calls
-    `stochastic_sampling`.
-
-    Args:
-        noisy: x_t [B, ...].
-        velocity: predicted v [B, ...].
-        sigma: t in (0, 1], one number or [B].
-        sigma_next: t' in [0, t), one number or [B].
-        noise: z [B, ...], standard normal.
-        eta: share of fresh noise in [0, 1]; 0 is the Euler step of the ODE.
-
-    Raises:
-        ValueError: the sigmas do not fall within [0, 1].
-    """
-    return _draw(*cps_transition(noisy, velocity, sigma, sigma_next, eta), noise)
 
 
 def log_prob(sample: Tensor, mean: Tensor, std: Tensor) -> Tensor:

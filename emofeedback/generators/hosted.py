@@ -14,7 +14,7 @@ from PIL import Image
 
 from emofeedback.errors import UserError
 from emofeedback.generators.pipelines.emotion_words import with_emotion_words
-from emofeedback.generators.recipe import Recipe
+from emofeedback.generators.sampling_defaults import SamplingDefaults
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
 from emofeedback.servers.patience import Patience, Refused, ServerFailed, check_status, host_of
@@ -35,7 +35,7 @@ class HostedGenerator:
         provider: of a hosted model; None = the account's first choice.
         key: sent as a bearer token; None = none to an address, the stored token to Hugging Face.
         size: side of the pictures in pixels; None = what the provider draws.
-        recipe: steps that count as usual and as a preview; only other than usual ones are sent.
+        sampling: steps that count as usual and as a preview; only other than usual ones are sent.
     """
 
     def __init__(
@@ -45,16 +45,16 @@ class HostedGenerator:
         *,
         key: str | None = None,
         size: int | None = None,
-        recipe: Recipe | None = None,
+        sampling: SamplingDefaults | None = None,
         patience: Patience | None = None,
     ) -> None:
-        recipe = recipe or Recipe(28, 4, 4.0)
+        sampling = sampling or SamplingDefaults(28, 4, 4.0)
         self.model, self.provider, self._key = model, provider, key
         self._url = model if model.lower().startswith(("http://", "https://")) else None
         self.host = host_of(self._url) if self._url else f"Hugging Face ({provider or 'auto'})"
         self.name = f"hosted:{self.host if self._url else model}{f':{provider}' if provider else ''}"
         self.asked_size, self.size = size, size or 1024
-        self.default_steps, self.preview_steps = recipe.steps, recipe.preview_steps
+        self.default_steps, self.preview_steps = sampling.steps, sampling.preview_steps
         self.patience = patience or Patience(deadline=300.0)
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:

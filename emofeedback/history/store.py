@@ -21,7 +21,6 @@ from emofeedback.history.export import Format, export_runs
 from emofeedback.history.index import Entry, Index, Wanted
 from emofeedback.history.record import (
     THUMBNAIL,
-    Kind,
     check_kept,
     extent_of,
     files_of,
@@ -182,28 +181,17 @@ class History:
     def search(
         self,
         owner: str,
+        wanted: Wanted = Wanted(),  # noqa: B008 (frozen)
         *,
-        words: str = "",
-        valence: tuple[float, float] | None = None,
-        arousal: tuple[float, float] | None = None,
-        since: float | None = None,
-        until: float | None = None,
-        model: str | None = None,
-        kind: Kind | None = None,
-        pinned: bool | None = None,
         limit: int = 24,
         offset: int = 0,
     ) -> Page:
-        """The owner's runs, newest first; see `Wanted` for what each argument asks.
+        """The owner's runs that are wanted, newest first.
 
         Args:
             limit: 1 to 200 of them.
             offset: so many are passed over.
-
-        Raises:
-            UserError: a range is empty.
         """
-        wanted = Wanted(words, valence, arousal, since, until, model, kind, pinned)
         entries, total = self._index.search(owner, wanted, max(1, min(limit, MAX_PAGE)), max(0, offset))
         return Page(tuple(entries), total)
 

@@ -1,10 +1,8 @@
-"""Prompt revision: applies phrase edits to a prompt, and shows two prompts as a word-level difference."""
+"""Prompt revision: applies phrase edits to a prompt."""
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from emofeedback.records import Edit
 
@@ -12,8 +10,6 @@ from emofeedback.records import Edit
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
-
-DiffWord = tuple[Literal["same", "removed", "added"], str]
 
 _PREPOSITIONS = _words("""
     in at under with without by on near beside among amongst during after before amid behind over above below beneath
@@ -132,19 +128,6 @@ def holds_phrase(prompt: str, phrase: str) -> bool:
     "sun" is not in "a sunset beach".
     """
     return _find(prompt, _tidy(phrase)) is not None
-
-
-def diff_words(before: str, after: str) -> list[DiffWord]:
-    """Word by word: kept, removed or added; removed words come before the added ones that take their place."""
-    old, new = before.split(), after.split()
-    out: list[DiffWord] = []
-    for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if tag == "equal":
-            out += [("same", word) for word in old[a0:a1]]
-        else:
-            out += [("removed", word) for word in old[a0:a1]]
-            out += [("added", word) for word in new[b0:b1]]
-    return out
 
 
 def _find(text: str, phrase: str) -> re.Match[str] | None:

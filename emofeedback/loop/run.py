@@ -199,6 +199,16 @@ def run_loop(
     yield Finished(_run(generator, judge, order, past, stopped, failure))
 
 
+def rule_settings(drawing: Drawing, rules: Rules) -> dict[str, object]:
+    """What no single picture's request tells of its run, by the names of `Run.settings`; saved PNGs carry it."""
+    return {
+        "tolerance": rules.tolerance,
+        "patience": rules.patience,
+        "continuation": rules.continuation,
+        "start_strength": drawing.start_strength,
+    }
+
+
 def _run(
     generator: Generator, judge: Judge, order: RunOrder, past: Past, stopped: StopReason, failure: str | None
 ) -> Run:
@@ -210,11 +220,8 @@ def _run(
         "strength": drawing.strength,
         "steps": generator.default_steps if drawing.steps is None else drawing.steps,
         "guidance": drawing.guidance,
-        "tolerance": rules.tolerance,
-        "patience": rules.patience,
-        "continuation": rules.continuation,
+        **rule_settings(drawing, rules),
         "start_image": drawing.start is not None,
-        "start_strength": drawing.start_strength,
         **({} if drawing.visual is None else {"visual": visual_json(drawing.visual)}),
     }
     return Run(order.prompt, order.target, past.rounds, stopped, generator.name, judge.name, settings, failure)

@@ -7,8 +7,6 @@ the server refuses outright is not. Keys are sent and never logged.
 import base64
 import io
 import logging
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +36,14 @@ class Answer:
     top: tuple[tuple[Piece, ...], ...] | None  # per token, its likeliest alternatives
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerExtent:
+    """How much an answer holds: several choices, and per token the log-probabilities of its likeliest alternatives."""
+
+    choices: int = 1
+    top_logprobs: int = 0
+
+
 class ChatServer:
     """One model on one server.
 
@@ -47,10 +53,7 @@ class ChatServer:
         provider: of a hosted model; None = the account's first choice.
         key: sent as a bearer token; None = none to a server of one's own, the stored token to Hugging Face.
         key_name: the environment variable that the key comes from, for the sentence that asks for another one.
-        deadline: seconds for one answer, tries and pauses included.
-        tries: requests for one answer.
-        pause: seconds before the second try; doubled each time.
-        sleep, clock: stand-ins for tests.
+        patience: how long and how often it is asked for one answer.
     """
 
     def __init__(
@@ -61,14 +64,10 @@ class ChatServer:
         provider: str | None = None,
         key: str | None = None,
         key_name: str = "EMOFEEDBACK_JUDGE_KEY",
-        deadline: float = 120.0,
-        tries: int = 4,
-        pause: float = 0.5,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        patience: Patience = Patience(),  # noqa: B008 (frozen)
     ) -> None:
         self.model, self.url, self.provider = model, url, provider
-        self.patience = Patience(deadline, tries, pause, sleep, clock)
+        self.patience = patience
         self._key, self._key_name = key, key_name
         self.host = host_of(url) if url else f"Hugging Face ({provider or 'auto'})"
 
@@ -80,16 +79,16 @@ class ChatServer:
         system: str | None = None,
         max_tokens: int,
         temperature: float,
-        top_logprobs: int = 0,
-        choices: int = 1,
         seed: int | None = None,
         schema: dict[str, Any] | None = None,
+        extent: AnswerExtent = AnswerExtent(),
     ) -> list[Answer]:
         """The server's choices, one or more.
 
         Args:
             image_url: the picture that the question is about; None = words alone.
             system: what the model is told about itself before the question.
+            schema: JSON schema that the answer is held to.
 
         Raises:
             Refused: the server does not take such a request.
@@ -102,10 +101,10 @@ class ChatServer:
         messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system is not None else []
         messages.append({"role": "user", "content": content})
         options: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature}
-        if top_logprobs:
-            options |= {"logprobs": True, "top_logprobs": top_logprobs}
-        if choices > 1:
-            options["n"] = choices
+        if extent.top_logprobs:
+            options |= {"logprobs": True, "top_logprobs": extent.top_logprobs}
+        if extent.choices > 1:
+            options["n"] = extent.choices
         if seed is not None:
             options["seed"] = seed
         if schema is not None:
@@ -213,4 +212,14 @@ def _answers(reply: Any) -> list[Answer]:
     return answers
 
 
-__all__ = ["Answer", "ChatServer", "Refused", "ServerFailed", "base_of", "host_of", "only_model", "picture_url"]
+__all__ = [
+    "Answer",
+    "AnswerExtent",
+    "ChatServer",
+    "Refused",
+    "ServerFailed",
+    "base_of",
+    "host_of",
+    "only_model",
+    "picture_url",
+]

@@ -144,7 +144,7 @@ def snapshot(
                 local_files_only=offline,
                 allow_patterns=list(patterns),
                 endpoint=endpoint,
-                tqdm_class=None if progress is None else _meter(repo, progress),
+                tqdm_class=None if progress is None else _download_bar(repo, progress),
             )
         )
 
@@ -161,12 +161,12 @@ def listing(name: str, elsewhere: str = "a folder", endpoint: str | None = None)
     return str(info.sha), [entry.rfilename for entry in info.siblings or []]
 
 
-def _meter(repo: str, progress: OnDownload) -> type[tqdm]:
+def _download_bar(repo: str, progress: OnDownload) -> type[tqdm]:
     """A progress bar that reports instead of drawing. Several count the same bytes: the one furthest on is told."""
     counted: dict[int, tuple[int, int]] = {}
     lock = Lock()
 
-    class Meter(tqdm):
+    class DownloadBar(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             kwargs |= {"file": io.StringIO(), "disable": False, "mininterval": 0.2, "leave": False}
             super().__init__(*args, **kwargs)
@@ -188,4 +188,4 @@ def _meter(repo: str, progress: OnDownload) -> type[tqdm]:
         def close(self) -> None:
             self.disable = True  # nothing is on the screen that would have to be wiped off
 
-    return Meter
+    return DownloadBar

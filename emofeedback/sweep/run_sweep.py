@@ -11,7 +11,7 @@ from emofeedback.files.storage import image_bytes, png_bytes, write_json, write_
 from emofeedback.loop.drawing import CancelFlag, Progress, check_number, check_visual, check_whole, draw_pictures
 from emofeedback.machine.processes import Processes
 from emofeedback.protocols import Generator, Judge
-from emofeedback.records import Picture, Reading, VisualPrompt
+from emofeedback.records import Picture, PictureRequest, Reading, VisualPrompt
 from emofeedback.sweep import plane as continuum
 from emofeedback.sweep.animation import Format, animate
 from emofeedback.sweep.plane import Continuity, continuity, sheet_continuity
@@ -21,6 +21,39 @@ BATCH = 25
 """Pictures drawn at once: a 5 x 5 sheet."""
 Rows = Sequence[Sequence[Affect]]
 """Points of the plane; one row is a path, more are a sheet."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepOrder:
+    """What a sweep draws: one prompt and one seed at every point.
+
+    Attributes:
+        strength: of the emotion, in [0, 5].
+        steps: of denoising; None = the generator's own number.
+        visual: guides every picture; where it names no emotion, by what lies nearest to the picture's own point.
+    """
+
+    prompt: str
+    rows: Rows
+    seed: int = 0
+    strength: float = 1.0
+    steps: int | None = None
+    visual: VisualPrompt | None = None
+
+    def check(self) -> None:
+        """Say what is out of range.
+
+        Raises:
+            UserError: a value is.
+        """
+        check_whole("seed", self.seed, 0, 2**53)
+        check_number("strength", self.strength, 0.0, 5.0)
+        check_visual(self.visual)
+
+    def requests(self) -> list[PictureRequest]:
+        """One request per point, row by row."""
+        points = [point for row in self.rows for point in row]
+        return continuum.requests_for(self.prompt, points, self.seed, self.strength, self.steps, self.visual)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +128,8 @@ def _plain(point: Affect) -> Affect:
 def run_sweep(
     generator: Generator,
     judge: Judge | None,
-    prompt: str,
-    rows: Rows,
+    order: SweepOrder,
     *,
-    seed: int = 0,
-    strength: float = 1.0,
-    steps: int | None = None,
-    visual: VisualPrompt | None = None,
     cancel: CancelFlag | None = None,
     processes: Processes = Processes(),  # noqa: B008 (frozen)
 ) -> Iterator[SweepProgress | Sweep]:
@@ -109,18 +137,14 @@ def run_sweep(
 
     Args:
         judge: None = the pictures are not read.
-        visual: guides every picture; where it names no emotion, by what lies nearest to the picture's own point.
         processes: they share the work; every one of them gets the whole sweep.
 
     Raises:
         UserError: a value is out of range, or another process failed.
         Cancelled: `cancel` was set.
     """
-    check_whole("seed", seed, 0, 2**53)
-    check_number("strength", strength, 0.0, 5.0)
-    check_visual(visual)
-    points = [point for row in rows for point in row]
-    requests = processes.part(continuum.requests_for(prompt, points, seed, strength, steps, visual))
+    order.check()
+    requests = processes.part(order.requests())
     pictures: list[Picture] = []
     readings: list[Reading | None] = []
     failure: Exception | None = None
@@ -139,12 +163,12 @@ def run_sweep(
         failure = error
     read = processes.gather(list(zip(pictures, readings, strict=failure is None)), failure)
     pictures, readings = [picture for picture, _ in read], [reading for _, reading in read]
-    width = len(rows[0])
+    width = len(order.rows[0])
     grid = tuple(tuple(pictures[i : i + width]) for i in range(0, len(pictures), width))
     images = [[picture.image for picture in row] for row in grid]
     figures = {"path": continuity(images[0])} if len(images) == 1 else sheet_continuity(images)
     name = "" if judge is None else judge.name
-    yield Sweep(prompt, seed, grid, tuple(readings), figures, generator.name, name)
+    yield Sweep(order.prompt, order.seed, grid, tuple(readings), figures, generator.name, name)
 
 
 def write_sweep(

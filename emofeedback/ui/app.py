@@ -2,7 +2,7 @@
 
 A new tab is one entry in `StudioPage.tabs`: its id, its title, and the function that builds it inside `with gr.Tab`.
 What a tab shares with others (models, visitors, settings that come back) it finds on `StudioPage`; what it listens for
-in another tab is connected in `StudioPage.connect`, when all of them stand.
+in another tab is connected in `StudioPage.connect`, when all of them are built.
 """
 
 import threading
@@ -59,8 +59,8 @@ class StudioOptions:
         open_job: makes a fine-tuning job; None = the page has no tab for it.
         hosting: the rules of a shared host; by default no limits.
         writer: puts what visitors make into their history; None = the page has no tab for it.
-        shelf: where other models can be put in the place of those loaded; None = the page has no tab for it. Not used
-            on a public host.
+        loaded_models: where other models can be put in the place of those loaded; None = the page has no tab for it.
+            Not used on a public host.
         company: who rewrites prompts; None = the bundled viewers with the embedded back end.
     """
 
@@ -69,7 +69,7 @@ class StudioOptions:
     open_job: OpenJob | None = None
     hosting: Hosting = field(default_factory=Hosting)
     writer: HistoryWriter | None = None
-    shelf: LoadedModels | None = None
+    loaded_models: LoadedModels | None = None
     company: Company | None = None
 
 
@@ -107,7 +107,7 @@ class StudioPage:
             Tab("read", "Read a picture", self._read),
             Tab("finetune", "Fine-tune", self._finetune, self.open_job is not None),
             Tab("history", "History", self._history, self.options.writer is not None),
-            Tab("models", "Models", self._models, self.models.shelf is not None),
+            Tab("models", "Models", self._models, self.models.loaded_models is not None),
         )
 
     def _create(self, tab: gr.Tab) -> None:
@@ -135,8 +135,8 @@ class StudioPage:
         self.history = HistoryTab(self.visits, self.options.writer, self.restore, tab)
 
     def _models(self, tab: gr.Tab) -> None:
-        assert self.models.shelf is not None
-        ModelsTab(self.models, self.models.shelf, tab)
+        assert self.models.loaded_models is not None
+        ModelsTab(self.models, self.models.loaded_models, tab)
 
     def connect(self) -> None:
         """What one tab does in another."""
@@ -161,7 +161,9 @@ def build(load: Load, options: StudioOptions = StudioOptions()) -> tuple[gr.Bloc
     """
     hosting, company = options.hosting, options.company or Company(EmbeddedThinker(), load_viewers())
     open_job = hosting.job_opener(options.open_job)
-    models = Models((lambda: guarded(load())) if hosting.public else load, None if hosting.public else options.shelf)
+    models = Models(
+        (lambda: guarded(load())) if hosting.public else load, None if hosting.public else options.loaded_models
+    )
     visits = Visits(options.files, hosting)
     visits.writer = options.writer
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -209,8 +211,10 @@ def launch(
     hosting, writer = options.hosting, options.writer
     page, models = build(load, options)
     models.start()
-    if models.shelf is not None:
-        idle = threading.Thread(target=watch_idle, args=(models.shelf, models.lock, threading.Event()), daemon=True)
+    if models.loaded_models is not None:
+        idle = threading.Thread(
+            target=watch_idle, args=(models.loaded_models, models.lock, threading.Event()), daemon=True
+        )
         idle.start()
     blocked: dict[str, Any] = {} if writer is None else {"blocked_paths": [str(writer.history.folder)]}
     _, address, _ = page.launch(

@@ -80,7 +80,7 @@ class Hosting:
     def user(self, request: Any) -> str:
         """Who is behind a request: the name they logged in with, or their address.
 
-        Behind a proxy the last public address of X-Forwarded-For counts: what stands left of it, anybody can write.
+        Behind a proxy the last public address of X-Forwarded-For counts: anybody can write what is left of it.
         """
         name = getattr(request, "username", None)
         if name:
@@ -119,7 +119,7 @@ class MeteredWork:
     waited: float = 0.0
 
 
-class Meter:
+class TimeLimit:
     """How long the models worked for each user within the last hour."""
 
     def __init__(self, minutes_per_hour: float | None, clock: Callable[[], float] = time.monotonic) -> None:

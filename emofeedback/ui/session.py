@@ -1,4 +1,4 @@
-"""What stands behind the page: the models (loaded once), the visitors, and work that can be stopped."""
+"""What the page works with: the models (loaded once), the visitors, and work that can be stopped."""
 
 import logging
 import shutil
@@ -23,7 +23,7 @@ from emofeedback.sweep.plane import Continuity
 from emofeedback.sweep.run_sweep import Sweep
 from emofeedback.ui.history.history_owner import owner_of
 from emofeedback.ui.history.history_writer import HistoryWriter
-from emofeedback.ui.limits import Hosting, Meter
+from emofeedback.ui.limits import Hosting, TimeLimit
 
 log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,13 +40,13 @@ IDLE, IDLE_PROGRAM = 24 * 3600.0, 3600.0
 class Models:
     """The generator and the judge, loaded once on a thread of their own; `lock` guards their use.
 
-    With a shelf they are whatever stands on it, which is loaded again when it was unloaded.
+    With `loaded_models` they are whatever is in them, which is loaded again when it was unloaded.
     """
 
-    def __init__(self, load: Callable[[], tuple[Generator, Judge]], shelf: LoadedModels | None = None) -> None:
+    def __init__(self, load: Callable[[], tuple[Generator, Judge]], loaded_models: LoadedModels | None = None) -> None:
         self.lock = threading.Lock()
         self.long_work = threading.Lock()  # held by the one job that gives others turns of `lock`
-        self.shelf = shelf
+        self.loaded_models = loaded_models
         self._load = load
         self._done = threading.Event()
         self._pair: tuple[Generator, Judge] | None = None
@@ -60,7 +60,7 @@ class Models:
     def _work(self) -> None:
         try:
             pair = self._load()
-            self._pair = pair if self.shelf is None else None  # what stands on a shelf is held there alone
+            self._pair = pair if self.loaded_models is None else None  # else they are held there alone
         except UserError as error:
             self._error = error
         except Exception:
@@ -76,7 +76,7 @@ class Models:
 
     def peek(self) -> tuple[Generator, Judge] | None:
         """The pair if it is there already."""
-        return self._pair if self.shelf is None else self.shelf.peek()
+        return self._pair if self.loaded_models is None else self.loaded_models.peek()
 
     def get(self) -> tuple[Generator, Judge]:
         """The pair; waits until it is loaded.
@@ -85,8 +85,8 @@ class Models:
             UserError: it could not be loaded.
         """
         self._done.wait()
-        if self.shelf is not None:
-            return self.shelf.pair()
+        if self.loaded_models is not None:
+            return self.loaded_models.pair()
         if self._pair is None:
             raise self._error or UserError("The models could not be loaded.")
         return self._pair
@@ -103,7 +103,7 @@ class Visit:
     figures: dict[str, Continuity] = field(default_factory=dict)  # of the last sheet
     gone: bool = False  # the browser tab was closed
     user: str = "unknown"
-    meter: Meter = field(default_factory=lambda: Meter(None))
+    time_limit: TimeLimit = field(default_factory=lambda: TimeLimit(None))
     used: float = field(default_factory=time.monotonic)
     paged: bool = False  # a browser shows the page; otherwise a program calls the API
     apply_adapter: Callable[["Visit"], None] | None = None  # puts their adapter on, or the host's
@@ -151,7 +151,7 @@ class Visit:
         self.cancel = threading.Event()
         self.running = True
         try:
-            with self.meter.work(self.user):
+            with self.time_limit.work(self.user):
                 if self.apply_adapter is not None:
                     self.apply_adapter(self)
                 yield self.cancel
@@ -167,7 +167,7 @@ class Visits:
     def __init__(self, root: Path | None = None, hosting: Hosting | None = None) -> None:
         self._root = root
         self.hosting = hosting or Hosting()
-        self.meter = Meter(self.hosting.minutes_per_hour)
+        self.time_limit = TimeLimit(self.hosting.minutes_per_hour)
         self.apply_adapter: Callable[[Visit], None] | None = None
         self.writer: HistoryWriter | None = None
         self._lock = threading.Lock()
@@ -181,7 +181,7 @@ class Visits:
                 folder = Path(tempfile.mkdtemp(prefix="emofeedback-", dir=self._root))
                 visit = Visit(
                     folder,
-                    meter=self.meter,
+                    time_limit=self.time_limit,
                     apply_adapter=self.apply_adapter,
                     owner=owner_of(request),
                     writer=self.writer,

@@ -41,7 +41,7 @@ def on_thread(
     def body(post: Post) -> None:
         try:
             models.get()
-            with models.long_work, models.lock, visit.meter.work(visit.user) as job:
+            with models.long_work, models.lock, visit.time_limit.work(visit.user) as job:
                 if stop.is_set():
                     raise Cancelled("Stopped.")
 
@@ -62,8 +62,8 @@ def on_thread(
 def give_turn(models: Models) -> float:
     """Let others use the models, whose lock is held; the seconds until it is held again."""
     begin = time.monotonic()
-    if models.shelf is not None:
-        models.shelf.touch()  # the task still uses what it was given
+    if models.loaded_models is not None:
+        models.loaded_models.touch()  # the task still uses what it was given
     models.lock.release()
     time.sleep(PAUSE)
     models.lock.acquire()

@@ -21,7 +21,7 @@ from emofeedback.errors import UserError
 from emofeedback.finetuning.order import FinetuneOrder
 from emofeedback.settings import Settings
 from emofeedback.ui import app as studio
-from emofeedback.ui.limits import Hosting, JobLimit, Meter, _joins
+from emofeedback.ui.limits import Hosting, JobLimit, TimeLimit, _joins
 
 NAMES = {"/generate", "/preview", "/estimate", "/sweep", "/feedback_run", "/redraw", "/fine_tune"}
 MOOD = {"valence": 0.6, "arousal": -0.4, "strength": 1, "seed": 5}
@@ -333,15 +333,15 @@ def test_a_public_host_keeps_its_limits(tmp_path: Path) -> None:
 
 def test_limits_are_counted_for_each_user() -> None:
     now = [0.0]
-    meter = Meter(1.0, clock=lambda: now[0])
-    with meter.work("a"):
+    limit = TimeLimit(1.0, clock=lambda: now[0])
+    with limit.work("a"):
         now[0] += 61
-    with pytest.raises(UserError, match="go on in 60 min"), meter.work("a"):
+    with pytest.raises(UserError, match="go on in 60 min"), limit.work("a"):
         pass
-    with meter.work("b"):
+    with limit.work("b"):
         pass
     now[0] += 3601
-    with meter.work("a"):
+    with limit.work("a"):
         pass
 
 

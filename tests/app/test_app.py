@@ -22,7 +22,7 @@ from emofeedback.loop.rounds import TOLERANCE, Past, Rules
 from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.records import Critique, Edit, Reading, Run
 from emofeedback.settings import Settings, checkpoint_folder
-from emofeedback.sweep.run_sweep import SweepProgress, plan, run_sweep
+from emofeedback.sweep.run_sweep import SweepOrder, SweepProgress, plan, run_sweep
 from emofeedback.ui import app as studio
 from emofeedback.ui.create.create_state import CreateState
 from emofeedback.ui.create.example import load_example
@@ -44,7 +44,7 @@ def test_leaving_the_page_stops_the_work_and_drops_the_files(tmp_path: Path) -> 
     with pytest.raises(Cancelled):
         generator, judge = models.get()
         with models.lock, visit.work() as cancel:
-            for item in run_sweep(generator, judge, "a boat", plan(3), cancel=cancel):
+            for item in run_sweep(generator, judge, SweepOrder("a boat", plan(3)), cancel=cancel):
                 assert visit.running and isinstance(item, SweepProgress)
                 visits.leave(request)
     assert slow.steps_done <= 3

@@ -10,7 +10,7 @@ from fakes_ui import FakeGenerator, FakeJudge
 
 from emofeedback.errors import UserError
 from emofeedback.ui.finetune.queue import JobQueue, QueuePlace, queued
-from emofeedback.ui.limits import Meter
+from emofeedback.ui.limits import TimeLimit
 from emofeedback.ui.session import Models, Visit
 from emofeedback.ui.worker import Post, on_thread
 
@@ -23,9 +23,9 @@ def models() -> Models:
 
 
 def test_a_job_is_on_the_visitors_account(models: Models, tmp_path: Path) -> None:
-    """Jobs of the tab ran beside the meter once: on a public host one visitor could tune without end."""
+    """Jobs of the tab ran beside the time limit once: on a public host one visitor could tune without end."""
     clock = iter(range(0, 10_000, 100))
-    visit = Visit(tmp_path, user="a", meter=Meter(1.0, clock=lambda: next(clock)))
+    visit = Visit(tmp_path, user="a", time_limit=TimeLimit(1.0, clock=lambda: next(clock)))
     jobs = JobQueue()
     assert [p for p in queued(models, jobs, visit, threading.Event(), lambda post: post("done")) if p] == ["done"]
     with pytest.raises(UserError, match="used your 1 minutes"):
@@ -51,7 +51,7 @@ def test_a_second_job_sees_its_place_and_a_failed_one_leaves_the_line(models: Mo
 
 def test_others_use_the_models_between_the_updates_of_a_job(models: Models, tmp_path: Path) -> None:
     """A job held the models from its first update to its last, and everybody's Create waited for minutes."""
-    visit, order = Visit(tmp_path, user="a", meter=Meter(60.0)), list[str]()
+    visit, order = Visit(tmp_path, user="a", time_limit=TimeLimit(60.0)), list[str]()
     asked = threading.Event()
 
     def create() -> None:
@@ -73,7 +73,7 @@ def test_others_use_the_models_between_the_updates_of_a_job(models: Models, tmp_
     assert [p for p in on_thread(models, visit, threading.Event(), job) if p] == ["update 1"]
     guest.join()
     assert order == ["update 1", "create", "update 2"] and not models.lock.locked()
-    spent = 3600.0 - visit.meter.left("a")
+    spent = 3600.0 - visit.time_limit.left("a")
     assert spent < 0.3  # the guest's time is not on the account
 
 

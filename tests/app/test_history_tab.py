@@ -17,7 +17,7 @@ from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Past, Rules
 from emofeedback.loop.run import RunOrder, run_loop
 from emofeedback.records import Run
-from emofeedback.sweep.run_sweep import Sweep, plan, run_sweep
+from emofeedback.sweep.run_sweep import Sweep, SweepOrder, plan, run_sweep
 from emofeedback.ui import app as studio
 from emofeedback.ui.create import restore as restoring
 from emofeedback.ui.create.create_layout import CONTINUATIONS
@@ -176,7 +176,7 @@ def test_filters_and_pages(page: Page) -> None:
     one = run(rounds=1)
     for _ in range(25):
         history.add(one, owner)
-    *_, sheet = run_sweep(FakeGenerator(), None, "a harbour", plan(2))
+    *_, sheet = run_sweep(FakeGenerator(), None, SweepOrder("a harbour", plan(2)))
     assert isinstance(sheet, Sweep)
     newest = history.add(sheet, owner)
     first = page.tab.first(page.data(), request=request())

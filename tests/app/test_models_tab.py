@@ -29,23 +29,23 @@ def open_generator(name: str) -> FakeGenerator:
     return made
 
 
-def shelf_with(fetch: Callable[[str, OnDownload], None] = QUIET) -> LoadedModels:
+def loaded_with(fetch: Callable[[str, OnDownload], None] = QUIET) -> LoadedModels:
     openers: dict[Any, Any] = {"generator": open_generator, "judge": lambda name: FakeJudge()}
     return LoadedModels(openers, {"generator": fetch, "judge": fetch}, {"generator": "bundled", "judge": "bundled"})
 
 
-def tab_with(shelf: LoadedModels) -> ModelsTab:
-    models = Models(shelf.pair, shelf)
+def tab_with(loaded_models: LoadedModels) -> ModelsTab:
+    models = Models(loaded_models.pair, loaded_models)
     models.start()
     with gr.Blocks():
-        return ModelsTab(models, shelf)
+        return ModelsTab(models, loaded_models)
 
 
 def test_a_loaded_model_is_the_one_of_all_tabs() -> None:
     def fetch(name: str, progress: OnDownload) -> None:
         progress(Download(name, 500_000_000, 2_000_000_000))
 
-    tab = tab_with(shelf_with(fetch))
+    tab = tab_with(loaded_with(fetch))
     assert tab.models.get()[0].name == "bundled"
     lines = [str(update[tab.status]) for update in tab.load("generator", " org/new ")]
     assert any("0.50 of 2.00 GB" in line for line in lines) and "is now org/new" in lines[-1]
@@ -57,7 +57,7 @@ def test_a_loaded_model_is_the_one_of_all_tabs() -> None:
 
 
 def test_what_goes_wrong_is_a_notice_and_the_old_model_stays() -> None:
-    tab = tab_with(shelf_with())
+    tab = tab_with(loaded_with())
     with pytest.raises(gr.Error, match="does not fit"):
         list(tab.load("generator", "org/huge"))
     assert tab.models.get()[0].name == "bundled" and not tab.models.lock.locked()
@@ -73,14 +73,14 @@ def test_a_download_can_be_stopped() -> None:
             begun.set()
             progress(Download(name, 1, 2))
 
-    tab = tab_with(shelf_with(endless))
+    tab = tab_with(loaded_with(endless))
     updates = tab.load("generator", "org/new")
     next(updates)
     assert "Fetching" in str(next(updates)[tab.status]) and begun.is_set()
     tab.halt()
     with pytest.raises(gr.Error, match="Stopped"):
         list(updates)
-    assert tab.shelf.name("generator") == "bundled"
+    assert tab.loaded_models.name("generator") == "bundled"
 
 
 def test_an_adapter_is_put_on_the_new_generator_too(tmp_path: Path) -> None:
@@ -90,10 +90,10 @@ def test_an_adapter_is_put_on_the_new_generator_too(tmp_path: Path) -> None:
         def load_adapter(self, path: Path, scale: float = 1.0) -> None:
             worn.append((self.name, scale))
 
-    shelf = shelf_with()
-    openers = shelf._openers
+    loaded_models = loaded_with()
+    openers = loaded_models._openers
     openers["generator"] = lambda name: named(Adaptable(), name)
-    models = Models(shelf.pair, shelf)
+    models = Models(loaded_models.pair, loaded_models)
     models.start()
     visits, adapters = Visits(tmp_path), VisitorAdapters(models)
     visit = visits.of(None)
@@ -101,7 +101,7 @@ def test_an_adapter_is_put_on_the_new_generator_too(tmp_path: Path) -> None:
     adapters.choose(visit, AdapterChoice(tmp_path / "lora", 0.5))
     adapters.apply(visit)
     adapters.apply(visit)
-    shelf.swap("generator", "other")
+    loaded_models.swap("generator", "other")
     adapters.apply(visit)
     assert worn == [("bundled", 0.5), ("other", 0.5)]
 
@@ -160,9 +160,12 @@ def test_cards_say_size_licence_and_needs() -> None:
 
 @pytest.mark.parametrize("public", [False, True])
 def test_a_public_host_has_no_such_tab(public: bool, tmp_path: Path) -> None:
-    shelf = shelf_with()
+    loaded_models = loaded_with()
     page, models = studio.build(
-        shelf.pair, studio.StudioOptions(example=tmp_path, files=tmp_path, hosting=Hosting(public=public), shelf=shelf)
+        loaded_models.pair,
+        studio.StudioOptions(
+            example=tmp_path, files=tmp_path, hosting=Hosting(public=public), loaded_models=loaded_models
+        ),
     )
     tabs = [block.label for block in page.blocks.values() if isinstance(block, gr.Tab)]
-    assert ("Models" in tabs) == (not public) and (models.shelf is None) == public
+    assert ("Models" in tabs) == (not public) and (models.loaded_models is None) == public

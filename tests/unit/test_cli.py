@@ -16,6 +16,7 @@ from PIL import Image
 from emofeedback.cli import main
 from emofeedback.errors import UserError
 from emofeedback.evaluation.protocols.ablation import ARMS
+from emofeedback.files.png_settings import read_settings
 from emofeedback.records import Picture, Reading, VisualPrompt
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +58,19 @@ def test_generate_json(models: PaintGenerator, capsys: pytest.CaptureFixture[str
     assert Image.open(data["best"]["image"]).size == (16, 16)
     assert json.loads(Path("out/run.json").read_text())["best"]["seed"] == data["best"]["seed"]
     assert len(list(Path("out").glob("*.png"))) == 6 and not list(Path("out").glob("*.tmp"))
+
+
+def test_the_pictures_of_generate_carry_the_rules_of_their_run(
+    models: PaintGenerator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They carried the request alone, so that Restore brought neither tolerance nor patience nor continuation back."""
+    Image.new("RGB", (16, 16)).save("start.png")
+    rules = ["--tolerance", "0.05", "--patience", "3", "--continuation", "image"]
+    start = ["--image", "start.png", "--image-strength", "0.4"]
+    assert generate("--rounds", "1", "--candidates", "1", "--out", "out", *rules, *start) == 0
+    [picture] = Path("out").glob("*.png")
+    found = read_settings(picture)
+    assert (found.tolerance, found.patience, found.continuation, found.start_strength) == (0.05, 3, "image", 0.4)
 
 
 def test_generate_for_people(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:

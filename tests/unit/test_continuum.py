@@ -32,7 +32,7 @@ from emofeedback.sweep.plane import (
     shares,
     sheet_continuity,
 )
-from emofeedback.sweep.run_sweep import Sweep, SweepProgress, plan, run_sweep, write_sweep
+from emofeedback.sweep.run_sweep import Sweep, SweepOrder, SweepProgress, plan, run_sweep, write_sweep
 from emofeedback.sweep.sheets import board_of, sheet
 
 GRAYS = [Image.new("RGB", (64, 64), (v, v, v)) for v in (0, 64, 128, 255)]
@@ -197,7 +197,7 @@ def test_mp4_is_written_where_its_package_is_and_refused_with_a_sentence_where_n
 
 
 def test_a_sweep_is_drawn_read_and_written_whole(tmp_path: Path) -> None:
-    events = list(run_sweep(PaintGenerator(), ColourJudge(), "a dog", plan(3), seed=4))
+    events = list(run_sweep(PaintGenerator(), ColourJudge(), SweepOrder("a dog", plan(3), seed=4)))
     sweep = events[-1]
     assert isinstance(sweep, Sweep)
     done = [event.done for event in events if isinstance(event, SweepProgress)]
@@ -217,7 +217,7 @@ def test_a_sweep_is_drawn_read_and_written_whole(tmp_path: Path) -> None:
 def test_a_stopped_sweep_draws_no_further_batch() -> None:
     generator, stop = PaintGenerator(), threading.Event()
     with pytest.raises(Cancelled):
-        for _ in run_sweep(generator, ColourJudge(), "a dog", plan(9), cancel=stop):
+        for _ in run_sweep(generator, ColourJudge(), SweepOrder("a dog", plan(9)), cancel=stop):
             stop.set()
     assert len(generator.calls) == 1  # of four batches
 

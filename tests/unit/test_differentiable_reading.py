@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_judge_tiny import SIZE, judge  # noqa: F401 (a fixture)
+from test_judge_tiny import SIZE, judge, ratings_of  # noqa: F401 (a fixture)
 
 from emofeedback.finetuning.job_settings import scene_prompts
 from emofeedback.finetuning.rewards import DifferentiableReading
@@ -18,7 +18,7 @@ def test_its_affect_is_the_judges_rating(judge: SceneJudge) -> None:  # noqa: F8
     with torch.enable_grad():
         found = DifferentiableReading(judge, affect=1.0, content=0.0).score_tensor(pixels, targets, ["", ""])
     with torch.enable_grad():
-        read = torch.stack(judge.rate_tensor(pixels), 1)
+        read = ratings_of(judge, pixels)
     assert torch.allclose(found, -(read - targets).square().sum(1), atol=1e-5)
     found.sum().backward()
     assert pixels.grad is not None and float(pixels.grad.abs().sum()) > 0

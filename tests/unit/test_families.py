@@ -49,8 +49,8 @@ CASES = [  # class, what else its index says, scheduler, family, distilled, pred
 def test_a_family_is_read_from_the_files(name, more, scheduler, family, distilled, prediction) -> None:  # type: ignore[no-untyped-def]
     described = describe_configs({"_class_name": name, **more}, scheduler)
     assert (described.family.key, described.distilled, described.prediction) == (family, distilled, prediction)
-    assert described.recipe is (described.family.few_steps if distilled else described.family.usual)
-    assert not distilled or described.recipe.guidance == 1.0
+    assert described.sampling is (described.family.few_steps if distilled else described.family.usual)
+    assert not distilled or described.sampling.guidance == 1.0
 
 
 def test_the_name_of_a_folder_says_nothing(tmp_path: Path) -> None:

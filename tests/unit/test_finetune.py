@@ -20,7 +20,7 @@ from emofeedback.finetuning.audit import Guard
 from emofeedback.finetuning.experience import Experience
 from emofeedback.finetuning.job_settings import FinetuneSettings, Targets, Tasks, scene_prompts
 from emofeedback.finetuning.job_store import read_record
-from emofeedback.finetuning.policy.rollout import Rollout, Sampling
+from emofeedback.finetuning.policy.rollout import Rollout, Sampling, draw_rollout
 from emofeedback.finetuning.rewards import AffectReward, CachedReader
 from emofeedback.finetuning.trainer import STATE
 from emofeedback.records import Picture, PictureRequest, Reading
@@ -49,11 +49,11 @@ def test_every_objective_changes_the_adapter_and_nothing_else(objective: str, tm
 
 def test_a_colour_is_learned(tmp_path: Path) -> None:
     trainer = job(tmp_path, learning_rate=3e-2, beta=0.3, audit_every=100, prompts=3, group=16, passes=4)
-    requests = trainer.learner.requests(99)  # an update that is never reached
+    requests = trainer.updater.requests(99)  # an update that is never reached
 
     def rewards() -> torch.Tensor:
         policy = trainer.policy
-        rollout = policy.rollout(policy.conditions(requests), [r.seed for r in requests], Sampling(2))
+        rollout = draw_rollout(policy, policy.conditions(requests), [r.seed for r in requests], Sampling(2))
         with torch.no_grad():
             red, green = policy.decode(rollout.clean)[:, :2].mean((2, 3)).unbind(1)
         return -((red - 0.7).square() + (green + 0.7).square())
@@ -128,12 +128,12 @@ def test_pictures_that_cannot_be_read_leave_the_group_and_not_its_baseline(tmp_p
 def test_a_judge_blind_to_a_third_does_not_move_the_baseline_of_the_others(tmp_path: Path) -> None:
     """The advantages of the pictures that were read are those of a group that never held the others."""
     whole, patchy = (job(tmp_path, judge, prompts=2, group=6) for judge in (ColourJudge(), PatchyJudge()))
-    requests = whole.learner.requests(0)
+    requests = whole.updater.requests(0)
     policy = whole.policy
-    clean = policy.rollout(policy.conditions(requests), [r.seed for r in requests], Sampling(2)).clean
-    pictures = whole.learner.pictures(clean, requests)
+    clean = draw_rollout(policy, policy.conditions(requests), [r.seed for r in requests], Sampling(2)).clean
+    pictures = whole.updater.pictures(clean, requests)
     seen = torch.tensor([i % 3 != 0 for i in range(12)])
-    full, holes = (one.learner.score(pictures, clean) for one in (whole, patchy))
+    full, holes = (one.updater.score(pictures, clean) for one in (whole, patchy))
     weights = dict(whole.settings.weights)
     found = group_advantages(holes, weights)
     expected = group_advantages({k: v.flatten()[seen].view(2, 4) for k, v in full.items()}, weights)
@@ -242,13 +242,13 @@ def test_only_the_extremes_of_a_group_are_learned_from_where_that_is_asked(tmp_p
     experience = Experience(
         Sampling(2),
         rollout,
-        trainer.policy.conditions(trainer.learner.requests(0)),
+        trainer.policy.conditions(trainer.updater.requests(0)),
         torch.zeros(8, 2),
         advantages.masked_fill(~usable, 0.0),
         usable,
         0,
     )
-    assert trainer.learner.collector.items(experience).tolist() == [1, 2, 5, 6]
+    assert trainer.updater.collector.items(experience).tolist() == [1, 2, 5, 6]
 
 
 def test_tasks_follow_from_seed_and_update_and_never_train_on_what_is_held_out() -> None:

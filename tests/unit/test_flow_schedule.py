@@ -23,12 +23,6 @@ def test_euler_is_exact_on_the_straight_path(start: float, end: float) -> None:
     assert torch.allclose(stepped, schedule.interpolate(clean, noise, torch.tensor([end])), atol=1e-5)
 
 
-def test_clean_estimate_inverts_the_path() -> None:
-    clean, noise, times = torch.randn(4, 3, 2, 2), torch.randn(4, 3, 2, 2), torch.tensor([0.1, 0.4, 0.7, 0.99])
-    noisy = schedule.interpolate(clean, noise, times)
-    assert torch.allclose(schedule.clean_estimate(noisy, schedule.velocity(clean, noise), times), clean, atol=1e-5)
-
-
 @pytest.mark.parametrize("shift", [1.0, 3.0])
 @pytest.mark.parametrize("steps", [1, 4, 12])
 def test_sigmas_fall_from_one_to_zero(steps: int, shift: float) -> None:

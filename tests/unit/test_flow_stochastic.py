@@ -1,7 +1,5 @@
 """Stochastic steps: the flow's own marginals where theory promises them, and the density of what was drawn."""
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor
@@ -9,7 +7,6 @@ from torch import Tensor
 from emofeedback.flow import schedule, stochastic
 
 MEAN, STD = 1.5, 0.5
-Step = Callable[..., stochastic.StochasticStep]
 
 
 def exact_velocity(noisy: Tensor, sigma: Tensor) -> Tensor:
@@ -18,14 +15,14 @@ def exact_velocity(noisy: Tensor, sigma: Tensor) -> Tensor:
     return (sigma - (1 - sigma) * STD**2) / spread * (noisy - (1 - sigma) * MEAN) - MEAN
 
 
-def sampled(step: Step, steps: int, eta: float, stop: float = 0.0, shift: float = 3.0) -> tuple[Tensor, Tensor]:
+def sampled(steps: int, eta: float, stop: float = 0.0, shift: float = 3.0) -> tuple[Tensor, Tensor]:
     """20,000 one-dimensional samples at the first sigma that is not above `stop`, and that sigma."""
     draw = torch.Generator().manual_seed(0)
     levels = schedule.sigmas(steps, shift)
     noisy = torch.randn(20_000, 1, generator=draw)
     for sigma, sigma_next in zip(levels[:-1], levels[1:], strict=True):
         noise = torch.randn(noisy.shape, generator=draw)
-        noisy = step(noisy, exact_velocity(noisy, sigma), sigma, sigma_next, noise, eta=eta).sample
+        noisy = stochastic.flow_sde_step(noisy, exact_velocity(noisy, sigma), sigma, sigma_next, noise, eta=eta).sample
         if sigma_next <= stop:
             return noisy, sigma_next
     raise AssertionError("unreachable")
@@ -34,28 +31,21 @@ def sampled(step: Step, steps: int, eta: float, stop: float = 0.0, shift: float 
 @pytest.mark.parametrize("eta", [0.3, 0.7])
 @pytest.mark.parametrize("stop", [0.0, 0.5])
 def test_flow_sde_has_the_marginals_of_the_flow(eta: float, stop: float) -> None:
-    noisy, sigma = sampled(stochastic.flow_sde_step, 100, eta, stop)
+    noisy, sigma = sampled(100, eta, stop)
     assert abs(noisy.mean() - (1 - sigma) * MEAN) < 0.02
     assert abs(noisy.std() - (((1 - sigma) * STD) ** 2 + sigma**2).sqrt()) < 0.015
 
 
 def test_flow_sde_comes_nearer_to_the_marginal_as_steps_grow() -> None:
-    coarse, fine = (sampled(stochastic.flow_sde_step, steps, 0.7)[0].std() for steps in (8, 64))
+    coarse, fine = (sampled(steps, 0.7)[0].std() for steps in (8, 64))
     assert abs(fine - STD) < 0.5 * abs(coarse - STD)
     assert abs(fine - STD) < 0.03
 
 
-def test_cps_stays_narrower_than_the_marginal() -> None:
-    noisy, _ = sampled(stochastic.cps_step, 60, 0.8)
-    assert abs(noisy.mean() - MEAN) < 0.03
-    assert noisy.std() < 0.9 * STD
-
-
-@pytest.mark.parametrize("step", [stochastic.flow_sde_step, stochastic.cps_step])
 @pytest.mark.parametrize(("sigma", "sigma_next"), [(1.0, 0.9), (0.6, 0.4), (0.2, 0.0)])
-def test_no_noise_is_the_step_of_the_ode(step: Step, sigma: float, sigma_next: float) -> None:
+def test_no_noise_is_the_step_of_the_ode(sigma: float, sigma_next: float) -> None:
     noisy, v, noise = torch.randn(3, 2, 2, 4, 4)
-    drawn = step(noisy, v, sigma, sigma_next, noise, eta=0.0)
+    drawn = stochastic.flow_sde_step(noisy, v, sigma, sigma_next, noise, eta=0.0)
     assert torch.allclose(drawn.sample, schedule.euler_step(noisy, v, sigma, sigma_next), atol=1e-5)
     assert torch.equal(drawn.std, torch.zeros(2))
 
@@ -78,22 +68,11 @@ def test_flow_sde_at_pure_noise_puts_the_second_sigma_into_the_pole() -> None:
     assert torch.allclose(drawn.mean, noisy * (1 - 0.49 / 0.1 / 2 * 0.1), atol=1e-6)
 
 
-def test_cps_adds_noise_up_to_the_schedule() -> None:
-    """With the true clean picture and noise the coefficients are (1 - t') and, squared and summed, t'^2."""
-    clean, old, fresh = torch.eye(3).reshape(3, 1, 3)
-    t, t_next = torch.tensor([0.8]), 0.5
-    noisy = schedule.interpolate(clean, old, t)
-    drawn = stochastic.cps_step(noisy, schedule.velocity(clean, old), t, t_next, fresh, eta=0.4)
-    weights = drawn.sample[0]
-    assert weights[0].item() == pytest.approx(1 - t_next, abs=1e-6)
-    assert weights[1:].norm().item() == pytest.approx(t_next, abs=1e-6)
-    assert weights[2].item() == pytest.approx(drawn.std.item(), abs=1e-6)
-
-
-@pytest.mark.parametrize("step", [stochastic.flow_sde_step, stochastic.cps_step])
-def test_log_prob_is_that_of_torch_averaged_over_dimensions(step: Step) -> None:
+def test_log_prob_is_that_of_torch_averaged_over_dimensions() -> None:
     noisy, v, noise = torch.randn(3, 4, 2, 3, 3)
-    drawn = step(noisy, v, torch.tensor([1.0, 0.9, 0.5, 0.3]), torch.tensor([0.9, 0.5, 0.3, 0.1]), noise)
+    drawn = stochastic.flow_sde_step(
+        noisy, v, torch.tensor([1.0, 0.9, 0.5, 0.3]), torch.tensor([0.9, 0.5, 0.3, 0.1]), noise
+    )
     normal = torch.distributions.Normal(drawn.mean, drawn.std.reshape(4, 1, 1, 1).expand_as(drawn.mean))
     expected = normal.log_prob(drawn.sample).flatten(1).mean(1)
     assert torch.allclose(stochastic.log_prob(drawn.sample, drawn.mean, drawn.std), expected, atol=1e-5)
@@ -114,7 +93,7 @@ def test_the_gradient_flows_through_the_mean_and_not_through_the_sample() -> Non
 
 
 def test_a_step_without_noise_has_no_density() -> None:
-    drawn = stochastic.cps_step(torch.randn(2, 3), torch.randn(2, 3), 0.2, 0.0, torch.randn(2, 3))
+    drawn = stochastic.flow_sde_step(torch.randn(2, 3), torch.randn(2, 3), 0.2, 0.1, torch.randn(2, 3), eta=0.0)
     with pytest.raises(ValueError, match="no density"):
         stochastic.log_prob(drawn.sample, drawn.mean, drawn.std)
 

@@ -14,7 +14,7 @@ from PIL import Image
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.files.training_state import load_state, save_state
-from emofeedback.generators.scene.prompt_embeddings import read_vocabulary
+from emofeedback.generators.scene.known_words import read_vocabulary
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.records import PictureRequest
 from emofeedback.scenes.captions import vocabulary

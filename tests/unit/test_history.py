@@ -20,13 +20,14 @@ from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.files.png_settings import read_settings
 from emofeedback.history import index as history_index
+from emofeedback.history.index import Wanted
 from emofeedback.history.record import record_of, settings_in
 from emofeedback.history.store import History
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules
 from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.records import Run
-from emofeedback.sweep.run_sweep import Sweep, plan, run_sweep
+from emofeedback.sweep.run_sweep import Sweep, SweepOrder, plan, run_sweep
 
 ANN, BEN = "visitor:ann", "visitor:ben"
 HERE = Path(__file__).resolve().parent
@@ -39,7 +40,8 @@ def run(prompt: str = "a boat", target: Affect = Affect(0.8, 0.2), rounds: int =
 
 def sweep(prompt: str = "a boat", **order: object) -> Sweep:
     points = plan(**{"grid": 2, **order})  # type: ignore[arg-type]
-    return [e for e in run_sweep(PaintGenerator(), ColourJudge(), prompt, points, seed=3) if isinstance(e, Sweep)][0]
+    events = run_sweep(PaintGenerator(), ColourJudge(), SweepOrder(prompt, points, seed=3))
+    return next(event for event in events if isinstance(event, Sweep))
 
 
 def ticking() -> Callable[[], float]:
@@ -119,7 +121,7 @@ def test_search_by_words_region_date_model_and_kind(history: History) -> None:
     sheet = history.add(sweep("a harbour"), ANN)
 
     def found(**asked: object) -> list[str]:
-        return [entry.id for entry in history.search(ANN, **asked).entries]  # type: ignore[arg-type]
+        return [entry.id for entry in history.search(ANN, Wanted(**asked)).entries]  # type: ignore[arg-type]
 
     assert found() == [sheet, gloomy, sunny]
     assert found(words="löwe meer") == [sunny]
@@ -136,12 +138,12 @@ def test_search_by_words_region_date_model_and_kind(history: History) -> None:
     assert found(kind="sheet") == [sheet]
     assert found(model="other") == []
     assert history.models(ANN) == ["paint"]
-    assert found(limit=1, offset=1) == [gloomy]
-    assert history.search(ANN, limit=1).total == 3
+    page = history.search(ANN, limit=1, offset=1)
+    assert [entry.id for entry in page.entries] == [gloomy] and page.total == 3
     history.pin(sunny, ANN)
     assert found(pinned=True) == [sunny]
     with pytest.raises(UserError, match="swap them"):
-        history.search(ANN, valence=(0.5, -0.5))
+        Wanted(valence=(0.5, -0.5))
 
 
 def test_settings_come_back_as_the_run_was_asked(history: History) -> None:

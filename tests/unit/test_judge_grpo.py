@@ -39,7 +39,7 @@ from emofeedback.training.judge.judge_grpo import (
 )
 from emofeedback.training.judge.judge_recipe import build_judge
 from emofeedback.training.judge.lesson_grader import LessonGrader
-from emofeedback.training.judge.lessons import Shown, lesson_for, shown_scenes
+from emofeedback.training.judge.lessons import LessonPicture, lesson_for, shown_scenes
 from emofeedback.training.judge.shared_prefix import pad_left, score_replies, write_replies
 
 needs_trl = pytest.mark.skipif(importlib.util.find_spec("trl") is None, reason="trl is optional")
@@ -191,7 +191,7 @@ def test_lessons_ask_what_the_product_asks(cache: SceneCache) -> None:
         if content is not None:
             assert content == 1.0
         assert grader.form(lesson, "I see.") == 0.0
-    rated = Shown(shown[0].image, Affect(0.5, -0.5))
+    rated = LessonPicture(shown[0].image, Affect(0.5, -0.5))
     assert {lesson_for(i, 0, rated, labels, 0).task for i in range(20)} == {"rate"}
 
 

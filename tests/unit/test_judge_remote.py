@@ -22,6 +22,7 @@ from emofeedback.judges.replies import content_schema, critique_schema
 from emofeedback.records import Attempt, Critique, Edit, Picture, PictureRequest, Reading, Seen
 from emofeedback.servers.chat import MAX_SIDE, ChatServer, Refused, ServerFailed, base_of, host_of, picture_url
 from emofeedback.servers.hub import hosted_parts
+from emofeedback.servers.patience import Patience
 from emofeedback.settings import Settings
 
 PICTURE = Picture(Image.new("RGB", (40, 30), "navy"), PictureRequest("a dog on a beach", None, 0), "test", 0.0)
@@ -45,7 +46,8 @@ class Pauses:
 
 def judge_of(fake: FakeOpenAI, pauses: Pauses | None = None, deadline: float = 20.0, **options: Any) -> RemoteJudge:
     pauses = pauses or Pauses()
-    server = ChatServer("org/vlm", fake.url, key="sk-secret", deadline=deadline, sleep=pauses.sleep, clock=pauses.clock)
+    patience = Patience(deadline, sleep=pauses.sleep, clock=pauses.clock)
+    server = ChatServer("org/vlm", fake.url, key="sk-secret", patience=patience)
     return RemoteJudge(server, workers=2, **options)
 
 

@@ -13,7 +13,7 @@ from emofeedback.scenes.captions import describe
 from emofeedback.scenes.grammar import Scene, sample_scene
 from emofeedback.scenes.outcomes import content_unchanged, edited_scene
 from emofeedback.training.judge.judge_rewards import (
-    Outcome,
+    AdviceOutcome,
     advice_outcome,
     attributes_reward,
     explanation_reward,
@@ -86,15 +86,15 @@ def test_the_teachers_advice_is_rewarded_and_its_opposite_is_not() -> None:
 def test_rewards_order_what_advice_does() -> None:
     def outcome(
         after: float | None, edits: int = 1, kept: bool = True, needless: int = 0, before: float = 0.8
-    ) -> Outcome:
-        return Outcome(before, after, kept, edits, needless)
+    ) -> AdviceOutcome:
+        return AdviceOutcome(before, after, kept, edits, needless)
 
     good, small, idle, bad = (move_reward(outcome(after)) for after in (0.1, 0.75, 0.8, 1.0))
     assert good > 1.5 > small > idle == 0.0 > bad
     assert move_reward(None) < move_reward(outcome(None)) == 0.0
-    close = Outcome(0.05, 0.05, True, 0, 0)
+    close = AdviceOutcome(0.05, 0.05, True, 0, 0)
     assert move_reward(close) == 1.0 and keeping_reward(close) == 1.0
-    assert move_reward(Outcome(0.05, 0.6, True, 1, 1)) < 0
+    assert move_reward(AdviceOutcome(0.05, 0.6, True, 1, 1)) < 0
     assert keeping_reward(outcome(0.8, edits=0)) == 0.0  # keeping everything is no merit where something was wrong
     assert keeping_reward(outcome(0.1)) == 1.0 > keeping_reward(outcome(0.1, needless=1)) > 0
     assert keeping_reward(outcome(0.1, kept=False)) == keeping_reward(None) == -1.0

@@ -14,6 +14,7 @@ from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
+from emofeedback.judges.ratings import expected_rating
 from emofeedback.judges.replies import fits, parse_critique
 from emofeedback.judges.scene.judge_language import ASPECTS, JudgeTokens, answers_of, build_tokenizer, plain_words
 from emofeedback.judges.scene.scene_judge import SceneJudge
@@ -69,6 +70,11 @@ def test_a_reading_depends_on_the_pixels_and_on_nothing_else(
     assert judge.query_logits(torch.zeros(1, 3, SIZE, SIZE)).shape[:2] == (1, 2 + len(ASPECTS))
 
 
+def ratings_of(judge: SceneJudge, pixels: torch.Tensor) -> torch.Tensor:
+    """Valence and arousal [B, 2] of pixels [B, 3, H, W] in [-1, 1]."""
+    return expected_rating(judge.query_logits(pixels)[:, :2], judge.tokens.rating_ids).mean
+
+
 def test_a_picture_without_mass_on_ratings_is_not_read(judge: SceneJudge) -> None:
     assert judge.read([picture()]) == [None]  # random weights: 21 of some hundred tokens
 
@@ -76,9 +82,9 @@ def test_a_picture_without_mass_on_ratings_is_not_read(judge: SceneJudge) -> Non
 def test_ratings_are_differentiable_in_the_pixels_at_any_size_and_more_than_once(judge: SceneJudge) -> None:
     for size in (SIZE, 48):
         pixels = torch.rand(2, 3, size, size, requires_grad=True)
-        valence, arousal = judge.rate_tensor(pixels)
-        assert valence.shape == arousal.shape == (2,)
-        (valence.sum() + arousal.sum()).backward()
+        rated = ratings_of(judge, pixels)
+        assert rated.shape == (2, 2)
+        rated.sum().backward()
         assert pixels.grad is not None and pixels.grad.abs().sum() > 0
 
 
@@ -187,8 +193,8 @@ def test_training_writes_a_checkpoint_that_reads_as_trained(cache: SceneCache, t
     judge = SceneJudge.from_pretrained(tmp_path)
     pixels = torch.rand(2, 3, SIZE, SIZE) * 2 - 1
     with torch.no_grad():
-        trained = SceneJudge(model, judge.tokens.tokenizer).rate_tensor(pixels)
-        assert torch.allclose(judge.rate_tensor(pixels)[0], trained[0], atol=0.05)  # bfloat16 storage
+        trained = ratings_of(SceneJudge(model, judge.tokens.tokenizer), pixels)
+        assert torch.allclose(ratings_of(judge, pixels), trained, atol=0.05)  # bfloat16 storage
 
 
 def test_a_damaged_folder_says_so(tmp_path: Path) -> None:

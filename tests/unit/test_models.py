@@ -28,15 +28,15 @@ class Model:
         self.name = name
 
 
-class Bench:
-    """A shelf, what it loaded, and a clock that is set by hand."""
+class Loading:
+    """The models under test, what they loaded, and a clock that is set by hand."""
 
     def __init__(self, idle: float | None = None) -> None:
         self.now = 0.0
         self.loaded: list[str] = []
         self.changes: list[tuple[str, str]] = []
         names: dict[Kind, str] = {"generator": "g", "judge": "j"}
-        self.shelf = LoadedModels(
+        self.models = LoadedModels(
             {"generator": self.open, "judge": self.open},
             {"generator": self.fetch, "judge": self.fetch},
             names,
@@ -56,53 +56,53 @@ class Bench:
 
 
 def test_models_are_loaded_once_and_when_they_are_needed() -> None:
-    bench = Bench()
-    assert bench.loaded == [] and bench.shelf.peek() is None
-    first = bench.shelf.pair()
-    assert bench.shelf.pair() == first == bench.shelf.peek() and bench.loaded == ["g", "j"]
+    loading = Loading()
+    assert loading.loaded == [] and loading.models.peek() is None
+    first = loading.models.pair()
+    assert loading.models.pair() == first == loading.models.peek() and loading.loaded == ["g", "j"]
 
 
 def test_a_swap_frees_the_old_model_and_keeps_the_other() -> None:
-    bench = Bench()
-    old, judge = bench.shelf.pair()
+    loading = Loading()
+    old, judge = loading.models.pair()
     gone = weakref.ref(old)
     del old
-    bench.shelf.swap("generator", "new")
+    loading.models.swap("generator", "new")
     gc.collect()
     assert gone() is None
-    assert [model.name for model in bench.shelf.pair()] == ["new", "j"] and bench.shelf.pair()[1] is judge
-    assert bench.changes == [("generator", "new")] and bench.shelf.name("generator") == "new"
+    assert [model.name for model in loading.models.pair()] == ["new", "j"] and loading.models.pair()[1] is judge
+    assert loading.changes == [("generator", "new")] and loading.models.name("generator") == "new"
 
 
 def test_a_failed_swap_goes_back_to_the_model_before() -> None:
-    bench = Bench()
-    bench.shelf.pair()
+    loading = Loading()
+    loading.models.pair()
     with pytest.raises(UserError, match="fit"):
-        bench.shelf.swap("judge", "too large")
-    assert bench.shelf.name("judge") == "j" and not bench.shelf.loaded("judge") and bench.changes == []
-    assert bench.shelf.pair()[1].name == "j" and bench.loaded == ["g", "j", "j"]
+        loading.models.swap("judge", "too large")
+    assert loading.models.name("judge") == "j" and not loading.models.loaded("judge") and loading.changes == []
+    assert loading.models.pair()[1].name == "j" and loading.loaded == ["g", "j", "j"]
 
 
 def test_idle_models_leave_and_come_back() -> None:
-    bench = Bench(idle=10.0)
-    bench.shelf.pair()
-    bench.now = 599.0
-    assert not bench.shelf.unload_idle()
-    bench.now = 601.0
-    assert bench.shelf.unload_idle() and bench.shelf.peek() is None and not bench.shelf.unload_idle()
-    bench.shelf.pair()
-    assert bench.loaded == ["g", "j", "g", "j"]
-    forever = Bench()
-    forever.shelf.pair()
+    loading = Loading(idle=10.0)
+    loading.models.pair()
+    loading.now = 599.0
+    assert not loading.models.unload_idle()
+    loading.now = 601.0
+    assert loading.models.unload_idle() and loading.models.peek() is None and not loading.models.unload_idle()
+    loading.models.pair()
+    assert loading.loaded == ["g", "j", "g", "j"]
+    forever = Loading()
+    forever.models.pair()
     forever.now = 1e9
-    assert not forever.shelf.unload_idle()
+    assert not forever.models.unload_idle()
 
 
 def test_nothing_is_unloaded_while_somebody_draws() -> None:
-    bench = Bench(idle=1.0)
-    bench.shelf.pair()
+    loading = Loading(idle=1.0)
+    loading.models.pair()
     busy, stop = threading.Lock(), threading.Event()
-    bench.now = 100.0
+    loading.now = 100.0
     waits: list[float] = []
 
     class Twice(threading.Event):
@@ -110,13 +110,13 @@ def test_nothing_is_unloaded_while_somebody_draws() -> None:
             waits.append(timeout or 0.0)
             if len(waits) == 2:
                 busy.release()
-                bench.now = 130.0  # 30 s after the work was seen: not idle yet
+                loading.now = 130.0  # 30 s after the work was seen: not idle yet
             return len(waits) > 2
 
     busy.acquire()
     stop = Twice()
-    watch_idle(bench.shelf, busy, stop)
-    assert bench.shelf.peek() is not None
+    watch_idle(loading.models, busy, stop)
+    assert loading.models.peek() is not None
 
 
 # the catalogue
@@ -129,7 +129,7 @@ def test_the_catalogue_says_what_a_person_needs() -> None:
         assert entry.licence and entry.needs and entry.gigabytes() > 0
         assert entry.repo == "bundled" or entry.repo.count("/") == 1
     turbo = entry_of("generator", "stabilityai/stable-diffusion-3.5-large-turbo@main")
-    assert turbo is not None and turbo.recipe is not None and turbo.recipe.steps == 4
+    assert turbo is not None and turbo.sampling is not None and turbo.sampling.steps == 4
     assert entry_of("judge", "nobody/nothing") is None
 
 

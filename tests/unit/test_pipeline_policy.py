@@ -15,7 +15,7 @@ from emofeedback.finetuning.adapter_export import export_adapter
 from emofeedback.finetuning.audit import Auditor
 from emofeedback.finetuning.job_settings import Targets, Tasks
 from emofeedback.finetuning.policy.pipeline_policy import PipelinePolicy
-from emofeedback.finetuning.policy.rollout import Sampling
+from emofeedback.finetuning.policy.rollout import Sampling, draw_rollout
 from emofeedback.finetuning.rewards import AffectReward, CachedReader, ContentReward
 from emofeedback.finetuning.trainer import Finetuner, FinetuneResult, Scoring
 from emofeedback.flow.pixels import to_images
@@ -44,7 +44,7 @@ def generator(family: str, root: Path) -> PipelineGenerator:
 
 
 def drawn(policy: PipelinePolicy) -> np.ndarray:
-    rollout = policy.rollout(policy.conditions(REQUESTS), [r.seed for r in REQUESTS], Sampling(2))
+    rollout = draw_rollout(policy, policy.conditions(REQUESTS), [r.seed for r in REQUESTS], Sampling(2))
     with torch.no_grad():
         return np.stack([np.asarray(image, dtype=int) for image in to_images(policy.decode(rollout.clean))])
 

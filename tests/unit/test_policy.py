@@ -10,7 +10,7 @@ from emofeedback.build import parse_adapter
 from emofeedback.errors import UserError
 from emofeedback.finetuning.adapter_export import before_after, export_adapter
 from emofeedback.finetuning.job_settings import Targets, Tasks
-from emofeedback.finetuning.policy.rollout import Sampling
+from emofeedback.finetuning.policy.rollout import Sampling, draw_rollout
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
 from emofeedback.finetuning.rewards import QualityReward
 from emofeedback.finetuning.trainer import FinetuneResult
@@ -43,7 +43,7 @@ def disturb(policy: ScenePolicy, amount: float = 0.3) -> None:
 
 def test_a_fresh_policy_draws_what_the_generator_draws(policy: ScenePolicy) -> None:
     assert np.array_equal(levels(tiny_generator()), levels(policy.generator))
-    rollout = policy.rollout(policy.conditions(REQUESTS), SEEDS, Sampling(3))
+    rollout = draw_rollout(policy, policy.conditions(REQUESTS), SEEDS, Sampling(3))
     generator = tiny_generator()
     with torch.no_grad():
         latents = generator._start(REQUESTS, 3, 1.0)
@@ -74,7 +74,7 @@ def test_three_sets_of_weights_share_one_base_and_only_the_policy_learns(policy:
 def test_the_stored_log_prob_is_that_of_the_policy_that_sampled(policy: ScenePolicy) -> None:
     disturb(policy)
     conditions, sampling = policy.conditions(REQUESTS), Sampling(3, 2.0, 0.7, 0, 2)
-    rollout = policy.rollout(conditions, SEEDS, sampling)
+    rollout = draw_rollout(policy, conditions, SEEDS, sampling)
     assert len(rollout.steps) == 2
     for step in rollout.steps:
         assert step.log_prob is not None
@@ -89,7 +89,7 @@ def test_the_stored_log_prob_is_that_of_the_policy_that_sampled(policy: ScenePol
 def test_the_last_step_ends_where_the_rollout_did_and_carries_a_gradient(policy: ScenePolicy) -> None:
     disturb(policy)
     conditions, sampling = policy.conditions(REQUESTS), Sampling(3, 1.0, 0.0, 2, 3)
-    rollout = policy.rollout(conditions, SEEDS, sampling)
+    rollout = draw_rollout(policy, conditions, SEEDS, sampling)
     clean = policy.last_steps(rollout.steps, ROWS, conditions, sampling)
     assert torch.allclose(clean, rollout.clean, atol=1e-5)
     policy.decode(clean).mean().backward()
@@ -158,7 +158,7 @@ def test_the_scale_follows_the_last_colon() -> None:
 def test_quality_is_the_frozen_base_s_and_what_the_base_draws_is_good_enough(policy: ScenePolicy) -> None:
     sampling, prompts = Sampling(3), [request.prompt for request in REQUESTS]
     reward = QualityReward.calibrated(policy, REQUESTS, sampling)
-    clean = policy.rollout(policy.conditions(REQUESTS), SEEDS, sampling).clean
+    clean = draw_rollout(policy, policy.conditions(REQUESTS), SEEDS, sampling).clean
     errors = reward.errors(clean, prompts)
     assert reward.typical == pytest.approx(float(errors.mean()), rel=1e-4)
     pictures = list(policy.generator.generate(REQUESTS))
@@ -175,7 +175,7 @@ def test_guided_rollouts_are_drawn_as_the_generator_draws(policy: ScenePolicy) -
     disturb(policy)
     generator = policy.generator
     requests = [PictureRequest(r.prompt, r.affect, r.seed, steps=3, guidance=2.5) for r in REQUESTS]
-    rollout = policy.rollout(policy.conditions(requests), SEEDS, Sampling(3, 2.5))
+    rollout = draw_rollout(policy, policy.conditions(requests), SEEDS, Sampling(3, 2.5))
     with torch.no_grad():
         latents, condition = generator._start(requests, 3, 1.0), generator.conditioning(requests)
         assert condition[2] is not None and len(condition[2]) == 2  # towards the words, and towards the emotion

@@ -23,7 +23,7 @@ from emofeedback.judges.scene.judge_language import JudgeTokens, build_tokenizer
 from emofeedback.scenes.captions import vocabulary
 from emofeedback.scenes.grammar import Scene
 from emofeedback.training.common.scene_data import SceneCache, render_cache
-from emofeedback.training.common.training_loop import Recipe, TrainingRun, train
+from emofeedback.training.common.training_loop import TrainingRecipe, TrainingRun, train
 from emofeedback.training.emotion_adapter.emotion_pairs import scene_pairs
 from emofeedback.training.emotion_adapter.text_adapter_recipe import AdapterRecipe, TextAdapterTraining
 from emofeedback.training.emotion_adapter.text_embeddings import embed_pairs
@@ -38,7 +38,7 @@ from emofeedback.training.upscaler.upscaler_recipe import UpscalerData, Upscaler
 from emofeedback.training.visual_prompts.encoder_recipe import EncoderRecipe, EncoderTraining
 
 STEPS, KILLED = 6, 3
-Build = Callable[[], Recipe]
+Build = Callable[[], TrainingRecipe]
 
 
 def shaded(scene: Scene, size: int) -> Image.Image:
@@ -58,7 +58,7 @@ def autoencoder(folder: Path) -> Build:
     cache = scenes(folder, 16)
     recipe = AutoencoderRecipe(batch=4, encoder_share=0.3, critic_share=0.6)
 
-    def build() -> Recipe:
+    def build() -> TrainingRecipe:
         tiny = build_autoencoder(16, widths=(8, 8, 8), latent_channels=4, groups=4)
         return AutoencoderTraining(tiny, cache, cache, recipe, 5)
 
@@ -77,7 +77,7 @@ def judge(folder: Path) -> Build:
     examples = [example_for(i, i, cache.scenes[i], 0) for i in range(8)]
     tokenizer = build_tokenizer([" ".join(sorted(vocabulary())), *(e.reply for e in examples)])
 
-    def build() -> Recipe:
+    def build() -> TrainingRecipe:
         model = build_judge(tokenizer, 32, **TINY_JUDGE).train()
         tokens = JudgeTokens(tokenizer, model.config.image_seq_length)
         recipe = JudgeRecipe(readings=6, lessons=2)
@@ -89,7 +89,7 @@ def judge(folder: Path) -> Build:
 def rater(folder: Path) -> Build:
     cache = scenes(folder, 32)
 
-    def build() -> Recipe:
+    def build() -> TrainingRecipe:
         model = build_rater(32, **TINY_RATER).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         data = RaterData(cache, cache.pictures[:4], cache.pictures[:4], 5)
         return RaterTraining(model, data, RaterRecipe(intact=4, broken=4))
@@ -102,7 +102,7 @@ def text_adapter(folder: Path) -> Build:
     data = embed_pairs(folder / "embeddings", base, scene_pairs(8, 0), "cpu")
     recipe = AdapterRecipe(batch=4, width=16, layers=1)
 
-    def build() -> Recipe:
+    def build() -> TrainingRecipe:
         adapter = TextEmotionAdapter(recipe.shape(data.prompt_dim, data.pooled_dim), encoders_of(base))
         return TextAdapterTraining(adapter, data, 8, recipe, 5)
 
@@ -151,7 +151,7 @@ def test_a_resumed_recipe_ends_as_it_would_have_straight_through(
     build = recipe(tmp_path)
     run = TrainingRun(steps=STEPS, threads=1, seed=5, save_seconds=1e-9)
 
-    def made() -> Recipe:
+    def made() -> TrainingRecipe:
         run.prepare()
         built = build()
         monkeypatch.setattr(built, "look", lambda sheet: {}, raising=False)  # has its own tests

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofeedback.loop.prompt_edits import Choice, apply_edits, chosen_edits, diff_words, holds_phrase, untouched
+from emofeedback.loop.prompt_edits import Choice, apply_edits, chosen_edits, holds_phrase, untouched
 from emofeedback.records import Edit
 
 
@@ -114,24 +114,6 @@ def test_adding_twice_is_adding_once(prompt: str, new: str) -> None:
 def test_any_text_is_accepted(prompt: str, old: str, new: str) -> None:
     for edit in (replace(old, new), add(new), remove(old)):
         assert isinstance(apply_edits(prompt, [edit]), str)
-
-
-@settings(max_examples=100, deadline=None)
-@given(words, words)
-def test_diff_holds_both_prompts(before: str, after: str) -> None:
-    diff = diff_words(before, after)
-    assert [w for kind, w in diff if kind != "added"] == before.split()
-    assert [w for kind, w in diff if kind != "removed"] == after.split()
-
-
-def test_diff_puts_removed_words_first() -> None:
-    assert diff_words("a cat at night", "a cat at dawn") == [
-        ("same", "a"),
-        ("same", "cat"),
-        ("same", "at"),
-        ("removed", "night"),
-        ("added", "dawn"),
-    ]
 
 
 def test_a_phrase_is_held_in_whole_words() -> None:

@@ -34,9 +34,11 @@ from emofeedback.finetuning.job_store import read_record
 from emofeedback.finetuning.order import AUTO, FinetuneOrder
 from emofeedback.finetuning.reward_judge import (
     DifferentiableJudge,
+    JobModels,
     objective_for,
     ratings_only,
     reader_key,
+    weights_key,
 )
 from emofeedback.finetuning.trainer import STATE, Finetuner
 from emofeedback.judges.calibration import CalibratedJudge, identity_of
@@ -46,6 +48,7 @@ from emofeedback.judges.remote.remote_judge import RemoteJudge
 from emofeedback.judges.scene.scene_judge import SceneJudge
 from emofeedback.records import Picture, PictureRequest, Reading
 from emofeedback.servers.chat import ChatServer
+from emofeedback.servers.patience import Patience
 from emofeedback.settings import Settings
 
 NO_QUALITY = {"affect": 1.0, "content": 0.3, "quality": 0.0}
@@ -117,7 +120,7 @@ class Unsteady:
 @contextmanager
 def remote(answer: Unsteady) -> Iterator[RemoteJudge]:
     with serve(FakeOpenAI(answer)) as fake:
-        yield RemoteJudge(ChatServer("org/vlm", fake.url, tries=1), workers=2)
+        yield RemoteJudge(ChatServer("org/vlm", fake.url, patience=Patience(tries=1)), workers=2)
 
 
 def test_a_vision_language_model_rewards_an_update_by_its_ratings_and_its_yes_or_no(
@@ -155,7 +158,7 @@ class Blot(ColourJudge):
 
 def test_content_alone_weighs_the_pictures_of_a_group_where_their_emotion_is_alike(tmp_path: Path) -> None:
     work = trainer(Blot([0.9, 0.2, 0.95, 0.2]), ColourJudge(), tmp_path, prompts=1, weights=NO_QUALITY)
-    before, scores = work.policy.state(), work.learner.score(some_pictures(4), torch.zeros(4, 4, 4, 4))
+    before, scores = work.policy.state(), work.updater.score(some_pictures(4), torch.zeros(4, 4, 4, 4))
     assert torch.allclose(scores["content"], torch.tensor([[1.0, 2 / 9, 1.0, 2 / 9]])), "beyond doubt is beyond doubt"
     advantages = group_advantages(scores, {"affect": 1.0, "content": 0.3})
     assert torch.allclose(advantages.values, 0.3 * torch.tensor([[1.0, -1.0, 1.0, -1.0]]), atol=1e-3)
@@ -287,9 +290,28 @@ def test_a_job_resumes_only_with_the_judge_it_had(
     calibrated = [
         CalibratedJudge(judge, replace(calibration(), judge=identity_of(judge), name=name)) for name in ("one", "two")
     ]
-    assert len({reader_key(one) for one in (judge, rater, *calibrated)}) == 4
+    assert len({reader_key(one, weights_key) for one in (judge, rater, *calibrated)}) == 4
     with remote(Unsteady()) as server:
-        assert reader_key(server) == "remote:org/vlm" == reader_key(ratings_only(server))
+        keys = {reader_key(one, weights_key) for one in (server, ratings_only(server))}
+        assert keys == {"remote:org/vlm"}
+
+
+def test_a_job_that_an_earlier_version_saved_still_resumes(
+    judge: VisionLanguageJudge, rater: VisionLanguageJudge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys of weights learned to see their order, and no job that was saved before resumed any more."""
+    keys_then = JobModels.earlier_keys
+    with monkeypatch.context() as before:
+        before.setattr(JobModels, "keys", keys_then)
+        saved = trainer(judge, rater, tmp_path)
+        saved.save()
+    resumed = trainer(judge, rater, tmp_path)
+    assert resumed.keys["generator"] != saved.keys["generator"]
+    resumed.load()
+    resumed.save()
+    assert json.loads(load_state(tmp_path / STATE)["identity"])[-1] == resumed.keys, "from now on with the new key"
+    with pytest.raises(UserError, match="other settings, prompts or models"):
+        trainer(rater, judge, tmp_path).load()
 
 
 def test_who_guides_never_grades(judge: VisionLanguageJudge, root: Path) -> None:

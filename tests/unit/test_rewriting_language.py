@@ -20,6 +20,7 @@ from emofeedback.rewriting.language import LanguageThinker, said
 from emofeedback.rewriting.language_models import LocalLanguageModel, ServerLanguageModel
 from emofeedback.rewriting.viewers import Viewer, load_viewers
 from emofeedback.servers.chat import ChatServer
+from emofeedback.servers.patience import Patience
 from emofeedback.settings import Settings
 
 PROMPT, FEAR = "a lighthouse by the sea", emotion("fear")
@@ -53,7 +54,7 @@ def polite(payload: dict[str, Any]) -> Any:
 
 
 def thinker(fake: FakeOpenAI) -> LanguageThinker:
-    server = ChatServer("org/lm", fake.url, key="sk-secret", sleep=lambda seconds: None, tries=2)
+    server = ChatServer("org/lm", fake.url, key="sk-secret", patience=Patience(tries=2, sleep=lambda seconds: None))
     return LanguageThinker(ServerLanguageModel(server, parallel=2))
 
 

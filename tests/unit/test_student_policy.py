@@ -17,7 +17,7 @@ from emofeedback.finetuning.job_settings import FinetuneSettings, Targets, Tasks
 from emofeedback.finetuning.objectives.collector import collector_for
 from emofeedback.finetuning.objectives.direct import DirectGradient, group_spread
 from emofeedback.finetuning.objectives.matching import VelocityMatching
-from emofeedback.finetuning.policy.rollout import Rollout, Sampling
+from emofeedback.finetuning.policy.rollout import Rollout, Sampling, draw_rollout
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
 from emofeedback.finetuning.trainer import FinetuneResult
 from emofeedback.flow.pixels import to_images
@@ -44,7 +44,7 @@ def disturb(policy: ScenePolicy) -> None:
 
 
 def drawn(policy: ScenePolicy) -> np.ndarray:
-    rollout = policy.rollout(policy.conditions(PREVIEWS), SEEDS, Sampling(K))
+    rollout = draw_rollout(policy, policy.conditions(PREVIEWS), SEEDS, Sampling(K))
     with torch.no_grad():
         return np.stack([np.asarray(image, dtype=int) for image in to_images(policy.decode(rollout.clean))])
 
@@ -158,7 +158,7 @@ def test_direct_sends_the_gradient_through_all_steps_of_a_student(policy: SceneP
     assert isinstance(found, DirectGradient)
     sampling, conditions = found.sampling(0), policy.conditions(PREVIEWS)
     assert (sampling.first, sampling.last) == (0, K)
-    rollout = policy.rollout(conditions, SEEDS, sampling)
+    rollout = draw_rollout(policy, conditions, SEEDS, sampling)
     experience = Experience(
         sampling,
         rollout,
@@ -194,7 +194,7 @@ def test_pictures_of_a_group_that_grow_alike_or_away_from_the_base_cost_somethin
         job = settings(objective="direct", steps=K, **given)
         sampling = Sampling(K, 1.0, 0.0, 0, K)
         conditions = policy.conditions(PREVIEWS)
-        rollout = policy.rollout(conditions, SEEDS, sampling)
+        rollout = draw_rollout(policy, conditions, SEEDS, sampling)
         experience = Experience(
             sampling,
             rollout,

@@ -14,7 +14,7 @@ from emofeedback.finetuning.experience import Experience, renoise
 from emofeedback.finetuning.job_settings import FinetuneSettings, Targets
 from emofeedback.finetuning.objectives.collector import collector_for
 from emofeedback.finetuning.objectives.visual_dpo import APART, KEEP, VisualPairs, other_half, pair_up
-from emofeedback.finetuning.policy.rollout import Conditions, Rollout, Sampling
+from emofeedback.finetuning.policy.rollout import Conditions, Rollout, Sampling, draw_rollout
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
 from emofeedback.flow.schedule import interpolate, velocity
 from emofeedback.records import PictureRequest
@@ -126,7 +126,7 @@ def test_an_optimiser_step_on_a_real_policy_widens_the_difference() -> None:
     given = pair_up([PictureRequest("a cat", Affect(-0.65, 0.65), i) for i in range(4)], 4, 0)
     conditions = policy.conditions(given)
     assert conditions.visual is not None and conditions.visual.shape == (4, 4, 8)
-    rollout = policy.rollout(conditions, [r.seed for r in given], Sampling(3, 2.0))
+    rollout = draw_rollout(policy, conditions, [r.seed for r in given], Sampling(3, 2.0))
     values = torch.tensor([[1.0, -1.0, 1.0, -1.0]])
     seen = Experience(Sampling(3, 2.0), rollout, conditions, torch.zeros(4, 2), values, values.isfinite(), 1)
     pairs = collector_for(policy, SETTINGS)

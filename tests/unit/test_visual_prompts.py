@@ -24,7 +24,7 @@ from emofeedback.generators.visual.visual_adapter import VisualAdapter
 from emofeedback.generators.visual.visual_prompts import FACTS, VisualPrompts
 from emofeedback.loop.drawing import Drawing
 from emofeedback.records import PictureRequest, VisualPrompt
-from emofeedback.sweep.run_sweep import Sweep, run_sweep
+from emofeedback.sweep.run_sweep import Sweep, SweepOrder, run_sweep
 
 FEAR = VisualPrompt(emotion="fear", guidance=0.0)
 REQUEST = PictureRequest("a cat by a lake", Affect(0.5, -0.5), 3, steps=3)
@@ -192,7 +192,8 @@ def test_the_command_line_takes_visual_prompts_and_no_flag_is_mistaken_for_a_set
 def test_each_picture_of_a_sweep_is_shown_what_lies_nearest_to_its_own_point() -> None:
     points = [EMOTIONS[name] for name in ("fear", "contentment", "sadness")]
     generator = visual_generator()
-    *_, sweep = run_sweep(generator, None, "a cat by a lake", [points], seed=3, steps=3, visual=VisualPrompt())
+    order = SweepOrder("a cat by a lake", [points], seed=3, steps=3, visual=VisualPrompt())
+    *_, sweep = run_sweep(generator, None, order)
     assert isinstance(sweep, Sweep)
     for picture, name in zip(sweep.cells(), ("fear", "contentment", "sadness"), strict=True):
         request = PictureRequest("a cat by a lake", EMOTIONS[name], 3, steps=3, visual=VisualPrompt(emotion=name))

@@ -1,6 +1,6 @@
 """`evaluate advice`: whether the judge's words help, and whether it reads drawn pictures as the rater does."""
 
-from emofeedback.cli.console import Console, Outcome
+from emofeedback.cli.console import CommandResult, Console
 from emofeedback.cli.evaluate.evaluate_options import GradedOptions
 from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated
 from emofeedback.evaluation.protocols.advice_gain import evaluate_advice, evaluate_agreement
@@ -8,7 +8,7 @@ from emofeedback.evaluation.protocols.advice_gain import evaluate_advice, evalua
 PICTURES = 200
 
 
-def run(arguments: GradedOptions, console: Console) -> Outcome:
+def run(arguments: GradedOptions, console: Console) -> CommandResult:
     """Draw pictures, try the judge's edits on those that are far from their target."""
     return evaluated("advice", PICTURES, arguments, console, _measure)
 

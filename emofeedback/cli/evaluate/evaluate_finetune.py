@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emofeedback.cli.console import Console, Outcome, usage
+from emofeedback.cli.console import CommandResult, Console, usage
 from emofeedback.cli.evaluate.evaluate_options import TuningOptions
 from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated
 from emofeedback.errors import UserError
@@ -49,7 +49,7 @@ class GradedJob:
     grades: Grades
 
 
-def run(arguments: TuningOptions, console: Console) -> Outcome:
+def run(arguments: TuningOptions, console: Console) -> CommandResult:
     """Jobs against the base and the judge's best of N."""
     return evaluated("finetune", TASKS, arguments, console, lambda given: _measured(arguments, given, console))
 

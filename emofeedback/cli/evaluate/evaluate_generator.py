@@ -1,6 +1,6 @@
 """`evaluate generator`: how well it draws the valence and arousal that it is asked for."""
 
-from emofeedback.cli.console import Console, Outcome
+from emofeedback.cli.console import CommandResult, Console
 from emofeedback.cli.evaluate.evaluate_options import GradedOptions
 from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated
 from emofeedback.evaluation.protocols.generator_and_judge import evaluate_generator
@@ -8,7 +8,7 @@ from emofeedback.evaluation.protocols.generator_and_judge import evaluate_genera
 PROMPTS = 25
 
 
-def run(arguments: GradedOptions, console: Console) -> Outcome:
+def run(arguments: GradedOptions, console: Console) -> CommandResult:
     """Draw every prompt over the plane; the rater reads."""
     return evaluated("generator", PROMPTS, arguments, console, _measure)
 

@@ -1,6 +1,6 @@
 """`evaluate judge`: how well it reads scenes or, with --ratings, pictures that people have rated."""
 
-from emofeedback.cli.console import Console, Outcome
+from emofeedback.cli.console import CommandResult, Console
 from emofeedback.cli.evaluate.evaluate_options import JudgeOptions
 from emofeedback.cli.evaluate.evaluate_ratings import rate_against_people
 from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated
@@ -9,7 +9,7 @@ from emofeedback.evaluation.protocols.generator_and_judge import evaluate_judge
 SCENES = 500
 
 
-def run(arguments: JudgeOptions, console: Console) -> Outcome:
+def run(arguments: JudgeOptions, console: Console) -> CommandResult:
     """Read known scenes, or rated pictures."""
     if arguments.ratings is not None:
         return rate_against_people(arguments, console)

@@ -1,6 +1,6 @@
 """`evaluate loop`: what feedback gains over the best of as many pictures, or what each part of a run is worth."""
 
-from emofeedback.cli.console import Console, Outcome, names_in
+from emofeedback.cli.console import CommandResult, Console, names_in
 from emofeedback.cli.evaluate.evaluate_options import LoopOptions
 from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated, measured_rewriter
 from emofeedback.evaluation.protocols.ablation import Ablation, evaluate_ablation
@@ -11,7 +11,7 @@ ABLATION = 24
 """Prompts, each with eight emotions."""
 
 
-def run(arguments: LoopOptions, console: Console) -> Outcome:
+def run(arguments: LoopOptions, console: Console) -> CommandResult:
     """Run the loop for many prompts and targets; the rater grades."""
 
     def measure(given: EvaluationOrder) -> EvaluationResult:

@@ -1,6 +1,6 @@
 """`evaluate rater`: how well the second rater reads scenes."""
 
-from emofeedback.cli.console import Console, Outcome
+from emofeedback.cli.console import CommandResult, Console
 from emofeedback.cli.evaluate.evaluate_options import GradedOptions
 from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated
 from emofeedback.evaluation.protocols.generator_and_judge import RATED, evaluate_judge
@@ -9,7 +9,7 @@ SCENES = 500
 NAMED = 0.97  # share of what a scene holds that the rater shall name
 
 
-def run(arguments: GradedOptions, console: Console) -> Outcome:
+def run(arguments: GradedOptions, console: Console) -> CommandResult:
     """Read known scenes."""
     return evaluated("rater", SCENES, arguments, console, _measure)
 

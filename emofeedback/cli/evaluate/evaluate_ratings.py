@@ -1,13 +1,13 @@
 """`evaluate judge --ratings`: the judge against people's ratings of pictures, and its calibration."""
 
-from emofeedback.cli.console import Console, Outcome, UsageError, usage
+from emofeedback.cli.console import CommandResult, Console, UsageError, usage
 from emofeedback.cli.evaluate.evaluate_options import JudgeOptions
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.evaluation.report import report
 from emofeedback.files.storage import results_folder, write_json
 
 
-def rate_against_people(arguments: JudgeOptions, console: Console) -> Outcome:
+def rate_against_people(arguments: JudgeOptions, console: Console) -> CommandResult:
     """Measure the bare judge, fit its calibration, write report.json and calibration.json."""
     settings = settings_from(arguments).changed(calibration=None)  # a calibration is fitted on the judge itself
     if arguments.ratings is None or arguments.images is None:
@@ -47,4 +47,4 @@ def rate_against_people(arguments: JudgeOptions, console: Console) -> Outcome:
         }
         write_json(folder / "report.json", data)
     lines = [*(m.line() for m in measures), "", f"Report: {folder / 'report.json'}", f"Calibration: {saved}"]
-    return Outcome(data, "\n".join(lines))
+    return CommandResult(data, "\n".join(lines))

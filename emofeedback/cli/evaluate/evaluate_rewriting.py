@@ -1,6 +1,6 @@
 """`evaluate rewriting`: how varied the rewrites are, and what emotion they carry."""
 
-from emofeedback.cli.console import Console, Outcome, names_in
+from emofeedback.cli.console import CommandResult, Console, names_in
 from emofeedback.cli.evaluate.evaluate_options import RewritingOptions
 from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated, measured_rewriter
 from emofeedback.evaluation.protocols.rewriting_variety import evaluate_rewriting
@@ -8,7 +8,7 @@ from emofeedback.evaluation.protocols.rewriting_variety import evaluate_rewritin
 PROMPTS = 24
 
 
-def run(arguments: RewritingOptions, console: Console) -> Outcome:
+def run(arguments: RewritingOptions, console: Console) -> CommandResult:
     """Rewrite prompts by the company of viewers, by one of them, and without their memories."""
 
     def measure(given: EvaluationOrder) -> EvaluationResult:

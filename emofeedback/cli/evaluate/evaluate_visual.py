@@ -1,6 +1,6 @@
 """`evaluate visual`: how far visual prompts move the emotion."""
 
-from emofeedback.cli.console import Console, Outcome
+from emofeedback.cli.console import CommandResult, Console
 from emofeedback.cli.evaluate.evaluate_options import VisualOptions
 from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated
 from emofeedback.evaluation.protocols.visual_effect import conditions, evaluate_visual
@@ -8,7 +8,7 @@ from emofeedback.evaluation.protocols.visual_effect import conditions, evaluate_
 PROMPTS = 24
 
 
-def run(arguments: VisualOptions, console: Console) -> Outcome:
+def run(arguments: VisualOptions, console: Console) -> CommandResult:
     """Draw the same prompts alone, with the emotion's word, with its visual prompt, and after DPO."""
 
     def measure(given: EvaluationOrder) -> EvaluationResult:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from emofeedback.cli.console import Console, Outcome
+from emofeedback.cli.console import CommandResult, Console
 from emofeedback.cli.evaluate.evaluate_options import EvaluateOptions
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.evaluation.report import Measure, report
@@ -44,7 +44,7 @@ def evaluated(
     arguments: EvaluateOptions,
     console: Console,
     measure: Callable[[EvaluationOrder], EvaluationResult],
-) -> Outcome:
+) -> CommandResult:
     """Measure one subject and write its report.
 
     Args:
@@ -67,7 +67,7 @@ def evaluated(
         }
         write_json(folder / "report.json", data)
     text = "\n".join([*(m.line() for m in found.measures), "", f"Report: {folder / 'report.json'}"])
-    return Outcome(data, text)
+    return CommandResult(data, text)
 
 
 def measured_rewriter(settings: Settings) -> str:

@@ -1,7 +1,7 @@
 """What is measured of the generator and of the judge, and against what. `feedback_gain` measures the loop.
 
-The rater that grades never guided anything. Beside every error stands that of a constant answer, which on such grids
-looks better than it is: an error near it says nothing.
+The rater that grades never guided anything. Every error is given beside that of a constant answer, which on such
+grids looks better than it is: an error near it says nothing.
 """
 
 import random

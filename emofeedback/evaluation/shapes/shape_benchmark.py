@@ -1,6 +1,6 @@
 """Full-size shapes with random weights: drawing, reading, and one update of reward fine-tuning, part after part.
 
-What a random model draws means nothing, so a brightness stands in for the judge; its time is that of no judge. All
+What a random model draws means nothing, so brightness is the reward in place of a judge's; no judge is timed. All
 else of the update is a job's own: policy, rollout, decoding, learning pass. What does not fit the memory is told in
 its rows, and the rest is measured all the same.
 """
@@ -37,7 +37,7 @@ from emofeedback.evaluation.shapes.speed import (
 )
 from emofeedback.finetuning.job_settings import FinetuneSettings, Targets, Tasks
 from emofeedback.finetuning.policy.pipeline_policy import PipelinePolicy
-from emofeedback.finetuning.update import Learner
+from emofeedback.finetuning.update import PolicyUpdater
 from emofeedback.generators.pipelines.memory import free_memory
 from emofeedback.machine.processes import Processes
 from emofeedback.records import Picture
@@ -90,7 +90,7 @@ def update_part(shape: PipelineShape, size: int) -> Part:
 def update_settings(shape: PipelineShape, micro_batch: int, seed: int) -> FinetuneSettings:
     """A small update, drawn as a job on this family draws, with checkpointing."""
     described = shape.described()
-    recipe = described.recipe
+    sampling = described.sampling
     return FinetuneSettings(
         objective="awm",
         updates=1,
@@ -98,8 +98,8 @@ def update_settings(shape: PipelineShape, micro_batch: int, seed: int) -> Finetu
         group=GROUP,
         passes=1,
         checkpointing=True,
-        steps=recipe.steps if described.distilled else recipe.preview_steps,
-        guidance=recipe.guidance,
+        steps=sampling.steps if described.distilled else sampling.preview_steps,
+        guidance=sampling.guidance,
         micro_batch=micro_batch,
         weights={"brightness": 1.0},
         seed=seed,
@@ -114,8 +114,8 @@ def update(generator: ShapedGenerator, seed: int) -> list[Measure]:
     def job() -> list[Interval | float | None]:
         reset_peak(generator.device)
         policy = PipelinePolicy(generator, seed=seed, chunk=settings.micro_batch, checkpointing=settings.checkpointing)
-        learner = Learner(policy, {"brightness": Brightness()}, settings, TASKS, None, Processes())
-        entry = learner.update(0)
+        updater = PolicyUpdater(policy, {"brightness": Brightness()}, settings, TASKS, None, Processes())
+        entry = updater.update(0)
         if entry["loss"] is None:
             return []
         drawing, scoring, learning = (float(entry[f"seconds_{what}"]) for what in ("drawing", "scoring", "learning"))

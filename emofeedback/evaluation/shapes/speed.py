@@ -60,13 +60,13 @@ def _row(name: str, unit: str, value: Interval | float | None) -> Measure:
 
 def drawing_part(shape: PipelineShape, size: int) -> Part:
     """What `draw` measures."""
-    recipe = shape.described().recipe
-    guided = "" if recipe.guidance == 1.0 else f", guidance {recipe.guidance:g}"
+    sampling = shape.described().sampling
+    guided = "" if sampling.guidance == 1.0 else f", guidance {sampling.guidance:g}"
     what = f"{shape.name} shape, {size} pixels"
     return Part(
         (
             (f"{what}: time of new words", "s"),
-            (f"{what}: time of a picture, {recipe.steps} steps{guided}", "s"),
+            (f"{what}: time of a picture, {sampling.steps} steps{guided}", "s"),
             (f"{what}: peak memory, drawing", "GB"),
         )
     )

@@ -1,1 +1,1 @@
-"""LoRA policies over generators: rollouts, velocities, log-probs."""
+"""LoRA policies over generators: rollouts (`rollout.py`), velocities, log-probs."""

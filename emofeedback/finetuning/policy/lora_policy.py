@@ -1,8 +1,8 @@
-"""What every LoRA policy shares: three sets of weights on one frozen base, rollouts, log-probs, the last steps.
+"""What every LoRA policy shares: three sets of weights on one frozen base, log-probs, the last steps.
 
 A generator is not a policy: it draws what a user asks for; a policy samples with a known density, keeps what
 learning needs, and answers for three sets of weights. The policy of a kind of generator says what its transformer is
-told, at which levels it draws and what shape its latents have.
+told, at which levels it draws and what shape its latents have; `rollout.draw_rollout` samples from it.
 """
 
 import warnings
@@ -17,9 +17,9 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
 from emofeedback.finetuning.policy.loras import share_loras
-from emofeedback.finetuning.policy.rollout import Check, Conditions, Rollout, Sampling, Step, Transition, Weights
+from emofeedback.finetuning.policy.rollout import Conditions, Sampling, Step, Transition, Weights
 from emofeedback.flow.schedule import euler_step
-from emofeedback.flow.stochastic import flow_sde_step, flow_sde_transition, log_prob
+from emofeedback.flow.stochastic import flow_sde_transition, log_prob
 from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerator
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.records import PictureRequest
@@ -57,11 +57,11 @@ class LoraPolicy(ABC):
         """Velocity [B, C, h, w] of the frozen base, without guidance, at times [B]."""
 
     @abstractmethod
-    def _shape(self) -> tuple[int, int, int]:
+    def latent_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of one picture's latents."""
 
     @abstractmethod
-    def _predict(self, noisy: Tensor, times: Tensor, conditions: Conditions, guidance: float) -> Tensor:
+    def predict(self, noisy: Tensor, times: Tensor, conditions: Conditions, guidance: float) -> Tensor:
         """Velocity [B, C, h, w] with the weights in use, at one time or at times [B]."""
 
     def _attach(
@@ -134,53 +134,15 @@ class LoraPolicy(ABC):
                 layer.enable_adapters(True)
                 layer.set_adapter(["policy"])
 
-    @torch.no_grad()
-    def rollout(
-        self, conditions: Conditions, seeds: Sequence[int], sampling: Sampling, check: Check | None = None
-    ) -> Rollout:
-        """Draw one latent per condition; the same seed gives the noise that the generator starts from."""
-        parts = []
-        for begin in range(0, len(seeds), self.chunk):
-            here = slice(begin, begin + self.chunk)
-            parts.append(self._rollout(conditions.rows(here), seeds[here], sampling, check))
-        steps = []
-        for pieces in zip(*(part.steps for part in parts), strict=True):
-            log_probs = [p.log_prob for p in pieces if p.log_prob is not None]
-            noisy, sample = torch.cat([p.noisy for p in pieces]), torch.cat([p.sample for p in pieces])
-            log_prob_ = torch.cat(log_probs) if log_probs else None
-            steps.append(Step(pieces[0].sigma, pieces[0].sigma_next, noisy, sample, log_prob_))
-        return Rollout(torch.cat([part.clean for part in parts]), tuple(steps))
-
-    def _rollout(
-        self, conditions: Conditions, seeds: Sequence[int], sampling: Sampling, check: Check | None
-    ) -> Rollout:
-        sources = [torch.Generator().manual_seed(seed) for seed in seeds]
-        latents = self._noise(sources)
-        steps: list[Step] = []
-        levels = self.levels(sampling.steps)
-        for i, (sigma, sigma_next) in enumerate(zip(levels[:-1], levels[1:], strict=True)):
-            if check is not None:
-                check()
-            velocity = self._predict(latents, torch.tensor(sigma), conditions, sampling.guidance)
-            if not sampling.first <= i < sampling.last:
-                latents = euler_step(latents, velocity, sigma, sigma_next)
-                continue
-            noise = self._noise(sources) if sampling.eta > 0 else torch.zeros_like(latents)
-            drawn = flow_sde_step(latents, velocity, sigma, sigma_next, noise, sampling.eta)
-            density = log_prob(drawn.sample, drawn.mean, drawn.std) if sampling.eta > 0 else None
-            steps.append(Step(sigma, sigma_next, latents, drawn.sample, density))
-            latents = drawn.sample
-        return Rollout(latents, tuple(steps))
-
-    def _noise(self, sources: Sequence[torch.Generator]) -> Tensor:
+    def noise(self, sources: Sequence[torch.Generator]) -> Tensor:
         """Noise [B, C, h, w] from one source each, drawn on the CPU."""
-        shape = (1, *self._shape())
+        shape = (1, *self.latent_shape())
         return torch.cat([torch.randn(shape, generator=g) for g in sources]).to(self.generator.device)
 
     def velocity(self, noisy: Tensor, times: Tensor, conditions: Conditions, weights: Weights = "policy") -> Tensor:
         """Velocity [B, C, h, w] without guidance at times [B]; a gradient flows for "policy" alone."""
         with self.using(weights):
-            return self._predict(noisy, times, conditions, 1.0)
+            return self.predict(noisy, times, conditions, 1.0)
 
     def log_prob(
         self, step: Step, rows: Tensor, conditions: Conditions, sampling: Sampling, weights: Weights = "policy"
@@ -188,7 +150,7 @@ class LoraPolicy(ABC):
         """The stored samples of `rows` scored under some weights; `conditions` are those of all N pictures."""
         noisy = step.noisy[rows]
         with self.using(weights):
-            velocity = self._predict(noisy, torch.tensor(step.sigma), conditions.rows(rows), sampling.guidance)
+            velocity = self.predict(noisy, torch.tensor(step.sigma), conditions.rows(rows), sampling.guidance)
             mean, std = flow_sde_transition(noisy, velocity, step.sigma, step.sigma_next, sampling.eta)
             return Transition(log_prob(step.sample[rows], mean, std), mean, std)
 
@@ -204,7 +166,7 @@ class LoraPolicy(ABC):
         latents, told = steps[0].noisy[rows], conditions.rows(rows)
         with self.using(weights):
             for step in steps:
-                velocity = self._predict(latents, torch.tensor(step.sigma), told, sampling.guidance)
+                velocity = self.predict(latents, torch.tensor(step.sigma), told, sampling.guidance)
                 latents = euler_step(latents, velocity, step.sigma, step.sigma_next)
         return latents
 

@@ -80,10 +80,10 @@ class PipelinePolicy(LoraPolicy):
         """Velocity [B, C, h, w] of the base, without LoRA and guidance, at times [B]."""
         return self.velocity(noisy, times, conditions, "base")
 
-    def _shape(self) -> tuple[int, int, int]:
+    def latent_shape(self) -> tuple[int, int, int]:
         return self.view.shape()
 
-    def _predict(self, noisy: Tensor, times: Tensor, conditions: Conditions, guidance: float) -> Tensor:
+    def predict(self, noisy: Tensor, times: Tensor, conditions: Conditions, guidance: float) -> Tensor:
         if self.generator.described.distilled:
             guidance = 1.0
         away = None if guidance == 1.0 else self.generator.texts.unconditional()

@@ -1,10 +1,17 @@
-"""What travels between policy, objectives and trainer: conditions, rollouts, stored steps. All is float32."""
+"""Rollouts of a policy, and what travels between policy, objectives and trainer. All is float32."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+import torch
 from torch import Tensor
+
+from emofeedback.flow.schedule import euler_step
+from emofeedback.flow.stochastic import flow_sde_step, log_prob
+
+if TYPE_CHECKING:
+    from emofeedback.finetuning.policy.lora_policy import LoraPolicy
 
 Weights = Literal["policy", "old", "base"]
 """The LoRA that learns, the one that sampled, or the frozen base without any."""
@@ -90,3 +97,50 @@ class Transition:
     log_prob: Tensor
     mean: Tensor
     std: Tensor
+
+
+@torch.no_grad()
+def draw_rollout(
+    policy: "LoraPolicy",
+    conditions: Conditions,
+    seeds: Sequence[int],
+    sampling: Sampling,
+    check: Check | None = None,
+) -> Rollout:
+    """Draw one latent per condition with the policy's present weights, `policy.chunk` at once.
+
+    The same seed gives the noise that the generator starts from.
+    """
+    parts = []
+    for begin in range(0, len(seeds), policy.chunk):
+        here = slice(begin, begin + policy.chunk)
+        parts.append(_draw_chunk(policy, conditions.rows(here), seeds[here], sampling, check))
+    steps = []
+    for pieces in zip(*(part.steps for part in parts), strict=True):
+        log_probs = [p.log_prob for p in pieces if p.log_prob is not None]
+        noisy, sample = torch.cat([p.noisy for p in pieces]), torch.cat([p.sample for p in pieces])
+        joined = torch.cat(log_probs) if log_probs else None
+        steps.append(Step(pieces[0].sigma, pieces[0].sigma_next, noisy, sample, joined))
+    return Rollout(torch.cat([part.clean for part in parts]), tuple(steps))
+
+
+def _draw_chunk(
+    policy: "LoraPolicy", conditions: Conditions, seeds: Sequence[int], sampling: Sampling, check: Check | None
+) -> Rollout:
+    sources = [torch.Generator().manual_seed(seed) for seed in seeds]
+    latents = policy.noise(sources)
+    steps: list[Step] = []
+    levels = policy.levels(sampling.steps)
+    for i, (sigma, sigma_next) in enumerate(zip(levels[:-1], levels[1:], strict=True)):
+        if check is not None:
+            check()
+        velocity = policy.predict(latents, torch.tensor(sigma), conditions, sampling.guidance)
+        if not sampling.first <= i < sampling.last:
+            latents = euler_step(latents, velocity, sigma, sigma_next)
+            continue
+        noise = policy.noise(sources) if sampling.eta > 0 else torch.zeros_like(latents)
+        drawn = flow_sde_step(latents, velocity, sigma, sigma_next, noise, sampling.eta)
+        density = log_prob(drawn.sample, drawn.mean, drawn.std) if sampling.eta > 0 else None
+        steps.append(Step(sigma, sigma_next, latents, drawn.sample, density))
+        latents = drawn.sample
+    return Rollout(latents, tuple(steps))

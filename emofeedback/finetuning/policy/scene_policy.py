@@ -143,7 +143,7 @@ class ScenePolicy(LoraPolicy):
             return list(few.sigmas)
         return sigmas(steps, float(self.generator.pipeline.scheduler.config.shift)).tolist()
 
-    def _shape(self) -> tuple[int, int, int]:
+    def latent_shape(self) -> tuple[int, int, int]:
         config = self.generator.pipeline.transformer.config
         return config.in_channels, config.sample_size, config.sample_size
 
@@ -157,7 +157,7 @@ class ScenePolicy(LoraPolicy):
         """Clean latents [B, C, h, w] -> pictures [B, 3, H, W] about [-1, 1]; gradients flow."""
         return self.generator.decode(latents)
 
-    def _predict(self, noisy: Tensor, times: Tensor, conditions: Conditions, guidance: float) -> Tensor:
+    def predict(self, noisy: Tensor, times: Tensor, conditions: Conditions, guidance: float) -> Tensor:
         if guidance == 1.0:
             told = conditions.prompt, conditions.pooled, None
             visual = shown_fully(conditions.visual, 1)

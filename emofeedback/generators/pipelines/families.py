@@ -1,4 +1,4 @@
-"""The families of text-to-image pipelines: all that the rest of the package needs to know of a family stands here.
+"""The families of text-to-image pipelines: all that the rest of the package needs to know of a family.
 
 A family is told by what a repository says of itself, never by its name: model_index.json names the pipeline's class;
 the scheduler's configuration tells distilled models from others where the class is the same. What is declared here
@@ -29,7 +29,7 @@ from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import c
 from torch import Tensor
 
 from emofeedback.errors import UserError
-from emofeedback.generators.recipe import Recipe
+from emofeedback.generators.sampling_defaults import SamplingDefaults
 
 INDEX = "model_index.json"
 TIMESTEPS = 1000.0
@@ -77,8 +77,8 @@ class Family(ABC):
     pipeline: str
     network: str
     flow: bool
-    usual: Recipe
-    few_steps: Recipe
+    usual: SamplingDefaults
+    few_steps: SamplingDefaults
     image_to_image: str | None
     pooled: bool
     quantised: tuple[str, ...]
@@ -153,7 +153,7 @@ class UNetFamily(Family):
 
     network = "unet"
     flow = False
-    few_steps = Recipe(2, 1, 1.0)
+    few_steps = SamplingDefaults(2, 1, 1.0)
     quantised = ("unet",)
 
     def is_distilled(self, index: Mapping[str, Any], scheduler: Mapping[str, Any]) -> bool:
@@ -173,7 +173,7 @@ class Flux2Klein(FlowFamily):
     """FLUX.2-klein: a language model encodes; latents are folded 2 x 2 and normalised."""
 
     key, title, pipeline = "flux2-klein", "FLUX.2-klein", "Flux2KleinPipeline"
-    usual, few_steps = Recipe(50, 12, 4.0), Recipe(4, 2, 1.0)
+    usual, few_steps = SamplingDefaults(50, 12, 4.0), SamplingDefaults(4, 2, 1.0)
     image_to_image = None
     pooled = False
     quantised = ("transformer", "text_encoder")
@@ -228,7 +228,7 @@ class StableDiffusion3(FlowFamily):
     """Stable Diffusion 3 and 3.5: two CLIP text encoders with a pooled embedding, and T5 where it was kept."""
 
     key, title, pipeline = "sd3", "Stable Diffusion 3 and 3.5", "StableDiffusion3Pipeline"
-    usual, few_steps = Recipe(28, 10, 4.5), Recipe(4, 4, 1.0)
+    usual, few_steps = SamplingDefaults(28, 10, 4.5), SamplingDefaults(4, 4, 1.0)
     image_to_image = "StableDiffusion3Img2ImgPipeline"
     pooled = True
     quantised = ("transformer", "text_encoder_3")
@@ -268,7 +268,7 @@ class ZImage(FlowFamily):
     """Z-Image: a language model encodes, prompts are not padded, and time is counted from noise to picture."""
 
     key, title, pipeline = "z-image", "Z-Image", "ZImagePipeline"
-    usual, few_steps = Recipe(40, 14, 5.0), Recipe(8, 4, 1.0)
+    usual, few_steps = SamplingDefaults(40, 14, 5.0), SamplingDefaults(8, 4, 1.0)
     image_to_image = "ZImageImg2ImgPipeline"
     pooled = False
     quantised = ("transformer", "text_encoder")
@@ -305,7 +305,7 @@ class StableDiffusionXL(UNetFamily):
     """SDXL and SDXL-Turbo: two CLIP text encoders with a pooled embedding."""
 
     key, title, pipeline = "sdxl", "SDXL and SDXL-Turbo", "StableDiffusionXLPipeline"
-    usual = Recipe(30, 12, 5.0)
+    usual = SamplingDefaults(30, 12, 5.0)
     image_to_image = "StableDiffusionXLImg2ImgPipeline"
     pooled = True
     size = 1024
@@ -323,7 +323,7 @@ class StableDiffusion(UNetFamily):
     """Stable Diffusion 1.x, 2.x and SD-Turbo: one CLIP text encoder. The IP-Adapter is for version 1.5."""
 
     key, title, pipeline = "sd", "Stable Diffusion 1.x, 2.x and SD-Turbo", "StableDiffusionPipeline"
-    usual = Recipe(25, 10, 7.0)
+    usual = SamplingDefaults(25, 10, 7.0)
     image_to_image = "StableDiffusionImg2ImgPipeline"
     pooled = False
     size = 512
@@ -368,14 +368,14 @@ class Described:
     """What a folder in diffusers format says of itself."""
 
     family: Family
-    recipe: Recipe
+    sampling: SamplingDefaults
     prediction: Prediction
     distilled: bool
     components: Mapping[str, tuple[str, str]]  # name: (library, class)
 
 
 def describe(folder: Path) -> Described:
-    """Family, recipe and convention of the pipeline in a folder; reads two small files.
+    """Family, sampling and convention of the pipeline in a folder; reads two small files.
 
     Raises:
         UserError: there is no pipeline, or none of a known family.

@@ -37,7 +37,7 @@ from emofeedback.generators.pipelines.options import PipelineOptions
 from emofeedback.generators.pipelines.pipeline_loading import TooLarge, image_to_image, open_pipeline, place
 from emofeedback.generators.pipelines.repository_files import check_pipeline_folder
 from emofeedback.generators.pipelines.safety_check import SafetyCheck
-from emofeedback.generators.recipe import Recipe
+from emofeedback.generators.sampling_defaults import SamplingDefaults
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
 
@@ -50,7 +50,7 @@ class PipelineGenerator:
     Args:
         folder: a pipeline of a known family with weights in safetensors.
         name: how pictures name their model.
-        recipe: steps and guidance in place of the family's.
+        sampling: steps and guidance in place of the family's.
         emotion: puts valence and arousal into text embeddings; None = words are added to the prompt.
         revision: the commit of the repository, where it is one.
 
@@ -65,7 +65,7 @@ class PipelineGenerator:
         name: str | None = None,
         device: str = "cpu",
         options: PipelineOptions | None = None,
-        recipe: Recipe | None = None,
+        sampling: SamplingDefaults | None = None,
         emotion: TextEmotionAdapter | None = None,
         revision: str | None = None,
     ) -> None:
@@ -73,9 +73,9 @@ class PipelineGenerator:
         self.base_name = self.name = name or self.folder.resolve().name
         self.described = self._describe()
         self.family, self.revision = self.described.family, revision
-        recipe = recipe or self.described.recipe
-        self.default_steps, self.preview_steps = recipe.steps, recipe.preview_steps
-        self.default_guidance = recipe.guidance
+        sampling = sampling or self.described.sampling
+        self.default_steps, self.preview_steps = sampling.steps, sampling.preview_steps
+        self.default_guidance = sampling.guidance
         self.batch = self.options.batch
         self._adapter: tuple[Path, float] | None = None  # the LoRA and its scale
         self.visual: IpAdapterPrompts | None = None

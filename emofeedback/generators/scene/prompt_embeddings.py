@@ -1,10 +1,8 @@
 """What a generator makes of words: embeddings that are kept, a feature to compare texts by, words it does not know."""
 
-import json
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,34 +10,12 @@ from diffusers import StableDiffusion3Pipeline
 from numpy.typing import NDArray
 from torch import Tensor
 
+from emofeedback.generators.scene.known_words import CAPTIONS
 from emofeedback.scenes.captions import to_caption_words
 from emofeedback.scenes.vocabulary import content_unknown
 
 KEPT = 512
 """Prompts whose embeddings are kept."""
-CAPTIONS = 2
-"""Edition of the captions that generators are trained on today; from this one on users' words are put into theirs."""
-
-
-def read_vocabulary(path: Path) -> tuple[tuple[str, ...], int]:
-    """The words that a checkpoint was trained on and the edition of its captions: 1 where the file is a bare list.
-
-    Raises:
-        ValueError: it is no such file.
-    """
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if isinstance(found, list):
-        found = {"captions": 1, "words": found}
-    words, captions = (found.get("words"), found.get("captions")) if isinstance(found, dict) else (None, None)
-    if not isinstance(words, list) or not isinstance(captions, int) or not 1 <= captions <= CAPTIONS:
-        raise ValueError(f"{path.name} holds no words of captions of edition 1 to {CAPTIONS}")
-    return tuple(words), captions
-
-
-def write_vocabulary(path: Path, words: Iterable[str]) -> None:
-    """Write the words of today's captions."""
-    text = json.dumps({"captions": CAPTIONS, "words": sorted(words)}, indent=0)
-    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 class ScenePromptEncoder:

@@ -21,12 +21,13 @@ from emofeedback.generators.lora import load_lora
 from emofeedback.generators.scene.checkpoint_loading import drawing_dtype, load_pipeline
 from emofeedback.generators.scene.emotion_adapter import EmotionAdapter
 from emofeedback.generators.scene.few_step import FewStep, StudentTransformer, base_digest, read_few_step
-from emofeedback.generators.scene.prompt_embeddings import ScenePromptEncoder, read_vocabulary
+from emofeedback.generators.scene.known_words import VOCABULARY, read_vocabulary
+from emofeedback.generators.scene.prompt_embeddings import ScenePromptEncoder
 from emofeedback.generators.visual.visual_prompts import VisualCondition, VisualPrompts, shows
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
 
-ADAPTER_FOLDER, VOCABULARY, TIMESTEPS = "emotion_adapter", "vocabulary.json", 1000.0
+ADAPTER_FOLDER, TIMESTEPS = "emotion_adapter", 1000.0
 BATCH = 32  # pictures drawn at once
 
 

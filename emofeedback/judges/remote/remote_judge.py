@@ -37,7 +37,7 @@ from emofeedback.judges.replies import (
     seen_in,
 )
 from emofeedback.records import Attempt, Critique, Picture, Reading, Seen
-from emofeedback.servers.chat import Answer, ChatServer, Refused, ServerFailed, picture_url
+from emofeedback.servers.chat import Answer, AnswerExtent, ChatServer, Refused, ServerFailed, picture_url
 
 logger = logging.getLogger(__name__)
 
@@ -188,7 +188,7 @@ class RemoteJudge:
             return None
         try:
             [answer, *_] = self.server.ask(
-                url, text, max_tokens=LABEL_TOKENS, temperature=0.0, top_logprobs=TOP_LOGPROBS
+                url, text, max_tokens=LABEL_TOKENS, temperature=0.0, extent=AnswerExtent(top_logprobs=TOP_LOGPROBS)
             )
         except Refused:
             answer = Answer("", None, None)
@@ -202,7 +202,8 @@ class RemoteJudge:
     def _sample(self, url: str, text: str, count: int, max_tokens: int, temperature: float) -> list[str]:
         """`count` sampled replies; a server that gives one choice per request is asked again."""
         try:
-            answers = self.server.ask(url, text, max_tokens=max_tokens, temperature=temperature, choices=count, seed=0)
+            extent = AnswerExtent(choices=count)
+            answers = self.server.ask(url, text, max_tokens=max_tokens, temperature=temperature, seed=0, extent=extent)
         except Refused:  # some servers refuse several choices
             answers = []
         replies = [answer.text for answer in answers[:count]]
@@ -237,9 +238,9 @@ class RemoteJudge:
                     text,
                     max_tokens=max_tokens,
                     temperature=temperature,
-                    top_logprobs=top_logprobs,
                     seed=0,
                     schema=schema if held else None,
+                    extent=AnswerExtent(top_logprobs=top_logprobs),
                 )[0]
             except Refused:
                 if not held:

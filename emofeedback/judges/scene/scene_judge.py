@@ -100,11 +100,6 @@ class SceneJudge:
         count = len(self.tokens.query_ids)
         return self.model(input_ids=ids, pixel_values=pixels, logits_to_keep=count, use_cache=False).logits
 
-    def rate_tensor(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Valence and arousal [B] in [-1, 1] of pixels [B, 3, H, W] in [-1, 1]; gradients reach the pixels."""
-        rating = expected_rating(self.query_logits(pixels)[:, :2], self.tokens.rating_ids.to(self.device))
-        return rating.mean[:, 0], rating.mean[:, 1]
-
     def read(self, pictures: Sequence[Picture]) -> list[Reading | None]:
         """One reading per picture from its pixels alone; None = too little probability on ratings."""
         return self.read_images([picture.image for picture in pictures])

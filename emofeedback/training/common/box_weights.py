@@ -1,4 +1,4 @@
-"""Weights of a loss over a picture: what stands in the subjects' boxes counts more than what lies around it."""
+"""Weights of a loss over a picture: what lies in the subjects' boxes counts more than what lies around it."""
 
 from collections.abc import Sequence
 

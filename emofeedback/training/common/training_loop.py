@@ -89,7 +89,7 @@ class Trained:
         return self.losses.get(name, math.nan)
 
 
-class Recipe(Protocol):
+class TrainingRecipe(Protocol):
     """What the loop trains."""
 
     @property
@@ -118,7 +118,7 @@ def step_generator(seed: int, number: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed * 1_000_003 + number)
 
 
-def train(recipe: Recipe, run: TrainingRun, folder: Path) -> Trained:
+def train(recipe: TrainingRecipe, run: TrainingRun, folder: Path) -> Trained:
     """Train until the run's minutes or steps are used up; state, log and sheets lie in `folder`.
 
     Raises:
@@ -129,7 +129,7 @@ def train(recipe: Recipe, run: TrainingRun, folder: Path) -> Trained:
 
 
 class _Loop:
-    def __init__(self, recipe: Recipe, run: TrainingRun, folder: Path) -> None:
+    def __init__(self, recipe: TrainingRecipe, run: TrainingRun, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.recipe, self.settings, self.folder = recipe, run, folder
         self.step, self.losses = 0, dict[str, float]()

@@ -83,7 +83,7 @@ def train_with_trl(build: Callable[[Progress], Any], run: TrainingRun, work: Pat
     budget = Budget(run.minutes, spent_seconds(log))
     trainer = build(lambda step: run.progress(budget, step))
     with StopSignal() as stop:
-        trainer.remove_callback(PrinterCallback)  # what it would print stands in the log
+        trainer.remove_callback(PrinterCallback)  # what it would print is in the log
         trainer.add_callback(RunCallback(run, budget, log, stop))
         trainer.train(resume_from_checkpoint=last)
     if stop.stopped:

@@ -1,6 +1,6 @@
 """A light critic of latents: the student's arrivals shall be told from the teacher's by no patch.
 
-Where the student cannot follow the teacher, regression answers with the mean of what may be there, and a mean of
+Where the student cannot follow the teacher, regression gives the mean of what may be there, and a mean of
 latents is a ghost. A critic of patches makes it commit (as in adversarial distillation, Sauer et al. 2023, arXiv
 2311.17042, whose pretrained features are left out: none may be assumed).
 """

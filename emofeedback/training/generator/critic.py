@@ -1,6 +1,6 @@
 """The adversarial finish of the autoencoder: a patch critic, and its pull on the decoder.
 
-A pixel loss answers doubt with blur: an edge that may lie at either of two places is drawn as a ramp between them. A
+A pixel loss blurs what is in doubt: an edge that may lie at either of two places is drawn as a ramp between them. A
 critic that tells renders from reconstructions patch by patch makes the decoder commit to one (Esser et al. 2021,
 arXiv 2012.09841). It comes last and briefly, when layout and colours are right already.
 """

@@ -13,8 +13,8 @@ from diffusers import AutoencoderKL
 from torch import nn
 
 from emofeedback.files.checksums import CHECKSUMS, write_checksums
-from emofeedback.generators.scene.prompt_embeddings import write_vocabulary
-from emofeedback.generators.scene.scene_generator import ADAPTER_FOLDER, VOCABULARY
+from emofeedback.generators.scene.known_words import VOCABULARY, write_vocabulary
+from emofeedback.generators.scene.scene_generator import ADAPTER_FOLDER
 from emofeedback.training.common.curves import write_curve
 from emofeedback.training.generator.networks import assemble_pipeline
 

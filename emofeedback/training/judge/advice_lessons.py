@@ -16,7 +16,7 @@ from emofeedback.scenes.grammar import Scene, poseable, sample_setting
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class AdviceExample:
     """One lesson. Attempts are (prompt, valence, arousal), oldest first; the last one made picture `index`."""
 
     index: int
@@ -33,7 +33,7 @@ def other_setting(scene: Scene, rng: random.Random) -> Scene:
     return replace(scene, **sample_setting(rng, scene.place, poseable(scene.subject, scene.companion)))
 
 
-def example_for(number: int, index: int, scene: Scene, seed: int) -> Example:
+def example_for(number: int, index: int, scene: Scene, seed: int) -> AdviceExample:
     """Lesson `number`, on picture `index`; a pure function of its arguments.
 
     The prompt names any part of the setting, now and then another than the picture shows, as generators fail. One
@@ -57,7 +57,7 @@ def example_for(number: int, index: int, scene: Scene, seed: int) -> Example:
     # What the judge reads is a little off; the lesson says so.
     read = (prompt, now.valence + rng.gauss(0, 0.04), now.arousal + rng.gauss(0, 0.04))
     reply = critique_to_json(advise(scene, prompt, target, rng))
-    return Example(index, (*attempts, read), (target.valence, target.arousal), reply)
+    return AdviceExample(index, (*attempts, read), (target.valence, target.arousal), reply)
 
 
 def _attempt(scene: Scene, rng: random.Random) -> tuple[str, float, float]:
@@ -65,11 +65,11 @@ def _attempt(scene: Scene, rng: random.Random) -> tuple[str, float, float]:
     return describe(scene, rng, random_aspects(rng)), affect.valence, affect.arousal
 
 
-def _lesson(item: tuple[int, int, Scene], seed: int) -> Example:
+def _lesson(item: tuple[int, int, Scene], seed: int) -> AdviceExample:
     return example_for(*item, seed)
 
 
-def prepare_examples(path: Path, scenes: list[Scene], count: int, seed: int, workers: int = 2) -> list[Example]:
+def prepare_examples(path: Path, scenes: list[Scene], count: int, seed: int, workers: int = 2) -> list[AdviceExample]:
     """Lessons on `count` pictures (picture i mod len(scenes)), kept in `path` as JSON lines after a header line.
 
     A file with the same header is read instead of made again.
@@ -94,6 +94,6 @@ def prepare_examples(path: Path, scenes: list[Scene], count: int, seed: int, wor
     return examples
 
 
-def _from_record(record: dict) -> Example:
+def _from_record(record: dict) -> AdviceExample:
     attempts = tuple((prompt, valence, arousal) for prompt, valence, arousal in record["attempts"])
-    return Example(record["index"], attempts, (record["target"][0], record["target"][1]), record["reply"])
+    return AdviceExample(record["index"], attempts, (record["target"][0], record["target"][1]), record["reply"])

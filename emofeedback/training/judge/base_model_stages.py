@@ -26,7 +26,7 @@ from emofeedback.training.common.training_loop import TrainingRun
 from emofeedback.training.common.trl_run import Progress, train_with_trl, trl_settings
 from emofeedback.training.judge.judge_export import replace_files
 from emofeedback.training.judge.lesson_grader import LessonGrader
-from emofeedback.training.judge.lessons import Lesson, Shown, lesson_for
+from emofeedback.training.judge.lessons import Lesson, LessonPicture, lesson_for
 
 NO_TRL = "Training a judge on a base needs trl; install it with `pip install -r requirements-extra.txt`."
 SKIPPED_LAYERS = r"^(?!.*(visual|vision|projector|connector|merger|lm_head)).*\.(q|k|v|o|gate|up|down)_proj$"
@@ -82,7 +82,7 @@ class _Stage:
     model: PeftModel
     processor: ProcessorMixin
     lessons: Sequence[Lesson]
-    shown: Sequence[Shown]
+    shown: Sequence[LessonPicture]
     labels: Sequence[str]
     work: Path
     run: TrainingRun
@@ -92,7 +92,7 @@ class _Stage:
 
 def train_judge_base(
     base: Path,
-    shown: Sequence[Shown],
+    shown: Sequence[LessonPicture],
     out: Path,
     run: TrainingRun,
     stage: str = "all",
@@ -209,7 +209,7 @@ def _scheduled(stage: _Stage, progress: Progress, lr: float) -> tuple[Any, Any]:
     return optimiser, shape
 
 
-def _questions(lessons: Sequence[Lesson], shown: Sequence[Shown], answered: bool) -> Any:
+def _questions(lessons: Sequence[Lesson], shown: Sequence[LessonPicture], answered: bool) -> Any:
     """The lessons as trl's data set; `answered` ones to imitate, others named by their number for the grader."""
     from datasets import Dataset
 

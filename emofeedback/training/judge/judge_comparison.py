@@ -20,7 +20,7 @@ from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.training.common.scene_data import SceneCache
 from emofeedback.training.judge.judge_export import export_judge, measure_judge
 from emofeedback.training.judge.judge_grpo import AdviceGrader, advice_tasks
-from emofeedback.training.judge.judge_rewards import FAR, GAIN, Outcome, keeping_reward, move_reward
+from emofeedback.training.judge.judge_rewards import FAR, GAIN, AdviceOutcome, keeping_reward, move_reward
 from emofeedback.training.judge.shared_prefix import pad_left, write_replies
 
 BATCH = 32
@@ -40,7 +40,7 @@ class AdviceTrial:
     """Advice on a picture at a distance `before` from its target; the outcome is None where it could not be read."""
 
     before: float
-    outcome: Outcome | None
+    outcome: AdviceOutcome | None
 
 
 def try_advice(judge: SceneJudge, scenes: SceneCache, count: int, seed: int) -> list[AdviceTrial]:
@@ -65,7 +65,7 @@ def try_advice(judge: SceneJudge, scenes: SceneCache, count: int, seed: int) -> 
 def advice_values(trials: Sequence[AdviceTrial]) -> dict[str, np.ndarray]:
     """Per-scene values of every measure, NaN where one does not apply; unreadable advice gains nothing."""
 
-    def far(value: Callable[[Outcome], float]) -> np.ndarray:
+    def far(value: Callable[[AdviceOutcome], float]) -> np.ndarray:
         return np.array([np.nan if t.before <= FAR else 0.0 if t.outcome is None else value(t.outcome) for t in trials])
 
     return {

@@ -2,7 +2,7 @@
 
 The supervised stage teaches one way to write advice; this stage rewards what the advice does: replies are sampled,
 each is tried on the render's own scene, and those that lead closer to the target than the others of their group
-become likelier (GRPO, Shao et al. 2024, arXiv 2402.03300, through trl). The vision tower and the word table stand
+become likelier (GRPO, Shao et al. 2024, arXiv 2402.03300, through trl). The vision tower and the word table stay
 still, the divergence from the supervised judge is paid for, and its readings are tied to their old distribution.
 """
 
@@ -30,7 +30,7 @@ from emofeedback.training.common.training_loop import TrainingRun
 from emofeedback.training.common.trl_run import Progress, train_with_trl, trl_settings
 from emofeedback.training.judge.advice_lessons import example_for
 from emofeedback.training.judge.judge_rewards import (
-    Outcome,
+    AdviceOutcome,
     advice_outcome,
     explanation_reward,
     keeping_reward,
@@ -106,16 +106,16 @@ class AdviceGrader:
 
     def __init__(self, tasks: Sequence[AdviceTask], scenes: Sequence[Scene], tokens: JudgeTokens) -> None:
         self.tasks, self.scenes, self.tokens = tasks, scenes, tokens
-        self._last: tuple[list[list[int]], list[tuple[Critique, Outcome] | None]] = ([], [])
+        self._last: tuple[list[list[int]], list[tuple[Critique, AdviceOutcome] | None]] = ([], [])
 
-    def grade(self, task: AdviceTask, text: str) -> tuple[Critique, Outcome] | None:
+    def grade(self, task: AdviceTask, text: str) -> tuple[Critique, AdviceOutcome] | None:
         """What the product reads in a reply, and what that does to the scene; None = it cannot be read."""
         critique = critique_for(text, task.prompt)
         if critique is None:
             return None
         return critique, advice_outcome(self.scenes[task.index], task.prompt, task.target, critique)
 
-    def graded(self, completion_ids: list[list[int]], task: list[int]) -> list[tuple[Critique, Outcome] | None]:
+    def graded(self, completion_ids: list[list[int]], task: list[int]) -> list[tuple[Critique, AdviceOutcome] | None]:
         if self._last[0] is not completion_ids:
             texts = [self.tokens.text([t for t in ids if t != self.tokens.end_id]) for ids in completion_ids]
             found = [self.grade(self.tasks[k], text) for k, text in zip(task, texts, strict=True)]

@@ -43,7 +43,7 @@ from emofeedback.training.common.augmentation import augment, melt, round_trips,
 from emofeedback.training.common.optim import Learner, Muon, Schedule
 from emofeedback.training.common.scene_data import Box, SceneCache, batch_indices, render_cache
 from emofeedback.training.common.training_loop import TrainingRun, step_generator, train
-from emofeedback.training.judge.advice_lessons import Example, prepare_examples
+from emofeedback.training.judge.advice_lessons import AdviceExample, prepare_examples
 from emofeedback.training.judge.judge_export import export_judge, measure_judge
 
 HELD_OUT = 512  # scenes that measure
@@ -138,7 +138,12 @@ class JudgeData:
     """Tensors for steps: pixels, true ratings, true answers and advice sequences. Step k is a function of (seed, k)."""
 
     def __init__(
-        self, cache: SceneCache, examples: Sequence[Example], tokens: JudgeTokens, trips: NDArray[np.uint8], seed: int
+        self,
+        cache: SceneCache,
+        examples: Sequence[AdviceExample],
+        tokens: JudgeTokens,
+        trips: NDArray[np.uint8],
+        seed: int,
     ) -> None:
         self.cache, self.examples, self.tokens, self.trips, self.seed = cache, examples, tokens, trips, seed
         self.ratings, self.answers = truth(cache.scenes, tokens)

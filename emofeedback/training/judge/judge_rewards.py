@@ -30,7 +30,7 @@ def attributes_reward(named: Mapping[str, str] | None, true: Mapping[str, str]) 
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AdviceOutcome:
     """What a piece of advice would do to a known scene; distances on the scene scale.
 
     `after` is None where the edited words describe nothing possible.
@@ -53,7 +53,7 @@ class Outcome:
         return self.before >= CLOSE
 
 
-def advice_outcome(scene: Scene, prompt: str, target: Affect, critique: Critique) -> Outcome:
+def advice_outcome(scene: Scene, prompt: str, target: Affect, critique: Critique) -> AdviceOutcome:
     """Try advice on the scene that a picture shows.
 
     Args:
@@ -68,10 +68,10 @@ def advice_outcome(scene: Scene, prompt: str, target: Affect, critique: Critique
         others = critique.edits[:k] + critique.edits[k + 1 :]
         without = _distance(scene, prompt, target, others)
         needless += after is not None and without is not None and without <= after + 1e-6
-    return Outcome(before, after, content_unchanged(prompt, critique.edits), len(critique.edits), needless)
+    return AdviceOutcome(before, after, content_unchanged(prompt, critique.edits), len(critique.edits), needless)
 
 
-def move_reward(outcome: Outcome | None) -> float:
+def move_reward(outcome: AdviceOutcome | None) -> float:
     """1 for coming GAIN closer, and up to 1 for the share of the way that is gone; away from the target below 0.
 
     Where the picture was close already, 1 - that is the right half of the scale - for leaving it so, and less for
@@ -87,7 +87,7 @@ def move_reward(outcome: Outcome | None) -> float:
     return float(outcome.gain >= GAIN) + share
 
 
-def keeping_reward(outcome: Outcome | None) -> float:
+def keeping_reward(outcome: AdviceOutcome | None) -> float:
     """1 where place and subjects of the prompt stay and no edit is needless; lost content or no reply earns -1.
 
     Nothing is earned by keeping all where something had to change.

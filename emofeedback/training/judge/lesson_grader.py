@@ -6,20 +6,20 @@ from typing import Any
 from emofeedback.affect import Affect
 from emofeedback.judges.replies import critique_for, parse_content, parse_label
 from emofeedback.training.judge.judge_rewards import (
-    Outcome,
+    AdviceOutcome,
     advice_outcome,
     attributes_reward,
     keeping_reward,
     label_reward,
     move_reward,
 )
-from emofeedback.training.judge.lessons import Lesson, Shown
+from emofeedback.training.judge.lessons import Lesson, LessonPicture
 
 
 class LessonGrader:
     """Rewards of written replies, as trl calls them; None where a reward does not apply to a lesson."""
 
-    def __init__(self, lessons: Sequence[Lesson], shown: Sequence[Shown], labels: Sequence[str]) -> None:
+    def __init__(self, lessons: Sequence[Lesson], shown: Sequence[LessonPicture], labels: Sequence[str]) -> None:
         self.lessons, self.shown, self.labels = lessons, shown, labels
 
     def rating(self, lesson: Lesson, text: str) -> float | None:
@@ -53,7 +53,7 @@ class LessonGrader:
         """Whether the suggestion keeps the content and changes nothing needlessly."""
         return keeping_reward(self._outcome(lesson, text)) if lesson.task == "advise" else None
 
-    def _outcome(self, lesson: Lesson, text: str) -> Outcome | None:
+    def _outcome(self, lesson: Lesson, text: str) -> AdviceOutcome | None:
         scene, critique = self.shown[lesson.index].scene, critique_for(text, lesson.prompt)
         if scene is None or critique is None:
             return None

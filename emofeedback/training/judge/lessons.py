@@ -26,7 +26,7 @@ TASKS: tuple[Task, ...] = ("rate", "describe", "advise")
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class LessonPicture:
     """A picture with what is known of it; the scene is None for pictures that people rated."""
 
     image: Image.Image
@@ -54,7 +54,7 @@ class Lesson:
     content: dict[str, str] = field(default_factory=dict)
 
 
-def lesson_for(number: int, index: int, shown: Shown, labels: Sequence[str], seed: int) -> Lesson:
+def lesson_for(number: int, index: int, shown: LessonPicture, labels: Sequence[str], seed: int) -> Lesson:
     """Lesson `number`, on picture `index`."""
     rng = random.Random(f"judge lesson/{seed}/{number}")
     task: Task = "rate" if shown.scene is None else rng.choice(TASKS)
@@ -96,7 +96,10 @@ def description(scene: Scene) -> dict[str, Any]:
     }
 
 
-def shown_scenes(pictures: NDArray[np.uint8], scenes: Sequence[Scene]) -> list[Shown]:
+def shown_scenes(pictures: NDArray[np.uint8], scenes: Sequence[Scene]) -> list[LessonPicture]:
     """Renders uint8 [N, S, S, 3] with their scenes' affect."""
     pairs = zip(pictures, scenes, strict=True)
-    return [Shown(Image.fromarray(np.asarray(pixels)), scene_affect(scene).affect(), scene) for pixels, scene in pairs]
+    return [
+        LessonPicture(Image.fromarray(np.asarray(pixels)), scene_affect(scene).affect(), scene)
+        for pixels, scene in pairs
+    ]

@@ -1,6 +1,6 @@
 """Building a visual prompt bank: groups of captioned, rated pictures, k-means on their captions, means of their looks.
 
-The encoders' features come as arrays, so that any pair of encoders will do (`generators.visual_encoders`).
+The encoders' features come as arrays, so that any pair of encoders will do (`generators/visual/encoders.py`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ from emofeedback.finetuning.order import FinetuneOrder, Region, lines
 from emofeedback.protocols import Generator
 from emofeedback.records import VisualPrompt
 from emofeedback.sweep.animation import format_of
-from emofeedback.sweep.run_sweep import Sweep, plan, run_sweep, sweep_json, write_sweep
+from emofeedback.sweep.run_sweep import Sweep, SweepOrder, plan, run_sweep, sweep_json, write_sweep
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.limits import OpenJob
 from emofeedback.ui.session import Models, Visit, Visits, friendly_stream
@@ -77,17 +77,8 @@ class Jobs:
         guide = visual_of(visual)
         check_drawn_by(generator, guide)
         with self.models.lock, visit.work() as cancel:
-            for event in run_sweep(
-                generator,
-                judge,
-                words,
-                rows,
-                seed=seed or 0,
-                strength=strength,
-                steps=steps or None,
-                visual=guide,
-                cancel=cancel,
-            ):
+            order = SweepOrder(words, rows, seed or 0, strength, steps or None, guide)
+            for event in run_sweep(generator, judge, order, cancel=cancel):
                 if isinstance(event, Sweep):
                     visit.save(event)
                     visit.runs += 1

@@ -1,4 +1,4 @@
-"""Going about the rounds of the Create tab: back to one, branch from one, between runs; edits taken or dropped."""
+"""Moving among the rounds of the Create tab: back to one, branch from one, between runs; edits taken or dropped."""
 
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -8,7 +8,7 @@ import gradio as gr
 from emofeedback.errors import UserError
 from emofeedback.loop.prompt_edits import Choice
 from emofeedback.ui.create.create_state import CreateState
-from emofeedback.ui.create.example import Example
+from emofeedback.ui.create.example import ExampleRun
 from emofeedback.ui.create.run_view import RunView, Updates, compared, difference, page_values
 from emofeedback.ui.session import Visit, Visits, friendly
 
@@ -20,7 +20,7 @@ MAX_EDIT = 200
 class Browse:
     """The visitors' states of the Create tab, and the listeners that only look or choose; none waits for the models."""
 
-    def __init__(self, visits: Visits, example: Example | None) -> None:
+    def __init__(self, visits: Visits, example: ExampleRun | None) -> None:
         self.visits, self.example = visits, example
         self._states: WeakKeyDictionary[Visit, CreateState] = WeakKeyDictionary()
 
@@ -47,7 +47,7 @@ class Browse:
     def connect(self, view: RunView) -> None:
         """Listen to the strip, the edits and the comparison."""
         self.view = view
-        s, j, outputs = view.stage, view.judge, view.outputs()
+        s, j, outputs = view.output, view.judge, view.outputs()
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
         spoken = {**quick, "queue": True}  # the page shows a refusal as a notice only where it comes from the queue
         s.strip.pick(self.pick, None, outputs, **spoken)
@@ -59,7 +59,7 @@ class Browse:
 
     @friendly
     def pick(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """Go back to a round: it takes the stage with its own advice."""
+        """Go back to a round: it is shown with its own advice."""
         state = self._free(request)
         run, number = state.run, _number(event)
         if run is None or run.round(number) is None:
@@ -81,7 +81,7 @@ class Browse:
 
     @friendly
     def show_run(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """Another of the visitor's runs comes to the front."""
+        """Another of the visitor's runs is shown."""
         state, index = self._free(request), _number(event)
         if not 0 <= index < len(state.runs):
             raise UserError("There is no such run; choose one above the strip.")
@@ -111,7 +111,7 @@ class Browse:
         """The round on stage once more, with files as the visitor wants them now (the switch in History)."""
         state = self.of(self.visits.of(request))
         started = state.run is not None and state.run.past.rounds and not state.busy
-        return self.view.present(state) if started else {self.view.stage.status: gr.skip()}
+        return self.view.present(state) if started else {self.view.output.status: gr.skip()}
 
     @friendly
     def compare(self, left: int | None, right: int | None, request: gr.Request) -> Any:

@@ -22,7 +22,7 @@ EXAMPLE_STATUS = "An example run. Write your own words, set a mood and press Run
 
 
 @dataclass(frozen=True)
-class Controls:
+class CreateControls:
     """The left column."""
 
     prompt: gr.Textbox
@@ -46,7 +46,7 @@ class Controls:
 
 
 @dataclass(frozen=True)
-class Stage:
+class CreateOutput:
     """The middle column."""
 
     picture: gr.Image
@@ -74,7 +74,7 @@ class JudgeSide:
     again: gr.Button
 
 
-def controls(prompt: str, target: Affect, first: Mapping[str, Any]) -> Controls:
+def controls(prompt: str, target: Affect, first: Mapping[str, Any]) -> CreateControls:
     """Build the left column.
 
     Args:
@@ -118,7 +118,7 @@ def controls(prompt: str, target: Affect, first: Mapping[str, Any]) -> Controls:
             steps = _slider(0, 50, 0, 1, "Steps", None, "0 = the generator's own number")
             tolerance = _slider(0, 0.5, TOLERANCE, 0.01, "Tolerance", None, "stop when this close to the target")
             patience = _slider(0, 6, 0, 1, "Patience", None, "stop after so many rounds without gain; 0 = never")
-    return Controls(
+    return CreateControls(
         words,
         unknown,
         plane,
@@ -146,7 +146,7 @@ def _slider(
     return gr.Slider(low, high, value, step=step, label=label, info=info, elem_id=name, buttons=[], elem_classes="line")
 
 
-def stage(first: Mapping[str, Any]) -> Stage:
+def output(first: Mapping[str, Any]) -> CreateOutput:
     """Build the middle column."""
     picture_file, options = first.get("picture"), first.get("options", [])
     with gr.Column(elem_classes="middle"):
@@ -207,7 +207,7 @@ def stage(first: Mapping[str, Any]) -> Stage:
                 format="png",
                 buttons=["fullscreen"],
             )
-    return Stage(picture, status, strip, gallery, download, left, right, compare)
+    return CreateOutput(picture, status, strip, gallery, download, left, right, compare)
 
 
 def judge_side(first: Mapping[str, Any]) -> JudgeSide:
@@ -251,7 +251,7 @@ def download_of(file: str | None, plain: bool) -> Any:
 
 
 def follow(valence: float, arousal: float) -> dict[str, float]:
-    """The pad's value where the sliders stand."""
+    """The pad's value for the sliders' values."""
     return as_value(Affect.clamped(valence, arousal))
 
 
@@ -260,7 +260,7 @@ def note(sentence: str) -> str:
 
 
 def marks_of(rounds: tuple[Round, ...] | list[Round], shown: Round | None) -> str:
-    """What lies on the pad: the path of all rounds and the readings of the one on stage."""
+    """What lies on the pad: the path of all rounds and the readings of the shown one."""
     candidates = shown.candidates if shown is not None else ()
     readings = [c.reading for c in candidates if c.reading is not None and not c.chosen]
     chosen = next((c.reading for c in candidates if c.chosen), None)

@@ -9,8 +9,8 @@ from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules, Turn
-from emofeedback.loop.run import RunOrder
-from emofeedback.ui.create.create_layout import Controls
+from emofeedback.loop.run import RunOrder, rule_settings
+from emofeedback.ui.create.create_layout import CreateControls
 from emofeedback.ui.session import MAX_SEED, MAX_WORDS, Visit
 
 
@@ -22,12 +22,7 @@ class CreateOrder(RunOrder):
 
     def settings(self) -> dict[str, object]:
         """What a run's record and its pictures tell of its rules, by the names of `Run.settings`."""
-        return {
-            "tolerance": self.rules.tolerance,
-            "patience": self.rules.patience,
-            "continuation": self.rules.continuation,
-            "start_strength": self.drawing.start_strength,
-        }
+        return rule_settings(self.drawing, self.rules)
 
 
 Contributor = Callable[[Visit, CreateOrder], CreateOrder]
@@ -48,7 +43,7 @@ def checked_words(prompt: str | None) -> str:
     return prompt or ""
 
 
-def read_order(c: Controls, data: Mapping[Any, Any]) -> CreateOrder:
+def read_order(c: CreateControls, data: Mapping[Any, Any]) -> CreateOrder:
     """The controls as an order; every value is checked here or by the loop.
 
     Raises:

@@ -44,12 +44,12 @@ class ShownRun:
 
 
 class CreateState:
-    """A visitor's runs, the one at hand, and the round on stage."""
+    """A visitor's runs, the one at hand, and the shown round."""
 
     def __init__(self) -> None:
         self.runs: list[ShownRun] = []
         self.at = 0
-        self.shown = 0  # number of the round on stage
+        self.shown = 0  # number of the shown round
         self.picked: int | None = None  # the round that a person went back to
         self.branched = False  # the run at hand is a branch that has not gone on yet
         self.playing = False  # a run or a round is at work
@@ -71,7 +71,7 @@ class CreateState:
         return self.runs[self.at] if self.runs else None
 
     def begin(self, prompt: str, target: Affect, folder: Path, title: str = "") -> ShownRun:
-        """Begin a new run, which comes to the front."""
+        """Begin a new run and show it."""
         if not title:
             self._begun += 1
             title = f"Run {self._begun}"

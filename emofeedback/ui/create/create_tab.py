@@ -13,7 +13,7 @@ from emofeedback.ui.create import create_layout as layout
 from emofeedback.ui.create.browse import BUSY, Browse
 from emofeedback.ui.create.create_order import Contributor, CreateOrder, read_order
 from emofeedback.ui.create.create_state import CreateState, ShownRun
-from emofeedback.ui.create.example import Example
+from emofeedback.ui.create.example import ExampleRun
 from emofeedback.ui.create.preview import Preview
 from emofeedback.ui.create.run_view import RunView, Updates, page_values
 from emofeedback.ui.history.saved_run import saving
@@ -32,7 +32,7 @@ class CreateTab:
         create.contributors.append(panel.contribute)
     """
 
-    def __init__(self, models: Models, visits: Visits, example: Example | None) -> None:
+    def __init__(self, models: Models, visits: Visits, example: ExampleRun | None) -> None:
         self.models, self.visits = models, visits
         self.contributors: list[Contributor] = []
         self.always: list[Contributor] = []  # as `contributors`, but asked for every round, of a branch too
@@ -41,9 +41,9 @@ class CreateTab:
         with gr.Row(elem_classes=["page-columns", "create"]):
             first = page_values(self.browse.first())
             self.controls = layout.controls(example.prompt if example else layout.START_PROMPT, target, first)
-            self.stage = layout.stage(first)
+            self.output = layout.output(first)
             self.judge = layout.judge_side(first)
-        self.view = RunView(self.controls, self.stage, self.judge)
+        self.view = RunView(self.controls, self.output, self.judge)
         self.preview = Preview(models, visits, self.browse, self.view, self.always)
         self.follow = layout.follow
         self._connect()
@@ -55,7 +55,7 @@ class CreateTab:
         return self.controls.before
 
     def _connect(self) -> None:
-        c, s, j = self.controls, self.stage, self.judge
+        c, s, j = self.controls, self.output, self.judge
         heavy: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODELS, "concurrency_limit": 1}
         # while a job waits, Gradio writes its place in the line over the status
         shown = {"show_progress": "minimal", "show_progress_on": [s.status]}
@@ -115,7 +115,7 @@ class CreateTab:
         """A job failed or was not let in; what went wrong is said by a notice."""
         state = self.browse.of(self.visits.of(request))
         if not state.waiting:
-            return {self.stage.status: gr.skip()}  # it began, and has said itself how it ended
+            return {self.output.status: gr.skip()}  # it began, and has said itself how it ended
         state.waiting = False
         return self.view.idle("This did not start; the notice says why.", state)
 
@@ -148,7 +148,7 @@ class CreateTab:
         visit = self.visits.of(request)
         state = self.browse.of(visit)
         if not state.waiting:  # stopped before its turn came
-            yield {self.stage.status: gr.skip()}
+            yield {self.output.status: gr.skip()}
             return
         yield self.view.busy(self.models.peek() is None)
         try:
@@ -182,7 +182,7 @@ class CreateTab:
         visit = self.visits.of(request)
         state = self.browse.of(visit)
         if not state.waiting:  # stopped before its turn came
-            yield {self.stage.status: gr.skip()}
+            yield {self.output.status: gr.skip()}
             return
         yield self.view.busy(self.models.peek() is None)
         try:

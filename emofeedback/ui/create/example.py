@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Example:
+class ExampleRun:
     """A run on disk: its words, target and rounds, and the picture files of each round's candidates."""
 
     prompt: str
@@ -25,7 +25,7 @@ class Example:
     files: tuple[tuple[Path, ...], ...]
 
 
-def load_example(folder: Path) -> Example | None:
+def load_example(folder: Path) -> ExampleRun | None:
     """The run of a folder; None where there is none or it cannot be read (that is logged)."""
     if not (folder / RUN_FILE).is_file():
         return None
@@ -34,7 +34,7 @@ def load_example(folder: Path) -> Example | None:
         run = run_from_json(data, lambda image: _picture(_file(image, folder)))
         files = tuple(tuple(_file(c["image"], folder) for c in item["candidates"]) for item in data["rounds"])
         whole = bool(run.rounds) and all(item.best() for item in run.rounds)
-        return Example(run.prompt, run.target, run.rounds, files) if whole else None
+        return ExampleRun(run.prompt, run.target, run.rounds, files) if whole else None
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
         log.warning("the example run in %s cannot be read: %r", folder, error)
         return None

@@ -34,12 +34,12 @@ class Preview:
         self, models: Models, visits: Visits, browse: Browse, view: RunView, contributors: Sequence[Contributor]
     ) -> None:
         self.models, self.visits, self.browse, self.contributors = models, visits, browse, contributors
-        self.controls, self.stage, self.judge = view.controls, view.stage, view.judge
+        self.controls, self.output, self.judge = view.controls, view.output, view.judge
         self._draws: dict[str, Any] = {}
 
     def connect(self, knobs: set[Any], quick: dict[str, Any], heavy: dict[str, Any]) -> list[Any]:
         """Listen; the listeners that draw."""
-        c, s, j = self.controls, self.stage, self.judge
+        c, s, j = self.controls, self.output, self.judge
         c.pad.input(None, [c.pad], [c.valence, c.arousal], js=FOLLOW_PAD, **quick)
         gr.on([c.valence.input, c.arousal.input], None, [c.valence, c.arousal], [c.pad], js=FOLLOW_SLIDERS, **quick)
         where = [c.pad, c.valence, c.arousal]
@@ -68,7 +68,7 @@ class Preview:
             if matters(self.visits.of(request)):
                 yield from self.preview(data, request)
             else:
-                yield {self.stage.status: gr.skip()}
+                yield {self.output.status: gr.skip()}
 
         for change in changes:
             asked = change.then(ask, queue=False, show_progress="hidden", api_visibility="private")
@@ -76,13 +76,13 @@ class Preview:
 
     @friendly
     def dragged(self, value: Any, request: gr.Request) -> tuple[float, float]:
-        """The pad was let go: the sliders stand where it does, and a preview follows."""
+        """The pad was released: the sliders take its values, and a preview follows."""
         at = point(value)
         self._ask(request)
         return at.valence, at.arousal
 
     def moved(self, valence: float, arousal: float, request: gr.Request) -> tuple[Any, ...]:
-        """A slider was let go: the pad stands where the sliders do."""
+        """A slider was released: the pad takes the sliders' values."""
         self._ask(request)
         return as_value(Affect.clamped(valence, arousal)), gr.skip(), gr.skip()
 
@@ -110,7 +110,7 @@ class Preview:
         order = read_order(self.controls, data | {self.controls.randomize: False})
         visit = self.visits.of(request)
         state = self.browse.of(visit)
-        asked, nothing = state.asked, {self.stage.status: gr.skip()}
+        asked, nothing = state.asked, {self.output.status: gr.skip()}
         yield nothing  # a handler that yields nothing would empty its outputs
         if state.busy:
             return
@@ -131,7 +131,7 @@ class Preview:
 
     def _draw(self, order: CreateOrder, visit: Visit, cancel: Any) -> Iterator[Updates]:
         generator, judge = self.models.get()
-        s = self.stage
+        s = self.output
         d = order.drawing
         asked = PictureRequest(order.prompt, order.target, d.seed, d.strength, generator.preview_steps, visual=d.visual)
         picture = [m for m in draw_pictures(generator, [asked], cancel) if not isinstance(m, Progress)][0][0]
@@ -140,7 +140,7 @@ class Preview:
         write_whole(sketch, visit.png(picture))
         yield {s.picture: str(sketch), s.status: html.progress("Preview; the judge reads …", 1.0)}
         read = judge.read([picture])[0]
-        if cancel.is_set():  # a run was asked for, whose status stands now
+        if cancel.is_set():  # a run was asked for, and its status is shown now
             return
         write_whole(path, visit.png(picture, read, order.settings()))
         self.browse.of(visit).file = str(path)

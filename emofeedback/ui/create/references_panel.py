@@ -16,7 +16,7 @@ from emofeedback.errors import UserError
 from emofeedback.files.open_picture import open_picture
 from emofeedback.generators.visual.bank import Hit, VisualBank
 from emofeedback.records import VisualPrompt
-from emofeedback.ui.create.create_layout import Controls
+from emofeedback.ui.create.create_layout import CreateControls
 from emofeedback.ui.create.create_order import CreateOrder
 from emofeedback.ui.parts import html
 from emofeedback.ui.session import Models, Visit, Visits, friendly
@@ -34,7 +34,7 @@ ELSEWHERE = "The picture's own references are not in this bank; change a word, t
 
 @dataclass(frozen=True)
 class FixedReferences:
-    """References that came back with a picture's settings: they stand as long as words, mood and emotion do.
+    """References that came back with a picture's settings: they stay as long as words, mood and emotion do.
 
     Attributes:
         centres: (number in the bank, weight); () = those that the words find.
@@ -91,13 +91,13 @@ class ReferencesState:
 
 
 class ReferencesPanel:
-    """Builds the panel, to be entered where it shall stand, and answers its events.
+    """Builds the panel, to be entered where it belongs, and answers its events.
 
     Args:
         controls: whose prompt and mood the references are found by.
     """
 
-    def __init__(self, models: Models, visits: Visits, controls: Controls) -> None:
+    def __init__(self, models: Models, visits: Visits, controls: CreateControls) -> None:
         self.models, self.visits, self.controls = models, visits, controls
         self._states: WeakKeyDictionary[Visit, ReferencesState] = WeakKeyDictionary()
         style = Path(__file__).with_name("references.css").read_text(encoding="utf-8")
@@ -183,7 +183,7 @@ class ReferencesPanel:
 
     @friendly
     def changed(self, data: Mapping[Any, Any], request: gr.Request) -> None:
-        """Something was set; `data` holds what stands in `knobs`."""
+        """Something was set; `data` holds the values of `knobs`."""
         state, own = self.of(self.visits.of(request)), data[self.own]
         emotion, negative = data[self.emotion], data[self.negative]
         state.on, state.strength = bool(data[self.on]), float(data[self.strength])
@@ -197,7 +197,7 @@ class ReferencesPanel:
 
     @friendly
     def found(self, data: Mapping[Any, Any], request: gr.Request) -> str:
-        """The references of the present words and mood; `data` holds what stands in `asked`."""
+        """The references of the present words and mood; `data` holds the values of `asked`."""
         self.changed(data, request)
         if not data[self.on]:
             return _quiet(OFF)

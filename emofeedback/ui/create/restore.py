@@ -1,7 +1,7 @@
 """Bringing settings back into the Create tab: shown beside those that are there, and only then, if wanted, put in.
 
 The contract with the Create tab. `Restore()` is made before the tabs. A tab that offers settings puts them into
-`offer` (a dict of FIELDS and more, or None) by a listener and names that listener to `follow`. When all tabs stand,
+`offer` (a dict of FIELDS and more, or None) by a listener and names that listener to `follow`. When all tabs are built,
 `connect` is given the Create tab's components by the names of FIELDS. Whoever must follow a restore (the pad, a
 preview) subscribes with `after(function, inputs, outputs)` before `connect`; `applied` holds the fields that were put
 in last.
@@ -76,7 +76,7 @@ MAX_SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FieldChange:
     """One field that a restore would change; `limited` = the offer lies beyond what the page takes."""
 
     field: str
@@ -114,7 +114,7 @@ class Restore:
         self._followers.append((function, inputs, outputs))
 
     def connect(self, controls: Mapping[str, Any], tabs: gr.Tabs, randomize: gr.Checkbox | None = None) -> None:
-        """Listen, once all tabs stand.
+        """Listen, once all tabs are built.
 
         Args:
             controls: the Create tab's components by the names of FIELDS, those of VISUAL only where there are any;
@@ -139,7 +139,7 @@ class Restore:
         for function, inputs, outputs in self._followers:
             put_in.success(function, inputs, list(outputs), **quick)
 
-    def changes(self, offer: Mapping[str, Any], now: Sequence[Any]) -> list[Change]:
+    def changes(self, offer: Mapping[str, Any], now: Sequence[Any]) -> list[FieldChange]:
         """What would change, field by field."""
         found = []
         offer = {**offer, **visual_fields(offer)}
@@ -148,7 +148,7 @@ class Restore:
             if value is None or (value is EMPTY and before is None):
                 continue
             if value is EMPTY:
-                found.append(Change(field, before, None))
+                found.append(FieldChange(field, before, None))
                 continue
             low, high = self._limits.get(field, (None, None))
             after = value
@@ -156,7 +156,7 @@ class Restore:
                 after = value if low is None else max(low, after)
                 after = after if high is None else min(high, after)
             if after != before and not (field == "seed" and after != value):  # another seed is another picture
-                found.append(Change(field, before, after, after != value))
+                found.append(FieldChange(field, before, after, after != value))
         return found
 
     def ask(self, offer: dict[str, Any] | None, *now: Any) -> tuple[Any, ...]:
@@ -219,7 +219,7 @@ def lost(offer: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def changes_table(offer: Mapping[str, Any], changes: Sequence[Change]) -> str:
+def changes_table(offer: Mapping[str, Any], changes: Sequence[FieldChange]) -> str:
     """The question as a table: now and then."""
     note = "".join(f"<p class='quiet'>{sentence}</p>" for sentence in lost(offer))
     if not changes:
@@ -239,7 +239,7 @@ def changes_table(offer: Mapping[str, Any], changes: Sequence[Change]) -> str:
     )
 
 
-def _named(change: Change, value: Any) -> Any:
+def _named(change: FieldChange, value: Any) -> Any:
     """A value of a field as people know it, such as the file's name of an uploaded picture."""
     match change.field:
         case "visual_own" if value:

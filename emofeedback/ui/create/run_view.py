@@ -34,19 +34,19 @@ STOPPED = {
 class RunView:
     """Turns the events of a run into what changes on the page."""
 
-    def __init__(self, controls: layout.Controls, stage: layout.Stage, judge: layout.JudgeSide) -> None:
-        self.controls, self.stage, self.judge = controls, stage, judge
+    def __init__(self, controls: layout.CreateControls, output: layout.CreateOutput, judge: layout.JudgeSide) -> None:
+        self.controls, self.output, self.judge = controls, output, judge
 
     def outputs(self) -> list[Any]:
         """All components that any update here may name."""
-        s, j = self.stage, self.judge
+        s, j = self.output, self.judge
         return [*layout.everything(s, j), self.controls.marks, self.controls.seed]
 
     def idle(self, sentence: str, state: CreateState) -> Updates:
         """Nothing runs: what the status says, which buttons can be pressed, and the last file to download."""
         return {
-            self.stage.status: html.progress(sentence, busy=False),
-            self.stage.download: layout.download_of(state.file, state.plain),
+            self.output.status: html.progress(sentence, busy=False),
+            self.output.download: layout.download_of(state.file, state.plain),
             self.judge.run: gr.update(interactive=True),
             self.judge.next_round: gr.update(interactive=True),
             self.judge.again: gr.update(interactive=True),
@@ -57,8 +57,8 @@ class RunView:
         """Something begins to run, or waits for others to be done; the file of what was made before is out of reach."""
         sentence = "Loading the models …" if loading else "Waiting for your turn …" if waits else "Starting …"
         return {
-            self.stage.status: html.progress(sentence),
-            self.stage.download: gr.update(value=None, interactive=False),
+            self.output.status: html.progress(sentence),
+            self.output.download: gr.update(value=None, interactive=False),
             self.judge.run: gr.update(interactive=False),
             self.judge.next_round: gr.update(interactive=False),
             self.judge.again: gr.update(interactive=False),
@@ -68,7 +68,7 @@ class RunView:
     def clear(self, state: CreateState) -> Updates:
         """The page before a run's first round."""
         return {
-            self.stage.strip: strip_of(state),
+            self.output.strip: strip_of(state),
             self.controls.marks: overlay(""),
             self.judge.words: html.notice("The judge waits for the first pictures."),
             self.judge.note: layout.note("The judge's edits follow its reading."),
@@ -79,7 +79,7 @@ class RunView:
 
     def show(self, event: Event, state: CreateState, run: ShownRun, rounds: int) -> Iterator[Updates]:
         """What an event changes on the page."""
-        s, j, number = self.stage, self.judge, len(run.past.rounds) + 1
+        s, j, number = self.output, self.judge, len(run.past.rounds) + 1
         where = f"Round {number} of {rounds}" if rounds > 1 else f"Round {number}"
         match event:
             case RoundStarted():
@@ -126,7 +126,7 @@ class RunView:
         found = page_values(state)
         if not found:
             return self.clear(state)
-        s, j, state.file = self.stage, self.judge, found["picture"]
+        s, j, state.file = self.output, self.judge, found["picture"]
         left, right = found["left"], found["right"]
         return {
             s.picture: found["picture"],
@@ -146,7 +146,7 @@ class RunView:
 
 
 def page_values(state: CreateState) -> dict[str, Any]:
-    """What the page shows of the round on stage, by name of the component; empty without a round.
+    """What the page shows of the shown round, by name of the component; empty without a round.
 
     Picture, candidates, its place in the strip, its reading, the comparison of the first round with the best (with
     the last where the first is the best), and the advice at hand with its edits as the person left them.

@@ -24,7 +24,7 @@ def script() -> str:
 
 
 def style() -> str:
-    """The cards' own rules, to stand beside them."""
+    """The cards' own style rules, placed beside them."""
     return f"<style>{Path(__file__).with_name('viewers.css').read_text(encoding='utf-8')}</style>"
 
 

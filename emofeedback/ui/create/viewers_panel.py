@@ -16,7 +16,7 @@ from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.director import in_order, read_distances, turn_of
 from emofeedback.rewriting.viewers import Viewer, choose_viewers
 from emofeedback.ui.create import viewers_cards
-from emofeedback.ui.create.create_layout import Controls
+from emofeedback.ui.create.create_layout import CreateControls
 from emofeedback.ui.create.create_order import CreateOrder
 from emofeedback.ui.create.own_viewers import (
     browser_kept,
@@ -60,13 +60,13 @@ class ViewersState:
 
 
 class ViewersPanel:
-    """Builds the panel, to be entered where it shall stand, and answers its events.
+    """Builds the panel, to be entered where it belongs, and answers its events.
 
     Args:
         models: draw and read one quick picture of each rewrite, where that is asked for.
         company: its back end thinks; its viewers are the ones to choose from.
-        kept: what the browser keeps (`browser_kept`), made where the page shows it from the start: what stands in a
-            folded panel is not read before that is unfolded. None = made here.
+        kept: what the browser keeps (`browser_kept`), made where the page shows it from the start: what a folded
+            panel holds is not read before that is unfolded. None = made here.
         controls: whose prompt, target and seed the viewers are asked about.
     """
 
@@ -75,7 +75,7 @@ class ViewersPanel:
         models: Models,
         visits: Visits,
         company: Company,
-        controls: Controls,
+        controls: CreateControls,
         kept: gr.BrowserState | None = None,
     ) -> None:
         self.models, self.visits, self.company, self.controls = models, visits, company, controls
@@ -141,7 +141,7 @@ class ViewersPanel:
             return order
         rewrites: Sequence[Rewrite] = state.used
         if not state.fits(order.prompt, order.target):
-            with visit.meter.work(visit.user):
+            with visit.time_limit.work(visit.user):
                 rewrites = self._company(state).rewrite(order.prompt, order.target, seed=order.drawing.seed).rewrites
         d = order.drawing
         return replace(order, first=turn_of(rewrites, order.prompt, d.seed, d.candidates))
@@ -168,7 +168,7 @@ class ViewersPanel:
         state, words, target = self.of(visit), (prompt or "").strip(), Affect(valence, arousal)
         company = self._company(state)
         yield gr.skip(), html.text(f"{len(company.viewers)} viewers think …")
-        with visit.meter.work(visit.user):
+        with visit.time_limit.work(visit.user):
             chains, missing = company.chains(words, target, seed=int(seed or 0))
         state.chains, state.missing, state.used = chains, missing, ()
         if not chains:
@@ -211,7 +211,7 @@ class ViewersPanel:
         if chain is None or step not in STEPS:
             raise UserError(STALE)
         company = self.company.of(state.viewers)
-        with visit.meter.work(visit.user):
+        with visit.time_limit.work(visit.user):
             again = company.rerun(chain, step, lines)  # type: ignore[arg-type]
         state.chains = (*state.chains[:index], again, *state.chains[index + 1 :])
         state.shown, state.used = index, ()
@@ -282,7 +282,7 @@ class ViewersPanel:
         return gr.update(value=None if viewer is None else str(written(viewer, visit.fresh())))
 
     def _joined(self, visit: Visit, which: str | None, told: str) -> tuple[Any, ...]:
-        """`joining` as the state stands."""
+        """`joining` for the present state."""
         state = self.of(visit)
         names, own = [viewer.name for viewer in state.viewers], [viewer.name for viewer in state.own]
         which = which or (own[0] if own else None)

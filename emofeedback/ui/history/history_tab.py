@@ -15,7 +15,7 @@ import gradio as gr
 from emofeedback.errors import UserError
 from emofeedback.files.png_settings import read_settings, strip_metadata
 from emofeedback.files.storage import write_whole
-from emofeedback.history.index import Entry
+from emofeedback.history.index import Entry, Wanted
 from emofeedback.history.record import BOARD
 from emofeedback.history.store import Page
 from emofeedback.ui.create.restore import Restore
@@ -167,7 +167,7 @@ class HistoryTab:
             offset = (page.total - 1) // PAGE * PAGE
             page = self._search(owner, data, offset)
         visit, keys = self.visits.of(request), [entry.id for entry in page.entries]
-        items = [(str(self._lend_thumbnail(visit, e)), view.caption(e, e.id in chosen)) for e in page.entries]
+        items = [(str(self._copy_thumbnail(visit, e)), view.caption(e, e.id in chosen)) for e in page.entries]
         note = self.writer.trouble(owner)
         if not items:
             models = self.history.models(owner)
@@ -192,8 +192,7 @@ class HistoryTab:
         f, last = self.filters, moment(data[self.filters.until])
         valence = (data[f.valence_low], data[f.valence_high])
         arousal = (data[f.arousal_low], data[f.arousal_high])
-        return self.history.search(
-            owner,
+        wanted = Wanted(
             words=data[f.words] or "",
             kind=data[f.kind] or None,
             model=data[f.model] or None,
@@ -202,9 +201,8 @@ class HistoryTab:
             until=None if last is None else last + DAY,
             valence=None if valence == (-1, 1) else valence,
             arousal=None if arousal == (-1, 1) else arousal,
-            limit=PAGE,
-            offset=offset,
         )
+        return self.history.search(owner, wanted, limit=PAGE, offset=offset)
 
     @friendly
     def open(self, listed: list[str], chosen: list[str], event: gr.SelectData, request: gr.Request) -> Updates:
@@ -230,7 +228,7 @@ class HistoryTab:
             o.sure: gr.update(visible=False),
             o.question: view.delete_question(saved.entry),
             o.gallery: gr.update(
-                value=[(str(self._lend(visit, saved.folder / name, key, plain)), words) for name, words in names],
+                value=[(str(self._copy_for(visit, saved.folder / name, key, plain)), words) for name, words in names],
                 columns=2 if len(names) <= 12 else 3,
             ),
             o.rounds: view.rounds(saved.record),
@@ -319,11 +317,11 @@ class HistoryTab:
         label = f"Download {count.replace('-', ' ')} ({path.stat().st_size / 2**20:.1f} MB)"
         return gr.update(value=str(path), label=label, visible=True)
 
-    def _lend_thumbnail(self, visit: Visit, entry: Entry) -> Path:
-        return self._lend(visit, self.history.thumbnail(entry), entry.id, plain=False)
+    def _copy_thumbnail(self, visit: Visit, entry: Entry) -> Path:
+        return self._copy_for(visit, self.history.thumbnail(entry), entry.id, plain=False)
 
     @staticmethod
-    def _lend(visit: Visit, source: Path, key: str, plain: bool) -> Path:
+    def _copy_for(visit: Visit, source: Path, key: str, plain: bool) -> Path:
         """A copy of a history file in the visitor's folder, without metadata where that is wanted."""
         target = visit.folder / "history" / f"{key[:8]}{'-plain' if plain else ''}-{source.name}"
         if not target.exists():

@@ -37,7 +37,7 @@ class HistoryWriter:
 
     def save(self, owner: str, made: Run | Sweep, group: object | None = None) -> None:
         """Save it soon. Within a group (an object, the same for a run that goes on) the longer run takes the shorter
-        one's place; a branch, whose earlier rounds are not all the same, stands beside it."""
+        one's place; a branch, whose earlier rounds are not all the same, is kept beside it."""
         with self._lock:
             before = self._last.get(group) if group is not None else None
             rounds = made.rounds if isinstance(made, Run) else ()

@@ -31,12 +31,12 @@ class ModelsTab:
 
     Args:
         models: its lock is held while a model is swapped, so nobody is drawing meanwhile.
-        shelf: where the models of all tabs stand.
+        loaded_models: the models of all tabs.
         tab: looked at again whenever it is opened; None = only when it is built.
     """
 
-    def __init__(self, models: Models, shelf: LoadedModels, tab: gr.Tab | None = None) -> None:
-        self.models, self.shelf = models, shelf
+    def __init__(self, models: Models, loaded_models: LoadedModels, tab: gr.Tab | None = None) -> None:
+        self.models, self.loaded_models = models, loaded_models
         self._stop = threading.Event()
         self.names: dict[Kind, gr.Dropdown] = {}
         self.cards: dict[Kind, gr.HTML] = {}
@@ -53,20 +53,22 @@ class ModelsTab:
             tab.select(self.look, None, outputs, queue=False, show_progress="hidden", api_visibility="private")
 
     def look(self) -> Updates:
-        """What is on the shelf and what is downloaded now."""
-        names = {self.names[kind]: gr.update(choices=choices(kind), value=self.shelf.name(kind)) for kind in KINDS}
-        return names | {self.cards[kind]: card(kind, self.shelf.name(kind)) for kind in KINDS}
+        """Which models are chosen and what is downloaded now."""
+        names = {
+            self.names[kind]: gr.update(choices=choices(kind), value=self.loaded_models.name(kind)) for kind in KINDS
+        }
+        return names | {self.cards[kind]: card(kind, self.loaded_models.name(kind)) for kind in KINDS}
 
     def _column(self, kind: Kind) -> None:
         self.names[kind] = gr.Dropdown(
             choices(kind),
-            value=self.shelf.name(kind),
+            value=self.loaded_models.name(kind),
             label=kind.capitalize(),
             info=OTHER[kind],
             allow_custom_value=True,
             elem_id=f"models-{kind}",
         )
-        self.cards[kind] = gr.HTML(card(kind, self.shelf.name(kind), look=False), elem_id=f"models-{kind}-card")
+        self.cards[kind] = gr.HTML(card(kind, self.loaded_models.name(kind), look=False), elem_id=f"models-{kind}-card")
         with gr.Row(elem_classes="actions"):
             use = gr.Button(f"Load this {kind}", variant="primary", elem_id=f"models-{kind}-load")
             off = gr.Button(f"Unload the {kind}", elem_id=f"models-{kind}-unload")
@@ -115,7 +117,7 @@ class ModelsTab:
             yield {self.status: download_line(name, news)}
         yield {self.status: html.progress(f"Loading {name} …")}
         with self.models.lock:
-            self.shelf.swap(kind, name)
+            self.loaded_models.swap(kind, name)
         yield {
             self.status: html.progress(f"The {kind} is now {name}.", busy=False),
             self.cards[kind]: card(kind, name),
@@ -131,15 +133,15 @@ class ModelsTab:
                     raise Cancelled("Stopped.")
                 post(news)
 
-            self.shelf.fetch(kind, name, tell)
+            self.loaded_models.fetch(kind, name, tell)
 
         return posts_of(work, stop)
 
     def unload(self, kind: Kind) -> Updates:
         """Free a model; it is loaded again when it is needed."""
         with self.models.lock:
-            self.shelf.unload(kind)
-        name = self.shelf.name(kind)
+            self.loaded_models.unload(kind)
+        name = self.loaded_models.name(kind)
         line = f"The {kind} {name} is unloaded; it is loaded again when it is needed."
         return {self.status: html.progress(line, busy=False), self.cards[kind]: card(kind, name)}
 

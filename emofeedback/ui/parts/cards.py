@@ -40,7 +40,7 @@ def strip(
 
     Args:
         thumbnails: of the rounds, in the same order.
-        shown: number of the round on stage.
+        shown: number of the shown round.
         runs: titles of all runs of the visitor.
         run: index of the run at hand.
     """

@@ -110,7 +110,7 @@ NOTICED = 0.08
 
 
 def _word(affect: Affect) -> str:
-    """The nearest of the words on the pad: adjectives all, so that they stand in a sentence."""
+    """The nearest of the words on the pad: all adjectives, so that they fit in a sentence."""
     return min((*PRESETS, "neutral"), key=lambda name: EMOTIONS[name].distance(affect))
 
 

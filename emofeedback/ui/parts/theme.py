@@ -1,4 +1,4 @@
-"""The look: warm paper and ink by day, graphite by night, one coral accent; CSS for our own fragments."""
+"""The look: a light and a dark theme with a coral accent; CSS for our own fragments."""
 
 from pathlib import Path
 

@@ -1,6 +1,7 @@
 """The Read tab: any picture in, the judge's reading of it, where in it that lies, and a run that starts from it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -15,7 +16,7 @@ from emofeedback.files.storage import write_whole
 from emofeedback.judges.occlusion import Region, regions, sentences
 from emofeedback.loop.drawing import Drawing, Progress
 from emofeedback.loop.rounds import Rules
-from emofeedback.loop.run import Finished, RoundDone, RoundStarted, RunOrder, run_loop
+from emofeedback.loop.run import Finished, RoundDone, RoundStarted, RunOrder, rule_settings, run_loop
 from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading, Round
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.parts import cards, html
@@ -33,12 +34,20 @@ START = "Read a picture first; then draw it again at another mood."
 Updates = dict[Any, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Redrawn:
+    """The rounds that were drawn from an uploaded picture, and what their pictures tell of the run's rules."""
+
+    settings: Mapping[str, object]
+    rounds: list[Round] = field(default_factory=list)
+
+
 class ReadTab:
     """Builds the tab and answers its events."""
 
     def __init__(self, models: Models, visits: Visits) -> None:
         self.models, self.visits = models, visits
-        self._redrawn: WeakKeyDictionary[Visit, list[Round]] = WeakKeyDictionary()
+        self._redrawn: WeakKeyDictionary[Visit, Redrawn] = WeakKeyDictionary()
         with gr.Row(elem_classes="page-columns"):
             with gr.Column(elem_classes="middle"):
                 self.upload = gr.Image(
@@ -158,9 +167,9 @@ class ReadTab:
         generator, judge = self.models.get()
         with self.models.lock, visit.work() as cancel:
             visit.runs += 1
-            self._redrawn[visit] = []
-            drawing = Drawing(4, int(seed or 0), start=start, start_strength=float(much))
-            order = RunOrder(words, target, drawing, Rules(rounds=2))
+            drawing, rules = Drawing(4, int(seed or 0), start=start, start_strength=float(much)), Rules(rounds=2)
+            order = RunOrder(words, target, drawing, rules)
+            self._redrawn[visit] = redrawn = Redrawn(rule_settings(drawing, rules))
             for event in run_loop(generator, judge, order, cancel=cancel):
                 match event:
                     case RoundStarted():
@@ -169,7 +178,7 @@ class ReadTab:
                         part = event.step / max(1, event.steps)
                         yield {self.status: html.progress(f"Round {number} of 2: drawing", part)}
                     case RoundDone(done):
-                        self._redrawn[visit].append(done)
+                        redrawn.rounds.append(done)
                         yield {self.gallery: self._pictures(visit, visit.files())}
                     case Finished(run):
                         visit.save(run)
@@ -181,10 +190,11 @@ class ReadTab:
     def _pictures(self, visit: Visit, folder: Path) -> list[tuple[str, str]]:
         """The redrawn pictures as files with captions."""
         shown = []
-        for done in self._redrawn.get(visit, []):
+        redrawn = self._redrawn[visit]
+        for done in redrawn.rounds:
             for index, item in enumerate(done.candidates):
                 path = folder / candidate_name(done.number, index)
-                write_whole(path, visit.png(item.picture, item.reading))
+                write_whole(path, visit.png(item.picture, item.reading, redrawn.settings))
                 shown.append((str(path), cards.caption(item)))
         return shown
 

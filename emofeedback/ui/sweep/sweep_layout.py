@@ -35,7 +35,7 @@ element.addEventListener("click", (event) => {{
 
 
 @dataclass(frozen=True)
-class Controls:
+class SweepControls:
     """The left column."""
 
     prompt: gr.Textbox
@@ -61,7 +61,7 @@ class Controls:
 
 
 @dataclass(frozen=True)
-class Stage:
+class SweepOutput:
     """The middle and the right column."""
 
     sheet: gr.Image
@@ -76,7 +76,7 @@ class Stage:
     clip: gr.DownloadButton
 
 
-def controls(prompt: str) -> Controls:
+def controls(prompt: str) -> SweepControls:
     """Build the left column."""
     with gr.Column(elem_classes=["side", "controls"]):
         words = gr.Textbox(
@@ -141,7 +141,7 @@ def controls(prompt: str) -> Controls:
             draw = gr.Button("Draw the sheet", variant="primary", elem_id="sweep-draw", scale=3)
             stop = gr.Button("Stop", elem_id="sweep-stop", scale=2, min_width=70)
     shape = {SHEET: sheet_group, PATH: path_group, BLEND: blend_group}
-    return Controls(
+    return SweepControls(
         words,
         mode,
         grid,
@@ -164,7 +164,7 @@ def controls(prompt: str) -> Controls:
     )
 
 
-def stage() -> Stage:
+def output() -> SweepOutput:
     """Build the other two columns."""
     with gr.Column(elem_classes="middle"):
         sheet = gr.Image(
@@ -199,7 +199,7 @@ def stage() -> Stage:
         moving = gr.HTML(elem_id="sweep-moving")
         clip = gr.DownloadButton("Download the animation", interactive=False, elem_id="sweep-clip")
         files = gr.DownloadButton("Download all pictures and the table", interactive=False, elem_id="sweep-files")
-    return Stage(sheet, status, figures, moving, cell, picture, words, opener, files, clip)
+    return SweepOutput(sheet, status, figures, moving, cell, picture, words, opener, files, clip)
 
 
 def path_plane(points: Sequence[Affect]) -> str:

@@ -14,7 +14,7 @@ from emofeedback.errors import Cancelled, UserError
 from emofeedback.records import Picture, Reading, VisualPrompt
 from emofeedback.sweep.animation import format_of
 from emofeedback.sweep.plane import parse_path
-from emofeedback.sweep.run_sweep import Sweep, SweepFiles, plan, run_sweep, write_sweep
+from emofeedback.sweep.run_sweep import Sweep, SweepFiles, SweepOrder, plan, run_sweep, write_sweep
 from emofeedback.ui.create.create_layout import START_PROMPT
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.create.create_tab import CreateTab
@@ -31,7 +31,7 @@ CLIP_INLINE = 3_000_000
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownSweep:
     """A visitor's last sweep."""
 
     sweep: Sweep
@@ -43,14 +43,14 @@ class SweepTab:
 
     def __init__(self, models: Models, visits: Visits, prompt: str = START_PROMPT) -> None:
         self.models, self.visits = models, visits
-        self._shown: WeakKeyDictionary[Visit, Shown] = WeakKeyDictionary()
+        self._shown: WeakKeyDictionary[Visit, ShownSweep] = WeakKeyDictionary()
         with gr.Row(elem_classes="page-columns"):
             self.controls = layout.controls(prompt)
-            self.stage = layout.stage()
+            self.output = layout.output()
         self._connect()
 
     def _connect(self) -> None:
-        c, s = self.controls, self.stage
+        c, s = self.controls, self.output
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         knobs: set[Any] = {
             c.prompt,
@@ -114,7 +114,7 @@ class SweepTab:
 
         self.settings = settings
         there = [c.prompt, c.valence, c.arousal, c.strength, c.seed, c.randomize, tabs, *references.knobs]
-        opened = self.stage.open.click(settings, [self.stage.cell], there, **quick)
+        opened = self.output.open.click(settings, [self.output.cell], there, **quick)
         opened.success(create.follow, [c.valence, c.arousal], [c.pad], **quick)
         opened.success(references.found, references.asked, [references.cards], **quick)
 
@@ -139,7 +139,7 @@ class SweepTab:
     @friendly_stream
     def run(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
         """Draw with progress, then show the sheet with its figures."""
-        c, s, visit = self.controls, self.stage, self.visits.of(request)
+        c, s, visit = self.controls, self.output, self.visits.of(request)
         mode = data[c.mode]
         if mode not in MODES:
             raise UserError(f"Unknown mode; known are {', '.join(MODES)}.")
@@ -160,20 +160,12 @@ class SweepTab:
             raise UserError(SWITCH_OFF)
         try:
             with self.models.lock, visit.work() as cancel:
-                for event in run_sweep(
-                    generator,
-                    judge,
-                    words,
-                    rows,
-                    seed=int(data[c.seed] or 0),
-                    strength=float(data[c.strength]),
-                    visual=visual,
-                    cancel=cancel,
-                ):
+                order = SweepOrder(words, rows, int(data[c.seed] or 0), float(data[c.strength]), visual=visual)
+                for event in run_sweep(generator, judge, order, cancel=cancel):
                     if isinstance(event, Sweep):
                         visit.save(event)
                         visit.runs += 1
-                        shown = Shown(event, write_sweep(event, visit.files(), form, metadata=not visit.plain))
+                        shown = ShownSweep(event, write_sweep(event, visit.files(), form, metadata=not visit.plain))
                         self._shown[visit] = shown
                         yield self._present(shown)
                     else:
@@ -182,8 +174,8 @@ class SweepTab:
         except Cancelled:
             yield {s.status: html.progress("Stopped.", busy=False)}
 
-    def _present(self, shown: Shown) -> Updates:
-        s, files = self.stage, shown.files
+    def _present(self, shown: ShownSweep) -> Updates:
+        s, files = self.output, shown.files
         names = [_cell_label(i, picture) for i, picture in enumerate(shown.sweep.cells())]
         folder = files.sheet.parent
         archive = shutil.make_archive(str(folder.with_name(f"{folder.name}-sweep")), "zip", folder)
@@ -203,7 +195,7 @@ class SweepTab:
 
     def outputs(self) -> list[Any]:
         """All components that a sweep changes."""
-        s = self.stage
+        s = self.output
         return [s.sheet, s.status, s.figures, s.moving, s.cell, s.picture, s.words, s.open, s.files, s.clip]
 
     @friendly
@@ -211,14 +203,14 @@ class SweepTab:
         """The last sweep's files written anew, as the visitor wants them now (the switch in History)."""
         visit, shown = self.visits.of(request), self.shown(request)
         if shown is None:
-            return {self.stage.status: gr.skip()}
+            return {self.output.status: gr.skip()}
         clip = shown.files.animation
         form = format_of(clip.suffix.removeprefix(".")) if clip else None
         files = write_sweep(shown.sweep, visit.fresh(), form, metadata=not visit.plain)
-        self._shown[visit] = Shown(shown.sweep, files)
+        self._shown[visit] = ShownSweep(shown.sweep, files)
         return self._present(self._shown[visit])
 
-    def shown(self, request: gr.Request) -> Shown | None:
+    def shown(self, request: gr.Request) -> ShownSweep | None:
         """The visitor's last sweep."""
         return self._shown.get(self.visits.of(request))
 

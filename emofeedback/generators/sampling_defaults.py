@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class SamplingDefaults:
     """Steps, steps of a preview, and guidance w in u + w (c - u), where 1 is none."""
 
     steps: int
