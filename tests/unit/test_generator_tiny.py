@@ -158,10 +158,13 @@ def test_prompts_are_put_into_the_captions_that_a_checkpoint_was_trained_on(trai
     assert torch.equal(typed, said)
     assert np.array_equal(*generator.texts.many(["a puppy on the beach", "a small dog on a beach"]))
 
-    # a checkpoint of earlier captions has a bare list of words, and is given the prompt as it stands
-    earlier = SceneDiffusionGenerator(generator.pipeline, None, ("a", "puppy", "dog"))
-    assert earlier.unknown_words("a puppy on the beach") == ("on", "the", "beach")
-    assert earlier.texts.said("a puppy on the beach") == "a puppy on the beach"
+    # a checkpoint of earlier captions has a bare list of words, and is given a caption where it knows all of that
+    earlier = SceneDiffusionGenerator(generator.pipeline, None, ("a", "small", "dog", "on", "the", "beach"))
+    assert earlier.texts.said("a dog on the beach") == "a dog on the beach"
+    assert earlier.texts.said("a puppy on the beach") == "a small dog on a beach"
+    assert earlier.unknown_words("a puppy on the beach") == ()
+    assert earlier.texts.said("a kitten on the beach") == "a kitten on the beach"
+    assert earlier.unknown_words("a kitten on the beach") == ("kitten",)
     (tmp_path / "vocabulary.json").write_text('["a", "dog"]', encoding="utf-8")
     assert read_vocabulary(tmp_path / "vocabulary.json") == (("a", "dog"), 1)
     for damaged in ('{"captions": 3, "words": []}', '{"captions": 2}', "7"):

@@ -80,19 +80,31 @@ class ScenePromptEncoder:
         return torch.cat(parts, dim=-1).float().cpu().numpy()
 
     def said(self, prompt: str) -> str:
-        """What the text encoders are given for a prompt."""
-        return to_caption_words(prompt) if self.captions >= CAPTIONS else prompt
+        """What the text encoders are given for a prompt: caption words, or the prompt as it stands.
+
+        Trained on today's captions, always caption words. Trained on those of an earlier, smaller world, where the
+        prompt has words that it has not and its caption has none: "a puppy" is "a small dog".
+        """
+        if self.captions >= CAPTIONS:
+            return to_caption_words(prompt)
+        if self.vocabulary and self._strange(prompt):
+            caption = to_caption_words(prompt)
+            if caption and not self._strange(caption):
+                return caption
+        return prompt
 
     def unknown(self, prompt: str) -> tuple[str, ...]:
-        """Words of the prompt that training never showed, in order, each once.
+        """Words of the prompt that the encoders are not given in any form, in order, each once.
 
-        Where prompts are put into caption words: those that name something to see which captions have no word for.
+        Where a prompt is put into caption words: those that name something to see which captions have no word for.
         """
         if not self.vocabulary:
             return ()
-        if self.captions >= CAPTIONS:
-            return content_unknown(prompt)
-        words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", prompt.lower())
+        return content_unknown(prompt) if self.said(prompt) != prompt else self._strange(prompt)
+
+    def _strange(self, text: str) -> tuple[str, ...]:
+        """Words of a text that training never showed."""
+        words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", text.lower())
         known = self.vocabulary
         return tuple(
             dict.fromkeys(w for w in words if w not in known and not all(p in known for p in re.split(r"['’-]", w)))
