@@ -31,6 +31,9 @@ def training_run(arguments: TrainOptions, settings: Settings, other_seed: int = 
 
 def rendered(arguments: TrainOptions, seed: int, count: int, size: int) -> SceneCache:
     """Scenes of the training split in the working folder, rendered where they are missing."""
+    from emofeedback.scenes.draw.subjects import subject_boxes
     from emofeedback.training.common.scene_data import render_cache
 
-    return render_cache(arguments.work / f"scenes-{size}-{count}-{seed}", count, size, seed, "train")
+    return render_cache(
+        arguments.work / f"scenes-{size}-{count}-{seed}", count, size, seed, "train", boxes=subject_boxes
+    )
