@@ -50,7 +50,9 @@ class Preview:
         ]
         moves += [chip.click(self.preset(name), None, where, **quick) for name, chip in c.chips.items()]
         shown = [s.picture, s.status, s.download, c.marks, j.words]
-        self._draws = {"inputs": knobs, "outputs": shown, "show_progress": "hidden"} | heavy
+        # a move while a preview is drawn must not be lost: the last one is drawn when that has given way
+        newest = {"trigger_mode": "always_last", "show_progress": "hidden"}
+        self._draws = {"inputs": knobs, "outputs": shown, **newest} | heavy
         return [move.then(self.preview, **self._draws) for move in moves]
 
     def after(self, changes: Sequence[Any], matters: Callable[[Visit], bool] = lambda visit: True) -> None:
@@ -140,7 +142,7 @@ class Preview:
         write_whole(sketch, visit.png(picture))
         yield {s.picture: str(sketch), s.status: html.progress("Preview; the judge reads …", 1.0)}
         read = judge.read([picture])[0]
-        if cancel.is_set():  # a run was asked for, and its status is shown now
+        if self.browse.of(visit).busy:  # a run was asked for, and its status is shown now
             return
         write_whole(path, visit.png(picture, read, order.settings()))
         self.browse.of(visit).file = str(path)
