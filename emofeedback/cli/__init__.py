@@ -13,6 +13,7 @@ import typer
 from emofeedback.cli.command_line import PROGRAM, Asked, command_line
 from emofeedback.cli.console import Console, UsageError
 from emofeedback.errors import Cancelled, UserError
+from emofeedback.machine.processes import close_group
 from emofeedback.machine.quiet import quiet_libraries
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
@@ -65,6 +66,8 @@ def _run(asked: Asked) -> int:
         what = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         message = f"This failed unexpectedly ({what}); set EMOFEEDBACK_DEBUG=1 to see where."
         return _fail(console, asked.command, message, FAILED)
+    finally:
+        close_group()
 
 
 def _usage_sentence(error: typer.TyperException) -> str:

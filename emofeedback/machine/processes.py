@@ -7,6 +7,7 @@ is alone and nothing of accelerate is loaded.
 """
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -130,6 +131,13 @@ class Processes:
         state.destroy_process_group()
         if not self.main:
             raise SystemExit(0)
+
+
+def close_group() -> None:
+    """Part from the others where that has not been done: an interpreter that ends in a group aborts now and then."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _collective(call: Callable[[], T]) -> T:

@@ -80,15 +80,20 @@ def _attempt(prompt: str, affect: Affect | None) -> Attempt:
 
 def attributes(scene: Scene) -> dict[str, str]:
     """What can be asked of a scene by one word each; subject is the first of its subjects."""
-    return {"place": scene.place, "subject": scene.subject or "none", "time": scene.time, "weather": scene.weather}
+    first = (*_subjects(scene), "none")[0]
+    return {"place": scene.place, "subject": first, "time": scene.time, "weather": scene.weather}
+
+
+def _subjects(scene: Scene) -> list[str]:
+    """What is to be seen in a scene, the most important first."""
+    return [s for s in (scene.subject, scene.companion, *scene.elements) if s is not None]
 
 
 def description(scene: Scene) -> dict[str, Any]:
     """The scene as the content question wants it answered."""
-    subjects = [s for s in (scene.subject, scene.companion, *scene.elements) if s is not None]
     return {
         "place": scene.place,
-        "subjects": subjects[:4],
+        "subjects": _subjects(scene)[:4],
         "time": scene.time,
         "weather": scene.weather,
         "light": scene.light,
