@@ -1,6 +1,5 @@
 """The studio as a web page: `python app.py`, and what a Hugging Face Space runs."""
 
-import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from emofeedback.files.checksums import CHECKSUMS, sha256
 from emofeedback.finetuning.order import FinetuneOrder
 from emofeedback.generators.scene.known_words import drawn_words
 from emofeedback.history.store import History
-from emofeedback.machine.quiet import quiet_libraries
+from emofeedback.machine.quiet import log_to, quiet_libraries
 from emofeedback.protocols import Generator, Judge
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
@@ -129,7 +128,7 @@ def chosen(settings: Settings, loaded_models: LoadedModels | None) -> Settings:
 
 def main() -> None:
     """Settings from the environment, models on a thread, page at once."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    log_to(None, "%(levelname)s %(name)s: %(message)s")
     quiet_libraries()
     try:
         settings = Settings.from_environment(os.environ)
