@@ -13,8 +13,9 @@ from urllib.parse import unquote, urlsplit
 HIDDEN = "[hidden]"
 MIN_SECRET = 6
 """Characters of a value that is searched for in any text; a shorter one would be found in ordinary words."""
-_USER = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s/?#'\"<>]*@", re.IGNORECASE)
-_QUERY = re.compile(r"([a-z][a-z0-9+.-]*://[^\s?#'\"<>]*)\?[^\s#'\"<>]+", re.IGNORECASE)
+# Each pattern passes a text once: a server may echo a megabyte.
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]{0,15}:)(//[^\s?#'\"<>]*)(\?[^\s#'\"<>]+)?", re.IGNORECASE)
+_USER = re.compile(r"//[^/@]*@(?:[^/@]*@)*")
 _NAMED = re.compile(r"((?:api[-_]?key|access[-_]?token|auth[-_]?token|password|passwd|secret)=)[^\s&#'\"<>]+", re.I)
 _HEADER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{6,}")
 _TOKEN = re.compile(r"\b(?:hf_[A-Za-z0-9]{16,}|sk-[\w-]{16,})")
@@ -32,9 +33,13 @@ def redacted(text: str, secrets: Iterable[str] = (), environ: Mapping[str, str] 
     for secret in sorted(known, key=len, reverse=True):  # one may be part of another
         if len(secret) >= MIN_SECRET:
             text = text.replace(secret, HIDDEN)
-    text = _QUERY.sub(rf"\1?{HIDDEN}", _USER.sub(r"\1", text))
+    text = _ADDRESS.sub(_without_secrets, text)
     text = _HEADER.sub(rf"\1 {HIDDEN}", _NAMED.sub(rf"\1{HIDDEN}", text))
     return _TOKEN.sub(HIDDEN, text)
+
+
+def _without_secrets(address: re.Match[str]) -> str:
+    return address[1] + _USER.sub("//", address[2]) + (f"?{HIDDEN}" if address[3] else "")
 
 
 def secrets_of(address: str) -> tuple[str, ...]:

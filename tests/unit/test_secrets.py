@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -208,6 +209,8 @@ def test_the_path_is_joined_before_the_query() -> None:
         ("at HTTPS://tok%40en@h/v1", "at HTTPS://h/v1"),
         ("'hosted:http://u:p@h/x?key=abc#m'", "'hosted:http://h/x?[hidden]#m'"),
         ("POST /v1/models?api_key=abc&x=1", "POST /v1/models?api_key=[hidden]&x=1"),
+        ("http://user:p@ss@h/v1", "http://h/v1"),
+        ("http://http://user:pw@h/v1", "http://http://h/v1"),
         ("Authorization: Bearer abcdefgh", "Authorization: Bearer [hidden]"),
         ("hf_abcdefghijklmnopqrst and sk-proj-abcdefghijklmnop", "[hidden] and [hidden]"),
         ("my-own-key and own", "[hidden] and own"),
@@ -220,6 +223,16 @@ def test_what_is_hidden_and_what_is_left(text: str, left: str) -> None:
     environ = {"EMOFEEDBACK_JUDGE_KEY": "my-own-key", "EMOFEEDBACK_RATER": "http://u:s3cret-one@h/v1"}
     assert redacted(text, environ=environ) == left
     assert redacted(left, environ=environ) == left
+
+
+@pytest.mark.parametrize(
+    "piece", ["a", "http://", "http://a", "hf_", "key=", "http://a?", "//@", "http://@", "Bearer "]
+)
+def test_a_long_text_is_looked_through_once(piece: str) -> None:
+    """A pattern that begins anew at each letter takes hours for an error that echoes a megabyte."""
+    begun = time.monotonic()
+    redacted(piece * (2**20 // len(piece)), environ={})
+    assert time.monotonic() - begun < 10
 
 
 def test_logs_and_names_of_hosts() -> None:
