@@ -81,10 +81,11 @@ def _is_outside(host: str, port: int) -> bool:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return False  # the same answer as for a private one: names of the inside are not told apart
-    return bool(found) and all(_is_public(str(entry[4][0])) for entry in found)
+    return bool(found) and all(is_public(str(entry[4][0])) for entry in found)
 
 
-def _is_public(text: str) -> bool:
+def is_public(text: str) -> bool:
+    """Whether an IP address is one of the public internet; one that stands for another counts as that."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         embedded = address.ipv4_mapped or address.sixtofour

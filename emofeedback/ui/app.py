@@ -170,7 +170,7 @@ def build(load: Load, options: StudioOptions = StudioOptions()) -> tuple[gr.Bloc
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     cleaning = (3600, 24 * 3600)  # seconds: once an hour, files older than a day
     with GuardedBlocks(title="EmoFeedback", delete_cache=cleaning, analytics_enabled=False, fill_width=True) as page:
-        page.fetches = not hosting.public
+        page.most_bytes = hosting.max_upload_mb * 2**20
         Endpoints(models, visits, company, open_job)  # first: the page's own listeners must not take their names
         gr.HTML(BRAND)
         banner = gr.HTML(elem_id="banner")

@@ -5,7 +5,7 @@ import errno
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ from emofeedback.files.png_settings import read_settings
 from emofeedback.files.read_bounded import read_bounded
 from emofeedback.history.store import History
 from emofeedback.ui import app as studio
+from emofeedback.ui import visitor_files
 from emofeedback.ui.history.history_writer import HistoryWriter
 from emofeedback.ui.limits import Hosting
-from emofeedback.ui.visitor_files import REFUSED, check_files, is_uploaded
+from emofeedback.ui.visitor_files import REFUSED, fetched, is_uploaded
 
 META = {"_type": "gradio.FileData"}
 
@@ -187,22 +188,108 @@ def test_a_link_out_of_the_upload_folder_is_refused(tmp_path: Path, monkeypatch:
     assert not any(is_uploaded(str(folder / name)) for name in ("link.png", "fifo.png", "../out.png", "none.png"))
 
 
-def test_a_web_address_is_fetched_on_a_private_host_only() -> None:
-    """gradio downloads an address without a limit of size; on a public host that is memory for everyone to take."""
-    described = {"path": "https://example.com/a.png", "meta": META}
-    check_files([described], fetches=True)
-    for refused, fetches in ((described, False), ({"path": "https://example.com/a.png"}, True)):
-        with pytest.raises(gr.Error, match="Upload the file first"):
-            check_files([refused], fetches)
+async def pieces(*given: bytes) -> AsyncIterator[bytes]:
+    for piece in given:
+        yield piece
 
 
-def test_a_public_page_fetches_nothing() -> None:
-    load = lambda: (FakeGenerator(), FakeJudge())  # noqa: E731
-    public = studio.build(load, studio.StudioOptions(hosting=Hosting(public=True)))[0]
-    assert public.fetches is False and studio.build(load)[0].fetches is True  # type: ignore[attr-defined]
-    listener = next(fn for fn in public.fns.values() if fn.api_name == "estimate")
+def whole(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, content=pieces(b"who", b"le"))
+
+
+def fetch(url: str, answer: Any, most: int = 100) -> tuple[bytes, list[str]]:
+    """What is fetched from a web of one server, and the hosts that were asked for."""
+    hosts = []
+
+    async def transport(host: str) -> httpx.AsyncBaseTransport:
+        hosts.append(host)
+        if host.startswith("10."):
+            raise ValueError("not public")
+        return httpx.MockTransport(answer)
+
+    return asyncio.run(fetched(url, most, transport)).read_bytes(), hosts
+
+
+def test_a_web_address_is_fetched_up_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gradio downloads an address without a limit of size: an endless answer was memory for everyone to take."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 10
+            yield bytes(10)
+
+    with pytest.raises(gr.Error, match="upload the file instead"):
+        fetch("https://a.example/x.png", lambda request: httpx.Response(200, content=endless()))
+    assert sent < 200
+    assert fetch("https://a.example/x.png", whole)[0] == b"whole"
+    assert all(is_uploaded(str(file)) for file in (tmp_path / "uploads").rglob("file"))
+
+
+def test_each_redirect_is_looked_at_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        to = {"/in": "http://10.0.0.1/x", "/on": "//b.example/x", "/file": "file:///etc/passwd", "/round": "/round"}
+        where = to.get(request.url.path)
+        return (
+            httpx.Response(302, headers={"location": where})
+            if where
+            else httpx.Response(200, content=pieces(b"who", b"le"))
+        )
+
+    assert fetch("https://a.example/on", answer) == (b"whole", ["a.example", "b.example"])
+    for path in ("in", "file", "round"):
+        with pytest.raises(gr.Error, match="upload the file instead"):
+            fetch(f"https://a.example/{path}", answer)
+    with pytest.raises(gr.Error, match="upload the file instead"):
+        fetch("https://a.example/x", lambda request: httpx.Response(404))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1:1",
+        "169.254.169.254",
+        "10.0.0.1",
+        "[::1]",
+        "[2002:7f00:1::]",
+        "[64:ff9b::7f00:1]",
+        "localhost",
+        "",
+        "[bad",
+    ],
+)
+def test_nothing_inside_is_fetched(host: str) -> None:
+    with pytest.raises(gr.Error, match="upload the file instead"):
+        asyncio.run(fetched(f"http://{host}/x.png", 100))
+
+
+def test_a_page_hands_a_fetched_file_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    (tmp_path / "file").write_bytes(b"x")
+    asked = []
+
+    async def given(url: str, most: int) -> Path:
+        asked.append((url, most))
+        return tmp_path / "file"
+
+    monkeypatch.setattr(visitor_files, "fetched", given)
+    hosting = Hosting(public=True, max_upload_mb=3)
+    page = studio.build(lambda: (FakeGenerator(), FakeJudge()), studio.StudioOptions(hosting=hosting))[0]
+    listener = next(fn for fn in page.fns.values() if fn.api_name == "estimate")
+    address = "https://a.example/x.png"
+    assert asyncio.run(page.preprocess_data(listener, [{"path": address, "meta": META}], None)) == [
+        str(tmp_path / "file")
+    ]
+    assert asked == [(address, 3 * 2**20)]
     with pytest.raises(gr.Error, match="Upload the file first"):
-        asyncio.run(public.preprocess_data(listener, [{"path": "https://example.com/a.png", "meta": META}], None))
+        asyncio.run(page.preprocess_data(listener, [{"path": address}], None))
+    with pytest.raises(gr.Error, match="upload the file instead"):
+        asyncio.run(page.preprocess_data(listener, [[{"path": address, "meta": META}] * 9], None))
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("read", [open_picture, read_settings])
