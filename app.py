@@ -1,29 +1,31 @@
 """The studio as a web page: `python app.py`, and what a Hugging Face Space runs."""
 
-import logging
 import os
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # before anything touches CUDA
 
-from emofeedback.deploy.models import Kind, LoadedModels
+from emofeedback.deploy.models import KINDS, Kind, LoadedModels
 from emofeedback.errors import UserError
 from emofeedback.files.checksums import CHECKSUMS, sha256
 from emofeedback.finetuning.order import FinetuneOrder
 from emofeedback.generators.scene.known_words import drawn_words
 from emofeedback.history.store import History
-from emofeedback.machine.quiet import quiet_libraries
+from emofeedback.machine.quiet import log_to, quiet_libraries
 from emofeedback.protocols import Generator, Judge
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
 from emofeedback.rewriting.viewers import load_viewers
+from emofeedback.servers.hub import OnDownload
+from emofeedback.servers.visitor_addresses import check_asked, environment_for
 from emofeedback.settings import Settings, checkpoint_folder, data_folder
 from emofeedback.ui import app as studio
 from emofeedback.ui.history.history_writer import HistoryWriter
-from emofeedback.ui.limits import Hosting
+from emofeedback.ui.limits import Hosting, serves_others
 from emofeedback.ui.safety import guarded
 
 if TYPE_CHECKING:
@@ -55,15 +57,22 @@ def loaded_models_of(settings: Settings, writer: HistoryWriter) -> LoadedModels:
         if revision is not None:
             writer.revisions[kind] = revision
 
+    inside = settings.private_servers or not serves_others(settings, os.environ)
+
+    def opened(kind: Kind, name: str) -> Any:
+        named = getattr(settings, kind)
+        check_asked(name, named, public=settings.public, inside=inside)
+        build, environ = build_module(), environment_for(name, named, os.environ, kind)
+        make = build.build_generator if kind == "generator" else build.build_judge
+        return make(_with(settings, kind, name), environ)
+
+    def fetched(kind: Kind, name: str, tell: OnDownload) -> None:
+        check_asked(name, getattr(settings, kind), public=settings.public, inside=inside)
+        build_module().fetch_model(settings, kind, name, tell)
+
     return LoadedModels(
-        openers={
-            "generator": lambda name: build_module().build_generator(_with(settings, "generator", name)),
-            "judge": lambda name: build_module().build_judge(_with(settings, "judge", name)),
-        },
-        fetchers={
-            "generator": lambda name, tell: build_module().fetch_model(settings, "generator", name, tell),
-            "judge": lambda name, tell: build_module().fetch_model(settings, "judge", name, tell),
-        },
+        openers={kind: partial(opened, kind) for kind in KINDS},
+        fetchers={kind: partial(fetched, kind) for kind in KINDS},
         names={"generator": settings.generator, "judge": settings.judge},
         idle_minutes=settings.idle_minutes,
         changed=changed,
@@ -129,7 +138,7 @@ def chosen(settings: Settings, loaded_models: LoadedModels | None) -> Settings:
 
 def main() -> None:
     """Settings from the environment, models on a thread, page at once."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    log_to(None, "%(levelname)s %(name)s: %(message)s")
     quiet_libraries()
     try:
         settings = Settings.from_environment(os.environ)

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,16 +44,19 @@ def load(settings: Settings) -> tuple[Generator, Judge]:
     return build_generator(settings), build_judge(settings)
 
 
-def build_generator(settings: Settings) -> Any:
+def build_generator(settings: Settings, environ: Mapping[str, str] = os.environ) -> Any:
     """The generator that the settings name: a SceneDiffusionGenerator, a PipelineGenerator or a HostedGenerator.
 
     `bundled` or a folder of the scene world gives the first; another folder or OWNER/NAME[@REVISION] any supported
     pipeline of diffusers; hosted:OWNER/NAME[:PROVIDER] or hosted:http(s)://... a model that runs elsewhere.
 
+    Args:
+        environ: its EMOFEEDBACK_GENERATOR_KEY goes to that server.
+
     Raises:
         UserError: there is no such model, it is damaged, it does not fit, or the device is missing.
     """
-    generator = _bare_generator(settings)
+    generator = _bare_generator(settings, environ)
     shipped = checkpoint_folder(settings, "scene-visual-prompts") if settings.generator == "bundled" else None
     take_visual(generator, settings.visual_prompts, shipped)
     if settings.adapter is not None:
@@ -63,10 +66,10 @@ def build_generator(settings: Settings) -> Any:
     return generator
 
 
-def _bare_generator(settings: Settings) -> Generator:
+def _bare_generator(settings: Settings, environ: Mapping[str, str]) -> Generator:
     name = settings.generator
     if name.startswith(HOSTED):
-        return _hosted_generator(settings, name.removeprefix(HOSTED))
+        return _hosted_generator(settings, name.removeprefix(HOSTED), environ)
     if name != "bundled" and not _is_folder(name) and is_repo(name):
         device = prepare_device(settings)
         folder = fetch_pipeline(name, half=settings.dtype != "float32")
@@ -98,8 +101,8 @@ def _pipeline_generator(
     )
 
 
-def _hosted_generator(settings: Settings, name: str) -> HostedGenerator:
-    key = os.environ.get("EMOFEEDBACK_GENERATOR_KEY") or None
+def _hosted_generator(settings: Settings, name: str, environ: Mapping[str, str]) -> HostedGenerator:
+    key = environ.get("EMOFEEDBACK_GENERATOR_KEY") or None
     if is_url(name):
         return HostedGenerator(name, key=key, size=settings.size)
     repo, provider = hosted_parts(name, "generator")
@@ -123,12 +126,15 @@ def fetch_model(settings: Settings, kind: Kind, name: str, progress: OnDownload)
         fetch(name, progress=progress)
 
 
-def build_judge(settings: Settings) -> Judge:
+def build_judge(settings: Settings, environ: Mapping[str, str] = os.environ) -> Judge:
     """The judge that the settings name, calibrated where they name a calibration.
 
     `bundled` or a folder of the scene world gives a SceneJudge; another folder or OWNER/NAME[@REVISION] any
     vision-language model of transformers; http(s)://...[#MODEL] a chat server; hosted:OWNER/NAME[:PROVIDER] a model
     hosted through Hugging Face.
+
+    Args:
+        environ: its EMOFEEDBACK_JUDGE_KEY goes to that server.
 
     Raises:
         UserError: there is no such model, it is damaged, the device is missing, or the calibration is another judge's.
@@ -136,7 +142,7 @@ def build_judge(settings: Settings) -> Judge:
     name = settings.judge
     local = name == "bundled" or _is_folder(name) or not is_remote(name)
     folder = _folder(settings, "judge", name) if local else None
-    judge = open_judge(name, folder, lambda: prepare_device(settings), os.environ)
+    judge = open_judge(name, folder, lambda: prepare_device(settings), environ)
     if settings.calibration is None:
         return judge
     return CalibratedJudge(judge, load_calibration(settings.calibration))

@@ -1,8 +1,13 @@
 """The one exception type that is meant for a user's eyes."""
 
+from emofeedback.redaction import redacted
+
 
 class UserError(Exception):
-    """Something the user can mend; the message is one sentence that says what to do."""
+    """Something the user can mend; the message is one sentence that says what to do, without keys and passwords."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redacted(message))
 
 
 class OutOfMemory(UserError):

@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     checkpoints: Path | None = None  # None = beside the package
     public: Flag = False  # strangers reach the studio: limits are on where they are not set
     proxied: Flag = False  # X-Forwarded-For tells who visits
+    private_servers: Flag = False  # visitors may name servers of this machine's network where others are served
     jobs_per_user: Whole | None = None  # waiting and running at once
     minutes_per_hour: Number | None = None  # of the models' work for one user
     finetune_minutes: Number | None = None  # the longest fine-tuning job; 0 = none

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,8 @@ from emofeedback.cli.command_line import PROGRAM, Asked, command_line
 from emofeedback.cli.console import Console, UsageError
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.machine.processes import close_group
-from emofeedback.machine.quiet import quiet_libraries
+from emofeedback.machine.quiet import log_to, quiet_libraries
+from emofeedback.redaction import redacted
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         asked = command_line().main(argv, prog_name=PROGRAM, standalone_mode=False)
     except typer.TyperException as error:
-        sys.stderr.write(_usage_sentence(error) + "\n")
+        sys.stderr.write(redacted(_usage_sentence(error)) + "\n")
         return BAD_USAGE
     if not isinstance(asked, Asked):  # help or the version was shown
         return int(asked or DONE)
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(asked: Asked) -> int:
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    log_to(sys.stderr, "%(message)s")
     quiet_libraries()
     console = Console(sys.stderr)
     try:
@@ -85,5 +85,5 @@ def _usage_sentence(error: typer.TyperException) -> str:
 
 def _fail(console: Console, command: str, message: str, code: int) -> int:
     console.clear()
-    sys.stderr.write(f"{PROGRAM} {command}: {message}\n")
+    sys.stderr.write(redacted(f"{PROGRAM} {command}: {message}") + "\n")
     return code

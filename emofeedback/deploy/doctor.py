@@ -20,6 +20,7 @@ from emofeedback.generators.pipelines.repository_files import (
     weights_gigabytes,
 )
 from emofeedback.judges.sources import fetch, is_scene_judge, is_url
+from emofeedback.redaction import redacted
 from emofeedback.servers.chat import host_of
 from emofeedback.servers.hub import HOSTED, is_repo
 from emofeedback.settings import Settings, checkpoint_folder
@@ -91,7 +92,9 @@ def fitting_checks(memory: float | None, gpu: tuple[str, float] | None) -> list[
 def _generator(name: str) -> Check:
     """The generator that the settings name, without asking the network: what it is and whether it is here."""
     if name.startswith(HOSTED):
-        return Check("generator", True, True, f"{name.removeprefix(HOSTED)}, which runs elsewhere, not asked here")
+        return Check(
+            "generator", True, True, f"{redacted(name.removeprefix(HOSTED))}, which runs elsewhere, not asked here"
+        )
     try:
         folder = Path(name).expanduser()
         if not folder.is_dir():

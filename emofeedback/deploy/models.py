@@ -18,6 +18,7 @@ from emofeedback.generators.pipelines.memory import Parts, free_memory, needed_g
 from emofeedback.generators.pipelines.options import PipelineOptions
 from emofeedback.generators.sampling_defaults import SamplingDefaults
 from emofeedback.protocols import Generator, Judge
+from emofeedback.redaction import redacted
 from emofeedback.servers.hub import OnDownload
 
 logger = logging.getLogger(__name__)
@@ -159,6 +160,14 @@ class LoadedModels:
         """The chosen model's name, loaded or not."""
         return self._names[kind]
 
+    def shown_name(self, kind: Kind) -> str:
+        """The chosen model's name as others may see it: an address without its password and query."""
+        return redacted(self._names[kind])
+
+    def meant(self, kind: Kind, name: str) -> str:
+        """The name behind one that was picked: the chosen model's own where it is shown as that."""
+        return self._names[kind] if name == self.shown_name(kind) else name
+
     def loaded(self, kind: Kind) -> bool:
         """Whether it is in memory."""
         return kind in self._held
@@ -192,7 +201,7 @@ class LoadedModels:
         """Free a model; it is loaded again at its next use."""
         with self._lock:
             if self._held.pop(kind, None) is not None:
-                logger.info("unloaded the %s %s", kind, self._names[kind])
+                logger.info("unloaded the %s %s", kind, self.shown_name(kind))
             free_memory()
 
     def touch(self) -> None:

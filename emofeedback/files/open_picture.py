@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from emofeedback.errors import UserError
+from emofeedback.files.read_bounded import read_bounded
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_BYTES = 64 * 2**20
@@ -59,9 +60,7 @@ def square(image: Image.Image, size: int) -> Image.Image:
 
 def _read(path: Path, label: str) -> bytes:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{label} is larger than {MAX_BYTES // 2**20} MB; scale it down first.")
-        return path.read_bytes()
+        return read_bounded(path, MAX_BYTES)
     except FileNotFoundError:
         raise UserError(f"There is no file {label}; check the path.") from None
     except (OSError, ValueError) as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from emofeedback.errors import UserError
 from emofeedback.files.open_picture import MAX_BYTES, MAX_PIXELS
+from emofeedback.files.read_bounded import read_bounded
 from emofeedback.records import MAX_CANDIDATES, MAX_SEED, VisualPrompt
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -242,8 +243,7 @@ def _content(source: Path | bytes, label: str) -> bytes:
     if isinstance(source, bytes):
         return source
     try:
-        with source.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+        return read_bounded(source, MAX_BYTES)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no such file"
         raise UserError(f"{label} cannot be read ({reason}); check the path.") from None

@@ -3,6 +3,7 @@
 Prompts leave this machine. The key is sent and never logged; pictures come back whole or not at all.
 """
 
+import io
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from huggingface_hub import InferenceClient
+from huggingface_hub.utils import hf_raise_for_status
 from PIL import Image
 
 from emofeedback.errors import UserError
@@ -18,6 +20,7 @@ from emofeedback.generators.sampling_defaults import SamplingDefaults
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
 from emofeedback.servers.patience import Patience, Refused, ServerFailed, check_status, host_of
+from emofeedback.servers.requests import authorization, bare, send
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +55,8 @@ class HostedGenerator:
         self.model, self.provider, self._key = model, provider, key
         self._url = model if model.lower().startswith(("http://", "https://")) else None
         self.host = host_of(self._url) if self._url else f"Hugging Face ({provider or 'auto'})"
-        self.name = f"hosted:{self.host if self._url else model}{f':{provider}' if provider else ''}"
+        self.shown = self.host if self._url else model  # an address may hold a password
+        self.name = f"hosted:{self.shown}{f':{provider}' if provider else ''}"
         self.asked_size, self.size = size, size or 1024
         self.default_steps, self.preview_steps = sampling.steps, sampling.preview_steps
         self.patience = patience or Patience(deadline=300.0)
@@ -102,11 +106,13 @@ class HostedGenerator:
             wishes |= {"width": self.asked_size, "height": self.asked_size}
 
         def ask(seconds: float) -> Image.Image:
-            # an address of one's own gets no Hugging Face token: without a key, a word that means nothing is sent
-            key = self._key if self._key or self._url is None else "none"
-            provider: Any = "hf-inference" if self._url else self.provider or "auto"
-            with InferenceClient(provider=provider, api_key=key, timeout=seconds) as client:
-                image = client.text_to_image(self.drawn_prompt(request), model=self.model, **wishes)
+            prompt = self.drawn_prompt(request)
+            if self._url is not None:  # not by the InferenceClient: it adds the stored token and follows redirects
+                image = _endpoint_picture(self._url, self._key, {"inputs": prompt, "parameters": wishes}, seconds)
+            else:
+                provider: Any = self.provider or "auto"
+                with InferenceClient(provider=provider, api_key=self._key, timeout=seconds) as client:
+                    image = client.text_to_image(prompt, model=self.model, **wishes)
             image.load()  # half a picture shows here
             return image.convert("RGB")
 
@@ -116,7 +122,7 @@ class HostedGenerator:
             raise UserError(f"{self.host} sends no picture ({error}); try again, or draw locally.") from None
         except Refused as error:
             raise UserError(
-                f"{self.host} refuses this request to {self.model} ({error}); change the words, or leave steps, "
+                f"{self.host} refuses this request to {self.shown} ({error}); change the words, or leave steps, "
                 "guidance and size open."
             ) from None
         return Picture(image, request, self.name, time.perf_counter() - begun)
@@ -124,4 +130,11 @@ class HostedGenerator:
     def _check(self, status: int, message: str) -> None:
         if status == 402:
             raise UserError(f"{self.host}: the account's credit is used up; top it up, or choose another provider.")
-        check_status(self.host, self.model, status, "EMOFEEDBACK_GENERATOR_KEY")
+        check_status(self.host, self.shown, status, "EMOFEEDBACK_GENERATOR_KEY")
+
+
+def _endpoint_picture(url: str, key: str | None, body: dict[str, Any], seconds: float) -> Image.Image:
+    headers = {"Accept": "image/png", **authorization(url, key)}
+    reply = send("POST", bare(url), headers, seconds, body)
+    hf_raise_for_status(reply)
+    return Image.open(io.BytesIO(reply.content))

@@ -1,12 +1,28 @@
-"""What the libraries say on a terminal: warnings of the network's and the pictures', errors of the models'."""
+"""What is said on a terminal: warnings of the network's and the pictures' libraries, errors of the models', no keys."""
 
 import logging
 import os
+from typing import TextIO
+
+from emofeedback.redaction import HTTP_LOGGERS, RedactingFormatter, hide_in_logs
 
 
 def quiet_libraries() -> None:
     """To be called before transformers and diffusers are imported; TRANSFORMERS_VERBOSITY and its like win."""
-    for name in ("httpx", "httpcore", "PIL"):
+    for name in (*HTTP_LOGGERS, "PIL"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for library in ("TRANSFORMERS", "DIFFUSERS"):
         os.environ.setdefault(f"{library}_VERBOSITY", "error")  # read when the library is imported
+
+
+def log_to(stream: TextIO | None, form: str) -> None:
+    """Set up logging from INFO on; passwords, keys and tokens stay out of every line, tracebacks included.
+
+    Args:
+        stream: None = standard error.
+        form: as logging.Formatter takes it.
+    """
+    hide_in_logs()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(RedactingFormatter(form))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -9,16 +9,17 @@ import io
 import logging
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from huggingface_hub import ChatCompletionOutput, InferenceClient, get_session
+from huggingface_hub import ChatCompletionOutput, InferenceClient
 from huggingface_hub.errors import HTTPError
 from huggingface_hub.utils import hf_raise_for_status
 from PIL import Image
 
 from emofeedback.errors import UserError
+from emofeedback.redaction import redacted, secrets_of
 from emofeedback.servers.json_reply import Piece
 from emofeedback.servers.patience import Patience, Refused, ServerFailed, check_status, host_of, within
+from emofeedback.servers.requests import authorization, base_of, send
 
 logger = logging.getLogger(__name__)
 
@@ -126,12 +127,8 @@ class ChatServer:
         Not by the InferenceClient, which writes a schema for such an address in a form of its own that vLLM reads as
         "any JSON", and would add the stored token of Hugging Face.
         """
-        reply = get_session().post(
-            f"{base_of(url)}/chat/completions",
-            json=body,
-            headers=_bearer(self._key),
-            timeout=seconds + 1,  # who waits has given up before
-        )
+        address, headers = base_of(url, "/chat/completions"), authorization(url, self._key)
+        reply = send("POST", address, headers, seconds + 1, body)  # who waits has given up before
         hf_raise_for_status(reply)
         return ChatCompletionOutput.parse_obj_as_instance(reply.content)
 
@@ -143,7 +140,7 @@ class ChatServer:
             raise
 
     def _redacted(self, text: str) -> str:
-        return text.replace(self._key, "[key]") if self._key else text
+        return redacted(text, (self._key or "", *secrets_of(self.url or "")))
 
 
 def only_model(url: str, key: str | None, deadline: float = 20.0) -> str:
@@ -153,9 +150,8 @@ def only_model(url: str, key: str | None, deadline: float = 20.0) -> str:
         UserError: the server does not answer, or it offers none or several.
     """
     try:
-        reply = within(
-            deadline, lambda: get_session().get(f"{base_of(url)}/models", headers=_bearer(key), timeout=deadline)
-        )
+        address, headers = base_of(url, "/models"), authorization(url, key)
+        reply = within(deadline, lambda: send("GET", address, headers, deadline))
         names = [str(entry["id"]) for entry in reply.json()["data"]]
     except (HTTPError, OSError, ValueError, KeyError, TypeError):
         raise UserError(
@@ -165,16 +161,6 @@ def only_model(url: str, key: str | None, deadline: float = 20.0) -> str:
         listed = ", ".join(names[:8]) or "none"
         raise UserError(f"The server at {host_of(url)} offers {listed}; name one of them as URL#MODEL.")
     return names[0]
-
-
-def base_of(url: str) -> str:
-    """A server's base as OpenAI's clients take it; http://host:port alone stands for its /v1."""
-    base = url.rstrip("/").removesuffix("/chat/completions")
-    return base if urlsplit(base).path else f"{base}/v1"
-
-
-def _bearer(key: str | None) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def picture_url(image: Image.Image) -> str:

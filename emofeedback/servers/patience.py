@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from huggingface_hub.errors import HfHubHTTPError, HTTPError
 
 from emofeedback.errors import UserError
+from emofeedback.redaction import redacted
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -100,8 +101,11 @@ def check_status(host: str, model: str, status: int, key_variable: str) -> None:
 
 def host_of(url: str) -> str:
     """Host and port of an address, without user and password."""
-    parts = urlsplit(url)
-    return f"{parts.hostname or url}{f':{parts.port}' if parts.port else ''}"
+    try:
+        parts = urlsplit(url)
+        return f"{parts.hostname or redacted(url)}{f':{parts.port}' if parts.port else ''}"
+    except ValueError:  # no address: a port that is no number, half a bracket
+        return redacted(url)
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:

@@ -40,6 +40,7 @@ from emofeedback.ui.read.read_tab import ReadTab
 from emofeedback.ui.safety import guarded
 from emofeedback.ui.session import Models, Visits
 from emofeedback.ui.sweep.sweep_tab import SweepTab
+from emofeedback.ui.visitor_files import GuardedBlocks
 
 Load = Callable[[], tuple[Generator, Judge]]
 EXAMPLE = Path(__file__).resolve().parents[2] / "assets" / "example_run"
@@ -168,7 +169,8 @@ def build(load: Load, options: StudioOptions = StudioOptions()) -> tuple[gr.Bloc
     visits.writer = options.writer
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     cleaning = (3600, 24 * 3600)  # seconds: once an hour, files older than a day
-    with gr.Blocks(title="EmoFeedback", delete_cache=cleaning, analytics_enabled=False, fill_width=True) as page:
+    with GuardedBlocks(title="EmoFeedback", delete_cache=cleaning, analytics_enabled=False, fill_width=True) as page:
+        page.most_bytes = hosting.max_upload_mb * 2**20
         Endpoints(models, visits, company, open_job)  # first: the page's own listeners must not take their names
         gr.HTML(BRAND)
         banner = gr.HTML(elem_id="banner")

@@ -4,7 +4,7 @@ import ipaddress
 import json
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +110,19 @@ class Hosting:
             return open_job(order, judge, out)
 
         return limited
+
+
+def serves_others(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether more than the person at this machine reaches the studio, as far as its settings and gradio's tell."""
+    if settings.public or settings.proxied or environ.get("SPACE_ID") or environ.get("GRADIO_ROOT_PATH"):
+        return True
+    if environ.get("GRADIO_SHARE", "").lower() in ("1", "true"):
+        return True
+    name = environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+    try:
+        return not ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return name.lower() != "localhost"
 
 
 @dataclass

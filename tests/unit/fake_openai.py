@@ -52,6 +52,7 @@ class FakeOpenAI:
         self.answer = answer
         self.payloads: list[dict[str, Any]] = []
         self.keys: list[str] = []
+        self.asked: list[tuple[str, str]] = []  # path with query, and the authorization, of every request
         self.models = ["org/vlm"]
         self.released = threading.Event()
         self.url = ""
@@ -66,9 +67,11 @@ def serve(fake: FakeOpenAI) -> Iterator[FakeOpenAI]:
             pass
 
         def do_GET(self) -> None:
+            fake.asked.append((self.path, self.headers.get("Authorization", "")))
             self._send(200, {}, json.dumps({"data": [{"id": name} for name in fake.models]}).encode())
 
         def do_POST(self) -> None:
+            fake.asked.append((self.path, self.headers.get("Authorization", "")))
             payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             fake.payloads.append(payload)
             fake.keys.append(self.headers.get("Authorization", ""))

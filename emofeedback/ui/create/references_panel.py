@@ -193,7 +193,7 @@ class ReferencesPanel:
         state.own_weight = float(data[self.own_weight])
         if own != state.file:
             state.file, state.own = own, None  # a refused picture leaves none
-            state.own = None if own is None else open_picture(Path(own))
+            state.own = None if own is None else open_picture(Path(own), name="Your picture")
 
     @friendly
     def found(self, data: Mapping[Any, Any], request: gr.Request) -> str:

@@ -12,6 +12,7 @@ import gradio as gr
 from emofeedback.deploy.models import KINDS, Kind, LoadedModels, ModelEntry, downloaded, entry_of, offered
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.generators.pipelines.memory import fitting, gpu_gigabytes, machine_gigabytes
+from emofeedback.redaction import redacted
 from emofeedback.servers.hub import Download
 from emofeedback.ui.parts import html
 from emofeedback.ui.session import Models, friendly, friendly_stream
@@ -55,20 +56,24 @@ class ModelsTab:
     def look(self) -> Updates:
         """Which models are chosen and what is downloaded now."""
         names = {
-            self.names[kind]: gr.update(choices=choices(kind), value=self.loaded_models.name(kind)) for kind in KINDS
+            self.names[kind]: gr.update(choices=choices(kind), value=self.loaded_models.shown_name(kind))
+            for kind in KINDS
         }
-        return names | {self.cards[kind]: card(kind, self.loaded_models.name(kind)) for kind in KINDS}
+        return names | {self.cards[kind]: card(kind, self.loaded_models.shown_name(kind)) for kind in KINDS}
 
     def _column(self, kind: Kind) -> None:
+        shown = self.loaded_models.shown_name(kind)
         self.names[kind] = gr.Dropdown(
             choices(kind),
-            value=self.loaded_models.name(kind),
+            value=shown,
             label=kind.capitalize(),
             info=OTHER[kind],
             allow_custom_value=True,
             elem_id=f"models-{kind}",
         )
-        self.cards[kind] = gr.HTML(card(kind, self.loaded_models.name(kind), look=False), elem_id=f"models-{kind}-card")
+        self.cards[kind] = gr.HTML(
+            card(kind, self.loaded_models.shown_name(kind), look=False), elem_id=f"models-{kind}-card"
+        )
         with gr.Row(elem_classes="actions"):
             use = gr.Button(f"Load this {kind}", variant="primary", elem_id=f"models-{kind}-load")
             off = gr.Button(f"Unload the {kind}", elem_id=f"models-{kind}-unload")
@@ -111,16 +116,17 @@ class ModelsTab:
         name = (name or "").strip()
         if not name:
             raise UserError(f"Choose a {kind} first.")
+        name, shown = self.loaded_models.meant(kind, name), redacted(name)
         self._stop = threading.Event()
-        yield {self.status: html.progress(f"Looking for {name} …")}
+        yield {self.status: html.progress(f"Looking for {shown} …")}
         for news in self._fetched(kind, name):
-            yield {self.status: download_line(name, news)}
-        yield {self.status: html.progress(f"Loading {name} …")}
+            yield {self.status: download_line(shown, news)}
+        yield {self.status: html.progress(f"Loading {shown} …")}
         with self.models.lock:
             self.loaded_models.swap(kind, name)
         yield {
-            self.status: html.progress(f"The {kind} is now {name}.", busy=False),
-            self.cards[kind]: card(kind, name),
+            self.status: html.progress(f"The {kind} is now {shown}.", busy=False),
+            self.cards[kind]: card(kind, shown),
         }
 
     def _fetched(self, kind: Kind, name: str) -> Iterator[Download | None]:
@@ -141,7 +147,7 @@ class ModelsTab:
         """Free a model; it is loaded again when it is needed."""
         with self.models.lock:
             self.loaded_models.unload(kind)
-        name = self.loaded_models.name(kind)
+        name = self.loaded_models.shown_name(kind)
         line = f"The {kind} {name} is unloaded; it is loaded again when it is needed."
         return {self.status: html.progress(line, busy=False), self.cards[kind]: card(kind, name)}
 
