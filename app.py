@@ -5,17 +5,26 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emofeedback.errors import UserError
+from emofeedback.machine.server_port import asked_port, free_port
+
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+if __name__ == "__main__":
+    try:
+        asked_port(os.environ)  # gradio's import dies of a port that is no number
+    except UserError as error:
+        raise SystemExit(str(error)) from None
 if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # before anything touches CUDA
 
 from emofeedback.deploy.models import Kind, LoadedModels
-from emofeedback.errors import UserError
 from emofeedback.files.checksums import CHECKSUMS, sha256
 from emofeedback.finetuning.order import FinetuneOrder
 from emofeedback.generators.scene.known_words import drawn_words
 from emofeedback.history.store import History
+from emofeedback.machine.openmp import wait_passively
 from emofeedback.machine.quiet import quiet_libraries
+from emofeedback.machine.terminal import print_anything
 from emofeedback.protocols import Generator, Judge
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
@@ -130,9 +139,13 @@ def chosen(settings: Settings, loaded_models: LoadedModels | None) -> Settings:
 def main() -> None:
     """Settings from the environment, models on a thread, page at once."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    print_anything()
     quiet_libraries()
+    wait_passively()
+    host = "0.0.0.0" if os.environ.get("SPACE_ID") else None
     try:
         settings = Settings.from_environment(os.environ)
+        port = free_port(os.environ, host)
         writer = open_history(settings)
         pair = zero_gpu_pair(settings) if ZERO_GPU else None
         loaded_models = None if ZERO_GPU or settings.public else loaded_models_of(settings, writer)
@@ -150,7 +163,8 @@ def main() -> None:
             loaded_models=loaded_models,
             company=company,
         ),
-        host="0.0.0.0" if os.environ.get("SPACE_ID") else None,
+        host=host,
+        port=port,
     )
 
 

@@ -1,7 +1,6 @@
 """The command line: parse, run one command, one JSON object or a short text on stdout, everything else on stderr."""
 
 import contextlib
-import io
 import json
 import logging
 import os
@@ -13,16 +12,16 @@ import typer
 from emofeedback.cli.command_line import PROGRAM, Asked, command_line
 from emofeedback.cli.console import Console, UsageError
 from emofeedback.errors import Cancelled, UserError
+from emofeedback.machine.openmp import wait_passively
 from emofeedback.machine.quiet import quiet_libraries
+from emofeedback.machine.terminal import print_anything
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 the work failed, 2 bad usage."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    print_anything()
     try:
         asked = command_line().main(argv, prog_name=PROGRAM, standalone_mode=False)
     except typer.TyperException as error:
@@ -36,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(asked: Asked) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     quiet_libraries()
+    wait_passively()
     console = Console(sys.stderr)
     try:
         # Whatever a library writes to stdout would spoil the one JSON object there.

@@ -202,7 +202,7 @@ def launch(
     Args:
         load: as for `build`.
         host: None = this machine only; "0.0.0.0" = everybody who reaches it.
-        port: None = GRADIO_SERVER_PORT, or the first free one from 7860.
+        port: None = the first free one from 7860 (from GRADIO_SERVER_PORT, where that is set).
         block: wait until the server is stopped.
 
     Returns:
