@@ -60,6 +60,6 @@ class Estimate:
 
 
 def lines(text: str | None) -> tuple[str, ...]:
-    """One prompt a line; empty lines go, each prompt counts once."""
+    """One prompt a line; empty lines and those that begin with # go, each prompt counts once."""
     found = (" ".join(line.split()) for line in (text or "").splitlines())
-    return tuple(dict.fromkeys(line for line in found if line))
+    return tuple(dict.fromkeys(line for line in found if line and not line.startswith("#")))
