@@ -1,13 +1,17 @@
 """Prompts and their files as editors write them, and characters that are none."""
 
 import codecs
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from emofeedback.cli.console import plain_text
 from emofeedback.cli.finetune_command import read_prompts
 from emofeedback.errors import UserError
 from emofeedback.finetuning.order import lines
+from emofeedback.records import PictureRequest
+from emofeedback.ui.create.create_order import checked_words
 
 TEXT = "# my prompts\n\na dog in a café\r  a cat  \r\n#\na dog in a café\na 犬"
 PROMPTS = ("a dog in a café", "a cat", "a 犬")
@@ -35,3 +39,11 @@ def test_a_prompt_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes
     (tmp_path / "prompts.txt").write_bytes(content)
     with pytest.raises(UserError, match="no text in UTF-8 or UTF-16"):
         read_prompts(tmp_path / "prompts.txt")
+
+
+@pytest.mark.parametrize("take", [checked_words, lines, plain_text, lambda text: PictureRequest(text, None, 0)])
+def test_half_a_character_is_one_short_sentence(take: Callable[[str], object]) -> None:
+    """A lone surrogate in a prompt broke off where the text was encoded: in a tokenizer, a file or an answer."""
+    with pytest.raises(UserError, match="half a character") as caught:
+        take("a dog \ud83d")
+    str(caught.value).encode()
