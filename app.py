@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,6 +141,7 @@ def chosen(settings: Settings, loaded_models: LoadedModels | None) -> Settings:
 def main() -> None:
     """Settings from the environment, models on a thread, page at once."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that temporary files go
     print_anything()
     quiet_libraries()
     wait_passively()

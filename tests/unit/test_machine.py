@@ -1,6 +1,8 @@
 """What the machine does to the program: busy cores, odd terminals, missing homes, noisy libraries."""
 
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from emofeedback.cli import main
 from emofeedback.errors import UserError
 from emofeedback.home import expanded
 from emofeedback.machine.server_port import free_port
+from emofeedback.machine.temporary import sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 WATCHED = """
@@ -122,3 +125,49 @@ def test_no_optional_package_is_heard(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+FOLDER = "from emofeedback.machine.temporary import process_folder; f = process_folder(); (f / 'a').mkdir(); "
+
+
+def folder_left_by(tmp_path: Path, then: str) -> Path | None:
+    """What a process leaves that makes its folder and does this."""
+    before = set(tmp_path.iterdir())
+    environ = environment(TMPDIR=str(tmp_path), TEMP=str(tmp_path))
+    subprocess.run([sys.executable, "-c", FOLDER + then], env=environ, cwd=ROOT, timeout=60)
+    return next(iter(set(tmp_path.iterdir()) - before), None)
+
+
+def test_temporary_folders_go_with_their_process_or_at_the_next_start(tmp_path: Path) -> None:
+    """After an hour of starts and kills about 100 of them lay in the temporary directory."""
+    assert folder_left_by(tmp_path, "(f / 'a' / 'b').touch()") is None
+    killed = folder_left_by(tmp_path, "import os; os.kill(os.getpid(), 9)")
+    assert killed is not None and (killed / "a").is_dir()
+    others = {
+        "living": {"pid": os.getppid(), "host": socket.gethostname()},
+        "elsewhere": {"pid": json.loads((killed / "owner.json").read_text())["pid"], "host": "another container"},
+        "odd": {"pid": "1; rm -rf /", "host": socket.gethostname()},
+    }
+    for name, owner in others.items():
+        (tmp_path / f"emofeedback-{name}").mkdir()
+        (tmp_path / f"emofeedback-{name}" / "owner.json").write_text(json.dumps(owner))
+    (tmp_path / "emofeedback-new").mkdir()
+    assert folder_left_by(tmp_path, "") is None and not killed.exists()
+    assert {path.name.removeprefix("emofeedback-") for path in tmp_path.iterdir()} == {*others, "new"}
+    os.symlink(tmp_path / "emofeedback-living", tmp_path / "emofeedback-link")
+    sweep(tmp_path)
+    assert (tmp_path / "emofeedback-living").is_dir() and (tmp_path / "emofeedback-link").is_symlink()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_stopped_studio_leaves_no_temporary_folder(tmp_path: Path) -> None:
+    """A server is stopped with SIGTERM, of which nothing was tidied."""
+    environ = environment(TMPDIR=str(tmp_path), EMOFEEDBACK_DATA=str(tmp_path / "data"), PYTHONUNBUFFERED="1")
+    environ["EMOFEEDBACK_CHECKPOINTS"] = str(tmp_path)  # no models: they are not needed
+    process = subprocess.Popen([sys.executable, "app.py"], env=environ, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert any("Running on" in line for line in process.stdout)
+    assert len(list(tmp_path.glob("emofeedback-*"))) == 1
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 143 and not list(tmp_path.glob("emofeedback-*"))
