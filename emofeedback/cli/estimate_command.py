@@ -9,14 +9,12 @@ from emofeedback.cli.console import CommandResult, Console, signed
 from emofeedback.cli.estimate_options import EstimateOptions
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.errors import UserError
-from emofeedback.files.open_picture import open_picture
+from emofeedback.files.open_picture import SUFFIXES, open_picture
 from emofeedback.files.run_json import reading_json
 from emofeedback.machine.processes import Processes
 from emofeedback.protocols import Judge
 from emofeedback.records import Picture, PictureRequest, Reading
 from emofeedback.settings import Settings
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
 @dataclass(frozen=True, slots=True)

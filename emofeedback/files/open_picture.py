@@ -11,6 +11,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from emofeedback.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 BITS_PER_SAMPLE = 258
 """A TIFF file's tag of this number."""
 MAX_BYTES = 64 * 2**20
