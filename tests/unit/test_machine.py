@@ -50,7 +50,7 @@ def environment(**more: str) -> dict[str, str]:
 def test_threads_sleep_while_they_wait(tmp_path: Path, program: str, given: dict[str, str], policy: str) -> None:
     """Beside one busy process an update took ten times as long: the threads of torch spun on the core it needed."""
     run, arguments = PROGRAMS[program]
-    environ = environment(EMOFEEDBACK_DATA=str(tmp_path), GRADIO_SERVER_PORT="0", **given)
+    environ = environment(EMOFEEDBACK_DATA=str(tmp_path), **given)
     command = [sys.executable, "-c", WATCHED + run, *arguments]
     done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert policy in done.stdout, done.stderr
