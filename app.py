@@ -1,21 +1,32 @@
 """The studio as a web page: `python app.py`, and what a Hugging Face Space runs."""
 
 import os
+import signal
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emofeedback.errors import UserError
+from emofeedback.machine.server_port import asked_port, free_port
+
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+if __name__ == "__main__":
+    try:
+        asked_port(os.environ)  # gradio's import dies of a port that is no number
+    except UserError as error:
+        raise SystemExit(str(error)) from None
 if os.environ.get("SPACES_ZERO_GPU"):
     import spaces  # before anything touches CUDA
 
 from emofeedback.deploy.models import KINDS, Kind, LoadedModels
-from emofeedback.errors import UserError
 from emofeedback.files.checksums import CHECKSUMS, sha256
 from emofeedback.finetuning.order import FinetuneOrder
 from emofeedback.generators.scene.known_words import drawn_words
 from emofeedback.history.store import History
+from emofeedback.machine.openmp import wait_passively
 from emofeedback.machine.quiet import log_to, quiet_libraries
+from emofeedback.machine.terminal import print_anything
 from emofeedback.protocols import Generator, Judge
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
@@ -139,9 +150,14 @@ def chosen(settings: Settings, loaded_models: LoadedModels | None) -> Settings:
 def main() -> None:
     """Settings from the environment, models on a thread, page at once."""
     log_to(None, "%(levelname)s %(name)s: %(message)s")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that temporary files go
+    print_anything()
     quiet_libraries()
+    wait_passively()
+    host = "0.0.0.0" if os.environ.get("SPACE_ID") else None
     try:
         settings = Settings.from_environment(os.environ)
+        port = free_port(os.environ, host)
         writer = open_history(settings)
         pair = zero_gpu_pair(settings) if ZERO_GPU else None
         loaded_models = None if ZERO_GPU or settings.public else loaded_models_of(settings, writer)
@@ -159,7 +175,8 @@ def main() -> None:
             loaded_models=loaded_models,
             company=company,
         ),
-        host="0.0.0.0" if os.environ.get("SPACE_ID") else None,
+        host=host,
+        port=port,
     )
 
 

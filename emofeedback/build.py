@@ -21,6 +21,7 @@ from emofeedback.generators.pipelines.repository_files import fetch_pipeline, is
 from emofeedback.generators.scene.known_words import drawn_words
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.generators.visual.visual_loading import take_visual
+from emofeedback.home import expanded
 from emofeedback.judges.calibration import CalibratedJudge, load_calibration
 from emofeedback.judges.opening import identity_at, is_remote, open_judge
 from emofeedback.judges.sources import fetch, is_url
@@ -180,7 +181,7 @@ def build_rewriter(settings: Settings, names: Sequence[str] = ()) -> Company | N
             f"There is no rewriter {name!r}; known are none, embedded, a language model's folder or OWNER/NAME, and a "
             "server's http address."
         )
-    folder = Path(name).expanduser() if _is_folder(name) else fetch(name)
+    folder = expanded(name) if _is_folder(name) else fetch(name)
     local = LocalLanguageModel.from_folder(folder, name=name, device=prepare_device(settings))
     return Company(LanguageThinker(local), viewers)
 
@@ -246,10 +247,10 @@ def parse_adapter(text: str) -> tuple[Path, float]:
     try:
         scale = float(tail) if colon else 1.0
     except ValueError:
-        return Path(text).expanduser(), 1.0  # the colon belongs to the path
+        return expanded(text), 1.0  # the colon belongs to the path
     if not 0 <= scale <= 4:
         raise UserError(f"The adapter's scale must lie between 0 and 4, but is {tail}.")
-    return Path(path if colon else text).expanduser(), scale
+    return expanded(path if colon else text), scale
 
 
 def prepare_device(settings: Settings) -> str:
@@ -283,11 +284,11 @@ def _folder(settings: Settings, kind: str, name: str) -> Path:
         if kind in ("judge", "rater"):
             known += ", OWNER/NAME of Hugging Face, and a server's http address"
         raise UserError(f"There is no {kind} {name!r}; known are {known}.")
-    return Path(name).expanduser()
+    return expanded(name)
 
 
 def _is_folder(name: str) -> bool:
     try:
-        return Path(name).expanduser().is_dir()
+        return expanded(name).is_dir()
     except (OSError, RuntimeError, ValueError):
         return False

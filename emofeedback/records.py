@@ -7,6 +7,7 @@ from typing import Literal
 from PIL import Image
 
 from emofeedback.affect import Affect
+from emofeedback.text import unbroken
 
 MAX_CANDIDATES = 64
 MAX_SEED = 2**53
@@ -47,6 +48,10 @@ class PictureRequest:
     start: Image.Image | None = None  # image-to-image: the picture to start from
     start_strength: float = 0.6  # (0, 1]: share of the noise schedule run again on `start`
     visual: VisualPrompt | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UserError where the prompt is no text."""
+        unbroken(self.prompt)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from emofeedback.errors import UserError
+from emofeedback.home import expanded, home_folder
 
 PREFIX = "EMOFEEDBACK_"
 KNOWN = {  # how a full-size generator is placed on the machine
@@ -52,7 +53,7 @@ def _variable(field: ValidationInfo) -> str:
 
 
 def _home(value: Any) -> Any:
-    return Path(value).expanduser() if isinstance(value, str) else value
+    return expanded(value) if isinstance(value, (str, Path)) else value
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
@@ -79,8 +80,8 @@ class Settings(BaseSettings):
     device: str = "auto"  # auto, cpu, cuda, cuda:N, mps
     seed: Whole = 0
     threads: Whole | None = None  # of one operation on the CPU; None = as many as there are cores
-    out: Path | None = None  # None = a new folder below ./emofeedback-out
-    checkpoints: Path | None = None  # None = beside the package
+    out: HomePath | None = None  # None = a new folder below ./emofeedback-out
+    checkpoints: HomePath | None = None  # None = beside the package
     public: Flag = False  # strangers reach the studio: limits are on where they are not set
     proxied: Flag = False  # X-Forwarded-For tells who visits
     private_servers: Flag = False  # visitors may name servers of this machine's network where others are served
@@ -175,13 +176,18 @@ def checkpoint_folder(settings: Settings, name: str) -> Path:
 
 
 def data_folder(settings: Settings, environ: Mapping[str, str], platform: str = sys.platform) -> Path:
-    """Where history is kept: the settings' folder, or the one that the platform sets aside for a user's data."""
+    """Where history is kept: the settings' folder, or the one that the platform sets aside for a user's data.
+
+    Raises:
+        UserError: the settings name no folder and the user's home is unknown.
+    """
     if settings.data_dir is not None:
         return settings.data_dir
+    instead = f"say with {PREFIX}DATA where history shall be kept"
     if platform == "win32":
-        base = environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+        base = environ.get("LOCALAPPDATA") or str(home_folder(instead) / "AppData" / "Local")
     elif platform == "darwin":
-        base = str(Path.home() / "Library" / "Application Support")
+        base = str(home_folder(instead) / "Library" / "Application Support")
     else:
-        base = environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+        base = environ.get("XDG_DATA_HOME") or str(home_folder(instead) / ".local" / "share")
     return Path(base) / "emofeedback"

@@ -1,7 +1,6 @@
 """The command line: parse, run one command, one JSON object or a short text on stdout, everything else on stderr."""
 
 import contextlib
-import io
 import json
 import os
 import sys
@@ -12,8 +11,10 @@ import typer
 from emofeedback.cli.command_line import PROGRAM, Asked, command_line
 from emofeedback.cli.console import Console, UsageError
 from emofeedback.errors import Cancelled, UserError
+from emofeedback.machine.openmp import wait_passively
 from emofeedback.machine.processes import close_group
 from emofeedback.machine.quiet import log_to, quiet_libraries
+from emofeedback.machine.terminal import print_anything
 from emofeedback.redaction import redacted
 
 DONE, FAILED, BAD_USAGE = 0, 1, 2
@@ -21,9 +22,7 @@ DONE, FAILED, BAD_USAGE = 0, 1, 2
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 the work failed, 2 bad usage."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    print_anything()
     try:
         asked = command_line().main(argv, prog_name=PROGRAM, standalone_mode=False)
     except typer.TyperException as error:
@@ -37,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(asked: Asked) -> int:
     log_to(sys.stderr, "%(message)s")
     quiet_libraries()
+    wait_passively()
     console = Console(sys.stderr)
     try:
         # Whatever a library writes to stdout would spoil the one JSON object there.

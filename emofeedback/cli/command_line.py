@@ -4,6 +4,7 @@ import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -29,6 +30,8 @@ from emofeedback.cli.soak_options import SoakOptions
 from emofeedback.cli.space_options import SpaceOptions
 from emofeedback.cli.sweep_options import SweepOptions
 from emofeedback.cli.train_options import TrainOptions
+from emofeedback.errors import UserError
+from emofeedback.home import expanded
 
 PROGRAM = "emofeedback"
 COMMANDS: dict[str, tuple[type[SharedOptions], str]] = {
@@ -147,11 +150,21 @@ def _callback(options: type[SharedOptions], make: Callable[[Any], Asked]) -> Cal
     """What typer calls: a function that takes the record's fields."""
 
     def asked(**given: Any) -> Asked:
-        return make(options(**given))
+        return make(options(**{name: _expanded(value) for name, value in given.items()}))
 
     asked.__signature__ = inspect.signature(options)  # type: ignore[attr-defined]
     asked.__annotations__ = get_type_hints(options, include_extras=True)
     return asked
+
+
+def _expanded(value: Any) -> Any:
+    """Paths that begin with ~ in full: a shell leaves `--out=~/x` as it is."""
+    if isinstance(value, list):
+        return [_expanded(one) for one in value]
+    try:
+        return expanded(value) if isinstance(value, Path) else value
+    except UserError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _show_version(wanted: bool) -> None:

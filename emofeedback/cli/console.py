@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from emofeedback.errors import UserError
+from emofeedback.text import unbroken
 
 
 class UsageError(UserError):
@@ -65,7 +66,13 @@ def usage() -> Iterator[None]:
 
 
 def plain_text(text: str) -> str:
-    """Text from the command line with undecodable bytes replaced, so that it can be written as UTF-8."""
+    """Text from the command line with undecodable bytes replaced, so that it can be written as UTF-8.
+
+    Raises:
+        UserError: it holds half a character, which is no byte (arguments of Windows).
+    """
+    halves = "".join(letter for letter in text if not "\udc80" <= letter <= "\udcff")
+    unbroken(halves, "The command line")
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

@@ -1,6 +1,7 @@
 """`estimate`: what the judge reads in given pictures."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from emofeedback.affect import nearest_emotion
@@ -8,28 +9,43 @@ from emofeedback.cli.console import CommandResult, Console, signed
 from emofeedback.cli.estimate_options import EstimateOptions
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.errors import UserError
-from emofeedback.files.open_picture import open_picture
+from emofeedback.files.open_picture import SUFFIXES, open_picture
 from emofeedback.files.run_json import reading_json
 from emofeedback.machine.processes import Processes
-from emofeedback.records import Picture, PictureRequest
+from emofeedback.protocols import Judge
+from emofeedback.records import Picture, PictureRequest, Reading
 from emofeedback.settings import Settings
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+@dataclass(frozen=True, slots=True)
+class FileReading:
+    """What became of one file.
+
+    judge: its name, "" where the file could not be opened; trouble: why it could not, or None.
+    """
+
+    judge: str
+    reading: Reading | None
+    trouble: str | None = None
 
 
 def run(arguments: EstimateOptions, console: Console) -> CommandResult:
-    """Read every picture; one that the judge cannot read has the reading null."""
+    """Read every picture; one that cannot be opened, or that the judge cannot read, has the reading null."""
     settings = settings_from(arguments)
     paths = _pictures(arguments.images)
     processes = Processes.join(cpu=settings.device == "cpu")
-    name, readings = _readings(settings, paths, console, processes)
+    found = _readings(settings, paths, console, processes)
     processes.leave()
+    if all(file.trouble is not None for file in found):
+        raise UserError(found[0].trouble or "")
     rows: list[dict[str, object]] = []
     lines, readable = [], 0
-    for path, reading in zip(paths, readings, strict=True):
+    for path, file in zip(paths, found, strict=True):
+        reading = file.reading
         if reading is None:
-            rows.append({"image": str(path), "reading": None})
-            lines.append(f"{path}: could not be read")
+            told = {} if file.trouble is None else {"error": file.trouble}
+            rows.append({"image": str(path), "reading": None, **told})
+            lines.append(file.trouble or f"{path}: could not be read")
             continue
         readable += 1
         rows.append({"image": str(path), **reading_json(reading), "emotion": nearest_emotion(reading.affect)})
@@ -39,39 +55,59 @@ def run(arguments: EstimateOptions, console: Console) -> CommandResult:
             + (f"; sees {', '.join(reading.words())}" if reading.seen else "")
             + (f"; calibrated by {reading.calibration}" if reading.calibration else "")
         )
-    return CommandResult({"readings": rows, "judge": name}, "\n".join(lines), done=readable > 0)
+    judge = next(file.judge for file in found if file.judge)
+    return CommandResult({"readings": rows, "judge": judge}, "\n".join(lines), done=readable > 0)
 
 
 def _pictures(given: Sequence[Path]) -> list[Path]:
-    """Files as they are; of a folder all its pictures, by name.
+    """Files as they are; of a folder its pictures, by name, without hidden files (macOS' `._*`) and folders.
 
     Raises:
-        UserError: a folder has none.
+        UserError: a folder has none or cannot be listed.
     """
     found: list[Path] = []
     for path in given:
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        if not path.is_dir():
+            found.append(path)
+            continue
+        try:
+            inside = sorted(p for p in path.iterdir() if _is_picture(p))
+        except OSError as error:
+            raise UserError(f"The folder {path} cannot be read ({error.strerror}); check its permissions.") from None
         if not inside:
             raise UserError(f"{path} holds no pictures; give a folder with {', '.join(SUFFIXES)} files.")
         found += inside
     return found
 
 
-def _readings(settings: Settings, paths: Sequence[Path], console: Console, processes: Processes) -> tuple[str, list]:
-    """The judge's name and the reading of every picture, to which every process reads its part."""
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def _readings(settings: Settings, paths: Sequence[Path], console: Console, processes: Processes) -> list[FileReading]:
+    """Of every file in order; every process reads its part, one picture at a time."""
     own = processes.part(paths)
     failure: Exception | None = None
-    name, readings = "", []
+    found: list[FileReading] = []
+    judge: Judge | None = None  # not loaded before there is a picture for it
     try:
-        images = [open_picture(path) for path in own]  # all are opened before a model is loaded
-        console.progress("loading the judge")
-        from emofeedback.build import build_judge
-
-        judge = build_judge(settings.changed(device=processes.own_device(settings.device)))
-        name = judge.name
-        for done, image in enumerate(images):
-            console.bar("reading", done, len(images))
-            readings += judge.read([Picture(image, PictureRequest("", None, 0), "file", 0.0)])
+        for done, path in enumerate(own):
+            try:
+                image = open_picture(path)
+            except UserError as error:
+                found.append(FileReading("", None, str(error)))
+                continue
+            judge = judge or _load(settings.changed(device=processes.own_device(settings.device)), console)
+            console.bar("reading", done, len(own))
+            [reading] = judge.read([Picture(image, PictureRequest("", None, 0), "file", 0.0)])
+            found.append(FileReading(judge.name, reading))
     except Exception as error:  # the others wait for this part
         failure = error
-    return name, processes.gather(readings, failure)
+    return processes.gather(found, failure)
+
+
+def _load(settings: Settings, console: Console) -> Judge:
+    console.progress("loading the judge")
+    from emofeedback.build import build_judge
+
+    return build_judge(settings)

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emofeedback.affect import Affect
-from emofeedback.cli.console import CommandResult, Console, UsageError, plain_text, usage
+from emofeedback.cli.console import CommandResult, Console, UsageError, usage
 from emofeedback.cli.finetune_options import FinetuneOptions
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.errors import UserError
+from emofeedback.files.text_file import decoded
 from emofeedback.finetuning.job_settings import settings_of, tasks_of
 from emofeedback.finetuning.job_store import JobRecord, read_record
 from emofeedback.finetuning.objectives.table import automatic
-from emofeedback.finetuning.order import AUTO, FinetuneOrder, Region
+from emofeedback.finetuning.order import AUTO, FinetuneOrder, Region, lines
 from emofeedback.machine.processes import Processes
 from emofeedback.settings import Settings
 
@@ -220,11 +221,10 @@ def read_prompts(path: Path) -> list[str]:
         UserError: the file cannot be read or holds no prompt.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as text ({error}); give a file with one prompt a line.") from None
-    lines = (plain_text(line).strip() for line in text.splitlines())
-    prompts = list(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
+    prompts = list(lines(decoded(content, str(path))))
     if not prompts:
         raise UserError(f"{path} holds no prompt; write one a line.")
     return prompts

@@ -4,7 +4,6 @@ import importlib.metadata
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from emofeedback.deploy.models import offered
 from emofeedback.errors import UserError
@@ -19,6 +18,7 @@ from emofeedback.generators.pipelines.repository_files import (
     is_scene_generator,
     weights_gigabytes,
 )
+from emofeedback.home import expanded
 from emofeedback.judges.sources import fetch, is_scene_judge, is_url
 from emofeedback.redaction import redacted
 from emofeedback.servers.chat import host_of
@@ -96,7 +96,7 @@ def _generator(name: str) -> Check:
             "generator", True, True, f"{redacted(name.removeprefix(HOSTED))}, which runs elsewhere, not asked here"
         )
     try:
-        folder = Path(name).expanduser()
+        folder = expanded(name)
         if not folder.is_dir():
             folder = fetch_pipeline(name, offline=True)
         elif is_scene_generator(folder):
@@ -134,7 +134,7 @@ def _judge(name: str) -> Check:
     if name.startswith(HOSTED):
         return Check("judge", True, True, f"{name.removeprefix(HOSTED)}, hosted through Hugging Face, not asked here")
     try:
-        folder = Path(name).expanduser()
+        folder = expanded(name)
         here = folder.is_dir()
         if not here:
             folder = fetch(name, offline=True)

@@ -6,11 +6,16 @@ from typing import TextIO
 
 from emofeedback.redaction import HTTP_LOGGERS, RedactingFormatter, hide_in_logs
 
+WARNINGS = (*HTTP_LOGGERS, "PIL")
+ERRORS = ("torchao", "torch.utils._pytree")
+"""On its import torchao warns of the kernels that this machine lacks, and torch of how torchao registers its enums."""
+
 
 def quiet_libraries() -> None:
     """To be called before transformers and diffusers are imported; TRANSFORMERS_VERBOSITY and its like win."""
-    for name in (*HTTP_LOGGERS, "PIL"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for names, level in ((WARNINGS, logging.WARNING), (ERRORS, logging.ERROR)):
+        for name in names:
+            logging.getLogger(name).setLevel(level)
     for library in ("TRANSFORMERS", "DIFFUSERS"):
         os.environ.setdefault(f"{library}_VERBOSITY", "error")  # read when the library is imported
 

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from emofeedback.errors import UserError
+from emofeedback.machine.temporary import process_folder
 
 Format = Literal["gif", "webp", "mp4"]
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -92,7 +93,7 @@ def _mp4(shown: Sequence[tuple[Image.Image, float]]) -> bytes:
     import imageio_ffmpeg  # optional
 
     width, height = (side + side % 2 for side in shown[0][0].size)  # H.264 wants even sides
-    with tempfile.TemporaryDirectory(prefix="emofeedback-mp4-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mp4-", dir=process_folder()) as folder:
         path = Path(folder) / "sweep.mp4"
         writer = imageio_ffmpeg.write_frames(
             str(path), (width, height), fps=1 / FADE_SECONDS, macro_block_size=2, quality=7, ffmpeg_log_level="error"

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary, ref
 
 from emofeedback.errors import UserError
+from emofeedback.machine.temporary import process_folder
 from emofeedback.ui.session import Models, Visit
 
 TUNED = "tuned"
@@ -42,7 +43,7 @@ class VisitorAdapters:
         self._hosts: tuple[Path, float] | None = None  # the adapter that the generator came with
         self._hosts_name = ""
         # a copy of what is applied: the visitor who made it may leave, and their files with them
-        self._copies = tempfile.TemporaryDirectory(prefix="emofeedback-adapter-", ignore_cleanup_errors=True)
+        self._copies = tempfile.TemporaryDirectory(prefix="adapter-", dir=process_folder(), ignore_cleanup_errors=True)
         self._copy = Path(self._copies.name) / "0" / TUNED
 
     def choose(self, visit: Visit, choice: AdapterChoice | None) -> None:

@@ -16,6 +16,7 @@ import gradio as gr
 from starlette.middleware import Middleware  # comes with gradio
 
 from emofeedback.deploy.models import LoadedModels, watch_idle
+from emofeedback.machine.temporary import process_folder
 from emofeedback.protocols import Generator, Judge
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
@@ -56,7 +57,7 @@ class StudioOptions:
 
     Attributes:
         example: folder of the finished run that a first visit shows; may be missing.
-        files: where visitors' pictures are kept; None = the system's temporary folder.
+        files: where visitors' pictures are kept; None = this process' temporary folder.
         open_job: makes a fine-tuning job; None = the page has no tab for it.
         hosting: the rules of a shared host; by default no limits.
         writer: puts what visitors make into their history; None = the page has no tab for it.
@@ -165,7 +166,7 @@ def build(load: Load, options: StudioOptions = StudioOptions()) -> tuple[gr.Bloc
     models = Models(
         (lambda: guarded(load())) if hosting.public else load, None if hosting.public else options.loaded_models
     )
-    visits = Visits(options.files, hosting)
+    visits = Visits(options.files or process_folder(), hosting)
     visits.writer = options.writer
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     cleaning = (3600, 24 * 3600)  # seconds: once an hour, files older than a day
@@ -204,7 +205,7 @@ def launch(
     Args:
         load: as for `build`.
         host: None = this machine only; "0.0.0.0" = everybody who reaches it.
-        port: None = GRADIO_SERVER_PORT, or the first free one from 7860.
+        port: None = the first free one from 7860 (from GRADIO_SERVER_PORT, where that is set).
         block: wait until the server is stopped.
 
     Returns:

@@ -234,3 +234,15 @@ def test_nothing_was_written_beside_the_data(target: Target) -> None:
     assert {path.name for path in target.data.parent.iterdir()} <= {"data", "secret.png", "client"}
     assert target.secret.read_text() == SECRET
     assert not Path("owned").exists()
+
+
+@pytest.mark.parametrize("endpoint", ["generate", "preview", "sweep", "feedback_run"])
+def test_half_a_character_in_a_prompt_is_one_sentence(target: Target, endpoint: str) -> None:
+    """A lone surrogate over the API ended in "This did not work", or with no answer at all."""
+    told = target.client.view_api(return_format="dict", print_info=False)["named_endpoints"][f"/{endpoint}"]
+    fields = {p["parameter_name"]: p.get("parameter_default") for p in told["parameters"]}
+    body = json.dumps({"data": ["a dog \ud83d" if name == "prompt" else v for name, v in fields.items()]})
+    address = f"{target.address}gradio_api/call/{endpoint}"
+    asked = httpx.post(address, content=body, headers={"content-type": "application/json"})
+    answer = httpx.get(f"{address}/{asked.json()['event_id']}", timeout=60)
+    assert "event: error" in answer.text and "half a character" in answer.text

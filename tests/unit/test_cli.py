@@ -1,12 +1,14 @@
 """The command line: JSON, exit codes, one sentence for each fault, and that nothing half-written is left."""
 
 import csv
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from PIL import Image
 from emofeedback.cli import main
 from emofeedback.errors import UserError
 from emofeedback.evaluation.protocols.ablation import ARMS
+from emofeedback.files.open_picture import open_picture
 from emofeedback.files.png_settings import read_settings
 from emofeedback.records import Picture, Reading, VisualPrompt
 
@@ -216,6 +219,34 @@ def test_estimate(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) ->
     readings = json.loads(capsys.readouterr().out)["readings"]
     assert len(readings) == 2 and readings[0]["image"] == "a.png"
     assert (readings[0]["valence"], readings[0]["arousal"]) == (1.0, -1.0)
+
+
+def test_a_folder_is_read_around_what_is_no_picture(
+    models: PaintGenerator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged file, a `._a.png` of macOS or a folder called b.png ended it; 200 photos were held at once, in 3 GB."""
+    Path("photos/b.png").mkdir(parents=True)
+    for name in ("a", "d", "e"):
+        Image.new("RGB", (9, 9), (255, 0, 255)).save(f"photos/{name}.png")
+    Path("photos/._a.png").write_bytes(b"\0\5\x16\7")
+    Path("photos/c.jpg").write_text("not a picture")
+    opened: list[weakref.ref[Image.Image]] = []
+
+    def watched(path: Path) -> Image.Image:
+        gc.collect()
+        assert all(image() is None for image in opened[:-1])
+        image = open_picture(path)
+        opened.append(weakref.ref(image))
+        return image
+
+    monkeypatch.setattr("emofeedback.cli.estimate_command.open_picture", watched)
+    assert main(["estimate", "photos", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["readings"]
+    assert [Path(row["image"]).name for row in rows] == ["a.png", "c.jpg", "d.png", "e.png"]
+    assert rows[1]["reading"] is None and "c.jpg is not a picture" in rows[1]["error"]
+    assert [row["valence"] for row in (rows[0], rows[2])] == [1.0, 1.0]
+    assert main(["estimate", "photos"]) == 0
+    assert "c.jpg is not a picture" in capsys.readouterr().out
 
 
 def test_sweeps(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fakes import ColourJudge, PaintGenerator
 from PIL import Image
@@ -211,6 +212,15 @@ def test_every_mode_becomes_rgb(mode: str) -> None:
     kind = {"F": "TIFF", "CMYK": "TIFF"}.get(mode, "PNG")
     opened = open_picture(encoded(image, kind))
     assert (opened.mode, opened.size) == ("RGB", (5, 4))
+
+
+def test_near_black_stays_near_black() -> None:
+    """A 16-bit picture whose brightest pixel was 200 of 65535 was read as if 255 were white."""
+    dark = Image.fromarray(np.full((4, 4), 200, dtype=np.uint16))
+    for kind in ("PNG", "TIFF"):
+        assert open_picture(encoded(dark, kind)).getpixel((0, 0)) == (0, 0, 0)
+    bright = Image.fromarray(np.full((4, 4), 65535, dtype=np.uint16))
+    assert open_picture(encoded(bright, "PNG")).getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_transparency_is_white_and_exif_turns_upright() -> None:

@@ -7,11 +7,14 @@ judge that does not beat it says nothing. Ratings are people's of one population
 
 import csv
 import hashlib
+import io
+import logging
 import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +23,8 @@ from emofeedback.errors import UserError
 from emofeedback.evaluation.metrics import Values, bootstrap, paired_bootstrap, pairs_interval, pearson, spearman
 from emofeedback.evaluation.protocols.generator_and_judge import OnProgress
 from emofeedback.evaluation.report import Measure
-from emofeedback.files.open_picture import open_picture
+from emofeedback.files.open_picture import SUFFIXES, open_picture
+from emofeedback.files.text_file import decoded
 from emofeedback.judges.calibration import Calibration, Method, fit, identity_of
 from emofeedback.protocols import Judge
 from emofeedback.records import Picture, PictureRequest
@@ -31,11 +35,16 @@ FOLDS = 10
 RESAMPLES = 2000
 MIN_PICTURES = 20
 COLUMNS = (
-    ("file_name", "filename", "file", "image", "picture", "path"),
-    ("valence", "valence_mean", "mean_valence", "val_mean", "val", "v"),
-    ("arousal", "arousal_mean", "mean_arousal", "aro_mean", "aro", "a"),
+    ("file_name", "filename", "file", "stim_file", "image", "picture", "path", "stimulus", "theme", "iaps"),
+    ("valence", "valence_mean", "mean_valence", "val_mean", "valmn", "val", "v"),
+    ("arousal", "arousal_mean", "mean_arousal", "aro_mean", "aromn", "aro", "a"),
 )
 """What the columns of picture, valence and arousal are usually called; `--columns` names others."""
+UNRATED = ("", "na", "n/a", "#n/a", "nan", "null", "none", "-", "--", ".", "?")
+DELIMITERS = "\t;,"
+UNUSED = 0.2
+"""A scale of which the ratings leave this share free at the top is probably another's."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +94,29 @@ def load_ratings(
     """
     try:
         content = table.read_bytes()
-        text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{table} cannot be read as a table ({error}); give a CSV file in UTF-8.") from None
-    first = text.split("\n", 1)[0]
-    reader = csv.DictReader(text.splitlines(), delimiter="\t" if "\t" in first else ";" if ";" in first else ",")
-    found = _columns(table, reader.fieldnames or (), columns)
-    rows = []
-    for number, row in enumerate(reader, 2):
-        if any(not (row.get(name) or "").strip() for name in found[1:]):
-            continue  # not rated
-        path = images / (row[found[0]] or "")
-        if not path.is_file():
-            raise UserError(f"{path} (line {number} of {table.name}) is missing; check --images.")
-        rows.append(RatedPicture(path, Affect(*(_rating(table, number, row[name], scale) for name in found[1:]))))
+    except OSError as error:
+        raise UserError(f"{table} cannot be read as a table ({error.strerror}); give a CSV file.") from None
+    found, lines = _table(table.name, decoded(content, str(table), "cp1252"), columns)
+    rated: dict[Path, tuple[int, tuple[float, float]]] = {}
+    for number, name, *texts in lines:
+        if any(text.lower() in UNRATED for text in texts):
+            continue
+        path = _picture(images, name)
+        if path is None:
+            raise UserError(f"{images / name} (line {number} of {table.name}) is missing; check --images.")
+        valence, arousal = (_rating(table, number, text, scale) for text in texts)
+        before, values = rated.setdefault(path, (number, (valence, arousal)))
+        if values != (valence, arousal):
+            raise UserError(
+                f"{name} is rated twice in {table.name} (lines {before} and {number}); give one row of means a picture."
+            )
+    rows = [RatedPicture(path, Affect(*values)) for path, (_, values) in rated.items()]
+    top = max((value for _, values in rated.values() for value in values), default=1.0)
+    if top <= 1 - 2 * UNUSED:
+        low, high = scale
+        logger.warning(
+            "No rating is above %.2f of the scale %g to %g; check --scale.", low + (top + 1) / 2 * (high - low), *scale
+        )
     if count is not None and count < len(rows):
         rows = random.Random(f"ratings/{seed}").sample(rows, count)
     if len(rows) < MIN_PICTURES:
@@ -113,31 +131,98 @@ def load_ratings(
     return RatingSet(tuple(rows), source)
 
 
-def _columns(table: Path, present: Sequence[str], wanted: Sequence[str] | None) -> tuple[str, ...]:
+def _table(name: str, text: str, columns: Sequence[str] | None) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The names of the three columns, and (line, picture, valence, arousal) of every row, as they are written.
+
+    The delimiter is the one that the first line holds most of, where the columns can be found with it.
+    """
+    given = re.match(r"sep=(.)\r?\n", text)  # a line that Excel writes and hides
+    if given is not None:
+        text = text[given.end() :]
+    first = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    headers = {d: [field.strip() for field in next(csv.reader([first], delimiter=d), [])] for d in DELIMITERS}
+    known = {known for names in COLUMNS for known in names} if columns is None else set(columns)
+    mark = max(
+        DELIMITERS,
+        key=lambda d: (sum(field.lower() in known or field in known for field in headers[d]), len(headers[d])),
+    )
+    mark = mark if given is None else given[1]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+    rows = []
+    try:
+        header = [field.strip() for field in next(reader, [])]
+        found = _columns(name, header, columns)
+        places = [header.index(column) for column in found]
+        for row in reader:
+            fields = [field.strip() for field in row]
+            if any(fields[len(header) :]):
+                raise UserError(
+                    f"Line {reader.line_num} of {name} has more fields than the first; put decimal commas in quotes."
+                )
+            fields += [""] * (len(header) - len(fields))
+            rows.append((reader.line_num, *(fields[place] for place in places)))
+    except csv.Error as error:
+        raise UserError(f"{name} cannot be read as a table ({error}); give a CSV file.") from None
+    return found, rows
+
+
+def _picture(images: Path, name: str) -> Path | None:
+    """The file of a name as tables have it: a path of another system, or without its ending; None = there is none.
+
+    Raises:
+        UserError: a name without an ending stands for several files.
+    """
+    bare = re.split(r"[\\/]", name)[-1]
+    for written in dict.fromkeys((name, name.replace("\\", "/"), bare)):
+        if not written:
+            continue
+        if _is_file(images / written):
+            return images / written
+        endings = (*SUFFIXES, *(suffix.upper() for suffix in SUFFIXES))
+        ended: list[Path] = []
+        for path in (images / f"{written}{ending}" for ending in endings):
+            if _is_file(path) and not any(path.samefile(other) for other in ended):  # a.PNG may be a.png
+                ended.append(path)
+        if len(ended) > 1:
+            raise UserError(f"{name} may be {ended[0].name} or {ended[1].name} in {images}; write its ending.")
+        if ended:
+            return ended[0]
+    return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, or with a zero byte
+        return False
+
+
+def _columns(table: str, present: Sequence[str], wanted: Sequence[str] | None) -> tuple[str, ...]:
     listed = ", ".join(present) or "none"
     if wanted is not None:
         missing = [name for name in wanted if name not in present]
         if missing or len(wanted) != 3:
-            raise UserError(f"--columns needs PICTURE,VALENCE,AROUSAL among the columns of {table.name}: {listed}.")
+            raise UserError(f"--columns needs PICTURE,VALENCE,AROUSAL among the columns of {table}: {listed}.")
         return tuple(wanted)
     lower = {name.strip().lower(): name for name in present}
     found = [next((lower[name] for name in usual if name in lower), None) for usual in COLUMNS]
     if None in found:
         raise UserError(
-            f"Which columns of {table.name} are meant is not clear; give --columns PICTURE,VALENCE,AROUSAL of {listed}."
+            f"Which columns of {table} are meant is not clear; give --columns PICTURE,VALENCE,AROUSAL of {listed}."
         )
     return tuple(name for name in found if name is not None)
 
 
 def _rating(table: Path, number: int, text: str, scale: tuple[float, float]) -> float:
+    """A rating on [-1, 1]; 7,11 is 7.11."""
     try:
-        value = float(text)
+        value = float(re.sub(r"^([-+]?\d*),(\d+)$", r"\1.\2", text))
     except ValueError:
         value = float("nan")
     if not scale[0] <= value <= scale[1]:
         raise UserError(
-            f"Line {number} of {table.name} holds {text!r}, which is not on the scale {scale[0]:g} to {scale[1]:g}; "
-            "check --scale and --columns."
+            f"Line {number} of {table.name} holds {text[:40]!r}, which is not on the scale {scale[0]:g} to "
+            f"{scale[1]:g}; check --scale and --columns."
         )
     return from_scale(value, *scale)
 

@@ -9,6 +9,7 @@ from emofeedback.generators.pipelines.ip_adapter import IpAdapterPrompts
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.generators.visual.bank import VisualBank
 from emofeedback.generators.visual.encoders import TransformersTexts
+from emofeedback.home import expanded
 
 logger = logging.getLogger(__name__)
 NONE, PUBLIC_ADAPTER = "none", "public"
@@ -30,7 +31,7 @@ def take_visual(generator: Any, wanted: str | None, shipped: Path | None) -> Non
         return
     if isinstance(generator, SceneDiffusionGenerator):
         if wanted is not None:
-            generator.load_visual(Path(wanted).expanduser())
+            generator.load_visual(expanded(wanted))
         elif shipped is not None and shipped.is_dir():
             try:
                 generator.load_visual(shipped)
@@ -45,6 +46,6 @@ def take_visual(generator: Any, wanted: str | None, shipped: Path | None) -> Non
     bank, words = None, None
     if wanted != PUBLIC_ADAPTER:
         path, _, encoder = wanted.partition("#")
-        bank = VisualBank.load(Path(path).expanduser())
+        bank = VisualBank.load(expanded(path))
         words = TransformersTexts(encoder or bank.encoders["text"], str(generator.device))
     generator.use_visual(IpAdapterPrompts(family.ip_adapter, bank, words))

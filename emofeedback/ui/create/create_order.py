@@ -10,6 +10,7 @@ from emofeedback.errors import UserError
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules, Turn
 from emofeedback.loop.run import RunOrder, rule_settings
+from emofeedback.text import unbroken
 from emofeedback.ui.create.create_layout import CreateControls
 from emofeedback.ui.session import MAX_SEED, MAX_WORDS, Visit
 
@@ -36,11 +37,11 @@ def checked_words(prompt: str | None) -> str:
     """The prompt, empty where none was given.
 
     Raises:
-        UserError: it is too long.
+        UserError: it is too long or no text.
     """
     if prompt is not None and len(prompt) > MAX_WORDS:
         raise UserError(f"The prompt has {len(prompt)} characters; shorten it to {MAX_WORDS} or fewer.")
-    return prompt or ""
+    return unbroken(prompt or "")
 
 
 def read_order(c: CreateControls, data: Mapping[Any, Any]) -> CreateOrder:

@@ -69,7 +69,7 @@ def order_form() -> OrderForm:
                 max_lines=12,
                 max_length=20_000,
                 visible=False,
-                placeholder="one a line",
+                placeholder="one a line; lines that begin with # are left out",
                 elem_id="finetune-prompts",
             )
             region = gr.Radio(

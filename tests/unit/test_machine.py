@@ -1,0 +1,173 @@
+"""What the machine does to the program: busy cores, odd terminals, missing homes, noisy libraries."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from emofeedback.cli import main
+from emofeedback.errors import UserError
+from emofeedback.home import expanded
+from emofeedback.machine.server_port import free_port
+from emofeedback.machine.temporary import sweep
+
+ROOT = Path(__file__).resolve().parents[2]
+WATCHED = """
+import os, runpy, sys
+class Watch:
+    def find_spec(self, name, path, target=None):
+        if name == "torch":
+            os.write(1, ("[" + os.environ.get("OMP_WAIT_POLICY", "unset") + "]").encode())
+            os._exit(0)
+sys.meta_path.insert(0, Watch())
+sys.argv = ["program", *sys.argv[2:]] if (run := sys.argv[1]) else []
+"""
+"""Ends the process when torch is imported and tells how its threads would wait."""
+PROGRAMS = {
+    "command": ("runpy.run_module(run, run_name='__main__')", ["emofeedback", "doctor"]),
+    "app": ("runpy.run_path(run, run_name='__main__')", ["app.py"]),
+}
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process' environment without what it may have set itself, and more."""
+    own = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "EMOFEEDBACK_", "TRANSFORMERS_VERB", "DIFFUSERS_VERB")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    return kept | {"PYTHONPATH": str(ROOT)} | more
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    ("given", "policy"),
+    [({}, "[PASSIVE]"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "[ACTIVE]"), ({"GOMP_SPINCOUNT": "9"}, "[unset]")],
+)
+def test_threads_sleep_while_they_wait(tmp_path: Path, program: str, given: dict[str, str], policy: str) -> None:
+    """Beside one busy process an update took ten times as long: the threads of torch spun on the core it needed."""
+    run, arguments = PROGRAMS[program]
+    environ = environment(EMOFEEDBACK_DATA=str(tmp_path), **given)
+    command = [sys.executable, "-c", WATCHED + run, *arguments]
+    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert policy in done.stdout, done.stderr
+
+
+UNKNOWN = """
+import os, pwd
+def unknown(number): raise KeyError(number)
+if "HOME" not in os.environ: pwd.getpwuid = unknown
+"""
+"""Without HOME, nobody has this user's number either."""
+STUBBED = "import app\napp.studio.launch = lambda *given, **more: print('\\N{HAMMER} served')\napp.main()"
+"""The app up to the point where it would serve."""
+
+
+def start(environ: dict[str, str], code: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def test_the_studio_starts_where_output_is_not_utf8(tmp_path: Path) -> None:
+    """Gradio prints an emoji: on a Windows console, or with redirected output, the studio died at its start."""
+    done = start(environment(EMOFEEDBACK_DATA=str(tmp_path), PYTHONIOENCODING="cp1252"), STUBBED)
+    assert done.returncode == 0 and done.stdout == "\\U0001f528 served\n", done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="user numbers")
+def test_no_home_is_one_sentence_and_not_looked_for_in_vain(tmp_path: Path) -> None:
+    """HOME unset and an unknown user number (containers) ended in a traceback."""
+    environ, code = environment(), UNKNOWN + STUBBED
+    del environ["HOME"]
+    done = start(environ, code)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and "EMOFEEDBACK_DATA" in done.stderr
+    assert start(environ | {"EMOFEEDBACK_DATA": str(tmp_path)}, code).returncode == 0
+    done = start(environ | {"EMOFEEDBACK_DATA": "~/data"}, code)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and "home folder is unknown" in done.stderr
+
+
+def test_a_port_that_is_asked_for_is_the_one_or_refused(tmp_path: Path) -> None:
+    """A used port was silently changed for the next one; a port out of range was a traceback."""
+    run_app = "import runpy; runpy.run_path('app.py', run_name='__main__')"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        used = other.getsockname()[1]
+        for port in (str(used), "70000", "http"):
+            done = start(environment(EMOFEEDBACK_DATA=str(tmp_path), GRADIO_SERVER_PORT=port), run_app)
+            assert done.returncode == 1 and done.stdout == "", done.stderr
+            assert len(done.stderr.splitlines()) == 1 and port in done.stderr
+        with pytest.raises(UserError, match="cannot be used"):
+            free_port({"GRADIO_SERVER_PORT": str(used)}, "0.0.0.0")
+    assert free_port({"GRADIO_SERVER_PORT": str(used)}, None) == used
+    assert free_port({}, None) is None
+
+
+def test_a_tilde_that_the_shell_left_is_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--out=~/x` made a folder that is called ~."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["render", "--count", "1", "--size", "64", "--out=~/x"]) == 0
+    assert len(list((tmp_path / "home" / "x").glob("*.png"))) == 1 and not Path("~").exists()
+    assert expanded("~nobody-of-this-name.png") == Path("~nobody-of-this-name.png")
+
+
+@pytest.mark.skipif(find_spec("torchao") is None, reason="torchao is optional")
+def test_no_optional_package_is_heard(tmp_path: Path) -> None:
+    """Where torchao is installed, the app and every command began with four warnings of its import."""
+    code = "from emofeedback.machine.quiet import quiet_libraries; quiet_libraries(); from emofeedback import build"
+    code = f"import logging; logging.basicConfig(level=logging.INFO); {code}"
+    environ = environment() | {"PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+FOLDER = "from emofeedback.machine.temporary import process_folder; f = process_folder(); (f / 'a').mkdir(); "
+
+
+def folder_left_by(tmp_path: Path, then: str) -> Path | None:
+    """What a process leaves that makes its folder and does this."""
+    before = set(tmp_path.iterdir())
+    environ = environment(TMPDIR=str(tmp_path), TEMP=str(tmp_path))
+    subprocess.run([sys.executable, "-c", FOLDER + then], env=environ, cwd=ROOT, timeout=60)
+    return next(iter(set(tmp_path.iterdir()) - before), None)
+
+
+def test_temporary_folders_go_with_their_process_or_at_the_next_start(tmp_path: Path) -> None:
+    """After an hour of starts and kills about 100 of them lay in the temporary directory."""
+    assert folder_left_by(tmp_path, "(f / 'a' / 'b').touch()") is None
+    killed = folder_left_by(tmp_path, "import os; os.kill(os.getpid(), 9)")
+    assert killed is not None and (killed / "a").is_dir()
+    others = {
+        "living": {"pid": os.getppid(), "host": socket.gethostname()},
+        "elsewhere": {"pid": json.loads((killed / "owner.json").read_text())["pid"], "host": "another container"},
+        "odd": {"pid": "1; rm -rf /", "host": socket.gethostname()},
+    }
+    for name, owner in others.items():
+        (tmp_path / f"emofeedback-{name}").mkdir()
+        (tmp_path / f"emofeedback-{name}" / "owner.json").write_text(json.dumps(owner))
+    (tmp_path / "emofeedback-new").mkdir()
+    assert folder_left_by(tmp_path, "") is None and not killed.exists()
+    assert {path.name.removeprefix("emofeedback-") for path in tmp_path.iterdir()} == {*others, "new"}
+    os.symlink(tmp_path / "emofeedback-living", tmp_path / "emofeedback-link")
+    sweep(tmp_path)
+    assert (tmp_path / "emofeedback-living").is_dir() and (tmp_path / "emofeedback-link").is_symlink()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_stopped_studio_leaves_no_temporary_folder(tmp_path: Path) -> None:
+    """A server is stopped with SIGTERM, of which nothing was tidied."""
+    environ = environment(TMPDIR=str(tmp_path), EMOFEEDBACK_DATA=str(tmp_path / "data"), PYTHONUNBUFFERED="1")
+    environ["EMOFEEDBACK_CHECKPOINTS"] = str(tmp_path)  # no models: they are not needed
+    process = subprocess.Popen([sys.executable, "app.py"], env=environ, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert any("Running on" in line for line in process.stdout)
+    assert len(list(tmp_path.glob("emofeedback-*"))) == 1
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 143 and not list(tmp_path.glob("emofeedback-*"))
