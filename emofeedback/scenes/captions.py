@@ -266,9 +266,11 @@ def _is_plural(words: tuple[str, ...], phrase: str) -> bool:
     if words in _forms(phrase):
         noun = phrase.split(" ", 1)[1]
         return words == tokens_of(plural(noun)) != tokens_of(noun)
-    return last in ("people", "men", "women", "children", "folk") or (
-        last.endswith("s") and not last.endswith(("ss", "us", "is"))
-    ) or last.endswith("men")  # fmt: skip
+    return (
+        last in ("people", "men", "women", "children", "folk")
+        or (last.endswith("s") and not last.endswith(("ss", "us", "is")))
+        or last.endswith("men")
+    )
 
 
 def _joined(parts: list[tuple[str, str]]) -> str:

@@ -139,8 +139,20 @@ def read_ratings(path: Path) -> list[Rated]:
 
 def _rated(row: Mapping[str, Any]) -> Rated:
     items: list[Item] = []
-    for aspect in ("place", "subject", "companion", "colour", "size", "count", "time", "weather", "season", "palette",
-                   "light", "pose"):  # fmt: skip
+    for aspect in (
+        "place",
+        "subject",
+        "companion",
+        "colour",
+        "size",
+        "count",
+        "time",
+        "weather",
+        "season",
+        "palette",
+        "light",
+        "pose",
+    ):
         value = row.get(aspect) or ""
         known = ASPECTS["subject" if aspect == "companion" else aspect]
         if value in known:

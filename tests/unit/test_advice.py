@@ -164,8 +164,9 @@ def test_a_prompt_that_names_another_value_is_replaced_not_doubled() -> None:
 
 
 def test_json_form() -> None:
-    critique = Critique("It is too calm.", ("fog",), (Edit("replace", "at night", "at dawn"), Edit("add", new="x"),
-                                                       Edit("remove", "y")))  # fmt: skip
+    critique = Critique(
+        "It is too calm.", ("fog",), (Edit("replace", "at night", "at dawn"), Edit("add", new="x"), Edit("remove", "y"))
+    )
     assert critique_to_json(critique) == (
         '{"analysis": "It is too calm.", "carries": ["fog"], "edits": '
         '[{"replace": "at night", "with": "at dawn"}, {"add": "x"}, {"remove": "y"}]}'

@@ -182,9 +182,15 @@ def test_the_table_of_effects_is_the_bundled_fit() -> None:
 
 
 VARIANCES = {
-    "content": 0.1, "looks": 0.01, "setting": 0.3, "weather": 1.0, "carriers": 1.0, "edition": 0.3,
-    **dict.fromkeys(map("|".join, affect_model.PAIRS), 0.0), "weather|element": 0.1,
-}  # fmt: skip
+    "content": 0.1,
+    "looks": 0.01,
+    "setting": 0.3,
+    "weather": 1.0,
+    "carriers": 1.0,
+    "edition": 0.3,
+    **dict.fromkeys(map("|".join, affect_model.PAIRS), 0.0),
+    "weather|element": 0.1,
+}
 
 
 @functools.cache
@@ -225,8 +231,12 @@ def test_the_total_effects_and_pairs_give_the_regression_s_own_predictions() -> 
 def test_a_new_edition_moves_what_it_shows_and_leaves_the_rest_near() -> None:
     """The same scenes, rated again after a redrawing that made snow glad: the product follows the new pictures."""
     old = rated(200)
-    new = [replace(o, edition=2, affect=(min(0.9, o.affect[0] + 0.4), o.affect[1])) if ("weather", "snow") in o.items
-           else replace(o, edition=2) for o in old]  # fmt: skip
+    new = [
+        replace(o, edition=2, affect=(min(0.9, o.affect[0] + 0.4), o.affect[1]))
+        if ("weather", "snow") in o.items
+        else replace(o, edition=2)
+        for o in old
+    ]
     before = fit_affect.fit_axis(old, 0, VARIANCES)
     after = fit_affect.fit_axis([*old, *new], 0, VARIANCES)
     moved = dict(zip(fit_affect.item_names(), after.total - before.total, strict=True))
