@@ -79,7 +79,9 @@ class SweepTab:
             concurrency_limit=1,
         )
         say_not_begun(drawn, s.status)
-        c.stop.click(self.halt, None, [s.status], cancels=[drawn], **quick)
+        stopped = c.stop.click(self.halt, None, [s.status], cancels=[drawn], **quick)
+        # what was on its way when the job was cancelled may have come last: it is said once more
+        stopped.then(self.halt, None, [s.status], **quick)
         c.mode.change(self.switch, [c.mode], [*c.shape.values(), c.frames, c.draw], **quick)
         c.visual.change(lambda on: gr.update(visible=on), [c.visual], [c.visual_strength], **quick)
         c.drawn.click(self.add_point, [c.path], [c.path, c.drawn], **quick)
