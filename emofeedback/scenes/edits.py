@@ -472,8 +472,18 @@ def steps_towards(scene: Scene, target: Affect, max_changes: int, close: float, 
     if away < close:
         return []
     for after in worthy_plans(scene, target, fixed, max_changes):
-        return ordered_changes(scene, after, target)
+        steps = ordered_changes(scene, after, target)
+        if _one_by_one(scene, steps):
+            return steps
     return []
+
+
+def _one_by_one(scene: Scene, steps: Sequence[Change]) -> bool:
+    """Whether the scene after each of the steps is possible."""
+    try:
+        return all(apply_changes(scene, steps[:n]) for n in range(1, len(steps) + 1))
+    except ValueError:
+        return False
 
 
 def worthy_plans(
