@@ -74,5 +74,6 @@ def test_a_sheet_that_is_stopped_or_refused_says_so(desktop) -> None:
         "Stopped",
         "#sweep-status",
     )
-    page.wait_for_timeout(2000)  # nothing says otherwise afterwards
+    page.get_by_label("Path", exact=True).first.check(force=True)
+    says(page, "Draw the path", "#sweep-draw")  # an answer of the server's that was asked for after the stop
     assert "Stopped" in page.locator("#sweep-status").inner_text()
