@@ -80,7 +80,9 @@ def build_upscaler(settings: Settings) -> Upscaler | None:
         raise UserError(f"There is no upscaler {name!r}; known are bundled, none, a folder, and OWNER/NAME[@REVISION].")
     from emofeedback.generators.pipelines.upscalers import open_upscaler  # other models' pictures may need none
 
-    return open_upscaler(name, expanded(name) if _is_folder(name) else None, prepare_device(settings), settings.dtype)
+    return open_upscaler(
+        name, expanded(name) if _is_folder(name) else None, prepare_device(settings), PipelineOptions.of(settings)
+    )
 
 
 def build_generator(settings: Settings, environ: Mapping[str, str] = os.environ) -> Any:
