@@ -135,11 +135,11 @@ def png_bytes(
         "request": request_json(picture.request),
         "reading": None if reading is None else reading_json(reading),
     }
-    if picture.upscaled is not None:
-        making["upscaled"] = asdict(picture.upscaled)
     run = {name: settings[name] for name in RUN_SETTINGS if name in settings} if settings else {}
     if run:
         making["run"] = run
+    if picture.upscaled is not None:
+        making["upscaled"] = asdict(picture.upscaled)
     info.add_text("emofeedback", json.dumps(making, ensure_ascii=False))
     buffer = io.BytesIO()
     picture.image.save(buffer, "PNG", pnginfo=info)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors import SafetensorError
 from transformers import AutoImageProcessor, AutoModelForImageToImage
 
 from emofeedback.errors import OutOfMemory, UserError
@@ -42,6 +43,17 @@ MULTIPLE = 64
 STEPS = 20
 """Denoising steps of a tile, without guidance: the picture says what to draw."""
 SMALL_FILES = ("*.json", "*.txt", "*.model")
+
+_UNLOADABLE = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    KeyError,
+    AttributeError,
+    TypeError,
+    ImportError,
+    SafetensorError,
+)
 
 Enlarge = Callable[[Image.Image], Image.Image]
 """One tile, its sides multiples of MULTIPLE, at some times its sides."""
@@ -151,7 +163,7 @@ def open_upscaler(name: str, folder: Path | None, device: str, options: Pipeline
         logger.debug("loading %s failed", folder, exc_info=True)
         if is_out_of_memory(error):
             raise OutOfMemory(f"{title} does not fit the memory; choose another upscaler, or none.") from None
-        if isinstance(error, (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError, ImportError)):
+        if isinstance(error, _UNLOADABLE):
             what = " ".join(str(error).split())[:200]
             raise UserError(f"{title} cannot be loaded as an upscaler ({what}); fetch it again.") from error
         raise
