@@ -324,7 +324,9 @@ def test_a_public_host_keeps_its_limits(tmp_path: Path) -> None:
         refused = httpx.post(base, json={"data": ["a boat", 0.7, -0.5, 1, 9, 0, "", 0, False, True]})
         assert refused.status_code == 429 and "already have 2 jobs" in refused.json()["detail"]
         other = {"x-forwarded-for": "8.8.8.8"}
-        assert httpx.post(base, json={"data": ["", 0, 0, 1, 9, 1, "", 0, False, True]}, headers=other).status_code == 200
+        assert (
+            httpx.post(base, json={"data": ["", 0, 0, 1, 9, 1, "", 0, False, True]}, headers=other).status_code == 200
+        )
         for job in jobs:
             job.cancel()
     finally:
