@@ -15,3 +15,9 @@ def unbroken(text: str, what: str = "The prompt") -> str:
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise UserError(f"{what} holds half a character (a lone surrogate); delete it and type it again.")
     return text
+
+
+def short(text: object, most: int = 120) -> str:
+    """A text as messages quote it: at most so many characters, its end cut off."""
+    said = str(text)
+    return said if len(said) <= most else said[: most - 3] + "..."

@@ -8,6 +8,7 @@ from pathlib import Path
 from peft import get_peft_model_state_dict
 from PIL import Image
 
+from emofeedback.files.checksums import write_checksums
 from emofeedback.finetuning.audit import Audit
 from emofeedback.finetuning.job_settings import FinetuneSettings, Tasks
 from emofeedback.finetuning.order import REGIONS
@@ -88,6 +89,7 @@ def export_adapter(
         before_after(before, after).save(new / PAGE)
     card = _card(policy, settings, tasks, result, folder.name)
     (new / "README.md").write_text(card, encoding="utf-8")
+    write_checksums(new)
     if folder.exists():
         shutil.rmtree(folder)
     os.replace(new, folder)
