@@ -1,8 +1,8 @@
-"""A LoRA's file: the ways in which trainers spell its keys become one, what does not fit is refused by its name.
+"""A LoRA's file: the ways in which trainers spell its keys become one; what does not fit is refused by name.
 
-Known are the spellings of diffusers, of peft (with or without an adapter's name within the key, with adapter_config.json
-beside the file), of kohya's scripts, and what diffusers itself converts for a family of models. Strengths that a file
-carries (alpha) are multiplied into the second matrix, so that scale 1 is what was trained.
+Known are the spellings of diffusers, of peft (with or without an adapter's name in the key, with adapter_config.json beside
+the file), of kohya's scripts, and what diffusers itself converts for a family. Strengths that a file carries
+(alpha) are multiplied into the second matrix, so that scale 1 is what was trained.
 """
 
 import json
@@ -119,17 +119,15 @@ class _Layer:
         name = f"{self.part}.{self.module}"
         for half in ("A", "B"):
             if half not in self.tensors:
-                raise UserError(
-                    f"The adapter {file} is not whole: {short(name)!r} has no lora_{half}; fetch or save it again."
-                )
+                raise UserError(f"The adapter {file} is not whole: {short(name)!r} has no lora_{half}; save it again.")
         first, second = self.tensors["A"], self.tensors["B"]
         rank = second.shape[1] if second.ndim > 1 else 0
         wanted = layers.shape(self.part, self.module)
         if rank == 0 or first.ndim < 2 or first.shape[0] != rank or (second.shape[0], first.shape[1]) != wanted:
             shapes = f"{list(second.shape)} x {list(first.shape)}"
             raise UserError(
-                f"The adapter {file} does not fit: its {short(name)!r} is of shape {shapes}, and this generator's layer "
-                f"is {wanted[0]} x {wanted[1]}; give one that was made for it."
+                f"The adapter {file} does not fit: its {short(name)!r} has the shape {shapes}, and the layer here "
+                f"{wanted[0]} x {wanted[1]}; give one that was made for this generator."
             )
         alpha = self.tensors.get("alpha")
         factor = strength.of(self.module, rank) if alpha is None else float(alpha.flatten()[0]) / rank

@@ -2,7 +2,7 @@
 
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +23,22 @@ Spelling = Callable[[str, str], str]
 """The key of a module's matrix A or B."""
 
 
-@pytest.fixture(scope="module")
-def sd3(pipeline_root: Path) -> PipelineGenerator:
-    return generator_of("sd3", pipeline_root)
+@pytest.fixture
+def sd3(pipeline_root: Path) -> Iterator[PipelineGenerator]:
+    yield from taken_off_after(generator_of("sd3", pipeline_root))
 
 
-@pytest.fixture(autouse=True)
-def _clean(sd3: PipelineGenerator) -> None:
-    sd3.pipeline.unload_lora_weights()
+@pytest.fixture
+def sdxl(pipeline_root: Path) -> Iterator[PipelineGenerator]:
+    yield from taken_off_after(generator_of("sdxl", pipeline_root))
+
+
+def taken_off_after(generator: PipelineGenerator) -> Iterator[PipelineGenerator]:
+    """Other tests draw with the same."""
+    yield generator
+    generator.pipeline.unload_lora_weights()
+    generator.texts.forget()
+    generator._adapter, generator.name = None, generator.base_name
 
 
 def matrices(generator: PipelineGenerator) -> dict[tuple[str, str], Tensor]:
@@ -175,8 +183,7 @@ def test_a_changed_adapter_is_seen_by_its_checksum(sd3: PipelineGenerator, tmp_p
         sd3.load_adapter(folder)
 
 
-def test_kohyas_names_of_sdxl_are_converted_by_diffusers(pipeline_root: Path, tmp_path: Path) -> None:
-    sdxl = generator_of("sdxl", pipeline_root)
+def test_kohyas_names_of_sdxl_are_converted_by_diffusers(sdxl: PipelineGenerator, tmp_path: Path) -> None:
     keys = {key: v for key, v in spelled(sdxl, lambda m, half: f"unet.{m}.lora_{half}.weight").items()}
     [base] = draw(sdxl, CAT)
     sdxl.load_adapter(saved(tmp_path / "plain", keys))
@@ -189,11 +196,9 @@ def test_kohyas_names_of_sdxl_are_converted_by_diffusers(pipeline_root: Path, tm
     for how in (SPELLINGS["kohya of the unet"], processor):
         sdxl.load_adapter(saved(tmp_path / "other", spelled(sdxl, how)))
         assert np.array_equal(draw(sdxl, CAT)[0], wanted) and not np.array_equal(wanted, base)
-    sdxl.pipeline.unload_lora_weights()
 
 
-def test_text_encoders_take_their_part(pipeline_root: Path, tmp_path: Path) -> None:
-    sdxl = generator_of("sdxl", pipeline_root)
+def test_text_encoders_take_their_part(sdxl: PipelineGenerator, tmp_path: Path) -> None:
     module = next(n for n, m in sdxl.pipeline.text_encoder.named_modules() if n.endswith("q_proj"))
     width = sdxl.pipeline.text_encoder.config.hidden_size
     source = torch.Generator().manual_seed(0)
@@ -206,5 +211,4 @@ def test_text_encoders_take_their_part(pipeline_root: Path, tmp_path: Path) -> N
     for i, tensors in enumerate((kohyas, peft)):
         sdxl.load_adapter(saved(tmp_path / str(i), tensors))
         drawn += draw(sdxl, CAT)
-    sdxl.pipeline.unload_lora_weights()
     assert not np.array_equal(drawn[0], drawn[1]) and np.array_equal(drawn[1], drawn[2])
