@@ -49,9 +49,7 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(
-            f"{path} cannot be written ({reason}); free some space or choose another folder."
-        ) from None
+        raise UserError(f"{path} cannot be written ({reason}); free some space or choose another folder.") from None
 
 
 def sweep_unfinished(folder: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from emofeedback.affect import Affect
-from emofeedback.errors import Cancelled
+from emofeedback.errors import Cancelled, UserError
 from emofeedback.evaluation.protocols.generator_and_judge import Reader
 from emofeedback.files.unfinished import sweep_unfinished
 from emofeedback.finetuning.adapter_export import export_adapter
@@ -132,9 +132,7 @@ class FinetuneJob:
         with alone_in(self.trainer.out) if self.trainer.processes.main else nullcontext():
             return self._run(stop, on_event, order)
 
-    def _run(
-        self, stop: Callable[[], bool], on_event: Callable[[Entry], None], order: FinetuneOrder | None
-    ) -> Ending:
+    def _run(self, stop: Callable[[], bool], on_event: Callable[[Entry], None], order: FinetuneOrder | None) -> Ending:
         trainer = self.trainer
         folder = trainer.out / ADAPTER
         if trainer.processes.main:

@@ -1,8 +1,8 @@
 """A LoRA's file: the ways in which trainers spell its keys become one; what does not fit is refused by name.
 
-Known are the spellings of diffusers, of peft (with or without an adapter's name in the key, with adapter_config.json beside
-the file), of kohya's scripts, and what diffusers itself converts for a family. Strengths that a file carries
-(alpha) are multiplied into the second matrix, so that scale 1 is what was trained.
+Known are the spellings of diffusers, of peft (with or without an adapter's name in the key, and with the settings of
+adapter_config.json beside the file), of kohya's scripts, and what diffusers itself converts for a family. Strengths
+that a file carries (alpha) are multiplied into the second matrix, so that scale 1 is what was trained.
 """
 
 import json

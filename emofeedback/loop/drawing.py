@@ -38,7 +38,7 @@ class Drawing:
     """
 
     candidates: int = 4
-    seed: int = 0  # of the first candidate; candidate i has seed + i
+    seed: int = 0  # of the first candidate; candidate i has seed + i, and after the highest seed comes 0
     strength: float = 1.0  # of the emotion adapter, >= 0
     steps: int | None = None
     guidance: float | None = None
@@ -59,7 +59,7 @@ class Drawing:
 
     def draws(self, prompt: str) -> list[tuple[str, int]]:
         """(prompt, seed) of each candidate where all have the same words."""
-        return [(prompt, self.seed + i) for i in range(self.candidates)]
+        return [(prompt, (self.seed + i) % (MAX_SEED + 1)) for i in range(self.candidates)]
 
     def requests(
         self, draws: Sequence[tuple[str, int]], target: Affect | None, default_steps: int

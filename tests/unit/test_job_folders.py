@@ -50,7 +50,7 @@ def files_end_at(size: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, kept)
 
 
-@pytest.mark.parametrize("size", [0, 400, 3000, 20_000])
+@pytest.mark.parametrize("size", [0, 3000, 20_000])
 def test_a_disk_that_fills_up_is_one_sentence_and_the_job_goes_on_later(size: int, tmp_path: Path) -> None:
     """It ended in a traceback of safetensors, of `open` or of `mkdir`, wherever the disk was full first."""
     begun = ran(tmp_path / "job", updates=1)
@@ -127,7 +127,8 @@ def test_a_job_killed_before_its_first_state_begins_anew(
     assert "give --resume" in capsys.readouterr().err
     assert main(["finetune", "--out", str(out), "--resume"]) == 0
     straight = ran(tmp_path / "straight", updates=1)
-    pairs = zip(load_state(out / STATE)["policy"].values(), straight.trainer.policy.state().values(), strict=True)
+    states = [load_state(folder / STATE)["policy"].values() for folder in (out, tmp_path / "straight")]
+    pairs = zip(*states, strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     assert [e["update"] for e in straight.trainer.log.read()] == [0, 1, 1]
     assert len((out / METRICS).read_text().splitlines()) == 3
@@ -180,7 +181,7 @@ def test_an_odd_record_hides_no_other_job(tmp_path: Path) -> None:
     odd = tmp_path / "jobs" / "20260102-120000"
     odd.mkdir()
     store, rng, listed = JobStore(tmp_path / "jobs"), random.Random(0), 0
-    for _ in range(500):
+    for _ in range(250):
         (odd / RECORD).write_bytes(mutated(good, rng))
         found = store.jobs()
         assert "20260101-120000" in [record.folder.name for record in found]
@@ -193,7 +194,7 @@ def test_an_odd_record_hides_no_other_job(tmp_path: Path) -> None:
                 record.order()
             except UserError as error:
                 assert len(str(error)) < 1100
-    assert 100 < listed < 490
+    assert 30 < listed < 240
 
 
 def test_what_killed_processes_left_half_written_goes_at_the_next_start(tmp_path: Path) -> None:
