@@ -3,19 +3,17 @@
 import json
 import os
 import random
-import resource
-import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from fakes import ColourJudge
+from full_disk import files_end_at
 from tiny_finetune import job
 
 from emofeedback.cli import main
@@ -36,18 +34,6 @@ def ran(folder: Path, **given: object) -> FinetuneJob:
     work = FinetuneJob(job(folder, **given))
     work.run(lambda: False, lambda entry: None)
     return work
-
-
-@contextmanager
-def files_end_at(size: int) -> Iterator[None]:
-    """The system writes no file longer than this, in the libraries' own code too."""
-    before, kept = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, kept)
 
 
 @pytest.mark.parametrize("size", [0, 3000, 20_000])

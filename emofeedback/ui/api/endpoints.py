@@ -157,6 +157,7 @@ class Endpoints:
     ) -> Iterator[tuple[str | None, State]]:
         words = checked_words(prompt)
         generator, judge = self.models.get()
+        self.visits.hosting.check_work(1, drawing.steps or generator.default_steps)
         check_drawn_by(generator, drawing.visual)
         visit = self.visits.of(request)
         with self.models.lock, visit.work() as cancel:
@@ -278,6 +279,7 @@ class Endpoints:
     ) -> Iterator[tuple[list[str] | None, State]]:
         words, rounds = checked_words(prompt), _between("rounds", rounds, 6)
         generator, judge = self.models.get()
+        self.visits.hosting.check_work(rounds * drawing.candidates, drawing.steps or generator.default_steps)
         visit = self.visits.of(request)
         with self.models.lock, visit.work() as cancel:
             number = 1
