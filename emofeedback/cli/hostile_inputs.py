@@ -10,12 +10,15 @@ import contextlib
 import io
 import json
 import logging
+import os
 import random
 import string
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,7 @@ from emofeedback.files.png_settings import parse_parameters, read_settings
 from emofeedback.files.text_file import decoded
 from emofeedback.finetuning.job_store import RECORD, read_record
 from emofeedback.judges import replies
+from emofeedback.machine.quiet import quiet_libraries
 from emofeedback.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -76,11 +80,11 @@ class Tally:
         self.faults: list[str] = []
         self.slowest = 0.0
 
-    def judge(self, way: str, work: Callable[[], str | None]) -> None:
+    def judge(self, way: str, work: Callable[[], object]) -> None:
         """One input: `work` raises UserError or answers; a text that it gives is a fault."""
         begin, fault = time.monotonic(), None
         try:
-            fault = work()
+            fault = work() or None
         except UserError as error:
             fault = None if len(str(error)) <= MAX_MESSAGE else f"a message of {len(str(error))} characters"
         except Exception as error:
@@ -121,7 +125,10 @@ def files(number: int, rng: random.Random, tally: Tally, folder: Path) -> None:
         buffer = io.BytesIO()
         Image.open(example).convert("RGB").resize((24, 24)).save(buffer, kind)
         pictures.append(buffer.getvalue())
-    adapter, generator = folder / "a.safetensors", build_generator(Settings(device="cpu"))
+    adapter, generator = (
+        folder / "a.safetensors",
+        build_generator(Settings.from_environment(os.environ).changed(device="cpu")),
+    )
     layer = "transformer.transformer_blocks.0.attn.to_q"
     width = generator.pipeline.transformer.get_submodule(layer.partition(".")[2]).in_features  # type: ignore[attr-defined]
     save_file(
@@ -163,7 +170,13 @@ def files(number: int, rng: random.Random, tally: Tally, folder: Path) -> None:
     }
     for i in range(number):
         way = list(ways)[i % len(ways)]
-        tally.judge(way, lambda way=way: ways[way]() and None)  # type: ignore[misc]
+        tally.judge(way, partial(_quietly, ways[way]))
+
+
+def _quietly(work: Callable[[], object]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, of damaged files
+        work()
 
 
 def calls(number: int, rng: random.Random, tally: Tally, url: str) -> None:
@@ -178,7 +191,7 @@ def calls(number: int, rng: random.Random, tally: Tally, url: str) -> None:
             if rng.random() < 0.2:
                 body = mutated(body, rng)
             way = rng.choice(("call", "call", "call", "run", "upload"))
-            tally.judge(f"HTTP {way}", lambda w=way, n=name, b=body: _asked(web, url, w, n, b))  # type: ignore[misc]
+            tally.judge(f"HTTP {way}", partial(_asked, web, url, way, name, body))
 
 
 def _asked(web: httpx.Client, url: str, way: str, name: str, body: bytes) -> str | None:
@@ -211,7 +224,7 @@ def lines(number: int, rng: random.Random, tally: Tally, folder: Path) -> None:
         odd = "".join(rng.choice(string.printable + "é雪\u202e") for _ in range(rng.randrange(30)))
         line[rng.randrange(1, len(line))] = odd
         line += ["--out", str(folder / "out"), "--strength" if line[0] == "generate" else "--seed", "none"]
-        tally.judge("command line", lambda line=line: _ran(line))  # type: ignore[misc]
+        tally.judge("command line", partial(_ran, line))
 
 
 def _ran(line: list[str]) -> str | None:
@@ -235,6 +248,7 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=10_000, help="of all ways together (10,000)")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    quiet_libraries()
     logging.disable(logging.WARNING)
     tally, rng = Tally(), random.Random(given.seed)
     of_files, of_calls, of_lines = parts(given.inputs)

@@ -37,10 +37,10 @@ def run(arguments: SoakOptions, console: Console) -> CommandResult:
         tally = work(arguments.url, arguments.pid)
     else:
         console.progress("starting a studio")
-        with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-            with studio(Path(folder)) as (url, pid):
+        with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
+            with studio(Path(temporary)) as (url, pid):
                 tally = work(url, pid)
-            tally.left_behind = sum(len(files) for _, _, files in os.walk(folder))
+            tally.left_behind = sum(len(files) for _, _, files in os.walk(temporary))
     data = tally.report(arguments.users) | {"minutes": arguments.minutes}
     if arguments.out is not None:
         with results_folder(arguments.out) as folder:

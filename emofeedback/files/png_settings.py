@@ -204,10 +204,12 @@ def _foreign(found: Found) -> PictureSettings:
             values[name] = number
     if "size" in found:
         others.append(("Size", short(found["size"], 40)))
-    texts = {name: found.get(name) for name in ("negative_prompt", "model")}
+    for name in ("negative_prompt", "model"):
+        text = found.get(name)
+        if isinstance(text, str) and text.strip():
+            values[name] = text[:MAX_PROMPT]
     return PictureSettings(
         prompt=found["prompt"].strip()[:MAX_PROMPT],
-        **{name: text[:MAX_PROMPT] for name, text in texts.items() if isinstance(text, str) and text.strip()},
         others=tuple(others),
         **values,  # type: ignore[arg-type]
     )

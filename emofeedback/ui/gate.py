@@ -20,7 +20,10 @@ MAX_BODY = 16 * 2**20
 """Bytes of a request that is no upload."""
 MEASURED_SECONDS = 5.0
 """How long the measured size of the upload folder stands."""
-FOREIGN_NAME = "This studio is reached by the names of its own machine alone, such as http://localhost:7860."
+FOREIGN_NAME = (
+    "This studio is reached by the names of its own machine alone, such as http://localhost:7860; behind a proxy set "
+    "EMOFEEDBACK_PROXIED=1."
+)
 CROSS_SITE = "Another web page sent this file; open the studio itself and upload it there."
 TOO_LARGE = "This request is larger than what is taken here."
 
@@ -65,7 +68,7 @@ class Gate:
             del headers[CALLER]
             given = None
         if given is None and "/gradio_api/mcp" in scope["path"]:
-            headers[CALLER] = f"{self.hosting.token}:{self.hosting.user(Request(scope | {'type': 'http'}))}"
+            headers[CALLER] = f"{self.hosting.token}:{self.hosting.user(Request({**scope, 'type': 'http'}))}"
 
 
 class Uploads:
