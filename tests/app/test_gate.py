@@ -1,5 +1,6 @@
 """What a host promises holds for every way in: names, uploads, direct calls, forged headers, many calls at once."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -183,3 +184,30 @@ def test_a_public_host_bounds_all_of_it() -> None:
         rules.check_work(81, 1000)
     Hosting.of(Settings.from_environment({})).check_work(81, 1000)
     assert PictureRequest("x", None, 2**53).seed == 2**53
+
+
+def test_agents_are_counted_as_themselves(url: str) -> None:
+    """Eight sweeps over MCP ran at once: the studio's own client had called for all of them."""
+    pytest.importorskip("mcp")
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+
+    async def sweeps() -> list[str]:
+        headers = {"X-Forwarded-For": "8.8.8.8", CALLER: "guess:8.8.8.8"}
+        async with (
+            streamablehttp_client(f"{url}gradio_api/mcp/", headers=headers) as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            name = next(tool.name for tool in (await session.list_tools()).tools if tool.name.endswith("sweep"))
+            calls = [asyncio.create_task(session.call_tool(name, {"prompt": "x", "grid": 2})) for _ in range(5)]
+            refused = 0
+            for call in asyncio.as_completed(calls):
+                refused += "already have 2 jobs" in str((await call).content)
+                if refused == 5 - JOBS:
+                    Held.let.set()
+            return [str(call.result().content) for call in calls]
+
+    Held.let.clear()
+    said = asyncio.run(sweeps())
+    assert sum("already have 2 jobs" in answer for answer in said) == 5 - JOBS
