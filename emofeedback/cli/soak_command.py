@@ -17,7 +17,7 @@ from emofeedback.deploy.space import ROOT
 from emofeedback.errors import UserError
 from emofeedback.files.storage import results_folder, write_json
 
-START_SECONDS = 300.0
+START_SECONDS, STOP_SECONDS = 300.0, 120.0
 
 
 def run(arguments: SoakOptions, console: Console) -> CommandResult:
@@ -82,7 +82,11 @@ def studio(folder: Path, **environment: str) -> Iterator[tuple[str, int]]:
         yield url, app.pid
     finally:
         app.terminate()
-        app.wait(timeout=30)
+        try:
+            app.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            app.kill()
+            app.wait()
 
 
 def _answers(url: str) -> bool:

@@ -184,7 +184,7 @@ class _Layers:
         """Outputs and inputs of a layer; (0, 0) = it takes no LoRA."""
         layer: Any = self._modules[part][module]
         layer = getattr(layer, "base_layer", layer)
-        if isinstance(layer, nn.Linear) or type(layer).__name__.startswith("Linear"):  # those of fewer bits too
+        if isinstance(layer, nn.Linear) or "Linear" in type(layer).__name__:  # those of fewer bits too
             return int(layer.out_features), int(layer.in_features)
         if isinstance(layer, nn.Conv2d) and layer.groups == 1:
             return layer.out_channels, layer.in_channels

@@ -216,7 +216,8 @@ def launch(
         The page (close it with `.close()`) and its address.
     """
     hosting, writer = options.hosting, options.writer
-    no_trust_in_peers()
+    if not hosting.proxied:
+        no_trust_in_peers()
     page, models = build(load, options)
     models.start()
     if models.loaded_models is not None:
