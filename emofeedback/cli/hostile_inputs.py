@@ -84,7 +84,8 @@ class Tally:
         """One input: `work` raises UserError or answers; a text that it gives is a fault."""
         begin, fault = time.monotonic(), None
         try:
-            fault = work() or None
+            said = work()
+            fault = said if isinstance(said, str) else None
         except UserError as error:
             fault = None if len(str(error)) <= MAX_MESSAGE else f"a message of {len(str(error))} characters"
         except Exception as error:
