@@ -182,7 +182,9 @@ def _quietly(work: Callable[[], object]) -> None:
 
 def calls(number: int, rng: random.Random, tally: Tally, url: str) -> None:
     """Raw calls, direct calls and uploads."""
-    with httpx.Client(timeout=300) as web:
+    with httpx.Client(timeout=600) as web:
+        # the models load meanwhile, which is no answer's time
+        _asked(web, url, "call", "generate", json.dumps({"data": CALLS["generate"]}).encode())
         for i in range(number):
             name = list(CALLS)[i % len(CALLS)]
             data = list(CALLS[name])
