@@ -45,7 +45,12 @@ class HostedGenerator:
         size: side of the pictures in pixels; None = what the provider draws.
         sampling: steps that count as usual and as a preview; only other than usual ones are sent.
         outside: whether an address must lie on the public internet (`requests.Door`).
+
+    Attributes:
+        elsewhere: it works on another machine: whoever waits for it may let others work here.
     """
+
+    elsewhere = True
 
     def __init__(
         self,

@@ -51,7 +51,7 @@ def test_a_good_reply_is_read_whole() -> None:
         TEXT.replace('"at dawn"', '"  at dawn "'),
         f'Okay, the form is {{"analysis": "..."}}.\n</think>\n\n{TEXT}',
         f"<thinking>{{1}}</thinking>\n{TEXT}",
-        f'<|channel|>analysis<|message|>We need {{"analysis"}}<|end|><|start|>assistant<|channel|>final<|message|>{TEXT}',
+        f'<|channel|>analysis<|message|>We need {{"analysis"}}<|end|><|channel|>final<|message|>{TEXT}',
         f"Sure! Here is {{it}}:\n```json\n{TEXT}\n```\nLet me know if {{more}} is needed.",
         TEXT + "}}",
         changed(score=3, confidence={"of": "edits"}),
