@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from emofeedback.errors import UserError
+from emofeedback.text import finite, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class Affect:
     def __post_init__(self) -> None:
         for name in ("valence", "arousal"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise UserError(f"{name} must be a number from -1 to 1, not {value!r}.")
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not finite(value):
+                raise UserError(f"{name} must be a number from -1 to 1, not {shown(value)}.")
             if not -1.0 <= value <= 1.0:
                 raise UserError(f"{name} must lie between -1 and 1, but is {value:g}.")
             object.__setattr__(self, name, float(value))

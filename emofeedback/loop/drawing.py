@@ -1,6 +1,5 @@
 """Drawing the candidates of a round: what is asked for, and a worker that reports each step and can be stopped."""
 
-import math
 import queue
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from emofeedback.loop.waiting import TICK, CancelFlag, Progress, Waiting, elsewh
 from emofeedback.protocols import Generator
 from emofeedback.records import MAX_CANDIDATES, MAX_SEED, Picture, PictureRequest, VisualPrompt
 from emofeedback.servers.stopping import stoppable
+from emofeedback.text import finite, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,13 @@ class Drawing:
 def check_whole(name: str, value: int, low: int, high: int) -> None:
     """Raise UserError unless the value is a whole number in [low, high]."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise UserError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+        raise UserError(f"{name} must be a whole number from {low} to {high}, not {shown(value)}.")
 
 
 def check_number(name: str, value: float, low: float, high: float) -> None:
     """Raise UserError unless the value is a finite number in [low, high]."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise UserError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}.")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not finite(value):
+        raise UserError(f"{name} must be a number from {low:g} to {high:g}, not {shown(value)}.")
     if not low <= value <= high:
         raise UserError(f"{name} must lie between {low:g} and {high:g}, but is {value:g}.")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import torch
 from fakes import PaintGenerator
 from PIL import Image
 
@@ -64,7 +65,7 @@ def wait_for(url: str, alive: subprocess.Popen[bytes] | None = None) -> None:
     pytest.fail(f"the server at {url} did not start")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def talker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tiny_talker import save_talking
 
@@ -90,20 +91,22 @@ def llama(folder: Path, *options: str) -> Iterator[str]:
             process.wait(10)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served_by_transformers(talker: Path) -> Iterator[str]:
     from transformers.cli.serve import Serve
 
-    port = free_port()
+    port, threads = free_port(), torch.get_num_threads()
+    torch.set_num_threads(1)  # for so little more threads only wait for each other
     server = Serve(force_model=str(talker), host="127.0.0.1", port=port, device="cpu", non_blocking=True)
     try:
         wait_for(f"http://127.0.0.1:{port}/health")
         yield f"http://127.0.0.1:{port}/v1#{talker}"
     finally:
         server.kill_server()
+        torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served_by_llama(talker: Path) -> Iterator[str]:
     with llama(talker, "--mmproj", str(talker / "eye.gguf"), "-c", "4096") as url:
         yield url
