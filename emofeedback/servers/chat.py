@@ -153,7 +153,7 @@ class ChatServer:
         def request(seconds: float) -> list[Answer]:
             if self.url is None:
                 with HostedClient(self.provider, self._key, seconds) as client:
-                    return client.chat(self.model, messages, options)
+                    return client.answers(self.model, messages, options)
             # Not by the InferenceClient, which writes a schema for such an address in a form of its own that vLLM
             # reads as "any JSON", and would add the stored token of Hugging Face.
             body = {"model": self.model, "messages": messages, **options}

@@ -75,8 +75,9 @@ def _answer(choice: Any) -> Answer:
 def _text(content: Any) -> str | None:
     """A message's text, which some servers give as a list of parts; None where there is none."""
     if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type", "text") == "text"]
-        return "".join(parts) if parts and all(isinstance(part, str) for part in parts) else None
+        texts = [part for part in content if isinstance(part, dict) and part.get("type", "text") == "text"]
+        said = [text for part in texts if isinstance(text := part.get("text"), str)]
+        content = "".join(said) if texts and len(said) == len(texts) else None
     if isinstance(content, str) and len(content) > MAX_TEXT:
         raise Unreadable(f"an answer of {len(content)} characters")
     return content if isinstance(content, str) else None

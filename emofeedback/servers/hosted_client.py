@@ -24,7 +24,7 @@ class HostedClient(InferenceClient):
         super().__init__(provider=known, api_key=key, timeout=seconds)
         self._reply: Reply | None = None
 
-    def chat(self, model: str, messages: list[dict[str, Any]], options: dict[str, Any]) -> list[Answer]:
+    def answers(self, model: str, messages: list[dict[str, Any]], options: dict[str, Any]) -> list[Answer]:
         """A chat completion's choices.
 
         Raises:

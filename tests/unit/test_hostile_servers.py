@@ -240,7 +240,7 @@ def test_a_hosted_model_gets_its_picture_once_and_nobody_else(router: Callable[[
         router(fake.url.removesuffix("/v1"))
         with HostedClient(PROVIDER, key, 10.0) as client:
             options = {"max_completion_tokens": 3, "temperature": 0.0, "seed": 1}
-            [answer] = client.chat("org/vlm-conversational", [{"role": "user", "content": "?"}], options)
+            [answer] = client.answers("org/vlm-conversational", [{"role": "user", "content": "?"}], options)
         assert answer.text == "7" and answer.top is not None
         assert fake.payloads[0]["max_completion_tokens"] == 3 and fake.payloads[0]["seed"] == 1
 

@@ -222,7 +222,7 @@ class RemoteJudge:
 
     def _sample(self, url: str, text: str, count: int, max_tokens: int, temperature: float) -> list[Answer]:
         """`count` sampled replies; a server that gives one choice per request is asked again."""
-        asked = {"max_tokens": max_tokens, "temperature": temperature}
+        asked: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature}
         replies: list[Answer] = []
         try:
             if self._several:
