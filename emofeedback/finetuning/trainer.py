@@ -6,6 +6,7 @@ overlap of scoring and drawing (the bundled judge takes a tenth of an update, on
 (the group is the baseline).
 """
 
+import contextlib
 import io
 import json
 import math
@@ -31,6 +32,7 @@ from emofeedback.finetuning.update import PolicyUpdater
 from emofeedback.flow.pixels import sheet
 from emofeedback.machine.processes import Processes
 from emofeedback.records import Picture
+from emofeedback.servers.stopping import stoppable
 from emofeedback.training.common.budget import Budget
 
 STATE = Path("training") / "state.safetensors"
@@ -131,25 +133,12 @@ class Finetuner:
                 raise Cancelled("Fine-tuning was stopped; the best adapter so far is kept.")
 
         check = agree if self.processes.count == 1 else None
+        # a judge that works elsewhere is left in the middle of its answer
+        at_once = contextlib.nullcontext() if check is None else stoppable(stop)
 
-        stopped = "budget"
         try:
-            while True:
-                if self.done % self.settings.audit_every == 0 and self.audited != self.done:
-                    self._audit(check, on_event)
-                    if self.guard.hacked():
-                        stopped = "hacked"
-                        break
-                agree()
-                if not self.processes.share(self._within_budget()):
-                    break
-                entry = self.update(check)
-                refuse_unread(entry)
-                self._tell(entry, on_event)
-                self.save()
-                self._refuse_flat(entry)
-            if self.audited != self.done:
-                self._audit(check, on_event)
+            with at_once:
+                stopped = self._train(agree, check, on_event)
         except Cancelled:
             stopped = "cancelled"
         audited_later = self.best is not None and self.audited > 0
@@ -157,6 +146,27 @@ class Finetuner:
         update = self.best[0] if self.best and audited_later else self.done
         best = self.best[1] if self.best and (audited_later or self.done == 0) else None
         return FinetuneResult(stopped, self.done, self.pictures, self.budget.elapsed(), update, self.base, best)
+
+    def _train(self, agree: Check, check: Check | None, on_event: Callable[[Entry], None] | None) -> str:
+        """Updates and audits until the job ends; why it does."""
+        stopped = "budget"
+        while True:
+            if self.done % self.settings.audit_every == 0 and self.audited != self.done:
+                self._audit(check, on_event)
+                if self.guard.hacked():
+                    stopped = "hacked"
+                    break
+            agree()
+            if not self.processes.share(self._within_budget()):
+                break
+            entry = self.update(check)
+            refuse_unread(entry)
+            self._tell(entry, on_event)
+            self.save()
+            self._refuse_flat(entry)
+        if self.audited != self.done:
+            self._audit(check, on_event)
+        return stopped
 
     def _refuse_flat(self, entry: Entry) -> None:
         """Stop where the emotion reward teaches nothing: the others would train alone, without a word.

@@ -183,7 +183,7 @@ def only_model(url: str, key: str | None, deadline: float = 20.0, outside: bool 
     try:
         address, headers = base_of(url, "/models"), authorization(url, key)
         reply = within(deadline, lambda: send("GET", address, headers, deadline, door=Door(outside)))
-        names = [str(entry["id"]) for entry in reply.json()["data"]]
+        names = [str(entry["id"]).encode("utf-8", "replace").decode() for entry in reply.json()["data"]]
     except StatusError as failed:
         if failed.status in (401, 403):
             raise UserError(f"{host} refuses the key (status {failed.status}, {quoted(failed.words)}).") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fake_openai import HANG, FakeOpenAI, serve
 from fakes import ColourJudge
 from tiny_finetune import PatchyJudge, job, tiny_generator
 
@@ -24,7 +25,10 @@ from emofeedback.finetuning.job_store import read_record
 from emofeedback.finetuning.policy.rollout import Rollout, Sampling, draw_rollout
 from emofeedback.finetuning.rewards import AffectReward, CachedReader
 from emofeedback.finetuning.trainer import STATE
+from emofeedback.judges.remote.remote_judge import RemoteJudge
 from emofeedback.records import Picture, PictureRequest, Reading, Seen
+from emofeedback.servers.chat import ChatServer
+from emofeedback.servers.patience import Patience
 
 
 def base_weights(generator) -> dict[str, torch.Tensor]:  # type: ignore[no-untyped-def]
@@ -360,3 +364,11 @@ def test_a_reward_with_spread_now_and_then_goes_on(tmp_path: Path) -> None:
         for spread in spreads:
             trainer._refuse_flat({"spread_affect": spread})
     assert trainer.update()["spread_affect"] > 0
+
+
+def test_a_job_stops_while_its_judge_on_a_server_hangs(tmp_path: Path) -> None:
+    """Stop was heard when the judge had answered, which one that hangs does after minutes."""
+    with serve(FakeOpenAI(lambda payload: HANG)) as fake:
+        judge = RemoteJudge(ChatServer("m", fake.url, patience=Patience(deadline=25.0)), describe=False)
+        trainer = job(tmp_path, judge, audit_every=100, weights={"affect": 1.0, "content": 0.0})
+        assert trainer.run(lambda: bool(fake.payloads)).stopped == "cancelled"
