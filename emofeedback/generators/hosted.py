@@ -147,7 +147,7 @@ class HostedGenerator:
         return Picture(image, request, self.name, time.perf_counter() - begun)
 
     def _check(self, status: int, words: str) -> None:
-        check_status(self.host, self.shown, status, "EMOFEEDBACK_GENERATOR_KEY", words)
+        check_status(self.host, self.shown, status, "EMOFEEDBACK_GENERATOR_KEY", words, chat=False)
 
 
 def _picture(content: bytes) -> Image.Image:

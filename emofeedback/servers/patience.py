@@ -126,18 +126,19 @@ class Patience:
         raise ServerFailed(reason, advice)
 
 
-def check_status(host: str, model: str, status: int, key_variable: str, words: str = "") -> None:
+def check_status(host: str, model: str, status: int, key_variable: str, words: str = "", chat: bool = True) -> None:
     """Raise where an HTTP status says that another try is no use.
 
     Args:
         words: what the server says about it.
+        chat: whether it is one that reads and writes; else it draws.
 
     Raises:
         Refused: the server does not take such a request.
         UserError: the key, the address, the model's name or the way that it is run is wrong.
     """
     said = f", {quoted(words)}" if words else ""
-    if (mend := remedy(status, words)) is not None and not is_filtered(words):
+    if (mend := remedy(status, words, chat)) is not None and not is_filtered(words):
         raise UserError(f"{host} refuses (status {status}{said}): {mend}.")
     if status in (401, 403) and not is_filtered(words):
         raise UserError(f"{host} refuses the key (status {status}{said}); set {key_variable} to one it takes.")

@@ -80,13 +80,17 @@ def is_filtered(words: str) -> bool:
     return _FILTERED.search(words) is not None
 
 
-def remedy(status: int, words: str) -> str | None:
-    """What the person has to do before any such request can be answered; None = the words tell of no such thing."""
-    if _BLIND.search(words):
+def remedy(status: int, words: str, chat: bool = True) -> str | None:
+    """What the person has to do before any such request can be answered; None = the words tell of no such thing.
+
+    Args:
+        chat: whether the server is one that reads and writes; else it draws.
+    """
+    if chat and _BLIND.search(words):
         return (
             "this model reads no pictures as it is run; choose a vision-language model (llama.cpp: with its --mmproj)"
         )
-    if _CONTEXT.search(words):
+    if chat and _CONTEXT.search(words):
         return (
             "start it with room for 8192 tokens (vLLM: --max-model-len, llama.cpp: -c, Ollama: OLLAMA_CONTEXT_LENGTH, "
             "LM Studio: Context Length)"

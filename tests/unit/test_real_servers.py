@@ -28,6 +28,7 @@ from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules
 from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.records import Attempt, Edit, Picture, PictureRequest
+from emofeedback.servers.chat import ChatServer, only_model
 from emofeedback.settings import Settings
 
 PROMPT = "a boat on a lake"
@@ -156,5 +157,5 @@ def test_what_llama_cpp_says_is_passed_on_with_what_to_do(talker: Path) -> None:
         (("--mmproj", str(talker / "eye.gguf"), "-c", "64"), "context size", "llama.cpp: -c"),
     ):
         with llama(talker, *options) as url, pytest.raises(UserError) as caught:
-            build_judge(Settings(judge=url)).read([PICTURE])
+            RemoteJudge(ChatServer(only_model(url, None), url)).shows([PICTURE], ["a boat " * 600])
         assert said in str(caught.value) and mend in str(caught.value), caught.value
