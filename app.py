@@ -34,7 +34,7 @@ from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
 from emofeedback.rewriting.viewers import load_viewers
 from emofeedback.servers.hub import OnDownload
-from emofeedback.servers.visitor_addresses import check_asked, environment_for
+from emofeedback.servers.visitor_addresses import check_asked, environment_for, only_outside
 from emofeedback.settings import Settings, checkpoint_folder, data_folder
 from emofeedback.ui import app as studio
 from emofeedback.ui.history.history_writer import HistoryWriter
@@ -77,7 +77,7 @@ def loaded_models_of(settings: Settings, writer: HistoryWriter) -> LoadedModels:
         check_asked(name, named, public=settings.public, inside=inside)
         build, environ = build_module(), environment_for(name, named, os.environ, kind)
         make = build.build_shown_generator if kind == "generator" else build.build_judge
-        return make(_with(settings, kind, name), environ)
+        return make(_with(settings, kind, name), environ, outside=only_outside(name, named, inside=inside))
 
     def fetched(kind: Kind, name: str, tell: OnDownload) -> None:
         check_asked(name, getattr(settings, kind), public=settings.public, inside=inside)

@@ -46,13 +46,13 @@ def load(settings: Settings) -> tuple[Generator, Judge]:
     return build_shown_generator(settings), build_judge(settings)
 
 
-def build_shown_generator(settings: Settings, environ: Mapping[str, str] = os.environ) -> Any:
+def build_shown_generator(settings: Settings, environ: Mapping[str, str] = os.environ, *, outside: bool = False) -> Any:
     """As `build_generator`, for whoever shows its pictures: it carries the `upscaler` that the settings name, or None.
 
     Raises:
         UserError: as `build_generator` and `build_upscaler`.
     """
-    generator = build_generator(settings, environ)
+    generator = build_generator(settings, environ, outside=outside)
     generator.upscaler = build_upscaler(settings)
     return generator
 
@@ -85,7 +85,7 @@ def build_upscaler(settings: Settings) -> Upscaler | None:
     )
 
 
-def build_generator(settings: Settings, environ: Mapping[str, str] = os.environ) -> Any:
+def build_generator(settings: Settings, environ: Mapping[str, str] = os.environ, *, outside: bool = False) -> Any:
     """The generator that the settings name: a SceneDiffusionGenerator, a PipelineGenerator or a HostedGenerator.
 
     `bundled` or a folder of the scene world gives the first; another folder or OWNER/NAME[@REVISION] any supported
@@ -93,11 +93,12 @@ def build_generator(settings: Settings, environ: Mapping[str, str] = os.environ)
 
     Args:
         environ: its EMOFEEDBACK_GENERATOR_KEY goes to that server.
+        outside: whether a server must lie on the public internet: a visitor named it.
 
     Raises:
         UserError: there is no such model, it is damaged, it does not fit, or the device is missing.
     """
-    generator = _bare_generator(settings, environ)
+    generator = _bare_generator(settings, environ, outside)
     shipped = checkpoint_folder(settings, "scene-visual-prompts") if settings.generator == "bundled" else None
     take_visual(generator, settings.visual_prompts, shipped)
     if settings.adapter is not None:
@@ -107,10 +108,10 @@ def build_generator(settings: Settings, environ: Mapping[str, str] = os.environ)
     return generator
 
 
-def _bare_generator(settings: Settings, environ: Mapping[str, str]) -> Generator:
+def _bare_generator(settings: Settings, environ: Mapping[str, str], outside: bool) -> Generator:
     name = settings.generator
     if name.startswith(HOSTED):
-        return _hosted_generator(settings, name.removeprefix(HOSTED), environ)
+        return _hosted_generator(settings, name.removeprefix(HOSTED), environ, outside)
     if name != "bundled" and not _is_folder(name) and is_repo(name):
         device = prepare_device(settings)
         folder = fetch_pipeline(name, half=settings.dtype != "float32")
@@ -142,10 +143,10 @@ def _pipeline_generator(
     )
 
 
-def _hosted_generator(settings: Settings, name: str, environ: Mapping[str, str]) -> HostedGenerator:
+def _hosted_generator(settings: Settings, name: str, environ: Mapping[str, str], outside: bool) -> HostedGenerator:
     key = environ.get("EMOFEEDBACK_GENERATOR_KEY") or None
     if is_url(name):
-        return HostedGenerator(name, key=key, size=settings.size)
+        return HostedGenerator(name, key=key, size=settings.size, outside=outside)
     repo, provider = hosted_parts(name, "generator")
     entry = entry_of("generator", repo)
     sampling = None if entry is None else entry.sampling
@@ -167,7 +168,7 @@ def fetch_model(settings: Settings, kind: Kind, name: str, progress: OnDownload)
         fetch(name, progress=progress)
 
 
-def build_judge(settings: Settings, environ: Mapping[str, str] = os.environ) -> Judge:
+def build_judge(settings: Settings, environ: Mapping[str, str] = os.environ, *, outside: bool = False) -> Judge:
     """The judge that the settings name, calibrated where they name a calibration.
 
     `bundled` or a folder of the scene world gives a SceneJudge; another folder or OWNER/NAME[@REVISION] any
@@ -176,6 +177,7 @@ def build_judge(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
 
     Args:
         environ: its EMOFEEDBACK_JUDGE_KEY goes to that server.
+        outside: whether a server must lie on the public internet: a visitor named it.
 
     Raises:
         UserError: there is no such model, it is damaged, the device is missing, or the calibration is another judge's.
@@ -183,7 +185,7 @@ def build_judge(settings: Settings, environ: Mapping[str, str] = os.environ) -> 
     name = settings.judge
     local = name == "bundled" or _is_folder(name) or not is_remote(name)
     folder = _folder(settings, "judge", name) if local else None
-    judge = open_judge(name, folder, lambda: prepare_device(settings), environ)
+    judge = open_judge(name, folder, lambda: prepare_device(settings), environ, outside=outside)
     if settings.calibration is None:
         return judge
     return CalibratedJudge(judge, load_calibration(settings.calibration))

@@ -13,7 +13,7 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str = "") -> None:
-        said = redacted(message)
+        said = redacted(message).encode("utf-8", "replace").decode()  # no half characters
         if len(said) > MAX_MESSAGE:
             half = MAX_MESSAGE // 2 - 2
             said = f"{said[:half]}...{said[-half:]}"

@@ -28,6 +28,7 @@ from emofeedback.loop.run import (
     rule_settings,
     run_loop,
 )
+from emofeedback.loop.waiting import Waiting
 from emofeedback.records import Edit, Rewrites, Round, Run, VisualPrompt
 from emofeedback.rewriting.director import turn_of
 from emofeedback.rewriting.written import rewrites_json
@@ -140,6 +141,8 @@ def _follow(events: Iterator[Event], folder: RunFolder, console: Console, empty:
                 match event:
                     case RoundStarted():
                         number = event.number
+                    case Waiting():  # the last line stands
+                        pass
                     case Progress():
                         console.bar(f"round {number}: drawing", event.step, event.steps)
                     case ReadDone():

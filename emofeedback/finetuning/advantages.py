@@ -64,6 +64,27 @@ def group_advantages(
     return GroupAdvantages(values, 1.0 - varies.any(0).float().mean().item(), usable)
 
 
+def spread_within(rewards: Tensor) -> float | None:
+    """How far a reward differs within its groups: the mean of their standard deviations (of the population).
+
+    Args:
+        rewards: [P, G]; NaN where the reward could not be read.
+
+    Returns:
+        0 where every group's rewards are equal up to rounding; None where no group has two that could be read.
+    """
+    known = rewards.isfinite()
+    counted = known.sum(1) >= 2
+    if not bool(counted.any()):
+        return None
+    kept, known = rewards[counted].double(), known[counted]
+    count = known.sum(1, keepdim=True)
+    mean = torch.where(known, kept, 0.0).sum(1, keepdim=True) / count
+    std = (torch.where(known, kept - mean, 0.0).square().sum(1, keepdim=True) / count).sqrt()
+    varies = _varies(kept[None], known)[0]
+    return float(torch.where(varies, std[:, 0], 0.0).mean())
+
+
 def _weighted(rewards: Mapping[str, Tensor], weights: Mapping[str, float]) -> tuple[Tensor, Tensor]:
     """The rewards that count, [K, P, G] float32, and their weights [K]."""
     if set(rewards) != set(weights):

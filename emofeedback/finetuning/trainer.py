@@ -6,6 +6,7 @@ overlap of scoring and drawing (the bundled judge takes a tenth of an update, on
 (the group is the baseline).
 """
 
+import contextlib
 import io
 import json
 import math
@@ -32,9 +33,14 @@ from emofeedback.finetuning.update import PolicyUpdater
 from emofeedback.flow.pixels import sheet
 from emofeedback.machine.processes import Processes
 from emofeedback.records import Picture
+from emofeedback.servers.stopping import stoppable
 from emofeedback.training.common.budget import Budget
 
 STATE = Path("training") / "state.safetensors"
+EMOTION = "affect"
+"""The name of the reward that says how well pictures carry their emotion."""
+MAX_FLAT = 3
+"""Updates in a row in which the emotion reward may be the same for all pictures of every group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,7 @@ class Finetuner:
         self.budget = Budget(settings.minutes or math.inf)
         self.guard = Guard(settings.audit_patience)
         self.done, self.pictures, self.audited = 0, 0, -1
+        self.flat = 0  # updates in a row whose emotion reward told no picture of a group from the others
         self.since_audit: list[float] = []  # rewards of the updates since the last audit
         self.base: Audit | None = None
         self.best: tuple[int, Audit, dict[str, Tensor]] | None = None
@@ -117,8 +124,9 @@ class Finetuner:
         it between updates. `on_event` gets each line of metrics.jsonl, in the main process.
 
         Raises:
-            UserError: the judge could not read a single picture of an update, the rater none of the first audit, or a
-                server failed; what was learned until then is in the job's folder, and `load` goes on from it.
+            UserError: the judge could not read a single picture of an update, or read the same in all for `MAX_FLAT`
+                updates; the rater could read none of the first audit; a server failed. What was learned until then is
+                in the job's folder, and `load` goes on from it.
         """
 
         def agree() -> None:
@@ -126,24 +134,12 @@ class Finetuner:
                 raise Cancelled("Fine-tuning was stopped; the best adapter so far is kept.")
 
         check = agree if self.processes.count == 1 else None
+        # a judge that works elsewhere is left in the middle of its answer
+        at_once = contextlib.nullcontext() if check is None else stoppable(stop)
 
-        stopped = "budget"
         try:
-            while True:
-                if self.done % self.settings.audit_every == 0 and self.audited != self.done:
-                    self._audit(check, on_event)
-                    if self.guard.hacked():
-                        stopped = "hacked"
-                        break
-                agree()
-                if not self.processes.share(self._within_budget()):
-                    break
-                entry = self.update(check)
-                refuse_unread(entry)
-                self._tell(entry, on_event)
-                self.save()
-            if self.audited != self.done:
-                self._audit(check, on_event)
+            with at_once:
+                stopped = self._train(agree, check, on_event)
         except Cancelled:
             stopped = "cancelled"
         audited_later = self.best is not None and self.audited > 0
@@ -151,6 +147,40 @@ class Finetuner:
         update = self.best[0] if self.best and audited_later else self.done
         best = self.best[1] if self.best and (audited_later or self.done == 0) else None
         return FinetuneResult(stopped, self.done, self.pictures, self.budget.elapsed(), update, self.base, best)
+
+    def _train(self, agree: Check, check: Check | None, on_event: Callable[[Entry], None] | None) -> str:
+        """Updates and audits until the job ends; why it does."""
+        stopped = "budget"
+        while True:
+            if self.done % self.settings.audit_every == 0 and self.audited != self.done:
+                self._audit(check, on_event)
+                if self.guard.hacked():
+                    stopped = "hacked"
+                    break
+            agree()
+            if not self.processes.share(self._within_budget()):
+                break
+            entry = self.update(check)
+            refuse_unread(entry)
+            self._tell(entry, on_event)
+            self.save()
+            self._refuse_flat(entry)
+        if self.audited != self.done:
+            self._audit(check, on_event)
+        return stopped
+
+    def _refuse_flat(self, entry: Entry) -> None:
+        """Stop where the emotion reward teaches nothing: the others would train alone, without a word.
+
+        Raises:
+            UserError: it was the same for all pictures of every group in `MAX_FLAT` updates in a row.
+        """
+        self.flat = self.flat + 1 if entry.get(f"spread_{EMOTION}") == 0.0 else 0
+        if self.flat >= MAX_FLAT:
+            raise UserError(
+                f"The judge read the same emotion in all pictures of each group in {MAX_FLAT} updates in a row, which "
+                "teaches nothing; see with `estimate` whether it tells such pictures apart, or choose another judge."
+            )
 
     def _within_budget(self) -> bool:
         if self.settings.updates is not None:

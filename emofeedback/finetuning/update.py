@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from emofeedback.errors import UserError
-from emofeedback.finetuning.advantages import GroupAdvantages, group_advantages
+from emofeedback.finetuning.advantages import GroupAdvantages, group_advantages, spread_within
 from emofeedback.finetuning.experience import Experience, renoise
 from emofeedback.finetuning.job_settings import FinetuneSettings, Tasks, derive
 from emofeedback.finetuning.metrics_log import Entry
@@ -190,13 +190,15 @@ class PolicyUpdater:
         return torch.cat(self.processes.gather([mine.cpu()]))
 
     def _figures(self, scores: Mapping[str, Tensor], advantages: GroupAdvantages) -> Entry:
-        means = {name: float(self._all(values).nanmean()) for name, values in scores.items()}
+        known = {name: self._all(values) for name, values in scores.items()}
+        means = {name: float(values.nanmean()) for name, values in known.items()}
         read = {name: mean for name, mean in means.items() if math.isfinite(mean)}
         total = sum(self.settings.weights[name] * mean for name, mean in read.items()) if read else None
         usable = self._all(advantages.usable.float())
         return {
             "reward": total,
             **{f"reward_{name}": read.get(name) for name in means},
+            **{f"spread_{name}": spread_within(values) for name, values in known.items()},
             "missing": 1.0 - float(usable.mean()),
             "zero_variance": self.processes.total(advantages.zero_variance_share) / self.processes.count,
         }

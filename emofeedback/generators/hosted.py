@@ -3,29 +3,34 @@
 Prompts leave this machine. The key is sent and never logged; pictures come back whole or not at all.
 """
 
+import contextvars
 import io
 import logging
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from huggingface_hub import InferenceClient
-from huggingface_hub.utils import hf_raise_for_status
 from PIL import Image
 
 from emofeedback.errors import UserError
+from emofeedback.files.open_picture import MAX_PIXELS
 from emofeedback.generators.pipelines.emotion_words import with_emotion_words
 from emofeedback.generators.sampling_defaults import SamplingDefaults
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
-from emofeedback.servers.patience import Patience, Refused, ServerFailed, check_status, host_of
-from emofeedback.servers.requests import authorization, bare, send
+from emofeedback.servers.hosted_client import HostedClient
+from emofeedback.servers.patience import Patience, Refused, ServerFailed, Unreadable, check_status, host_of
+from emofeedback.servers.requests import MAX_PICTURE, Door, authorization, bare, send
+from emofeedback.servers.stopping import stoppable
+from emofeedback.servers.words import quoted, words_of
 
 logger = logging.getLogger(__name__)
 
 SEEDS = 2**31  # providers take seeds below it
 WORKERS = 4  # pictures asked for at once
+FORMATS = ("PNG", "JPEG", "WEBP")
 
 
 class HostedGenerator:
@@ -39,7 +44,13 @@ class HostedGenerator:
         key: sent as a bearer token; None = none to an address, the stored token to Hugging Face.
         size: side of the pictures in pixels; None = what the provider draws.
         sampling: steps that count as usual and as a preview; only other than usual ones are sent.
+        outside: whether an address must lie on the public internet (`requests.Door`).
+
+    Attributes:
+        elsewhere: it works on another machine: whoever waits for it may let others work here.
     """
+
+    elsewhere = True
 
     def __init__(
         self,
@@ -50,6 +61,7 @@ class HostedGenerator:
         size: int | None = None,
         sampling: SamplingDefaults | None = None,
         patience: Patience | None = None,
+        outside: bool = False,
     ) -> None:
         sampling = sampling or SamplingDefaults(28, 4, 4.0)
         self.model, self.provider, self._key = model, provider, key
@@ -57,6 +69,7 @@ class HostedGenerator:
         self.host = host_of(self._url) if self._url else f"Hugging Face ({provider or 'auto'})"
         self.shown = self.host if self._url else model  # an address may hold a password
         self.name = f"hosted:{self.shown}{f':{provider}' if provider else ''}"
+        self._door = Door(outside, MAX_PICTURE)
         self.asked_size, self.size = size, size or 1024
         self.default_steps, self.preview_steps = sampling.steps, sampling.preview_steps
         self.patience = patience or Patience(deadline=300.0)
@@ -74,6 +87,8 @@ class HostedGenerator:
     def generate(self, requests: Sequence[PictureRequest], on_step: OnStep | None = None) -> Iterator[Picture]:
         """Yield one picture per request, in order; `on_step` counts pictures, and may cancel between them.
 
+        `stopping.stoppable` cancels within them too.
+
         Raises:
             UserError: a request starts from a picture or has a visual prompt; the service refuses or does not answer.
             Cancelled: raised by `on_step`.
@@ -84,15 +99,21 @@ class HostedGenerator:
             raise UserError("A hosted generator draws from words alone; leave visual prompts out, or draw locally.")
         if on_step is not None and requests:
             on_step(0, len(requests))
-        pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="hosted-picture")
+        pool, halted = ThreadPoolExecutor(WORKERS, thread_name_prefix="hosted-picture"), threading.Event()
+
+        def draw(request: PictureRequest) -> Picture:
+            with stoppable(halted.is_set):
+                return self._draw(request)
+
         try:
-            waiting = [pool.submit(self._draw, request) for request in requests]
+            waiting = [pool.submit(contextvars.copy_context().run, draw, request) for request in requests]
             for done, future in enumerate(waiting, 1):
                 picture = future.result()
                 if on_step is not None:
                     on_step(done, len(requests))
                 yield picture
         finally:
+            halted.set()
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _draw(self, request: PictureRequest) -> Picture:
@@ -108,13 +129,11 @@ class HostedGenerator:
         def ask(seconds: float) -> Image.Image:
             prompt = self.drawn_prompt(request)
             if self._url is not None:  # not by the InferenceClient: it adds the stored token and follows redirects
-                image = _endpoint_picture(self._url, self._key, {"inputs": prompt, "parameters": wishes}, seconds)
-            else:
-                provider: Any = self.provider or "auto"
-                with InferenceClient(provider=provider, api_key=self._key, timeout=seconds) as client:
-                    image = client.text_to_image(prompt, model=self.model, **wishes)
-            image.load()  # half a picture shows here
-            return image.convert("RGB")
+                headers = {"Accept": "image/png", **authorization(self._url, self._key)}
+                body = {"inputs": prompt, "parameters": wishes}
+                return _picture(send("POST", bare(self._url), headers, seconds, body, self._door).content)
+            with HostedClient(self.provider, self._key, seconds) as client:
+                return client.text_to_image(prompt, model=self.model, **wishes).convert("RGB")  # half a one shows here
 
         try:
             image = self.patience.ask(ask, self.host, self._check)
@@ -127,14 +146,20 @@ class HostedGenerator:
             ) from None
         return Picture(image, request, self.name, time.perf_counter() - begun)
 
-    def _check(self, status: int, message: str) -> None:
-        if status == 402:
-            raise UserError(f"{self.host}: the account's credit is used up; top it up, or choose another provider.")
-        check_status(self.host, self.shown, status, "EMOFEEDBACK_GENERATOR_KEY")
+    def _check(self, status: int, words: str) -> None:
+        check_status(self.host, self.shown, status, "EMOFEEDBACK_GENERATOR_KEY", words, chat=False)
 
 
-def _endpoint_picture(url: str, key: str | None, body: dict[str, Any], seconds: float) -> Image.Image:
-    headers = {"Accept": "image/png", **authorization(url, key)}
-    reply = send("POST", bare(url), headers, seconds, body)
-    hf_raise_for_status(reply)
-    return Image.open(io.BytesIO(reply.content))
+def _picture(content: bytes) -> Image.Image:
+    """A reply's picture.
+
+    Raises:
+        Unreadable: it is none, or only half of one.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if image.width * image.height <= MAX_PIXELS:
+                return image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, ArithmeticError, LookupError, TypeError):  # as Pillow's decoders do
+        raise Unreadable(f"no whole picture but {quoted(words_of(content))}") from None
+    raise Unreadable(f"a picture of more than {MAX_PIXELS // 10**6} million pixels")

@@ -192,6 +192,7 @@ class CalibratedJudge:
             )
         self.judge, self.calibration = judge, calibration
         self.name = judge.name
+        self.elsewhere = bool(getattr(judge, "elsewhere", False))
         if isinstance(judge, ShowsPrompt):
             self.shows = judge.shows
         self.identity = f"{own}+{calibration.name}"  # fitting again starts from the bare judge

@@ -15,7 +15,12 @@ OpenJudge = SceneJudge | VisionLanguageJudge | RemoteJudge
 
 
 def open_judge(
-    name: str, folder: Path | None, device: Callable[[], str], environ: Mapping[str, str], kind: str = "judge"
+    name: str,
+    folder: Path | None,
+    device: Callable[[], str],
+    environ: Mapping[str, str],
+    kind: str = "judge",
+    outside: bool = False,
 ) -> OpenJudge:
     """The model of that name, without a calibration.
 
@@ -25,6 +30,7 @@ def open_judge(
         device: where a model that works here is put; asked for only then.
         environ: its EMOFEEDBACK_JUDGE_KEY (or EMOFEEDBACK_RATER_KEY) goes to the server, and to no other.
         kind: "judge" or "rater": what a sentence calls it.
+        outside: whether a server must lie on the public internet.
 
     Raises:
         UserError: there is no such model, it is damaged, or the device is missing.
@@ -33,7 +39,8 @@ def open_judge(
     key = environ.get(key_name) or None
     if folder is None and is_url(name):
         url, _, model = name.partition("#")
-        return RemoteJudge(ChatServer(model or only_model(url, key), url, key=key, key_name=key_name))
+        model = model or only_model(url, key, outside=outside)
+        return RemoteJudge(ChatServer(model, url, key=key, key_name=key_name, outside=outside))
     if folder is None and name.startswith(HOSTED):
         repo, provider = hosted_parts(name, kind)
         return RemoteJudge(ChatServer(repo, provider=provider, key=hosted_key(key, kind), key_name=key_name))

@@ -7,16 +7,26 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from emofeedback.loop.prompt_edits import holds_phrase
 from emofeedback.records import Critique, Edit, Seen
-from emofeedback.servers.json_reply import THINKING, Piece, json_object, loose_schema
+from emofeedback.servers.json_reply import Piece, json_object, located_object, loose_schema, without_thinking
 
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Analysis = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 
-_STRICT = ConfigDict(extra="forbid", strict=True)
+_STRICT = ConfigDict(extra="ignore", strict=True, json_schema_extra={"additionalProperties": False})
+"""A decoder is held to the fields alone; a reply may say more (a confidence, a reason), which is not read."""
+_ACTIONS = ({"replace", "with"}, {"add"}, {"remove"})
+_WORDS = set().union(*_ACTIONS)
+
+
+def _one_action(edit: Any) -> Any:
+    """An edit that holds the words of one action, whatever it says beside them."""
+    if not isinstance(edit, dict) or _WORDS & edit.keys() not in _ACTIONS:
+        raise ValueError("an edit is one of replace and with, add, or remove")
+    return edit
 
 
 class _Replace(BaseModel):
@@ -48,7 +58,7 @@ class _Reply(BaseModel):
     model_config = _STRICT
     analysis: Analysis
     carries: list[Phrase] = Field(max_length=24)
-    edits: list[_Replace | _Add | _Remove] = Field(max_length=16)
+    edits: list[Annotated[_Replace | _Add | _Remove, BeforeValidator(_one_action)]] = Field(max_length=16)
 
 
 class _Content(BaseModel):
@@ -155,11 +165,14 @@ def seen_in(pieces: Sequence[Piece]) -> tuple[Seen, ...] | None:
     """What a description names, each word with the product of its tokens' probabilities; None when malformed."""
     text = "".join(piece for piece, _ in pieces)
     named = parse_content(text)
-    if named is None:
+    found = located_object(text)
+    if named is None or found is None:
         return None
-    places = _word_places(text)
+    places = _word_places(text, found[1])
     seen = []
     for aspect, word in named:
+        if (aspect, word.strip()) not in places:  # it stands where no word of that aspect is looked for
+            return None
         start, stop = places[aspect, word.strip()]
         logs, begin = [], 0
         for piece, log in pieces:
@@ -171,12 +184,11 @@ def seen_in(pieces: Sequence[Piece]) -> tuple[Seen, ...] | None:
     return tuple(seen)
 
 
-def _word_places(text: str) -> dict[tuple[str, str], tuple[int, int]]:
+def _word_places(text: str, begin: int) -> dict[tuple[str, str], tuple[int, int]]:
     """Where a description's words stand in its reply: (aspect, word) -> first position, last + 1."""
-    text = THINKING.sub(lambda thought: " " * len(thought[0]), text)
     places: dict[tuple[str, str], tuple[int, int]] = {}
     aspect = ""
-    for match in _JSON_STRING.finditer(text, text.find("{")):
+    for match in _JSON_STRING.finditer(text, begin):
         if match["colon"]:
             aspect = _ASPECTS.get(json.loads(f'"{match["inner"]}"'), "")
             continue
@@ -208,13 +220,13 @@ _LEADING_LABEL = re.compile(
 
 def parse_label(text: str, labels: Sequence[str]) -> int | None:
     """The index of the one label that a short answer gives ("7", " 7.", "**7**", "Rating: 7"), else None."""
-    match = _LEADING_LABEL.match(THINKING.sub("", text).strip())
+    match = _LEADING_LABEL.match(without_thinking(text).strip())
     return labels.index(match[1]) if match is not None and match[1] in labels else None
 
 
 def parse_yes(text: str) -> bool | None:
     """Whether a short answer says yes or no ("Yes.", "**no**", "Answer: yes"), else None."""
-    match = _LEADING_LABEL.match(THINKING.sub("", text).strip())
+    match = _LEADING_LABEL.match(without_thinking(text).strip())
     return {"yes": True, "no": False}.get(match[1].lower()) if match is not None else None
 
 

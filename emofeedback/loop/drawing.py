@@ -4,29 +4,16 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
+from emofeedback.loop.waiting import TICK, CancelFlag, Progress, Waiting, elsewhere
 from emofeedback.protocols import Generator
 from emofeedback.records import MAX_CANDIDATES, MAX_SEED, Picture, PictureRequest, VisualPrompt
+from emofeedback.servers.stopping import stoppable
 from emofeedback.text import is_finite, short, told
-
-
-class CancelFlag(Protocol):
-    """What `threading.Event` offers of itself here."""
-
-    def is_set(self) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Denoising steps done and in all, of this round's batches."""
-
-    step: int
-    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +98,8 @@ def draw_pictures(
     """Draw in a worker thread and yield its progress as it comes, then all pictures, in order.
 
     Drawing blocks and reports its steps through a callback, from inside which nothing can be yielded; hence the
-    thread. When `cancel` is set, or this generator is closed, the next step stops the worker.
+    thread. When `cancel` is set, or this generator is closed, the next step stops the worker; a generator that works
+    elsewhere at once, and while it is waited for there are signs of life (`Waiting`).
 
     Raises:
         Cancelled: `cancel` was set. Whatever the generator raises is raised here too.
@@ -119,14 +107,18 @@ def draw_pictures(
     messages: queue.Queue[Progress | tuple[Picture, ...] | BaseException] = queue.Queue()
     closed = threading.Event()
 
+    def stop() -> bool:
+        return closed.is_set() or (cancel is not None and cancel.is_set())
+
     def on_step(step: int, steps: int) -> None:
-        if closed.is_set() or (cancel is not None and cancel.is_set()):
+        if stop():
             raise Cancelled("The drawing was stopped.")
         messages.put(Progress(step, steps))
 
     def work() -> None:
         try:
-            messages.put(tuple(generator.generate(requests, on_step)))
+            with stoppable(stop):
+                messages.put(tuple(generator.generate(requests, on_step)))
         except BaseException as error:
             messages.put(error)
 
@@ -134,9 +126,17 @@ def draw_pictures(
         raise Cancelled("The drawing was stopped.")
     worker = threading.Thread(target=work, name="emofeedback-draw", daemon=True)
     worker.start()
+    tick = TICK if elsewhere(generator) else None
+    last = Waiting(0, len(requests))
     try:
         while True:
-            message = messages.get()
+            try:
+                message = messages.get(timeout=tick)
+            except queue.Empty:
+                yield last
+                continue
+            if isinstance(message, Progress):
+                last = Waiting(message.step, message.steps)
             if isinstance(message, BaseException):
                 raise message
             yield message

@@ -16,6 +16,7 @@ from emofeedback.files.run_json import visual_json
 from emofeedback.loop.candidates import choose, read_candidates
 from emofeedback.loop.drawing import CancelFlag, Drawing, Progress, draw_pictures
 from emofeedback.loop.rounds import Past, Rules, Turn, next_turn, prompt_after, reached, stop_reason
+from emofeedback.loop.waiting import Answered, waited
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import Candidate, Cost, Critique, Edit, Picture, Round, Run, StopReason
 
@@ -91,8 +92,9 @@ def draw_round(
     The candidates are drawn from the turn's prompt, or share out its trials on equal seeds; the round's prompt is then
     that of the chosen one. Content is what the order's own words name, whatever edits made of them. The judge is asked
     for advice on the best picture so far, with the `past` in view: on an earlier round's where this one brought no
-    gain. It is not asked when this round's picture lies within the tolerance, nor when
-    `cancel` is set after the pictures were read.
+    gain. It is not asked when this round's picture lies within the tolerance, nor when `cancel` is set after the
+    pictures were read; a judge that works elsewhere is left then, and the round goes without its advice. While such a
+    judge is waited for there are `Waiting` events.
 
     Raises:
         Cancelled: `cancel` was set before the pictures were read.
@@ -116,7 +118,12 @@ def draw_round(
     if cancel is not None and cancel.is_set():
         raise Cancelled("The drawing was stopped.")
 
-    candidates = read_candidates(judge, pictures, order.target, order.prompt)
+    candidates: tuple[Candidate, ...] = ()
+    for answer in waited(judge, lambda: read_candidates(judge, pictures, order.target, order.prompt), cancel):
+        if isinstance(answer, Answered):
+            candidates = answer.value
+        else:
+            yield answer
     read = clock()
     yield ReadDone(candidates)
     index = choose(candidates)
@@ -128,8 +135,16 @@ def draw_round(
     edits = tuple(turn.trials.get(done.prompt, ()))
     met = reached(chosen, order.rules.tolerance)
     if chosen.reading is not None and not met and not (cancel is not None and cancel.is_set()):
-        done = _advised(judge, done, past.then(done, edits), order)
-        yield Advised(done.critique, done.next_prompt)
+        bare = done
+        try:
+            for advice in waited(judge, lambda: _advised(judge, bare, past.then(bare, edits), order), cancel):
+                if isinstance(advice, Answered):
+                    done = advice.value
+                else:
+                    yield advice
+            yield Advised(done.critique, done.next_prompt)
+        except Cancelled:  # the round itself is whole
+            pass
     end = clock()
     cost = Cost(
         seconds=end - begun,

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from emofeedback.affect import Affect
@@ -11,6 +10,7 @@ from emofeedback.records import Chain, Rewrites, StepName
 from emofeedback.rewriting.chain import RewriteRequest, Thinker, ViewerMissing, rerun, rewrite_of, walk
 from emofeedback.rewriting.director import in_order, merged
 from emofeedback.rewriting.viewers import Viewer
+from emofeedback.servers.stopping import each_of
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +50,7 @@ class Company:
         """The viewers' chains in their order, and a sentence for each viewer who is missing."""
         ask = partial(self._chain, request=RewriteRequest(prompt, target, seed))
         if self.thinker.parallel > 1:
-            with ThreadPoolExecutor(max_workers=self.thinker.parallel) as pool:
-                found = list(pool.map(ask, self.viewers))
+            found = each_of(ask, self.viewers, self.thinker.parallel)
         else:
             found = [ask(viewer) for viewer in self.viewers]
         missing = tuple(item for item in found if isinstance(item, str))

@@ -19,6 +19,7 @@ from emofeedback.rewriting.concepts import Content, Key, check, concept_of
 from emofeedback.rewriting.embedded import MOST
 from emofeedback.rewriting.feeling import caption_affect
 from emofeedback.scenes.captions import parse
+from emofeedback.servers.stopping import stoppable
 
 RELEVANCE = 0.6
 """Share of closeness against difference; 1 orders by closeness alone."""
@@ -96,7 +97,8 @@ def read_distances(
     [request] = drawing.requests([("", drawing.seed)], target, generator.preview_steps)
     requests = [replace(request, prompt=rewrite.prompt) for rewrite in rewrites]
     pictures = [m for m in draw_pictures(generator, requests, cancel) if not isinstance(m, Progress)][0]
-    read = read_candidates(judge, pictures, target)
+    with stoppable(cancel.is_set if cancel is not None else lambda: False):
+        read = read_candidates(judge, pictures, target)
     return [None if item.content_kept is False else item.distance for item in read]
 
 

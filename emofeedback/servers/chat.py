@@ -7,34 +7,31 @@ the server refuses outright is not. Keys are sent and never logged.
 import base64
 import io
 import logging
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from huggingface_hub import ChatCompletionOutput, InferenceClient
 from huggingface_hub.errors import HTTPError
-from huggingface_hub.utils import hf_raise_for_status
 from PIL import Image
 
 from emofeedback.errors import UserError
-from emofeedback.redaction import redacted, secrets_of
-from emofeedback.servers.json_reply import Piece
-from emofeedback.servers.patience import Patience, Refused, ServerFailed, check_status, host_of, within
-from emofeedback.servers.requests import authorization, base_of, send
+from emofeedback.servers.chat_reply import Answer, answers_of
+from emofeedback.servers.hosted_client import HostedClient
+from emofeedback.servers.patience import Patience, Refused, ServerFailed, StatusError, check_status, host_of
+from emofeedback.servers.requests import Door, authorization, base_of, send
+from emofeedback.servers.stopping import within
+from emofeedback.servers.words import brief, quoted
 
 logger = logging.getLogger(__name__)
 
 MAX_SIDE = 768
 MAX_PNG = 3 * 2**20
 """Bytes of a picture before base64: hosted servers refuse requests of more than a few megabytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One choice of a reply. pieces and top are None where the server gives no log-probabilities."""
-
-    text: str
-    pieces: tuple[Piece, ...] | None
-    top: tuple[tuple[Piece, ...], ...] | None  # per token, its likeliest alternatives
+MAX_NAME = 200
+"""Characters of a model's name."""
+_OPTIONAL = ("temperature", "seed", "n", "logprobs", "response_format")
+"""What a request is also an answerable one without; a server that refuses one of them by its name is spared it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +52,10 @@ class ChatServer:
         key: sent as a bearer token; None = none to a server of one's own, the stored token to Hugging Face.
         key_name: the environment variable that the key comes from, for the sentence that asks for another one.
         patience: how long and how often it is asked for one answer.
+        outside: whether it must lie on the public internet (`requests.Door`).
+
+    What a server refuses by its name (a seed, several choices, log-probabilities, a temperature, a schema) is not sent
+    to it again, and max_tokens is called max_completion_tokens where it asks for that.
     """
 
     def __init__(
@@ -66,11 +67,16 @@ class ChatServer:
         key: str | None = None,
         key_name: str = "EMOFEEDBACK_JUDGE_KEY",
         patience: Patience = Patience(),  # noqa: B008 (frozen)
+        outside: bool = False,
     ) -> None:
         self.model, self.url, self.provider = model, url, provider
         self.patience = patience
         self._key, self._key_name = key, key_name
         self.host = host_of(url) if url else f"Hugging Face ({provider or 'auto'})"
+        self._door = Door(outside)
+        self._limit = "max_tokens"
+        self._spared: frozenset[str] = frozenset()
+        self._most_top = 20
 
     def ask(
         self,
@@ -101,65 +107,99 @@ class ChatServer:
             content = [{"type": "image_url", "image_url": {"url": image_url}}, {"type": "text", "text": question}]
         messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system is not None else []
         messages.append({"role": "user", "content": content})
-        options: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature}
+        wishes: dict[str, Any] = {"temperature": temperature}
         if extent.top_logprobs:
-            options |= {"logprobs": True, "top_logprobs": extent.top_logprobs}
+            wishes |= {"logprobs": True, "top_logprobs": extent.top_logprobs}
         if extent.choices > 1:
-            options["n"] = extent.choices
+            wishes["n"] = extent.choices
         if seed is not None:
-            options["seed"] = seed
+            wishes["seed"] = seed
         if schema is not None:
             form = {"name": "reply", "schema": schema, "strict": True}
-            options["response_format"] = {"type": "json_schema", "json_schema": form}
+            wishes["response_format"] = {"type": "json_schema", "json_schema": form}
+        while True:
+            options = {self._limit: max_tokens, **self._taken(wishes)}
+            try:
+                return self.patience.ask(self._request(messages, options), self.host, self._check)
+            except Refused as refused:
+                if not self._learn(refused.words, options):
+                    raise
 
+    def _taken(self, wishes: dict[str, Any]) -> dict[str, Any]:
+        """What of the wishes the server has not refused yet."""
+        taken = {name: value for name, value in wishes.items() if name not in self._spared}
+        if "logprobs" in self._spared:
+            taken.pop("top_logprobs", None)
+        if "top_logprobs" in taken:
+            taken["top_logprobs"] = min(taken["top_logprobs"], self._most_top)
+        return taken
+
+    def _learn(self, words: str, sent: dict[str, Any]) -> bool:
+        """Whether a refusal names something that can be sent otherwise or left out; later requests are made so."""
+        if "max_tokens" in sent and "max_completion_tokens" in words:
+            self._limit = "max_completion_tokens"
+            return True
+        allowed = re.search(r"(?:max(?:imum)? allowed|at most|less than or equal to|<=)\D{0,12}(\d{1,3})\b", words)
+        if "logprobs" in words and allowed and 0 < int(allowed[1]) < sent.get("top_logprobs", 0):
+            self._most_top = int(allowed[1])
+            return True
+        named = {name for name in _OPTIONAL if name in sent and _names(words, name)}
+        self._spared |= named
+        if named:
+            logger.info("%s takes no %s; it is left out", self.host, ", ".join(sorted(named)))
+        return bool(named)
+
+    def _request(self, messages: list[dict[str, Any]], options: dict[str, Any]) -> Callable[[float], list[Answer]]:
         def request(seconds: float) -> list[Answer]:
-            if self.url is not None:
-                return _answers(self._post(self.url, {"model": self.model, "messages": messages, **options}, seconds))
-            provider: Any = self.provider or "auto"
-            with InferenceClient(provider=provider, api_key=self._key, timeout=seconds) as client:
-                return _answers(client.chat_completion(messages, model=self.model, **options))
+            if self.url is None:
+                with HostedClient(self.provider, self._key, seconds) as client:
+                    return client.answers(self.model, messages, options)
+            # Not by the InferenceClient, which writes a schema for such an address in a form of its own that vLLM
+            # reads as "any JSON", and would add the stored token of Hugging Face.
+            body = {"model": self.model, "messages": messages, **options}
+            address, headers = base_of(self.url, "/chat/completions"), authorization(self.url, self._key)
+            return answers_of(send("POST", address, headers, seconds + 1, body, self._door).json())
 
-        return self.patience.ask(request, self.host, self._check)
+        return request
 
-    def _post(self, url: str, body: dict[str, Any], seconds: float) -> ChatCompletionOutput:
-        """A completion of a server of one's own.
-
-        Not by the InferenceClient, which writes a schema for such an address in a form of its own that vLLM reads as
-        "any JSON", and would add the stored token of Hugging Face.
-        """
-        address, headers = base_of(url, "/chat/completions"), authorization(url, self._key)
-        reply = send("POST", address, headers, seconds + 1, body)  # who waits has given up before
-        hf_raise_for_status(reply)
-        return ChatCompletionOutput.parse_obj_as_instance(reply.content)
-
-    def _check(self, status: int, message: str) -> None:
+    def _check(self, status: int, words: str) -> None:
         try:
-            check_status(self.host, self.model, status, self._key_name)
+            check_status(self.host, self.model, status, self._key_name, words)
         except Refused:
-            logger.debug("%s: refused with status %d: %s", self.host, status, self._redacted(message))
+            logger.debug("%s: refused with status %d: %s", self.host, status, words)
             raise
 
-    def _redacted(self, text: str) -> str:
-        return redacted(text, (self._key or "", *secrets_of(self.url or "")))
 
-
-def only_model(url: str, key: str | None, deadline: float = 20.0) -> str:
+def only_model(url: str, key: str | None, deadline: float = 20.0, outside: bool = False) -> str:
     """The one model that a server offers.
+
+    Args:
+        outside: whether it must lie on the public internet.
 
     Raises:
         UserError: the server does not answer, or it offers none or several.
     """
+    host, said = host_of(url), ""
     try:
         address, headers = base_of(url, "/models"), authorization(url, key)
-        reply = within(deadline, lambda: send("GET", address, headers, deadline))
-        names = [str(entry["id"]) for entry in reply.json()["data"]]
+        reply = within(deadline, lambda: send("GET", address, headers, deadline, door=Door(outside)))
+        names = [str(entry["id"]).encode("utf-8", "replace").decode() for entry in reply.json()["data"]]
+    except StatusError as failed:
+        if failed.status in (401, 403):
+            raise UserError(f"{host} refuses the key (status {failed.status}, {quoted(failed.words)}).") from None
+        said = f" (status {failed.status}, {quoted(failed.words)})"
+        names = None
+    except ServerFailed as failed:
+        said, names = f" ({failed})", None
     except (HTTPError, OSError, ValueError, KeyError, TypeError):
+        names = None
+    if names is None:
         raise UserError(
-            f"The server at {host_of(url)} does not list its models; start it, or name one as URL#MODEL."
+            f"The server at {host} does not list its models{said}; start it, or name one as URL#MODEL."
         ) from None
-    if len(names) != 1:
-        listed = ", ".join(names[:8]) or "none"
-        raise UserError(f"The server at {host_of(url)} offers {listed}; name one of them as URL#MODEL.")
+    if len(names) != 1 or len(names[0]) > MAX_NAME:
+        listed = ", ".join(brief(name, 60) for name in names[:8]) or "none"
+        raise UserError(f"The server at {host} offers {listed}; name one of them as URL#MODEL.")
     return names[0]
 
 
@@ -175,27 +215,11 @@ def picture_url(image: Image.Image) -> str:
         small = small.resize((max(1, small.width * 3 // 4), max(1, small.height * 3 // 4)), Image.Resampling.LANCZOS)
 
 
-def _answers(reply: Any) -> list[Answer]:
-    """Choices of a chat completion.
-
-    Raises:
-        ValueError, TypeError, AttributeError: it is only half a reply.
-    """
-    answers = []
-    for choice in reply.choices:
-        text = choice.message.content
-        if not isinstance(text, str):
-            raise ValueError("a choice without text")
-        tokens = choice.logprobs.content if choice.logprobs is not None else None
-        if not tokens:
-            answers.append(Answer(text, None, None))
-            continue
-        pieces = tuple((str(token.token), float(token.logprob)) for token in tokens)
-        top = tuple(tuple((str(t.token), float(t.logprob)) for t in token.top_logprobs or ()) for token in tokens)
-        answers.append(Answer(text, pieces, top if all(top) else None))
-    if not answers:
-        raise ValueError("no choices")
-    return answers
+def _names(words: str, field: str) -> bool:
+    """Whether a refusal names a field of the request."""
+    if field == "n":  # a letter: only where it stands as a name
+        return re.search(r"['\"`]n['\"`]|(?:^|[;,{(] ?)n:|\bn (?:must|should|>|is )", words) is not None
+    return re.search(rf"(?<!\w){field}(?!\w)", words) is not None
 
 
 __all__ = [

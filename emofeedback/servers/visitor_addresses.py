@@ -68,20 +68,35 @@ def check_asked(asked: str, named: str, *, public: bool, inside: bool) -> None:
         raise UserError("This is a shared host, whose models are chosen by whoever runs it; choose one of the list.")
     if server is None:
         raise UserError("That is no server's address; write it as http://HOST:PORT/v1.")
-    if not inside and not _is_outside(urlsplit(address).hostname or "", urlsplit(address).port or 80):
+    if not inside:
+        outside_address(address)
+
+
+def only_outside(asked: str, named: str, *, inside: bool) -> bool:
+    """Whether requests to a server that a visitor may name reach the public internet alone (`outside_address`)."""
+    own = asked == named or (server_of(asked) is not None and server_of(asked) == server_of(named))
+    return not inside and not own and address_of(asked) is not None
+
+
+def outside_address(url: str) -> str:
+    """The IP address of a server on the public internet, to connect to: a name may mean another one a moment later.
+
+    Raises:
+        UserError: the server has no address, or one that is not of the public internet.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        found = socket.getaddrinfo(parts.hostname or "", port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError, ValueError):
+        found = []  # the same answer as for a private one: names of the inside are not told apart
+    addresses = [str(entry[4][0]) for entry in found]
+    if not addresses or not all(is_public(address) for address in addresses):
         raise UserError(
             "This studio serves others, who may name no address of its own network; whoever runs it can allow that "
             "with EMOFEEDBACK_PRIVATE_SERVERS=1."
         )
-
-
-def _is_outside(host: str, port: int) -> bool:
-    """Whether every address of a host is one of the public internet; False where it has none."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return False  # the same answer as for a private one: names of the inside are not told apart
-    return bool(found) and all(is_public(str(entry[4][0])) for entry in found)
+    return addresses[0]
 
 
 def is_public(text: str) -> bool:

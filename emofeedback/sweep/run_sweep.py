@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -12,6 +13,7 @@ from emofeedback.files.large_pictures import LargePictures
 from emofeedback.files.run_json import visual_json
 from emofeedback.files.storage import image_bytes, png_bytes, write_json, write_rows, write_whole
 from emofeedback.loop.drawing import CancelFlag, Progress, check_number, check_visual, check_whole, draw_pictures
+from emofeedback.loop.waiting import Answered, waited
 from emofeedback.machine.processes import Processes
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import Picture, PictureRequest, Reading, VisualPrompt
@@ -159,9 +161,17 @@ def run_sweep(
             for message in draw_pictures(generator, group, cancel):
                 if isinstance(message, Progress):
                     yield SweepProgress(begin + len(group) * message.step / max(1, message.steps), len(requests))
-                else:
-                    pictures += message
-                    readings += [None] * len(message) if judge is None else judge.read(message)
+                    continue
+                drawn: tuple[Picture, ...] = message
+                pictures += drawn
+                if judge is None:
+                    readings += [None] * len(drawn)
+                    continue
+                for answer in waited(judge, partial(judge.read, drawn), cancel):
+                    if isinstance(answer, Answered):
+                        readings += answer.value
+                    else:
+                        yield SweepProgress(begin + len(group), len(requests))
             if cancel is not None and cancel.is_set():
                 raise Cancelled("The sweep was stopped.")
     except Exception as error:  # the others wait for this part

@@ -17,7 +17,7 @@ from emofeedback.deploy.models import LoadedModels
 from emofeedback.errors import UserError
 from emofeedback.history.store import History
 from emofeedback.servers import visitor_addresses
-from emofeedback.servers.visitor_addresses import address_of, check_asked, environment_for, server_of
+from emofeedback.servers.visitor_addresses import address_of, check_asked, environment_for, only_outside, server_of
 from emofeedback.settings import Settings
 from emofeedback.ui import app as studio
 from emofeedback.ui.history.history_writer import HistoryWriter
@@ -172,6 +172,9 @@ def test_a_name_counts_by_every_address_that_it_has(monkeypatch: pytest.MonkeyPa
     answer: Any = lambda host, port, type: [(socket.AF_INET, type, 6, "", (text, port)) for text in found]  # noqa: E731
     monkeypatch.setattr(visitor_addresses.socket, "getaddrinfo", answer)
     check_asked("https://judge.example/v1", "bundled", public=False, inside=False)
+    assert only_outside("https://judge.example/v1", "bundled", inside=False)
+    assert not only_outside("https://judge.example/v1", "https://judge.example/v1#own", inside=False)
+    assert not only_outside("https://judge.example/v1", "bundled", inside=True)
     found.append("10.1.2.3")
     with pytest.raises(UserError, match="serves others"):
         check_asked("https://judge.example/v1", "bundled", public=False, inside=False)

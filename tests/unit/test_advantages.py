@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from emofeedback.errors import UserError
-from emofeedback.finetuning.advantages import group_advantages
+from emofeedback.finetuning.advantages import group_advantages, spread_within
 
 NAN = float("nan")
 
@@ -104,3 +104,10 @@ def test_rewards_and_weights_must_agree() -> None:
         group_advantages({"a": torch.randn(1, 4), "b": torch.randn(2, 4)}, {"a": 1.0, "b": 1.0})
     with pytest.raises(ValueError, match="infinite"):
         group_advantages({"affect": torch.tensor([[1.0, 2.0, 3.0, float("inf")]])}, {"affect": 1.0})
+
+
+def test_the_spread_of_a_reward_is_the_mean_deviation_within_its_groups() -> None:
+    rewards = torch.tensor([[1.0, 3.0, 1.0, 3.0], [5.0, 5.0, 5.0, NAN], [2.0, NAN, NAN, NAN]])
+    assert spread_within(rewards) == pytest.approx(0.5), "a group with one known reward says nothing"
+    assert spread_within(torch.tensor([[0.1 + 0.2, 0.3, 0.3, 0.3]])) == 0.0, "rounding is no spread"
+    assert spread_within(torch.tensor([[2.0, NAN, NAN, NAN]])) is None

@@ -3,10 +3,12 @@
 import json
 import random
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from fake_openai import HANG, FakeOpenAI, serve
 from fakes import ColourJudge
 from tiny_finetune import PatchyJudge, job, tiny_generator
 
@@ -23,7 +25,10 @@ from emofeedback.finetuning.job_store import read_record
 from emofeedback.finetuning.policy.rollout import Rollout, Sampling, draw_rollout
 from emofeedback.finetuning.rewards import AffectReward, CachedReader
 from emofeedback.finetuning.trainer import STATE
-from emofeedback.records import Picture, PictureRequest, Reading
+from emofeedback.judges.remote.remote_judge import RemoteJudge
+from emofeedback.records import Picture, PictureRequest, Reading, Seen
+from emofeedback.servers.chat import ChatServer
+from emofeedback.servers.patience import Patience
 
 
 def base_weights(generator) -> dict[str, torch.Tensor]:  # type: ignore[no-untyped-def]
@@ -329,3 +334,41 @@ def test_the_command_trains_and_exports(
     assert main(["finetune", "--out", str(out), "--resume", "--region", "plane"]) == 2
     record = read_record(out)
     assert record is not None and (record.status, record.resumable) == ("budget", True)
+
+
+class OneAnswerJudge(ColourJudge):
+    """Reads the same emotion in every picture, and content in every other."""
+
+    def read(self, pictures: Sequence[Picture]) -> list[Reading | None]:
+        seen = (Seen("subject", "paint", 0.9),)
+        return [Reading(Affect(0, 0), 0.1, 0.1, 0.99, seen * (i % 2), self.name) for i in range(len(pictures))]
+
+
+def test_a_judge_that_always_answers_the_same_ends_the_job_with_a_sentence(tmp_path: Path) -> None:
+    """It trained on the other rewards alone, to the end of the budget, without a word."""
+    trainer = job(tmp_path, OneAnswerJudge(), updates=9, audit_every=100)
+    entries: list[dict[str, object]] = []
+    with pytest.raises(UserError, match="same emotion in all pictures of each group in 3 updates") as caught:
+        trainer.run(on_event=entries.append)
+    assert str(caught.value).count(". ") == 0
+    updates = [entry for entry in entries if entry["kind"] == "update"]
+    assert [entry["spread_affect"] for entry in updates] == [0.0] * 3
+    assert all(entry["spread_content"] == pytest.approx(0.5) and entry["loss"] is not None for entry in updates)
+    assert load_state(tmp_path / STATE)["done"] == 3, "what was learned is kept"
+
+
+def test_a_reward_with_spread_now_and_then_goes_on(tmp_path: Path) -> None:
+    trainer = job(tmp_path, audit_every=100)
+    for spreads in ([0.0, 0.0, 0.1, 0.0, 0.0], [0.0, 0.0, None, 0.0, 0.0]):
+        trainer.flat = 0
+        for spread in spreads:
+            trainer._refuse_flat({"spread_affect": spread})
+    assert trainer.update()["spread_affect"] > 0
+
+
+def test_a_job_stops_while_its_judge_on_a_server_hangs(tmp_path: Path) -> None:
+    """Stop was heard when the judge had answered, which one that hangs does after minutes."""
+    with serve(FakeOpenAI(lambda payload: HANG)) as fake:
+        judge = RemoteJudge(ChatServer("m", fake.url, patience=Patience(deadline=25.0)), describe=False)
+        trainer = job(tmp_path, judge, audit_every=100, weights={"affect": 1.0, "content": 0.0})
+        assert trainer.run(lambda: bool(fake.payloads)).stopped == "cancelled"

@@ -49,8 +49,27 @@ def test_a_good_reply_is_read_whole() -> None:
         f"Here is my advice:\n{TEXT}\nI hope it helps.",
         f"<think>maybe {{this}}?</think>{TEXT}",
         TEXT.replace('"at dawn"', '"  at dawn "'),
+        f'Okay, the form is {{"analysis": "..."}}.\n</think>\n\n{TEXT}',
+        f"<thinking>{{1}}</thinking>\n{TEXT}",
+        f'<|channel|>analysis<|message|>We need {{"analysis"}}<|end|><|channel|>final<|message|>{TEXT}',
+        f"Sure! Here is {{it}}:\n```json\n{TEXT}\n```\nLet me know if {{more}} is needed.",
+        TEXT + "}}",
+        changed(score=3, confidence={"of": "edits"}),
+        TEXT.replace('{"add": "with fireworks"}', '{"add": "with fireworks", "reason": "warm light", "move": 1}'),
     ],
-    ids=["fence", "prose around", "thinking", "padded strings"],
+    ids=[
+        "fence",
+        "prose around",
+        "thinking",
+        "padded strings",
+        "bare end of thinking",
+        "other thinking",
+        "channels",
+        "braces in prose",
+        "stray braces",
+        "extra keys",
+        "reasons",
+    ],
 )
 def test_wrapping_is_peeled_off(text: str) -> None:
     assert parse_critique(text) == parse_critique(TEXT)
@@ -75,7 +94,6 @@ MALFORMED = {
     "no analysis": json.dumps({k: v for k, v in GOOD.items() if k != "analysis"}),
     "no carries": json.dumps({k: v for k, v in GOOD.items() if k != "carries"}),
     "no edits": json.dumps({k: v for k, v in GOOD.items() if k != "edits"}),
-    "unknown field": changed(score=3),
     "doubled key": TEXT[:-1] + ', "analysis": "Again."}',
     "blank analysis": changed(analysis="  "),
     "analysis is a number": changed(analysis=3),
@@ -98,6 +116,11 @@ MALFORMED = {
     "not a number": TEXT.replace('"night", "rain"', "NaN"),
     "runaway": TEXT[:-1] + " " * 30_000 + "}",
     "deep nesting": "{" * 5_000,
+    "deep nesting of lists": TEXT[:-1] + ', "x": ' + "[" * 900 + "]" * 900 + "}" * 2 + TEXT,
+    "half a character": changed(analysis="It is calm \ud83d."),
+    "a number of 5,000 digits": TEXT[:-1] + ', "x": ' + "9" * 5_000 + "}",
+    "thinking without an end": f"<think>{TEXT}",
+    "with and add": changed(edits=[{"add": "fog", "with": "rain"}]),
 }
 
 
@@ -132,7 +155,6 @@ def test_a_description_names_what_is_seen_and_leaves_out_what_is_not() -> None:
         json.dumps({**CONTENT, "subjects": "dog"}),
         json.dumps({**CONTENT, "subjects": [1]}),
         json.dumps({**CONTENT, "place": None}),
-        json.dumps({**CONTENT, "mood": "sad"}),
         json.dumps({k: v for k, v in CONTENT.items() if k != "time"}),
         json.dumps({**CONTENT, "colours": ["red"] * 50}),
         json.dumps([CONTENT]) + "{}",
@@ -140,6 +162,14 @@ def test_a_description_names_what_is_seen_and_leaves_out_what_is_not() -> None:
 )
 def test_a_malformed_description_is_none(text: str) -> None:
     assert parse_content(text) is None and seen_in([(text, -0.1)]) is None
+
+
+def test_a_description_may_say_more_than_it_was_asked() -> None:
+    text = "<think>\n{a dog?}\n</think>\n" + json.dumps({"mood": "dog", **CONTENT, "sure": {"place": "beach"}})
+    cut = text.index('"place": "beach"') + len('"place": "')
+    seen = seen_in([(text[:cut], math.log(0.5)), ("beach", math.log(0.25)), (text[cut + 5 :], math.log(0.5))])
+    assert seen is not None and seen[0] == Seen("place", "beach", pytest.approx(0.25))
+    assert parse_content(text) == parse_content(DESCRIBED)
 
 
 def test_a_word_is_as_probable_as_its_tokens_together() -> None:
@@ -187,7 +217,8 @@ DIGITS = tuple("123456789")
 
 @pytest.mark.parametrize(
     ("text", "index"),
-    [("7", 6), (" 7.", 6), ("**7**", 6), ("Rating: 7", 6), ('"7"', 6), ("<think>5 or 7?</think>7", 6), ("(7)", 6)],
+    [("7", 6), (" 7.", 6), ("**7**", 6), ("Rating: 7", 6), ('"7"', 6), ("<think>5 or 7?</think>7", 6), ("(7)", 6)]
+    + [("5 or 7?</think>\n\n7", 6), ("<|channel|>analysis<|message|>5?<|end|><|channel|>final<|message|>7", 6)],
 )
 def test_a_short_answer_gives_its_label(text: str, index: int) -> None:
     assert parse_label(text, DIGITS) == index

@@ -4,10 +4,12 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from emofeedback.judges.questions import RatingQuestion
 from emofeedback.judges.readings import AxisRating, average
 from emofeedback.judges.replies import Piece
+from emofeedback.servers.json_reply import thought_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,13 @@ def both_axes(four: Sequence[AxisRating | Sampled | None], min_mass: float) -> t
 
 
 def _alternatives(pieces: Sequence[Piece], top: Sequence[Sequence[Piece]]) -> list[Piece]:
-    """The alternatives, without blanks, of the first token that is not blank; none where all are."""
-    place = next((i for i, (token, _) in enumerate(pieces) if _bare(token)), None)
+    """The alternatives, without blanks, of the first token that is not blank; none where all are.
+
+    What the model thought before it answered is passed over; its mark may be a token or several.
+    """
+    thought = thought_end("".join(token for token, _ in pieces))
+    begins = list(accumulate((len(token) for token, _ in pieces), initial=0))
+    place = next((i for i, (token, _) in enumerate(pieces) if begins[i] >= thought and _bare(token)), None)
     return [] if place is None else [(_bare(token), log) for token, log in top[place]]
 
 

@@ -7,8 +7,7 @@ probability of yes, or the share of yes among sampled answers.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from PIL import Image
@@ -38,6 +37,8 @@ from emofeedback.judges.replies import (
 )
 from emofeedback.records import Attempt, Critique, Picture, Reading, Seen
 from emofeedback.servers.chat import Answer, AnswerExtent, ChatServer, Refused, ServerFailed, picture_url
+from emofeedback.servers.stopping import each_of
+from emofeedback.servers.words import is_filtered, quoted
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,12 @@ class RemoteJudge:
         samples: answers per question where the server gives no log-probabilities.
         workers: requests at a time.
         describe: also name what the pictures show.
+
+    Attributes:
+        elsewhere: it works on another machine: whoever waits for it may let others work here.
     """
+
+    elsewhere = True
 
     def __init__(
         self,
@@ -77,6 +83,8 @@ class RemoteJudge:
         self.questions = rating_questions(LABEL_SETS[0])
         self._logprobs = True  # until the server shows that it gives none
         self._schema = True
+        self._several = True
+        self._odd = ""  # what the last reply said that could not be read
 
     def read(self, pictures: Sequence[Picture]) -> list[Reading | None]:
         """One reading per picture from its pixels alone; None = could not be read.
@@ -90,6 +98,7 @@ class RemoteJudge:
         """`read` for bare images."""
         if not images:
             return []
+        self._odd = ""
         urls = [picture_url(image) for image in images]
 
         def describe(url: str) -> tuple[Seen, ...]:
@@ -114,6 +123,9 @@ class RemoteJudge:
             mass = min(both[0].mass, both[1].mass)
             method = self._method(parts[4 * i : 4 * i + 4])
             readings.append(Reading(affect, both[0].sd, both[1].sd, mass, seen.get(i, ()), self.name, method=method))
+        if self._odd and None in readings:
+            missing = f"{readings.count(None)} of {len(readings)}"
+            logger.warning("%s: %s pictures could not be read; it said: %s", self.name, missing, self._odd)
         return readings
 
     def shows(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[float | None]:
@@ -135,7 +147,7 @@ class RemoteJudge:
         answer = self._first_token(url, text)
         if answer is not None:
             return top_yes(*answer)
-        said = [parse_yes(reply) for reply in self._sample(url, text, self.samples, LABEL_TOKENS, 1.0)]
+        said = [parse_yes(reply.text) for reply in self._sample(url, text, self.samples, LABEL_TOKENS, 1.0)]
         return said.count(True) / len(said), (len(said) - said.count(None)) / len(said)
 
     def _each(self, work: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result | None]:
@@ -144,25 +156,26 @@ class RemoteJudge:
         Raises:
             UserError: all of them failed.
         """
-        failures: list[str] = []
+        failures: list[ServerFailed] = []
 
         def tried(job: Job) -> Result | None:
             try:
                 return work(job)
             except ServerFailed as failed:
-                failures.append(str(failed))
+                failures.append(failed)
                 return None
 
-        results = [tried(jobs[0]), *self._parallel(tried, jobs[1:])]
-        if len(failures) == len(jobs):
+        results = [tried(jobs[0])]
+        if not (failures and failures[0].timed_out):  # who does not answer one question is not asked all others
+            results += self._parallel(tried, jobs[1:])
+        if len(failures) == len(results):
             raise UserError(
-                f"The judge's server {self.server.host} gave no answer ({failures[0]}); start it or check its address."
+                f"The judge's server {self.server.host} gave no answer ({failures[0]}); {failures[0].advice}."
             )
         return results
 
     def _parallel(self, work: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
-        with ThreadPoolExecutor(max_workers=self.workers) as pool:
-            return list(pool.map(work, jobs))
+        return each_of(work, jobs, self.workers)
 
     def _method(self, parts: Sequence[AxisRating | Sampled | None]) -> str:
         kinds = []
@@ -176,9 +189,15 @@ class RemoteJudge:
         text = question.text()
         answer = self._first_token(url, text)
         if answer is not None:
-            return top_rating(*answer, question)
+            rated = top_rating(*answer, question)
+            if rated is None or not rated.mass >= self.min_mass:
+                self._odd = quoted("".join(token for token, _ in answer[0]))
+            return rated
         replies = self._sample(url, text, self.samples, LABEL_TOKENS, 1.0)
-        indices = [parse_label(reply, question.labels) for reply in replies]
+        indices = [parse_label(reply.text, question.labels) for reply in replies]
+        if None in indices:
+            odd = replies[indices.index(None)]
+            self._odd = odd.note or quoted(odd.text)
         values = tuple(question.values()[k] for k in indices if k is not None)
         return Sampled(values, len(values) / len(replies))
 
@@ -190,7 +209,9 @@ class RemoteJudge:
             [answer, *_] = self.server.ask(
                 url, text, max_tokens=LABEL_TOKENS, temperature=0.0, extent=AnswerExtent(top_logprobs=TOP_LOGPROBS)
             )
-        except Refused:
+        except Refused as refused:
+            if is_filtered(refused.words):
+                raise _unanswered(refused) from None
             answer = Answer("", None, None)
         if answer.top is not None and answer.pieces is not None:
             return answer.pieces, answer.top
@@ -199,28 +220,30 @@ class RemoteJudge:
         self._logprobs = False
         return None
 
-    def _sample(self, url: str, text: str, count: int, max_tokens: int, temperature: float) -> list[str]:
+    def _sample(self, url: str, text: str, count: int, max_tokens: int, temperature: float) -> list[Answer]:
         """`count` sampled replies; a server that gives one choice per request is asked again."""
+        asked: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature}
+        replies: list[Answer] = []
         try:
-            extent = AnswerExtent(choices=count)
-            answers = self.server.ask(url, text, max_tokens=max_tokens, temperature=temperature, seed=0, extent=extent)
-        except Refused:  # some servers refuse several choices
-            answers = []
-        replies = [answer.text for answer in answers[:count]]
+            if self._several:
+                replies = self.server.ask(url, text, seed=0, extent=AnswerExtent(choices=count), **asked)[:count]
+        except Refused as refused:  # some servers refuse several choices
+            if is_filtered(refused.words):
+                raise _unanswered(refused) from None
+            self._several = False
         try:
             for seed in range(len(replies), count):
-                replies.append(
-                    self.server.ask(url, text, max_tokens=max_tokens, temperature=temperature, seed=seed)[0].text
-                )
+                replies.append(self.server.ask(url, text, seed=seed, **asked)[0])
         except Refused as refused:
-            raise ServerFailed(f"the server refuses the request ({refused})") from None
+            raise _unanswered(refused) from None
         return replies
 
     def _describe(self, url: str) -> tuple[Seen, ...] | None:
         """What the picture shows; None where no reply could be read, also not the one retry."""
         for temperature in (0.0, 0.7):
             if not self._logprobs:
-                return seen_among(self._sample(url, describe_question(), DESCRIPTIONS, MAX_CONTENT_TOKENS, 0.7))
+                replies = self._sample(url, describe_question(), DESCRIPTIONS, MAX_CONTENT_TOKENS, 0.7)
+                return seen_among([reply.text for reply in replies])
             answer = self._json(url, describe_question(), content_schema(), MAX_CONTENT_TOKENS, temperature, 1)
             seen = seen_in(answer.pieces) if answer.pieces is not None else None
             if seen is not None:
@@ -242,8 +265,8 @@ class RemoteJudge:
                     schema=schema if held else None,
                     extent=AnswerExtent(top_logprobs=top_logprobs),
                 )[0]
-            except Refused:
-                if not held:
+            except Refused as refused:
+                if not held or is_filtered(refused.words):
                     raise
                 self._schema = False
         raise AssertionError("unreachable")
@@ -252,19 +275,28 @@ class RemoteJudge:
         """Advice on the last attempt, the two before it in view; None = no reply came or could be read."""
         question = advice_question(attempts, target)
         url = picture_url(attempts[-1].picture.image)
-        answers = (
-            self._json(url, question, critique_schema(), MAX_ADVICE_TOKENS, temperature, 0)
-            for temperature in (0.0, 0.7)
-        )
+        said = ""
+
+        def replies() -> Iterator[str]:
+            nonlocal said
+            for temperature in (0.0, 0.7):
+                answer = self._json(url, question, critique_schema(), MAX_ADVICE_TOKENS, temperature, 0)
+                said = answer.note or quoted(answer.text)
+                yield answer.text
+
         try:
-            critique = critique_among((answer.text for answer in answers), attempts[-1].prompt)
+            critique = critique_among(replies(), attempts[-1].prompt)
         except (ServerFailed, Refused) as failed:
             logger.warning("%s: no advice came (%s)", self.name, failed)
             return None
         if critique is None:
-            logger.warning("%s: the judge's reply could not be read", self.name)
+            logger.warning("%s: the judge's reply could not be read; it said: %s", self.name, said)
         return critique
 
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
         """True when a subject that was seen stands in the prompt; else None: other words prove nothing."""
         return names_everything(prompt, reading)
+
+
+def _unanswered(refused: Refused) -> ServerFailed:
+    return ServerFailed(f"it refuses the request, {refused}", "choose another model, or see what its log says")

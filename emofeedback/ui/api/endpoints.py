@@ -6,6 +6,7 @@ that still waits in the queue leaves it. Before the last answer they yield {"sta
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from emofeedback.files.storage import write_whole
 from emofeedback.loop.drawing import Drawing, draw_pictures
 from emofeedback.loop.rounds import Continuation, Rules
 from emofeedback.loop.run import Finished, Progress, RoundStarted, RunOrder, run_loop
+from emofeedback.loop.waiting import Answered, waited
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.director import opening_turn
 from emofeedback.text import is_finite, short, told
@@ -177,7 +179,12 @@ class Endpoints:
                     yield None, status("drawing", message.step / max(1, message.steps))
                     continue
                 picture = message[0]
-                read = judge.read([picture])[0]
+                read = None
+                for answer in waited(judge, partial(judge.read, [picture]), cancel):
+                    if isinstance(answer, Answered):
+                        [read] = answer.value
+                    else:
+                        yield None, status("reading", 1.0)
                 if keep:
                     visit.save(single(picture, read, target))
                 [shown] = (visit.large if upscale else LargePictures()).of([picture])

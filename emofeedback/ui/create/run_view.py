@@ -10,6 +10,7 @@ from emofeedback.files.large_pictures import LargePictures
 from emofeedback.files.run_json import candidate_name
 from emofeedback.loop.rounds import TOLERANCE, reached
 from emofeedback.loop.run import Advised, Chosen, Drawn, Event, Finished, Progress, ReadDone, RoundDone, RoundStarted
+from emofeedback.loop.waiting import Waiting
 from emofeedback.records import Round
 from emofeedback.ui.create import create_layout as layout
 from emofeedback.ui.create.create_state import CreateState, ShownRun
@@ -85,6 +86,8 @@ class RunView:
         match event:
             case RoundStarted():
                 yield {s.status: html.progress(f"{where}: drawing", 0.0)}
+            case Waiting(steps=0):  # each sign of life lets the page be stopped
+                yield {s.status: html.progress(f"{where}: waiting for the judge", 1.0)}
             case Progress():
                 label = f"{where}: drawing, step {event.step} of {event.steps}"
                 yield {s.status: html.progress(label, event.step / max(1, event.steps))}
