@@ -3,17 +3,23 @@
 import csv
 import json
 import math
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from fakes import ColourJudge, PaintGenerator
 
+from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.protocols.learning_curves import (
     CurvePoint,
     LearningCurve,
     curve_measures,
     read_flow_grpo,
+    record_curve,
 )
+from emofeedback.records import PictureRequest
 
 ROWS = [  # as its training loop logs them: an evaluation at the beginning of an epoch, rewards, then losses
     {"_step": 0, "_runtime": 40.0, "eval_reward_avg": -0.5, "eval_reward_ocr": 0.1, "epoch": 0, "reward_avg": -0.6},
@@ -78,3 +84,33 @@ def test_the_share_of_its_time_is_the_ratio_of_the_slopes() -> None:
     assert math.isnan(missed.value) and missed.holds() is False and "did not reach it" in (missed.note or "")
     assert rows["awm: reward gained in 300 s"].value == pytest.approx(6.0)
     assert len(curve_measures(ours, [])) == 3
+
+
+class Learner:
+    """Stands for a trainer: every update makes its generator a little more obedient and takes one second."""
+
+    settings = SimpleNamespace(objective="awm", seed=7)
+
+    def __init__(self) -> None:
+        self.done = self.pictures = 0
+        generator = PaintGenerator(0.0)
+        self.policy = SimpleNamespace(generator=generator)
+        asked = [PictureRequest("a dog", Affect(1.0, 0.0), 0)]
+        self.auditor = SimpleNamespace(draw=lambda drawn: list(drawn.generate(asked)))
+
+    def update(self) -> None:
+        self.done, self.pictures = self.done + 1, self.pictures + 64
+        self.policy.generator.obedience += 0.1
+
+
+def test_our_curve_is_the_judges_reward_on_held_out_prompts() -> None:
+    ticks = count()
+    curve = record_curve(Learner(), ColourJudge(), 8.0, looks=4, clock=lambda: float(next(ticks)))  # type: ignore[arg-type]
+    assert [p.seconds for p in curve.points] == [0, 2, 4, 6, 8]
+    assert [p.pictures for p in curve.points] == [0, 128, 256, 384, 512]
+    assert [p.reward for p in curve.points] == pytest.approx(
+        [-((1 - o) ** 2) for o in (0, 0.2, 0.4, 0.6, 0.8)], abs=0.02
+    )
+    assert (curve.name, curve.seed) == ("awm", "7")
+    with pytest.raises(UserError, match="none of the held-out"):
+        record_curve(Learner(), ColourJudge(blind=True), 8.0)  # type: ignore[arg-type]
