@@ -81,8 +81,12 @@ def _made(data: Mapping[str, Any]) -> Section:
     machine = data["machine"]
     on = f"{machine['processor']}, {machine['cores']} cores, GPU: {machine['gpu'] or 'none'}, {machine['system']}"
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    rows = (("Command", f"<code>{escape(str(data['command']))}</code>"), ("Seed", escape(str(data["seed"]))))
-    rows += (("Machine", escape(on)), ("Versions", escape(f"emofeedback {data['version']}, {packages}")))
+    rows = (
+        ("Command", f"<code>{escape(str(data['command']))}</code>"),
+        ("Seed", escape(str(data["seed"]))),
+        ("Machine", escape(on)),
+        ("Versions", escape(f"emofeedback {data['version']}, {packages}")),
+    )
     table = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
     return Section("How this was made", f'<div class="wide"><table>{table}</table></div>')
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_openai import FakeOpenAI, completion, failure, serve
 from fakes import ColourJudge, PaintGenerator, colour_of
 from PIL import Image
 from starlette.testclient import TestClient
@@ -14,7 +15,7 @@ from starlette.testclient import TestClient
 from emofeedback.affect import Affect
 from emofeedback.cli import main
 from emofeedback.errors import UserError
-from emofeedback.evaluation.eye.model_rater import ASKED, parse_pair
+from emofeedback.evaluation.eye.model_rater import ASKED, parse_pair, rate
 from emofeedback.evaluation.eye.rating_figures import EYE, View, contrast_measures, group_measures, rating_measures
 from emofeedback.evaluation.eye.rating_server import application
 from emofeedback.evaluation.eye.rating_set import RatedItem, RatingKey, Shown, gather, read_key, write_key
@@ -22,7 +23,9 @@ from emofeedback.evaluation.eye.rating_tables import RaterColumn, read_tables
 from emofeedback.evaluation.eye.write_set import bare_bytes, write_set
 from emofeedback.evaluation.metrics import agreement
 from emofeedback.files.storage import png_bytes
+from emofeedback.judges.remote.remote_judge import RemoteJudge
 from emofeedback.records import Picture, PictureRequest
+from emofeedback.servers.chat import ChatServer
 
 CORNERS = ((0.6, 0.6), (0.6, -0.6), (-0.6, 0.6), (-0.6, -0.6))
 
@@ -198,6 +201,19 @@ def test_only_a_whole_reply_is_a_rating(text: str, pair: tuple[float, float] | N
 
 def test_models_are_asked_what_people_are_asked() -> None:
     assert "spontaneously" in ASKED and "average adult viewer at a glance" in ASKED and "target" not in ASKED
+
+
+def test_a_server_is_shown_the_picture_and_asked_the_question_alone() -> None:
+    """One that refuses a schema is asked without; an unreadable reply is asked once more, then missing."""
+    replies = iter([failure(400), *(completion([text]) for text in ('{"valence": 0.5, "arousal": -0.25}', "no", "?"))])
+    with serve(FakeOpenAI(lambda payload: next(replies, completion(["still no"])))) as fake:
+        judge = RemoteJudge(ChatServer("org/vlm", fake.url), workers=1)
+        assert rate(judge, [Image.new("RGB", (8, 8))] * 2) == [(0.5, -0.25), None]
+    for payload in fake.payloads:
+        [message] = payload["messages"]
+        assert [part["type"] for part in message["content"]] == ["image_url", "text"]
+        assert message["content"][1]["text"] == ASKED
+    assert ["response_format" in payload for payload in fake.payloads] == [True, False, True, False, False]
 
 
 def test_the_server_keeps_ratings_and_shows_none(made: tuple[Path, RatingKey], tmp_path: Path) -> None:

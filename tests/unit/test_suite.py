@@ -1,10 +1,13 @@
 """The suite: closed forms of its figures, every arm on doubles whose answers are known, going on, grading again."""
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from fakes import ColourJudge, PaintGenerator
 from PIL import Image
 
@@ -12,6 +15,7 @@ from emofeedback.cli import main
 from emofeedback.errors import UserError
 from emofeedback.evaluation.paired_tests import Side, compare, read_side
 from emofeedback.evaluation.suite.draw_arms import SuiteModels, draw_suite, grade_suite
+from emofeedback.evaluation.suite.learned_metrics import learned_measures, line_ratio
 from emofeedback.evaluation.suite.plan import ARMS, Plan, in_order, possible
 from emofeedback.evaluation.suite.prompt_sets import prompt_set
 from emofeedback.evaluation.suite.sheet_figures import (
@@ -39,6 +43,9 @@ PLAN = Plan(
 )
 
 
+SMALL = replace(PLAN, prompts=("a dog", "a cat"), grid=2)
+
+
 class Brightener:
     name = "brightener"
 
@@ -56,8 +63,8 @@ def models() -> SuiteModels:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> SuiteFolder:
-    folder = SuiteFolder.begin(tmp_path_factory.mktemp("suite") / "s", PLAN)
-    draw_suite(models(), folder, range(3))
+    folder = SuiteFolder.begin(tmp_path_factory.mktemp("suite") / "s", SMALL)
+    draw_suite(models(), folder, range(2))
     grade_suite(OtherJudge(), "another", folder, list(folder.units()), lambda arm, prompt: None)
     return folder
 
@@ -137,6 +144,28 @@ def test_best_of_n_draws_what_the_loop_drew(drawn: SuiteFolder) -> None:
     assert cost["loop-no-choice: pictures drawn a picture"] <= 2
 
 
+def test_a_line_that_jumps_once_is_as_uneven_as_its_share() -> None:
+    pixels = torch.tensor([0.0, 0.0, 1.0] * 3).view(9, 1, 1, 1)
+    assert line_ratio(pixels, 3, lambda a, b: float((a - b).abs().sum())) == pytest.approx(2.0)
+    assert np.isnan(line_ratio(pixels[:1].repeat(9, 1, 1, 1), 3, lambda a, b: float((a - b).abs().sum())))
+
+
+def test_learned_metrics_say_what_they_need(drawn: SuiteFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchmetrics", None)
+    monkeypatch.setitem(sys.modules, "torchmetrics.image.lpip", None)
+    with pytest.raises(UserError, match="emofeedback\\[metrics\\]"):
+        learned_measures(["lpips"], drawn)
+    with pytest.raises(UserError, match="known are clip-score"):
+        learned_measures(["fid"], drawn)
+
+    def closed(device: str) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr("emofeedback.evaluation.suite.learned_metrics.OPENED", {"lpips": closed})
+    rows = learned_measures(["lpips"], drawn)
+    assert len(rows) == len(ARMS) and all("no network" in (row.note or "") for row in rows)
+
+
 def test_a_suite_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     plan = Plan(("a dog", "a cat"), 2, 0.6, 0, 1, 1, ("prompt", "adapter"), {})
     first, again = PaintGenerator(), PaintGenerator()
@@ -153,7 +182,7 @@ def test_a_suite_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
 
 def test_every_picture_and_reading_is_kept(drawn: SuiteFolder) -> None:
     cells = json.loads((drawn.folder("loop", 1) / "cells.json").read_text())["cells"]
-    assert len(cells) == 9
+    assert len(cells) == 4
     for cell in cells:
         assert len(cell["candidates"]) == cell["cost"]["pictures"]
         for candidate in cell["candidates"]:

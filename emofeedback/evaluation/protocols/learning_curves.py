@@ -129,14 +129,18 @@ def read_flow_grpo(folder: Path, pictures_per_epoch: float | None = None, reward
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}; give the one that holds flow_grpo's logs.")
     files = [path for ending in ("jsonl", "json", "csv", "wandb") for path in sorted(folder.rglob(f"*.{ending}"))]
-    curves, without = [], []
+    curves: list[LearningCurve] = []
+    without = 0
     for path in files:
         if path.name in ("wandb-metadata.json", "wandb-summary.json") or path.name.endswith("_metadata.jsonl"):
             continue
         curve = _curve(path, _rows(path), pictures_per_epoch, reward)
-        (curves if curve is not None else without).append(curve or path)  # type: ignore[arg-type]
+        if curve is None:
+            without += 1
+        else:
+            curves.append(curve)
     if not curves:
-        looked = f"; {len(without)} files were looked at" if without else ""
+        looked = f"; {without} files were looked at" if without else ""
         raise UserError(
             f"{folder} holds no log of flow_grpo with {EVALUATED}{reward} and {RUNTIME}{looked}: export the run's "
             "history as CSV or JSON lines, see docs/evaluation-finetuning.md."

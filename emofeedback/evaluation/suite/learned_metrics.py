@@ -32,6 +32,7 @@ Scores = Callable[[Pictures, Sequence[str], int], list[float]]
 """From pictures, prompts and the grid to a figure for each prompt."""
 
 
+@torch.no_grad()
 def learned_measures(names: Sequence[str], folder: SuiteFolder, device: str = "cpu") -> list[Measure]:
     """The named figures of every arm that was drawn.
 

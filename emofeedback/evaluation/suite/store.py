@@ -9,6 +9,7 @@ Nothing is drawn again to be graded again, and a suite that was stopped goes on 
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -21,7 +22,7 @@ from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.suite.plan import Plan
 from emofeedback.files.run_json import reading_json
-from emofeedback.files.storage import png_bytes, write_json, write_whole
+from emofeedback.files.storage import png_bytes, write_json
 from emofeedback.records import Candidate, Cost, Picture, PictureRequest
 
 PLAN = "plan.json"
@@ -116,7 +117,7 @@ class SuiteFolder:
             row, column = divmod(index, self.plan.grid)
             names = [f"{row + 1:02d}-{column + 1:02d}-{k + 1:02d}.png" for k in range(len(cell.candidates))]
             for name, candidate in zip(names, cell.candidates, strict=True):
-                write_whole(folder / name, png_bytes(candidate.picture, candidate.reading))
+                _write_picture(folder / name, png_bytes(candidate.picture, candidate.reading))
             final = cell.candidates[cell.final]
             rows.append(
                 {
@@ -213,6 +214,23 @@ def is_suite(path: Path) -> bool:
 def rater_folder(name: str) -> str:
     """A rater's name as the name of a folder."""
     return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.")[:80] or "rater"
+
+
+def _write_picture(path: Path, content: bytes) -> None:
+    """A whole file or none. Not forced to the disk one by one, which takes longer than drawing: the file that says
+    that all pictures are there is, and comes last.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_bytes(content)
+        os.replace(draft, path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror or error}); free some space.") from None
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _candidate(candidate: Candidate, name: str) -> dict[str, Any]:
