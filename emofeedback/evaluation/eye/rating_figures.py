@@ -15,6 +15,7 @@ import numpy as np
 from emofeedback.evaluation.eye.rating_set import RatedItem, RatingKey
 from emofeedback.evaluation.eye.rating_tables import RaterColumn
 from emofeedback.evaluation.metrics import (
+    AXES,
     agreement,
     bootstrap,
     mean_absolute_error,
@@ -27,7 +28,6 @@ from emofeedback.evaluation.metrics import (
 )
 from emofeedback.evaluation.report import Measure
 
-AXES = ("valence", "arousal")
 LEAST = 3
 """Pictures without which a correlation says nothing."""
 EYE = "outside eye"

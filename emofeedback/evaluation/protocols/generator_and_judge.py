@@ -14,6 +14,7 @@ from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_scores, content_unit
 from emofeedback.evaluation.metrics import (
+    AXES,
     Statistic,
     bootstrap,
     mean_absolute_error,
@@ -33,7 +34,6 @@ from emofeedback.scenes.grammar import Scene, sample_scene
 from emofeedback.sweep.plane import EXTENT, grid_affects, requests_for
 
 OnProgress = Callable[[int, int], None]
-AXES = ("valence", "arousal")
 RENDER_SIZE = 128
 BATCH = 32
 RESAMPLES = 1000  # of pairs, for the interval of a correlation

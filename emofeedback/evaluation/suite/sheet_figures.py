@@ -14,6 +14,7 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.evaluation.metrics import (
+    AXES,
     Interval,
     bootstrap,
     intercept,
@@ -26,8 +27,6 @@ from emofeedback.evaluation.metrics import (
 )
 from emofeedback.evaluation.report import Measure
 from emofeedback.sweep.plane import perceptual_step
-
-AXES = ("valence", "arousal")
 
 
 @dataclass(frozen=True)
