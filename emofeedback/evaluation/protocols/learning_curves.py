@@ -185,7 +185,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
                 return [row for line in lines if line.strip() and isinstance(row := json.loads(line), dict)]
         found = json.loads(path.read_text(encoding="utf-8"))
         return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error, AssertionError) as error:  # the last: wandb's reader of a damaged file
         raise UserError(f"{path} cannot be read as a log ({error}); export it again or leave it out.") from None
 
 

@@ -26,7 +26,7 @@ class FormSize:
 
 
 FORMS: Mapping[Form, FormSize] = {"smoke": FormSize(4, 3, 2, 4), "full": FormSize(132, 5, 3, 8)}
-"""`full` is EmotiCrafter's protocol (132 prompts x 5 x 5 points, ICCV 2025); `smoke` takes ten minutes on a CPU."""
+"""`full` is EmotiCrafter's protocol (132 prompts x 5 x 5 points, ICCV 2025); `smoke` is meant for ten minutes."""
 EXTENT = 0.7
 """Of the points along each axis: what scenes reach on a viewer's scale. EmotiCrafter's own grid is at 1."""
 
