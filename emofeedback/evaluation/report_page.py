@@ -124,7 +124,8 @@ def figure(value: float) -> str:
     """A number for a table: three digits that count."""
     if not math.isfinite(value):
         return "–"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= 1 else f"{value:.3f}"
+    text = f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}" if abs(value) >= 1 else f"{value:.3f}"
+    return text.replace("-0.000", "0.000")
 
 
 def interval_text(measure: Measure) -> str:
@@ -172,7 +173,7 @@ def columns_table(
     for index, (name, row) in enumerate(zip(names, rows, strict=True)):
         end = best[index] if index < len(best) else ""
         values = [m.value for m in row if m is not None and math.isfinite(m.value)]
-        top = None if not values or not end else min(values) if end == "low" else max(values)
+        top = None if not end or len(set(values)) < 2 else min(values) if end == "low" else max(values)
         cells = "".join(f"<td class=n>{_cell(measure, top)}</td>" for measure in row)
         body.append(f"<tr><td>{escape(name)}</td>{cells}</tr>")
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(body)}</table></div>'

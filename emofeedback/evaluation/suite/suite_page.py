@@ -35,7 +35,7 @@ READ_ROWS = (
             ("Spearman", "high"),
             ("Kendall tau of a sweep", "high"),
             ("steps the right way", "high"),
-            ("moved by the other axis", "low"),
+            ("moved by the other axis", ""),
         )
     ),
     ("content kept", "high"),
@@ -124,7 +124,7 @@ def _sheets(folder: SuiteFolder, arms: Sequence[str]) -> Section:
 
 
 def _failures(folder: SuiteFolder, view: RaterView, arms: Sequence[str]) -> Section:
-    arm = "loop" if "loop" in arms else arms[0]
+    arm = next((arm for arm in ("loop", "adapter") if arm in arms), arms[0])
     sheets = view.sheets[arm]
     distances = sheets.distances().reshape(len(sheets.read), -1)
     order = np.argsort(np.where(np.isfinite(distances), -distances, np.inf), axis=None)[:FAILURES]
