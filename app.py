@@ -74,7 +74,7 @@ def loaded_models_of(settings: Settings, writer: HistoryWriter) -> LoadedModels:
         named = getattr(settings, kind)
         check_asked(name, named, public=settings.public, inside=inside)
         build, environ = build_module(), environment_for(name, named, os.environ, kind)
-        make = build.build_generator if kind == "generator" else build.build_judge
+        make = build.build_shown_generator if kind == "generator" else build.build_judge
         return make(_with(settings, kind, name), environ)
 
     def fetched(kind: Kind, name: str, tell: OnDownload) -> None:

@@ -20,12 +20,13 @@ from emofeedback.generators.pipelines.pipeline_generator import PipelineGenerato
 from emofeedback.generators.pipelines.repository_files import fetch_pipeline, is_scene_generator
 from emofeedback.generators.scene.known_words import drawn_words
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
+from emofeedback.generators.scene.upscaler import SceneUpscaler
 from emofeedback.generators.visual.visual_loading import take_visual
 from emofeedback.home import expanded
 from emofeedback.judges.calibration import CalibratedJudge, load_calibration
 from emofeedback.judges.opening import identity_at, is_remote, open_judge
 from emofeedback.judges.sources import fetch, is_url
-from emofeedback.protocols import Generator, Judge
+from emofeedback.protocols import Generator, Judge, Upscaler
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
 from emofeedback.rewriting.viewers import choose_viewers, load_viewers
@@ -42,7 +43,46 @@ logger = logging.getLogger(__name__)
 
 def load(settings: Settings) -> tuple[Generator, Judge]:
     """The generator and the judge of the main job."""
-    return build_generator(settings), build_judge(settings)
+    return build_shown_generator(settings), build_judge(settings)
+
+
+def build_shown_generator(settings: Settings, environ: Mapping[str, str] = os.environ) -> Any:
+    """As `build_generator`, for whoever shows its pictures: it carries the `upscaler` that the settings name, or None.
+
+    Raises:
+        UserError: as `build_generator` and `build_upscaler`.
+    """
+    generator = build_generator(settings, environ)
+    generator.upscaler = build_upscaler(settings)
+    return generator
+
+
+def build_upscaler(settings: Settings) -> Upscaler | None:
+    """The upscaler that the settings name.
+
+    `bundled` is the one that ships, for the bundled generator; None for others, and where its checkpoint is not there.
+    A folder holds a SceneUpscaler, a pipeline of diffusers or a model of transformers; so does OWNER/NAME[@REVISION],
+    but for the first. The scene upscaler stays on the CPU, where it is quick enough.
+
+    Raises:
+        UserError: there is no such upscaler, it is damaged, or the device is missing.
+    """
+    name = settings.upscaler
+    if name == "none":
+        return None
+    if name == "bundled":
+        shipped = checkpoint_folder(settings, "scene-upscaler")
+        there = settings.generator == "bundled" and shipped.is_dir()
+        return SceneUpscaler.from_pretrained(shipped) if there else None
+    if _is_folder(name) and SceneUpscaler.is_in(folder := expanded(name)):
+        return SceneUpscaler.from_pretrained(folder)
+    if not _is_folder(name) and not is_repo(name):
+        raise UserError(f"There is no upscaler {name!r}; known are bundled, none, a folder, and OWNER/NAME[@REVISION].")
+    from emofeedback.generators.pipelines.upscalers import open_upscaler  # other models' pictures may need none
+
+    return open_upscaler(
+        name, expanded(name) if _is_folder(name) else None, prepare_device(settings), PipelineOptions.of(settings)
+    )
 
 
 def build_generator(settings: Settings, environ: Mapping[str, str] = os.environ) -> Any:

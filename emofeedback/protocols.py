@@ -1,7 +1,9 @@
-"""The seams: what a generator, a judge and a rewriter must offer. Each has two implementations or more."""
+"""The seams: what a generator, a judge, a rewriter and an upscaler must offer. Each has two implementations or more."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
+
+from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading, Rewrites
@@ -80,4 +82,19 @@ class Rewriter(Protocol):
         Raises:
             UserError: there is none.
         """
+        ...
+
+
+class Upscaler(Protocol):
+    """Enlarges finished pictures for people; judges and raters read the picture as it was drawn.
+
+    A generator may carry one as its `upscaler`, for whoever shows its pictures.
+    """
+
+    name: str
+    scale: int  # times that the side of a picture grows
+    quick: bool  # about a tenth of a second a picture on a CPU: candidates are enlarged too, not only the chosen one
+
+    def upscale(self, images: Sequence[Image.Image]) -> list[Image.Image]:
+        """Each at `scale` times its sides, in order; they may differ in size. The same in gives the same out."""
         ...

@@ -55,6 +55,14 @@ class PictureRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Upscaling:
+    """What enlarged a picture after it was drawn, and how many times its side grew."""
+
+    name: str
+    scale: int
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A drawn picture and what drew it."""
 
@@ -63,6 +71,7 @@ class Picture:
     model: str
     seconds: float
     withheld: bool = False  # by a safety checker: the image is blank
+    upscaled: Upscaling | None = None  # None = the image is as it was drawn
 
 
 @dataclass(frozen=True, slots=True)

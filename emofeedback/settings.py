@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     tiling: Flag = False  # decode pictures in tiles
     cheaper: Flag = False  # fall to the next cheaper of these settings when the memory does not suffice
     size: Whole | None = None  # side of a full-size generator's pictures in pixels
+    upscaler: str = (
+        "bundled"  # or none, a folder, OWNER/NAME[@REVISION]: enlarges pictures for whoever sees or keeps them
+    )
     idle_minutes: Number | None = None  # after which models are unloaded; None = never
     rewriter: str = "none"  # or "embedded", a language model's folder or repository, a server's address
     viewers_dir: HomePath | None = None  # of more viewers for the rewriter, a JSON file each
@@ -170,7 +173,7 @@ class Settings(BaseSettings):
 
 
 def checkpoint_folder(settings: Settings, name: str) -> Path:
-    """Where a bundled checkpoint lies: `scene-generator`, `scene-judge` or `scene-rater`."""
+    """Where a bundled checkpoint lies: `scene-generator`, `scene-judge`, `scene-rater` or `scene-upscaler`."""
     base = settings.checkpoints or Path(__file__).resolve().parent.parent / "checkpoints"
     return base / name
 

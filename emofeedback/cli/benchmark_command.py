@@ -47,13 +47,18 @@ def run(arguments: BenchmarkOptions, console: Console) -> CommandResult:
 
 def _speed(arguments: BenchmarkOptions, settings: Settings, console: Console) -> Measured:
     begun = time.perf_counter()
-    from emofeedback.build import build_generator, build_judge
+    from emofeedback.build import build_generator, build_judge, build_upscaler
 
-    generator, judge = build_generator(settings), build_judge(settings)
+    generator, judge, upscaler = build_generator(settings), build_judge(settings), build_upscaler(settings)
     loaded = time.perf_counter() - begun
     measures = [help_seconds(arguments.repeats), load_measure(loaded)]
     measures += measure_speed(
-        generator, judge, repeats=arguments.repeats, seed=settings.seed, progress=lambda name: console.progress(name)
+        generator,
+        judge,
+        repeats=arguments.repeats,
+        seed=settings.seed,
+        upscaler=upscaler,
+        progress=lambda name: console.progress(name),
     )
     measures += memory_measure()
     models = {"generator": generator.name, "judge": judge.name}

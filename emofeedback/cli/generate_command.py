@@ -10,6 +10,7 @@ from emofeedback.cli.console import CommandResult, Console, UsageError, names_in
 from emofeedback.cli.generate_options import GenerateOptions
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.errors import UserError
+from emofeedback.files.large_pictures import LargePictures
 from emofeedback.files.open_picture import open_picture
 from emofeedback.files.run_json import candidate_name, run_json
 from emofeedback.files.storage import RUN_FILE, png_bytes, results_folder, write_json, write_whole
@@ -40,9 +41,13 @@ def run(arguments: GenerateOptions, console: Console) -> CommandResult:
     start = open_picture(arguments.image) if arguments.image is not None else None
     with results_folder(settings.out) as folder:
         console.progress("loading the models")
-        from emofeedback.build import build_generator, build_judge, build_rewriter
+        from emofeedback.build import build_generator, build_judge, build_rewriter, build_upscaler
 
-        generator, judge = build_generator(settings), build_judge(settings)
+        generator, judge, large = (
+            build_generator(settings),
+            build_judge(settings),
+            LargePictures(build_upscaler(settings)),
+        )
         rewriter = build_rewriter(settings, names_in(arguments.viewers))
         rewrites = rewriter.rewrite(prompt, target, seed=settings.seed) if rewriter is not None else None
         for sentence in rewrites.missing if rewrites is not None else ():
@@ -65,8 +70,13 @@ def run(arguments: GenerateOptions, console: Console) -> CommandResult:
         events = run_loop(generator, judge, RunOrder(prompt, target, drawing, rules), first=first)
         said = {"rewrites": rewrites_json(rewrites)} if rewrites is not None else {}
         empty = Run(prompt, target, (), "cancelled", generator.name, judge.name)
-        result = _follow(events, RunFolder(folder, rule_settings(drawing, rules), said), console, empty)
-    data = {**run_json(result, folder), **said, "out": str(folder), "unknown_words": list(unknown)}
+        result = _follow(events, RunFolder(folder, rule_settings(drawing, rules), said, large), console, empty)
+    data = {
+        **run_json(result, folder, upscaling=large.upscaling),
+        **said,
+        "out": str(folder),
+        "unknown_words": list(unknown),
+    }
     text = "\n".join([*_rewrite_lines(rewrites), _text(result, folder)])
     return CommandResult(data, text, done=result.stopped not in ("cancelled", "unreadable"))
 
@@ -101,19 +111,22 @@ class RunFolder:
     Attributes:
         settings: of the run's rules, which every picture carries.
         said: what run.json tells beside the run.
+        large: in which size pictures are written.
     """
 
     path: Path
     settings: Mapping[str, object]
     said: Mapping[str, object]
+    large: LargePictures = LargePictures()
 
     def write_round(self, done: Round) -> None:
-        for index, candidate in enumerate(done.candidates):
-            content = png_bytes(candidate.picture, candidate.reading, settings=self.settings)
+        pictures = self.large.of_round(done.candidates)
+        for index, (candidate, picture) in enumerate(zip(done.candidates, pictures, strict=True)):
+            content = png_bytes(picture, candidate.reading, settings=self.settings)
             write_whole(self.path / candidate_name(done.number, index), content)
 
     def write_record(self, run: Run) -> None:
-        write_json(self.path / RUN_FILE, {**run_json(run), **self.said})
+        write_json(self.path / RUN_FILE, {**run_json(run, upscaling=self.large.upscaling), **self.said})
 
 
 def _follow(events: Iterator[Event], folder: RunFolder, console: Console, empty: Run) -> Run:

@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from emofeedback.cli.shared_options import SharedOptions, limited, option
+from emofeedback.cli.shared_options import DrawingOptions, limited, option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GenerateOptions(SharedOptions):
+class GenerateOptions(DrawingOptions):
     """A prompt, a target, and how the loop goes."""
 
     prompt: Annotated[str, typer.Argument(help="may be empty: pure mood", metavar="PROMPT")]

@@ -2,7 +2,7 @@
 
 import os
 
-from emofeedback.cli.console import usage
+from emofeedback.cli.console import UsageError, usage
 from emofeedback.cli.shared_options import SharedOptions
 from emofeedback.settings import Settings
 
@@ -17,6 +17,7 @@ OVERRIDING = (
     "seed",
     "out",
     "rewriter",
+    "upscaler",
 )
 
 
@@ -28,4 +29,8 @@ def settings_from(arguments: SharedOptions) -> Settings:
     """
     with usage():
         given = {name: value for name in OVERRIDING if (value := getattr(arguments, name, None)) is not None}
+        if getattr(arguments, "no_upscale", False):
+            if "upscaler" in given:
+                raise UsageError("Give either --upscaler or --no-upscale, not both.")
+            given["upscaler"] = "none"
         return Settings.from_environment(os.environ).changed(**given)

@@ -50,3 +50,13 @@ class SharedOptions:
     seed: Annotated[int | None, limited(0, 2**53, "default 0", panel=SHARED)] = None
     out: Annotated[Path | None, option("a new or empty folder; else a new one inside it", "DIR", SHARED)] = None
     json: Annotated[bool, switch("--json", "one JSON object on stdout, nothing else there", SHARED)] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawingOptions(SharedOptions):
+    """What commands take whose pictures are kept: in which size."""
+
+    upscaler: Annotated[
+        str | None, option("enlarges what is written: 'bundled', none, a folder, REPO[@REV]", "NAME|PATH|REPO")
+    ] = None
+    no_upscale: Annotated[bool, switch("--no-upscale", "write pictures in the size in which they were drawn")] = False

@@ -8,6 +8,7 @@ from emofeedback.cli.console import CommandResult, Console, UsageError, plain_te
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.cli.sweep_options import SweepOptions
 from emofeedback.errors import UserError
+from emofeedback.files.large_pictures import LargePictures
 from emofeedback.files.storage import results_folder
 from emofeedback.machine.processes import Processes
 from emofeedback.records import VisualPrompt
@@ -36,8 +37,11 @@ def run(arguments: SweepOptions, console: Console) -> CommandResult:
     with results_folder(settings.out) as folder:
         sweep = _drawn(arguments, settings, prompt, rows, console, processes)
         processes.leave()
-        files = write_sweep(sweep, folder, form)
-        data = sweep_json(sweep, files, folder)
+        from emofeedback.build import build_upscaler
+
+        large = LargePictures(build_upscaler(settings))
+        files = write_sweep(sweep, folder, form, large=large)
+        data = sweep_json(sweep, files, folder, large=large)
         if wanted is not None and wanted.suffix and files.animation is not None:
             data["animation"] = str(_copy_whole(files.animation, wanted))
     lines = [f"Sheet: {data['sheet']}", f"Table: {data['table']}"]

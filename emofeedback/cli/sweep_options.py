@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from emofeedback.cli.shared_options import SharedOptions, limited, option
+from emofeedback.cli.shared_options import DrawingOptions, limited, option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepOptions(SharedOptions):
+class SweepOptions(DrawingOptions):
     """A prompt, and the points of the plane: a grid, a path or a blend."""
 
     prompt: Annotated[str, typer.Argument(metavar="PROMPT")]

@@ -33,11 +33,14 @@ WAYS = (  # how a real model may be placed, in words
     (PipelineOptions(quantisation="bnb-8bit"), "in 8 bits"),
     (PipelineOptions(quantisation="bnb-4bit"), "in 4 bits"),
 )
+UPSCALER = "scene-upscaler"
+"""Nothing is said where it is not there: pictures then stay as they are drawn."""
 CHECKPOINTS = {  # name: (the file that makes it one, what it does, needed)
     "scene-generator": ("model_index.json", "draws pictures", True),
     "scene-judge": ("config.json", "reads pictures and advises", True),
     "scene-rater": ("config.json", "evaluates", False),
     "scene-visual-prompts": ("visual_prompts.json", "guides drawings by pictures", False),
+    UPSCALER: ("config.json", "enlarges finished pictures", False),
 }
 
 
@@ -61,7 +64,8 @@ def examine(settings: Settings) -> list[Check]:
     memory = memory_gigabytes()
     if memory is not None:
         checks.append(Check("memory", memory >= 2, False, f"{memory:.1f} GB (2 GB are enough)"))
-    checks += [_checkpoint(settings, name) for name in CHECKPOINTS]
+    extra = checkpoint_folder(settings, UPSCALER).is_dir()
+    checks += [_checkpoint(settings, name) for name in CHECKPOINTS if extra or name != UPSCALER]
     if settings.generator != "bundled":
         checks.append(_generator(settings.generator))
     if settings.judge != "bundled":

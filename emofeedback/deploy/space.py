@@ -31,8 +31,9 @@ ZERO_GPU_TORCH = "torch>=2.9,<2.12"
 SKIP = ("__pycache__", "*.pyc", "*.pyi", ".*", "*.tmp")
 MODELS = ("scene-generator", "scene-judge")
 RATER = "scene-rater"
-VISUAL = "scene-visual-prompts"
 """Needed by fine-tuning alone."""
+OPTIONAL = ("scene-visual-prompts", "scene-upscaler")
+"""Taken along where they are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ def _fill(draft: Path, root: Path, hardware: str, title: str) -> None:
             raise UserError(f"{path} is missing; run this command from a full checkout of the project.")
     skip = shutil.ignore_patterns(*SKIP)
     shutil.copytree(root / "emofeedback", draft / "emofeedback", ignore=skip)
-    names += [VISUAL] if (root / "checkpoints" / VISUAL).is_dir() else []
+    names += [name for name in OPTIONAL if (root / "checkpoints" / name).is_dir()]
     for name in names:
         shutil.copytree(root / "checkpoints" / name, draft / "checkpoints" / name, ignore=skip)
     if (root / "assets" / "example_run").is_dir():

@@ -10,10 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.loop.drawing import Progress, draw_pictures
-from emofeedback.protocols import Generator, Judge, OnStep, ShowsPrompt
+from emofeedback.protocols import Generator, Judge, OnStep, ShowsPrompt, Upscaler
 from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading
 
 Gpu = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -46,6 +48,9 @@ class ZeroGpuGenerator:
         own = {"_generator": generator, "_draw": gpu(draw), "_adapter": None, "_loaded": loaded}
         if hasattr(generator, "load_adapter"):
             own["load_adapter"] = self._load_adapter
+        upscaler: Upscaler | None = getattr(generator, "upscaler", None)
+        if upscaler is not None and not upscaler.quick:  # a quick one needs no GPU
+            own["upscaler"] = ZeroGpuUpscaler(upscaler, gpu)
         if hasattr(getattr(generator, "texts", None), "many"):
             own["texts"] = ZeroGpuTexts(generator.texts, gpu)  # type: ignore[attr-defined]
         for key, value in own.items():
@@ -76,6 +81,21 @@ class ZeroGpuGenerator:
         self._loaded[0] += 1
         object.__setattr__(self, "_adapter", (self._loaded[0], Path(path), scale))
         self._generator.load_adapter(path, scale)
+
+
+class ZeroGpuUpscaler:
+    """An upscaler whose work goes through the decorator; implements `protocols.Upscaler`."""
+
+    def __init__(self, upscaler: Upscaler, gpu: Gpu) -> None:
+        def upscale(images: list[Image.Image]) -> list[Image.Image]:
+            return upscaler.upscale(images)
+
+        self.name, self.scale, self.quick = upscaler.name, upscaler.scale, upscaler.quick
+        self._upscale = gpu(upscale)
+
+    def upscale(self, images: Sequence[Image.Image]) -> list[Image.Image]:
+        """As its own."""
+        return list(self._upscale(list(images)))
 
 
 class ZeroGpuTexts:

@@ -12,7 +12,7 @@ from emofeedback.evaluation.report import Measure
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules, Turn
 from emofeedback.loop.run import RunOrder, draw_round
-from emofeedback.protocols import Generator, Judge
+from emofeedback.protocols import Generator, Judge, Upscaler
 from emofeedback.records import PictureRequest
 
 PROMPT = "a lighthouse by the sea"
@@ -39,9 +39,13 @@ def measure_speed(
     *,
     repeats: int,
     seed: int,
+    upscaler: Upscaler | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> list[Measure]:
-    """Warm preview, default picture and a round of 8, each `repeats` times after one run that does not count."""
+    """Warm preview, default picture and a round of 8, each `repeats` times after one run that does not count.
+
+    With an upscaler also a picture enlarged, and the enlarging alone.
+    """
 
     def draw(steps: int) -> None:
         list(generator.generate([PictureRequest(PROMPT, TARGET, seed, steps=steps)]))
@@ -51,11 +55,20 @@ def measure_speed(
         for _ in draw_round(generator, judge, order, Turn(PROMPT)):
             pass
 
-    jobs: list[tuple[str, Callable[[], None], float]] = [
+    jobs: list[tuple[str, Callable[[], object], float]] = [
         ("warm preview", lambda: draw(generator.preview_steps), 0.2),
         ("warm picture at default quality", lambda: draw(generator.default_steps), 0.5),
         ("round of 8, drawn, read and advised", round_of_eight, 5.0),
     ]
+    if upscaler is not None:
+        [drawn] = generator.generate([PictureRequest(PROMPT, TARGET, seed)])
+
+        def draw_large() -> None:
+            upscaler.upscale([p.image for p in generator.generate([PictureRequest(PROMPT, TARGET, seed)])])
+
+        side = upscaler.scale * drawn.image.width
+        jobs.append((f"warm picture at default quality, at {side} pixels", draw_large, 0.6))
+        jobs.append(("a picture enlarged", lambda: upscaler.upscale([drawn.image]), 0.1))
     measures = []
     for name, job, goal in jobs:
         if progress is not None:

@@ -27,6 +27,7 @@ from emofeedback.records import (
     Run,
     Seen,
     StopReason,
+    Upscaling,
     VisualPrompt,
 )
 
@@ -176,6 +177,17 @@ class CritiqueJson(JsonRecord):
         return Critique(self.analysis, tuple(self.carries), edits)
 
 
+class UpscalingJson(JsonRecord):
+    """What enlarged a picture's file after it was drawn."""
+
+    name: str
+    scale: int
+
+    @classmethod
+    def of(cls, done: Upscaling | None) -> Self | None:
+        return None if done is None else cls(name=done.name, scale=done.scale)
+
+
 class CandidateJson(JsonRecord):
     """A picture of a round. Only a run in history says what each was drawn from, and by what."""
 
@@ -186,6 +198,7 @@ class CandidateJson(JsonRecord):
     chosen: bool = False
     request: RequestJson | None = Field(None, exclude_if=_absent)
     model: str | None = Field(None, exclude_if=_absent)
+    upscaled: UpscalingJson | None = Field(None, exclude_if=_absent)
 
 
 class CostJson(JsonRecord):
@@ -260,12 +273,19 @@ def candidate_name(round_number: int, index: int) -> str:
     return f"round-{round_number:02d}-candidate-{index + 1:02d}.png"
 
 
-def run_json(run: Run, folder: Path | None = None, *, requests: bool = False) -> dict[str, Any]:
+def run_json(
+    run: Run,
+    folder: Path | None = None,
+    *,
+    requests: bool = False,
+    upscaling: Callable[[Picture, bool], Upscaling | None] | None = None,
+) -> dict[str, Any]:
     """A run as DESIGN's JSON.
 
     Args:
         folder: of the pictures; None = `image` fields are bare file names.
         requests: each candidate also says what it was drawn from, and by what.
+        upscaling: what was done to the file of a picture that is chosen or not (`LargePictures.upscaling`).
     """
 
     def candidate_of(number: int, index: int, candidate: Candidate) -> CandidateJson:
@@ -278,6 +298,9 @@ def run_json(run: Run, folder: Path | None = None, *, requests: bool = False) ->
             chosen=candidate.chosen,
             request=RequestJson.of(picture.request) if requests else None,
             model=picture.model if requests else None,
+            upscaled=UpscalingJson.of(
+                picture.upscaled or (None if upscaling is None else upscaling(picture, candidate.chosen))
+            ),
         )
 
     rounds, best_json, best = [], None, run.best()
@@ -330,7 +353,8 @@ def run_from_json(data: Mapping[str, Any], open_image: Callable[[str], Image.Ima
 
     def candidate_from(prompt: str, item: CandidateJson) -> Candidate:
         request = PictureRequest(prompt, target, item.seed, **drawn) if item.request is None else item.request.request()
-        picture = Picture(open_image(item.image), request, item.model or given.generator, 0.0)
+        done = None if item.upscaled is None else Upscaling(item.upscaled.name, item.upscaled.scale)
+        picture = Picture(open_image(item.image), request, item.model or given.generator, 0.0, upscaled=done)
         reading = None if item.reading is None else item.reading.reading(given.judge)
         kept = None if item.reading is None else item.reading.content_kept
         return Candidate(picture, reading, item.distance, kept, item.chosen)

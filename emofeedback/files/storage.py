@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from PIL import Image
@@ -20,7 +21,7 @@ from emofeedback import __version__
 from emofeedback.errors import UserError
 from emofeedback.files.png_settings import RUN_SETTINGS
 from emofeedback.files.run_json import reading_json, request_json
-from emofeedback.records import Picture, Reading
+from emofeedback.records import Picture, Reading, Upscaling
 
 RUN_FILE = "run.json"
 """What a run folder keeps its record in."""
@@ -137,6 +138,8 @@ def png_bytes(
     run = {name: settings[name] for name in RUN_SETTINGS if name in settings} if settings else {}
     if run:
         making["run"] = run
+    if picture.upscaled is not None:
+        making["upscaled"] = asdict(picture.upscaled)
     info.add_text("emofeedback", json.dumps(making, ensure_ascii=False))
     buffer = io.BytesIO()
     picture.image.save(buffer, "PNG", pnginfo=info)
@@ -151,15 +154,16 @@ def image_bytes(image: Image.Image) -> bytes:
 
 
 def parameters_text(picture: Picture) -> str:
-    """The prompt, then one line `Key: value, ...`."""
-    request = picture.request
+    """The prompt, then one line `Key: value, ...`; the size is that of the picture as it was drawn."""
+    request, done = picture.request, picture.upscaled
+    width, height = (side // (1 if done is None else done.scale) for side in picture.image.size)
     fields: list[tuple[str, object]] = []
     if request.steps is not None:
         fields.append(("Steps", request.steps))
     if request.guidance is not None:
         fields.append(("CFG scale", f"{request.guidance:g}"))
     fields.append(("Seed", request.seed))
-    fields.append(("Size", f"{picture.image.width}x{picture.image.height}"))
+    fields.append(("Size", f"{width}x{height}"))
     fields.append(("Model", picture.model.replace(",", " ")))
     if request.start is not None:
         fields.append(("Denoising strength", f"{request.start_strength:g}"))
@@ -168,4 +172,10 @@ def parameters_text(picture: Picture) -> str:
         fields.append(("Arousal", f"{request.affect.arousal:g}"))
         fields.append(("Emotion strength", f"{request.strength:g}"))
     fields.append(("Version", f"emofeedback {__version__}"))
-    return request.prompt + "\n" + ", ".join(f"{key}: {value}" for key, value in fields)
+    line = ", ".join(f"{key}: {value}" for key, value in fields)
+    return f"{request.prompt}\n{line}" if done is None else f"{request.prompt}\n{line}, {upscaling_text(done)}"
+
+
+def upscaling_text(done: Upscaling) -> str:
+    """What was done to a picture after it was drawn, as A1111's web UI writes it."""
+    return f"Postprocess upscale by: {done.scale}, Postprocess upscaler: {done.name.replace(',', ' ')}"

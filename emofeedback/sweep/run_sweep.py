@@ -4,8 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled
+from emofeedback.files.large_pictures import LargePictures
 from emofeedback.files.run_json import visual_json
 from emofeedback.files.storage import image_bytes, png_bytes, write_json, write_rows, write_whole
 from emofeedback.loop.drawing import CancelFlag, Progress, check_number, check_visual, check_whole, draw_pictures
@@ -19,6 +22,8 @@ from emofeedback.sweep.sheets import Board, board_of, sheet
 
 BATCH = 25
 """Pictures drawn at once: a 5 x 5 sheet."""
+MOVING_SIDE = 256
+"""Pixels that an enlarged picture keeps in an animation, whose every frame has to be packed; a GIF's stay as drawn."""
 Rows = Sequence[Sequence[Affect]]
 """Points of the plane; one row is a path, more are a sheet."""
 
@@ -172,27 +177,46 @@ def run_sweep(
 
 
 def write_sweep(
-    sweep: Sweep, folder: Path, animation: Format | None = None, cells: bool = True, metadata: bool = True
+    sweep: Sweep,
+    folder: Path,
+    animation: Format | None = None,
+    cells: bool = True,
+    metadata: bool = True,
+    large: LargePictures = LargePictures(),  # noqa: B008 (frozen)
 ) -> SweepFiles:
     """Write sheet.png, sweep.csv, sweep.json, each picture (with its settings inside) and the animation.
+
+    Args:
+        large: in which size each picture is written; the sheet shows them as they were drawn.
 
     Raises:
         UserError: the folder cannot be written, or the animation cannot be made here.
     """
     moving = None if animation is None else folder / f"sweep.{animation}"
+    drawn = sweep.cells()
+    kept = large.of(drawn) if cells or animation in ("webp", "mp4") else drawn
     if moving is not None and animation is not None:
-        write_whole(moving, animate([picture.image for picture in sweep.cells()], animation))
+        frames = [_frame(picture) for picture in (drawn if animation == "gif" else kept)]
+        write_whole(moving, animate(frames, animation))
     names = tuple(folder / cell_name(i, len(sweep.pictures[0])) for i in range(len(sweep.readings)))
     if cells:
-        for path, picture, reading in zip(names, sweep.cells(), sweep.readings, strict=True):
+        for path, picture, reading in zip(names, kept, sweep.readings, strict=True):
             write_whole(path, png_bytes(picture, reading, metadata=metadata))
     files = SweepFiles(
         folder / "sheet.png", folder / "sweep.csv", folder / "sweep.json", names if cells else (), moving
     )
     write_whole(files.sheet, image_bytes(sheet(sweep.pictures)))
     write_rows(files.table, points_json(sweep))
-    write_json(files.record, sweep_json(sweep, files, folder))
+    write_json(files.record, sweep_json(sweep, files, folder, large=large))
     return files
+
+
+def _frame(picture: Picture) -> Image.Image:
+    """A picture as a frame of an animation."""
+    if picture.upscaled is None or picture.image.width <= MOVING_SIDE:
+        return picture.image
+    height = round(MOVING_SIDE * picture.image.height / picture.image.width)
+    return picture.image.resize((MOVING_SIDE, height), Image.Resampling.LANCZOS)
 
 
 def cell_name(index: int, columns: int) -> str:
@@ -220,15 +244,23 @@ def points_json(sweep: Sweep) -> list[dict[str, object]]:
     return rows
 
 
-def sweep_json(sweep: Sweep, files: SweepFiles, out: Path | None = None) -> dict[str, object]:
+def sweep_json(
+    sweep: Sweep,
+    files: SweepFiles,
+    out: Path | None = None,
+    *,
+    large: LargePictures = LargePictures(),  # noqa: B008 (frozen)
+) -> dict[str, object]:
     """The sweep as JSON; file names alone where `out` is None, for a caller who gets the files another way."""
 
     def named(path: Path) -> str:
         return path.name if out is None else str(path)
 
     points, visual = points_json(sweep), sweep.pictures[0][0].request.visual
-    for point, path in zip(points, files.cells, strict=False):
+    for point, path, picture in zip(points, files.cells, sweep.cells(), strict=False):
         point["image"] = named(path)
+        if (done := large.upscaling(picture)) is not None:
+            point["upscaled"] = asdict(done)
     told: dict[str, object] = {
         "prompt": sweep.prompt,
         "seed": sweep.seed,

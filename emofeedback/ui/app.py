@@ -8,6 +8,7 @@ in another tab is connected in `StudioPage.connect`, when all of them are built.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from emofeedback.ui.read.read_tab import ReadTab
 from emofeedback.ui.safety import guarded
 from emofeedback.ui.session import Models, Visits
 from emofeedback.ui.sweep.sweep_tab import SweepTab
+from emofeedback.ui.upscaling import follow_switch, upscaler_of
 from emofeedback.ui.visitor_files import GuardedBlocks
 
 Load = Callable[[], tuple[Generator, Judge]]
@@ -167,7 +169,7 @@ def build(load: Load, options: StudioOptions = StudioOptions()) -> tuple[gr.Bloc
         (lambda: guarded(load())) if hosting.public else load, None if hosting.public else options.loaded_models
     )
     visits = Visits(options.files or process_folder(), hosting)
-    visits.writer = options.writer
+    visits.writer, visits.upscaler = options.writer, partial(upscaler_of, models)
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     cleaning = (3600, 24 * 3600)  # seconds: once an hour, files older than a day
     with GuardedBlocks(title="EmoFeedback", delete_cache=cleaning, analytics_enabled=False, fill_width=True) as page:
@@ -179,6 +181,9 @@ def build(load: Load, options: StudioOptions = StudioOptions()) -> tuple[gr.Bloc
         if hosting.public:
             gr.HTML(html.notice(UPLOAD_RULE), elem_id="upload-rule")
         page.load(lambda: _banner(models), None, [banner], **quick)
+        create = studio.create
+        switched = follow_switch(page, create.controls.upscale, models, visits)
+        switched.success(create.browse.again, None, create.view.outputs(), **quick)
         studio.viewers.on_load(page)
         page.load(visits.arrive, **quick)
         page.unload(visits.leave)

@@ -16,8 +16,9 @@ import gradio as gr
 
 from emofeedback.deploy.models import LoadedModels
 from emofeedback.errors import Cancelled, UserError
+from emofeedback.files.large_pictures import LargePictures
 from emofeedback.files.storage import png_bytes
-from emofeedback.protocols import Generator, Judge
+from emofeedback.protocols import Generator, Judge, Upscaler
 from emofeedback.records import Picture, Reading, Run
 from emofeedback.sweep.plane import Continuity
 from emofeedback.sweep.run_sweep import Sweep
@@ -109,6 +110,13 @@ class Visit:
     apply_adapter: Callable[["Visit"], None] | None = None  # puts their adapter on, or the host's
     owner: str | None = None  # under whose name runs are saved; None = nobody's, they are not
     writer: HistoryWriter | None = None
+    upscaler: Callable[[], Upscaler | None] | None = None  # of the generator at hand
+    upscale: bool = True  # this visitor's switch
+
+    @property
+    def large(self) -> LargePictures:
+        """In which size this visitor sees and keeps pictures."""
+        return LargePictures(self.upscaler() if self.upscale and self.upscaler is not None else None)
 
     def save(self, made: Run | Sweep, group: object | None = None) -> None:
         """Put a run or a sweep into the visitor's history; returns at once, what goes wrong is told there.
@@ -170,6 +178,7 @@ class Visits:
         self.time_limit = TimeLimit(self.hosting.minutes_per_hour)
         self.apply_adapter: Callable[[Visit], None] | None = None
         self.writer: HistoryWriter | None = None
+        self.upscaler: Callable[[], Upscaler | None] | None = None
         self._lock = threading.Lock()
         self._visits: dict[str, Visit] = {}
 
@@ -185,6 +194,7 @@ class Visits:
                     apply_adapter=self.apply_adapter,
                     owner=owner_of(request),
                     writer=self.writer,
+                    upscaler=self.upscaler,
                 )
                 if key is None:
                     return visit

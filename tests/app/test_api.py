@@ -238,7 +238,7 @@ def test_fine_tuning_is_cancelled(server: Server) -> None:
 
 def test_plain_http_as_with_curl(server: Server) -> None:
     base = f"{server.address}gradio_api/call/generate"
-    call = httpx.post(base, json={"data": ["a boat", 0.7, -0.5, 1, 9, 0, "", 0, False]}).json()["event_id"]
+    call = httpx.post(base, json={"data": ["a boat", 0.7, -0.5, 1, 9, 0, "", 0, False, True]}).json()["event_id"]
     lines = httpx.get(f"{base}/{call}", timeout=30).text.splitlines()
     assert "event: complete" in lines
     picture, result = json.loads(lines[lines.index("event: complete") + 1].removeprefix("data: "))
@@ -321,10 +321,12 @@ def test_a_public_host_keeps_its_limits(tmp_path: Path) -> None:
         jobs = [client.submit("a boat", **MOOD, steps=1000, api_name="/generate") for _ in range(2)]
         until(lambda: all(job.communicator.event_id for job in jobs))
         base = f"{server.address}gradio_api/call/generate"
-        refused = httpx.post(base, json={"data": ["a boat", 0.7, -0.5, 1, 9, 0, "", 0, False]})
+        refused = httpx.post(base, json={"data": ["a boat", 0.7, -0.5, 1, 9, 0, "", 0, False, True]})
         assert refused.status_code == 429 and "already have 2 jobs" in refused.json()["detail"]
         other = {"x-forwarded-for": "8.8.8.8"}
-        assert httpx.post(base, json={"data": ["", 0, 0, 1, 9, 1, "", 0, False]}, headers=other).status_code == 200
+        assert (
+            httpx.post(base, json={"data": ["", 0, 0, 1, 9, 1, "", 0, False, True]}, headers=other).status_code == 200
+        )
         for job in jobs:
             job.cancel()
     finally:

@@ -142,7 +142,7 @@ def test_each_field_that_takes_a_file_refuses_it_alone(served: Studio) -> None:
 
 @pytest.mark.parametrize("endpoint", ["estimate", "redraw"])
 def test_a_file_that_is_there_and_one_that_is_not_get_the_same_answer(served: Studio, endpoint: str) -> None:
-    rest = ["a boat", 0, 0, 1, 0, 1, 1, 0.6] if endpoint == "redraw" else []
+    rest = ["a boat", 0, 0, 1, 0, 1, 1, 0.6, True] if endpoint == "redraw" else []
     answers = set()
     for path in served.foreign():
         for described in (

@@ -15,11 +15,13 @@ import pytest
 from fakes import ColourJudge, PaintGenerator
 from PIL import Image
 
+from emofeedback import build
 from emofeedback.cli import main
 from emofeedback.errors import UserError
 from emofeedback.evaluation.protocols.ablation import ARMS
 from emofeedback.files.open_picture import open_picture
 from emofeedback.files.png_settings import read_settings
+from emofeedback.generators.scene.upscaler import SceneUpscaler, UpscalerShape
 from emofeedback.records import Picture, Reading, VisualPrompt
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +35,8 @@ def models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> PaintGenerator:
     monkeypatch.setattr("emofeedback.build.build_generator", lambda settings: generator)
     for name in ("judge", "rater"):
         monkeypatch.setattr(f"emofeedback.build.build_{name}", lambda *given: judge)
+    bundled = build.build_upscaler  # the shipped one is not for these doubles
+    monkeypatch.setattr(build, "build_upscaler", lambda s: None if s.upscaler == "bundled" else bundled(s))
     monkeypatch.chdir(tmp_path)
     for name in list(os.environ):
         if name.startswith("EMOFEEDBACK_"):
@@ -61,6 +65,27 @@ def test_generate_json(models: PaintGenerator, capsys: pytest.CaptureFixture[str
     assert Image.open(data["best"]["image"]).size == (16, 16)
     assert json.loads(Path("out/run.json").read_text())["best"]["seed"] == data["best"]["seed"]
     assert len(list(Path("out").glob("*.png"))) == 6 and not list(Path("out").glob("*.tmp"))
+
+
+def test_pictures_are_written_large_and_read_small(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    SceneUpscaler(UpscalerShape(8, 1)).save_pretrained(Path("mine"))
+    assert generate("--out", "large", "--json", "--candidates", "2", "--upscaler", "mine") == 0
+    large = json.loads(capsys.readouterr().out)
+    assert generate("--out", "small", "--json", "--candidates", "2", "--no-upscale") == 0
+    small = json.loads(capsys.readouterr().out)
+    assert Image.open(large["best"]["image"]).size == (64, 64) and Image.open(small["best"]["image"]).size == (16, 16)
+    assert large["best"]["reading"] == small["best"]["reading"]
+    done = {"name": "mine", "scale": 4}
+    told = json.loads(Path("large/run.json").read_text())
+    assert large["best"]["upscaled"] == told["best"]["upscaled"] == done
+    assert [c["upscaled"] for c in told["rounds"][0]["candidates"]] == [done, done]
+    assert "upscaled" not in Path("small/run.json").read_text()
+    assert generate("--out", "again", "--image", large["best"]["image"], "--no-upscale") == 0  # a start of its own size
+    assert main(["sweep", "a dog", "--grid", "2", "--out", "sheet", "--upscaler", "mine"]) == 0
+    assert Image.open("sheet/cell-01-01.png").size == (64, 64)
+    capsys.readouterr()
+    assert generate("--no-upscale", "--upscaler", "mine") == 2 and "not both" in sentence(capsys)
+    assert generate("--upscaler", "nowhere") == 1 and "There is no upscaler 'nowhere'" in sentence(capsys)
 
 
 def test_the_pictures_of_generate_carry_the_rules_of_their_run(

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -81,8 +81,15 @@ def needed_files(names: Sequence[str], described: Described, half: bool, repo: s
     Raises:
         UserError: a component has pickled weights only, or none.
     """
-    chosen = [name for name in names if name in (INDEX, CHECKSUMS)]
-    for part in described.components:
+    return [name for name in names if name in (INDEX, CHECKSUMS)] + component_files(
+        names, described.components, half, repo
+    )
+
+
+def component_files(names: Sequence[str], parts: Iterable[str], half: bool, repo: str) -> list[str]:
+    """The same of a pipeline's components alone."""
+    chosen: list[str] = []
+    for part in parts:
         inside = [name for name in names if name.startswith(f"{part}/")]
         chosen += [name for name in inside if name.endswith(SMALL)]
         if part.startswith(WEIGHTLESS):

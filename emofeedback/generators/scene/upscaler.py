@@ -51,11 +51,18 @@ class ResidualBlock(nn.Module):
 
 
 class SceneUpscaler(nn.Module):
-    """Pixels [B, 3, H, W] in [-1, 1] -> [B, 3, scale H, scale W], not clipped; any size."""
+    """Pixels [B, 3, H, W] in [-1, 1] -> [B, 3, scale H, scale W], not clipped; any size.
+
+    Implements `protocols.Upscaler`.
+    """
+
+    name = "scene-upscaler"
+    quick = True
 
     def __init__(self, shape: UpscalerShape | None = None) -> None:
         super().__init__()
         self.shape = shape = shape or UpscalerShape()
+        self.scale = shape.scale
         self.head = nn.Conv2d(3 * shape.shuffle**2, shape.width, 3, padding=1)
         self.body = nn.Sequential(*(ResidualBlock(shape.width) for _ in range(shape.blocks)))
         self.tail = nn.Conv2d(shape.width, 3 * (shape.scale * shape.shuffle) ** 2, 3, padding=1)
@@ -99,6 +106,15 @@ class SceneUpscaler(nn.Module):
         os.replace(folder / ".config.new", folder / CONFIG)
         os.replace(folder / ".weights.new", folder / WEIGHTS)
 
+    @staticmethod
+    def is_in(folder: Path) -> bool:
+        """Whether a folder says that it holds one."""
+        try:
+            config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(config, dict) and config.get("model") == KIND
+
     @classmethod
     def from_pretrained(cls, folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> "SceneUpscaler":
         """Load what `save_pretrained` wrote; only safetensors are read.
@@ -115,4 +131,5 @@ class SceneUpscaler(nn.Module):
             upscaler.load_state_dict(load_file(folder / WEIGHTS))
         except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError, OSError):
             raise UserError(f"{folder} holds no upscaler, or a damaged one; fetch or train it again.") from None
+        upscaler.name = folder.resolve().name
         return upscaler.to(device, dtype).requires_grad_(False).eval()

@@ -10,6 +10,7 @@ import gradio as gr
 
 from emofeedback.affect import MIKELS, Affect
 from emofeedback.errors import UserError
+from emofeedback.files.large_pictures import LargePictures
 from emofeedback.finetuning.order import FinetuneOrder, Region, lines
 from emofeedback.protocols import Generator
 from emofeedback.records import VisualPrompt
@@ -44,6 +45,7 @@ class Jobs:
         animation: str,
         steps: int,
         visual: float,
+        upscale: bool,
         request: gr.Request,
     ) -> Iterator[tuple[str | None, State, list[str] | None]]:
         """Draw one prompt over the valence-arousal plane with the same seed: a sheet, a path, or a blend of emotions.
@@ -59,6 +61,7 @@ class Jobs:
             animation: "webp", "gif" or "mp4" to get a moving picture as well; may be empty.
             steps: Denoising steps; 0 = the generator's own number.
             visual: Strength of pictures that guide each drawing beside its words, those of its own mood; 0 = none do.
+            upscale: Whether single pictures are enlarged where the host has an upscaler; the sheet shows them as drawn.
 
         Returns:
             The sheet as PNG; {"points": [{"valence", "arousal", "read_valence", "read_arousal", "image"}],
@@ -82,8 +85,9 @@ class Jobs:
                 if isinstance(event, Sweep):
                     visit.save(event)
                     visit.runs += 1
-                    files = write_sweep(event, visit.files(), form, metadata=not visit.plain)
-                    yield str(files.sheet), sweep_json(event, files), [str(file) for file in files.all()]
+                    large = visit.large if upscale else LargePictures()
+                    files = write_sweep(event, visit.files(), form, metadata=not visit.plain, large=large)
+                    yield str(files.sheet), sweep_json(event, files, large=large), [str(file) for file in files.all()]
                 else:
                     yield None, {"status": "drawing", "done": round(event.done / event.total, 3)}, None
 

@@ -5,6 +5,7 @@ that still waits in the queue leaves it. Before the last answer they yield {"sta
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import gradio as gr
 
 from emofeedback.affect import Affect, emotion
 from emofeedback.errors import UserError
+from emofeedback.files.large_pictures import LargePictures
 from emofeedback.files.open_picture import open_picture
 from emofeedback.files.run_json import candidate_name, reading_json, run_json
 from emofeedback.files.storage import write_whole
@@ -38,6 +40,7 @@ class Endpoints:
         jobs = Jobs(models, visits, open_job)
         mood = {"prompt": "", "valence": 0.0, "arousal": 0.0, "strength": 1.0, "seed": 0}
         more = {"steps": 0, "emotion_name": "", "visual": 0.0, "rewrite": False}
+        size = {"upscale": True}
         files = gr.File(visible=False, file_count="multiple", label="files")
         loop = {"rounds": 3, "candidates": 4}
         sheet = {
@@ -51,6 +54,7 @@ class Endpoints:
             "animation": "",
             "steps": 0,
             "visual": 0.0,
+            **size,
         }
         tune = {
             "prompts": "",
@@ -62,11 +66,11 @@ class Endpoints:
             "objective": "awm",
             "seed": 0,
         }
-        self._listen(self.generate, mood | more, [_picture()])
+        self._listen(self.generate, mood | more | size, [_picture()])
         self._listen(self.preview, mood, [_picture()])
         self._listen(jobs.sweep, sheet, [_picture("sheet")], [files])
-        self._listen(self.feedback_run, mood | loop | {"continuation": "same_seed"}, [_pictures()])
-        self._listen(self.redraw, {"image": None} | mood | loop | {"image_strength": 0.6}, [_pictures()])
+        self._listen(self.feedback_run, mood | loop | {"continuation": "same_seed"} | size, [_pictures()])
+        self._listen(self.redraw, {"image": None} | mood | loop | {"image_strength": 0.6} | size, [_pictures()])
         self._listen(jobs.fine_tune, tune, [gr.File(visible=False, label="adapter")])
         self._listen(self.estimate, {"image": None}, [])
 
@@ -103,6 +107,7 @@ class Endpoints:
         emotion_name: str,
         visual: float,
         rewrite: bool,
+        upscale: bool,
         request: gr.Request,
     ) -> Iterator[tuple[str | None, State]]:
         """Draw one picture of a prompt with a set emotion and read it.
@@ -117,14 +122,15 @@ class Endpoints:
             emotion_name: A named emotion such as "happy" or "afraid", in place of valence and arousal; may be empty.
             visual: Strength of pictures of the emotion, which guide the drawing beside its words; 0 = none do.
             rewrite: Whether a company of simulated viewers first adds to the prompt what carries the emotion to them.
+            upscale: Whether the PNG is enlarged where the host has an upscaler; the reading is of the picture as drawn.
 
         Returns:
             The PNG with its settings embedded, and {"prompt", "seed", "reading", "distance", "unknown_words",
-            "seconds"}, where "prompt" is what was drawn.
+            "seconds"}, where "prompt" is what was drawn; and "upscaled" {"name", "scale"} where it was.
         """
         target = emotion(emotion_name) if emotion_name else Affect(valence, arousal)
         drawing = Drawing(1, whole(seed), strength, steps or None, visual=visual_of(visual, emotion_name))
-        yield from self._one(prompt, target, drawing, request, self.company if rewrite else None, keep=True)
+        yield from self._one(prompt, target, drawing, request, self.company if rewrite else None, True, upscale)
 
     @friendly_stream
     def preview(
@@ -154,6 +160,7 @@ class Endpoints:
         request: gr.Request,
         company: Company | None = None,
         keep: bool = False,
+        upscale: bool = False,
     ) -> Iterator[tuple[str | None, State]]:
         words = checked_words(prompt)
         generator, judge = self.models.get()
@@ -171,8 +178,9 @@ class Endpoints:
                 read = judge.read([picture])[0]
                 if keep:
                     visit.save(single(picture, read, target))
+                [shown] = (visit.large if upscale else LargePictures()).of([picture])
                 path = fresh_folder(visit) / "picture.png"
-                write_whole(path, visit.png(picture, read))
+                write_whole(path, visit.png(shown, read))
                 yield (
                     str(path),
                     {
@@ -182,6 +190,7 @@ class Endpoints:
                         "distance": None if read is None else round(read.affect.distance(target), 4),
                         "unknown_words": list(generator.unknown_words(words)),
                         "seconds": round(picture.seconds, 3),
+                        **({} if shown.upscaled is None else {"upscaled": asdict(shown.upscaled)}),
                     },
                 )
 
@@ -209,6 +218,7 @@ class Endpoints:
         rounds: int,
         candidates: int,
         continuation: Continuation,
+        upscale: bool,
         request: gr.Request,
     ) -> Iterator[tuple[list[str] | None, State]]:
         """Run the whole loop: draw candidates, read, choose, edit the words, draw again.
@@ -222,12 +232,13 @@ class Endpoints:
             rounds: 1 to 6.
             candidates: Pictures per round, 1 to 8.
             continuation: "same_seed", or "image" to start each round from the last picture.
+            upscale: Whether pictures are enlarged where the host has an upscaler; readings are of them as drawn.
 
         Returns:
             All pictures in order, and the run as JSON: target, rounds, best.
         """
         drawing = Drawing(_between("candidates", candidates, 8), whole(seed), strength)
-        yield from self._loop(prompt, Affect(valence, arousal), rounds, drawing, continuation, request)
+        yield from self._loop(prompt, Affect(valence, arousal), rounds, drawing, continuation, upscale, request)
 
     @friendly_stream
     def redraw(
@@ -241,6 +252,7 @@ class Endpoints:
         rounds: int,
         candidates: int,
         image_strength: float,
+        upscale: bool,
         request: gr.Request,
     ) -> Iterator[tuple[list[str] | None, State]]:
         """Run the loop from a picture of yours: each candidate starts from it and moves toward the emotion.
@@ -255,6 +267,7 @@ class Endpoints:
             rounds: 1 to 6.
             candidates: Pictures per round, 1 to 8.
             image_strength: How much of the picture is redrawn, 0.01 to 1.
+            upscale: As for /feedback_run.
 
         Returns:
             As /feedback_run.
@@ -265,7 +278,7 @@ class Endpoints:
         drawing = Drawing(
             _between("candidates", candidates, 8), whole(seed), strength, start=start, start_strength=image_strength
         )
-        yield from self._loop(prompt, Affect(valence, arousal), rounds, drawing, "same_seed", request)
+        yield from self._loop(prompt, Affect(valence, arousal), rounds, drawing, "same_seed", upscale, request)
 
     def _loop(
         self,
@@ -274,6 +287,7 @@ class Endpoints:
         rounds: int,
         drawing: Drawing,
         continuation: Continuation,
+        upscale: bool,
         request: gr.Request,
     ) -> Iterator[tuple[list[str] | None, State]]:
         words, rounds = checked_words(prompt), _between("rounds", rounds, 6)
@@ -292,12 +306,14 @@ class Endpoints:
                     case Finished(run):
                         visit.save(run)
                         folder, files = fresh_folder(visit), []
+                        large = visit.large if upscale else LargePictures()
                         for done in run.rounds:
-                            for index, item in enumerate(done.candidates):
+                            shown = zip(done.candidates, large.of_round(done.candidates), strict=True)
+                            for index, (item, picture) in enumerate(shown):
                                 path = folder / candidate_name(done.number, index)
-                                write_whole(path, visit.png(item.picture, item.reading, run.settings))
+                                write_whole(path, visit.png(picture, item.reading, run.settings))
                                 files.append(str(path))
-                        yield files, run_json(run)
+                        yield files, run_json(run, upscaling=large.upscaling)
 
 
 def status(what: str, done: float) -> State:

@@ -29,7 +29,7 @@ class Browse:
         if visit not in self._states:
             self._states.setdefault(visit, self.first())
         state = self._states[visit]
-        state.plain = visit.plain
+        state.plain, state.large = visit.plain, visit.large
         return state
 
     def first(self) -> CreateState:
@@ -37,6 +37,7 @@ class Browse:
         state = CreateState()
         if self.example is not None:
             run = state.begin(self.example.prompt, self.example.target, self.example.files[0][0].parent, "Example")
+            run.shipped = True
             for index, done in enumerate(self.example.rounds):
                 before = self.example.rounds[index - 1].critique if index else None
                 run.add(done, before.edits if before else ())
@@ -116,10 +117,10 @@ class Browse:
     @friendly
     def compare(self, left: int | None, right: int | None, request: gr.Request) -> Any:
         """Two rounds' pictures under one slider."""
-        run = self.of(self.visits.of(request)).run
-        if run is None or left is None or right is None:
+        state = self.of(self.visits.of(request))
+        if state.run is None or left is None or right is None:
             raise UserError("Run at least one round, then choose two to compare.")
-        return compared(run, int(left), int(right), self.of(self.visits.of(request)).plain)
+        return compared(state, state.run, int(left), int(right))
 
     def _free(self, request: gr.Request) -> CreateState:
         visit = self.visits.of(request)

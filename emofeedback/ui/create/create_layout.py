@@ -14,6 +14,7 @@ from emofeedback.ui.parts import cards, html
 from emofeedback.ui.parts.circumplex import marks
 from emofeedback.ui.parts.pad import as_value, overlay, pad
 from emofeedback.ui.session import MAX_SEED
+from emofeedback.ui.upscaling import upscale_switch
 
 START_PROMPT = "a lighthouse by the sea"
 CONTINUATIONS = [("same seed", "same_seed"), ("from the best picture", "image")]
@@ -43,6 +44,7 @@ class CreateControls:
     steps: gr.Slider
     tolerance: gr.Slider
     patience: gr.Slider
+    upscale: gr.Checkbox
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ def controls(prompt: str, target: Affect, first: Mapping[str, Any]) -> CreateCon
             steps = _slider(0, 50, 0, 1, "Steps", None, "0 = the generator's own number")
             tolerance = _slider(0, 0.5, TOLERANCE, 0.01, "Tolerance", None, "stop when this close to the target")
             patience = _slider(0, 6, 0, 1, "Patience", None, "stop after so many rounds without gain; 0 = never")
+            upscale = upscale_switch()
     return CreateControls(
         words,
         unknown,
@@ -137,6 +140,7 @@ def controls(prompt: str, target: Affect, first: Mapping[str, Any]) -> CreateCon
         steps,
         tolerance,
         patience,
+        upscale,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emofeedback.affect import Affect
+from emofeedback.files.large_pictures import LargePictures
 from emofeedback.loop.prompt_edits import Choice, apply_edits, chosen_edits, untouched
 from emofeedback.loop.rounds import Past, Turn, seeds_of, trials_of
 from emofeedback.records import Critique, Edit, Round, Run
@@ -27,6 +28,7 @@ class ShownRun:
     thumbnails: list[RoundThumbnails] = field(default_factory=list)
     choices: dict[int, tuple[Choice, ...]] = field(default_factory=dict)  # by round number
     settled: Run | None = None  # as the loop ended it
+    shipped: bool = False  # its folder is the project's: nothing is written there
 
     def add(self, done: Round, edits: Sequence[Edit]) -> None:
         """One round more."""
@@ -58,6 +60,7 @@ class CreateState:
         self.previewing = False
         self.asked = 0  # previews asked for so far; only the last is drawn
         self.plain = False  # files are written without the settings inside
+        self.large = LargePictures()  # in which size they are
         self._begun = 0
 
     @property

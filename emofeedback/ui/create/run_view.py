@@ -1,20 +1,21 @@
 """What the Create tab shows while a run goes on: events in, updates of components out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from emofeedback.files.large_pictures import LargePictures
 from emofeedback.files.run_json import candidate_name
-from emofeedback.files.storage import png_bytes, write_whole
 from emofeedback.loop.rounds import TOLERANCE, reached
 from emofeedback.loop.run import Advised, Chosen, Drawn, Event, Finished, Progress, ReadDone, RoundDone, RoundStarted
-from emofeedback.records import Candidate, Round
+from emofeedback.records import Round
 from emofeedback.ui.create import create_layout as layout
 from emofeedback.ui.create.create_state import CreateState, ShownRun
 from emofeedback.ui.parts import cards, html
 from emofeedback.ui.parts.pad import overlay
+from emofeedback.ui.upscaling import picture_file
 
 Updates = dict[Any, Any]
 """Component -> its new value or `gr.update`; components not named stay as they are."""
@@ -89,7 +90,7 @@ class RunView:
                 yield {s.status: html.progress(label, event.step / max(1, event.steps))}
             case Drawn():
                 files = [
-                    _write(c, _sketch(run, number, i, state.plain), run.settings)
+                    picture_file(c.picture, None, _sketch(run, number, i, state.plain), run.settings)
                     for i, c in enumerate(event.candidates)
                 ]
                 yield {
@@ -97,8 +98,11 @@ class RunView:
                     s.status: html.progress(f"{where}: the judge reads", 1.0),
                 }
             case Chosen():
-                yield {
-                    s.picture: str(_sketch(run, number, event.index, state.plain)),
+                sketch = _sketch(run, number, event.index, state.plain)
+                yield {  # the judge does not wait for an upscaler that is not quick
+                    s.picture: picture_file(
+                        event.candidate.picture, None, sketch, run.settings, state.large, chosen=False
+                    ),
                     s.status: html.progress(f"{where}: the judge writes", 1.0),
                     j.words: html.judgement(event.candidate, None, run.target),
                 }
@@ -155,7 +159,7 @@ def page_values(state: CreateState) -> dict[str, Any]:
     done = run.round(state.shown) if run else None
     if run is None or done is None or advice is None:
         return {}
-    rounds, files = run.past.rounds, round_files(run, done, state.plain)
+    rounds, files = run.past.rounds, round_files(state, run, done)
     own = done.critique if done.advised_on in (None, done.number) else None
     edits = advice.critique.edits if advice.critique else ()
     first, best = rounds[0].number, run.best_number()
@@ -174,7 +178,7 @@ def page_values(state: CreateState) -> dict[str, Any]:
         "options": [(f"Round {r.number}", r.number) for r in rounds],
         "left": first,
         "right": right,
-        "compare": compared(run, first, right, state.plain),
+        "compare": compared(state, run, first, right),
     }
 
 
@@ -190,28 +194,29 @@ def strip_of(state: CreateState) -> str:
     return cards.strip(run.past.rounds, run.thumbnails, state.shown, titles, state.at) if run else cards.EMPTY
 
 
-def compared(run: ShownRun, left: int, right: int, plain: bool = False) -> tuple[str, str] | None:
+def compared(state: CreateState, run: ShownRun, left: int, right: int) -> tuple[str, str] | None:
     """The chosen pictures of two rounds; None where a round does not exist."""
     rounds = run.round(left), run.round(right)
     if rounds[0] is None or rounds[1] is None:
         return None
     first, second = (
-        next(p for p, c in zip(round_files(run, r, plain), r.candidates, strict=True) if c.chosen)
+        next(p for p, c in zip(round_files(state, run, r), r.candidates, strict=True) if c.chosen)
         for r in rounds
         if r is not None
     )
     return first, second
 
 
-def round_files(run: ShownRun, done: Round, plain: bool = False) -> list[str]:
+def round_files(state: CreateState, run: ShownRun, done: Round) -> list[str]:
     """The files of a round's candidates, written where they are not there yet.
 
-    Args:
-        plain: without the settings inside; such files have a name of their own, because what was shown never changes.
+    Those without the settings inside have names of their own, because what was shown never changes.
     """
+    large = LargePictures() if run.shipped else state.large
+    paths = [_named(run, candidate_name(done.number, i), state.plain) for i in range(len(done.candidates))]
     return [
-        _write(c, _named(run, candidate_name(done.number, i), plain), run.settings)
-        for i, c in enumerate(done.candidates)
+        picture_file(c.picture, c.reading, path, run.settings, large, chosen=c.chosen, idle=not state.playing)
+        for c, path in zip(done.candidates, paths, strict=True)
     ]
 
 
@@ -223,11 +228,3 @@ def _sketch(run: ShownRun, number: int, index: int, plain: bool) -> Path:
 
 def _named(run: ShownRun, name: str, plain: bool) -> Path:
     return run.folder / (f"plain-{name}" if plain else name)
-
-
-def _write(item: Candidate, path: Path, settings: Mapping[str, object]) -> str:
-    """Write a picture once; files that were shown never change."""
-    if not path.exists():
-        metadata = not path.name.startswith("plain-")
-        write_whole(path, png_bytes(item.picture, item.reading, metadata=metadata, settings=settings))
-    return str(path)

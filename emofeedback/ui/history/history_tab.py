@@ -217,6 +217,7 @@ class HistoryTab:
         saved, visit = self.history.get(key, owner), self.visits.of(request)
         plain, pictures = not self.history.metadata(owner), saved.pictures()
         names = [(item["image"], view.picture_caption(item)) for item in pictures]
+        large = [item["image"] for item in pictures if item.get("chosen")]  # history itself keeps what was drawn
         if "cells" in saved.record:
             names.insert(0, (BOARD, "the whole sheet"))
         return {
@@ -228,7 +229,10 @@ class HistoryTab:
             o.sure: gr.update(visible=False),
             o.question: view.delete_question(saved.entry),
             o.gallery: gr.update(
-                value=[(str(self._copy_for(visit, saved.folder / name, key, plain)), words) for name, words in names],
+                value=[
+                    (str(self._copy_for(visit, saved.folder / name, key, plain, large=name in large)), words)
+                    for name, words in names
+                ],
                 columns=2 if len(names) <= 12 else 3,
             ),
             o.rounds: view.rounds(saved.record),
@@ -321,12 +325,19 @@ class HistoryTab:
         return self._copy_for(visit, self.history.thumbnail(entry), entry.id, plain=False)
 
     @staticmethod
-    def _copy_for(visit: Visit, source: Path, key: str, plain: bool) -> Path:
-        """A copy of a history file in the visitor's folder, without metadata where that is wanted."""
-        target = visit.folder / "history" / f"{key[:8]}{'-plain' if plain else ''}-{source.name}"
+    def _copy_for(visit: Visit, source: Path, key: str, plain: bool, large: bool = False) -> Path:
+        """A copy of a history file in the visitor's folder, enlarged and without metadata where that is wanted.
+
+        An upscaler that is not quick would keep others from the models; it does nothing here.
+        """
+        upscaler = visit.large.upscaler if large else None
+        grown = f"-x{upscaler.scale}" if upscaler is not None and upscaler.quick else ""
+        name = f"{key[:8]}{'-plain' if plain else ''}{grown}-{source.name}"
+        target = visit.folder / "history" / name
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             content = source.read_bytes()
+            content = visit.large.of_png(content) if grown else content
             write_whole(target, strip_metadata(content, source.name) if plain else content)
         return target
 

@@ -192,9 +192,10 @@ class ReadTab:
         shown = []
         redrawn = self._redrawn[visit]
         for done in redrawn.rounds:
-            for index, item in enumerate(done.candidates):
+            pictures = visit.large.of_round(done.candidates)
+            for index, (item, picture) in enumerate(zip(done.candidates, pictures, strict=True)):
                 path = folder / candidate_name(done.number, index)
-                write_whole(path, visit.png(item.picture, item.reading, redrawn.settings))
+                write_whole(path, visit.png(picture, item.reading, redrawn.settings))
                 shown.append((str(path), cards.caption(item)))
         return shown
 

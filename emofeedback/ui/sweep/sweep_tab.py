@@ -12,7 +12,7 @@ import gradio as gr
 
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.records import Picture, Reading, VisualPrompt
-from emofeedback.sweep.animation import format_of
+from emofeedback.sweep.animation import Format, format_of
 from emofeedback.sweep.plane import parse_path
 from emofeedback.sweep.run_sweep import Sweep, SweepFiles, SweepOrder, plan, run_sweep, write_sweep
 from emofeedback.ui.create.create_layout import START_PROMPT
@@ -167,7 +167,7 @@ class SweepTab:
                     if isinstance(event, Sweep):
                         visit.save(event)
                         visit.runs += 1
-                        shown = ShownSweep(event, write_sweep(event, visit.files(), form, metadata=not visit.plain))
+                        shown = ShownSweep(event, self._written(event, visit, visit.files(), form))
                         self._shown[visit] = shown
                         yield self._present(shown)
                     else:
@@ -175,6 +175,11 @@ class SweepTab:
                         yield {s.status: html.progress(f"Drawing {event.total} pictures: {part:.0%}", part)}
         except Cancelled:
             yield {s.status: html.progress("Stopped.", busy=False)}
+
+    @staticmethod
+    def _written(sweep: Sweep, visit: Visit, folder: Path, form: Format | None) -> SweepFiles:
+        """A sweep's files as the visitor wants them."""
+        return write_sweep(sweep, folder, form, metadata=not visit.plain, large=visit.large)
 
     def _present(self, shown: ShownSweep) -> Updates:
         s, files = self.output, shown.files
@@ -208,7 +213,7 @@ class SweepTab:
             return {self.output.status: gr.skip()}
         clip = shown.files.animation
         form = format_of(clip.suffix.removeprefix(".")) if clip else None
-        files = write_sweep(shown.sweep, visit.fresh(), form, metadata=not visit.plain)
+        files = self._written(shown.sweep, visit, visit.fresh(), form)
         self._shown[visit] = ShownSweep(shown.sweep, files)
         return self._present(self._shown[visit])
 
