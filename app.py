@@ -24,8 +24,10 @@ from emofeedback.files.checksums import CHECKSUMS, sha256
 from emofeedback.finetuning.order import FinetuneOrder
 from emofeedback.generators.scene.known_words import drawn_words
 from emofeedback.history.store import History
+from emofeedback.machine.memory import few_arenas
 from emofeedback.machine.openmp import wait_passively
 from emofeedback.machine.quiet import log_to, quiet_libraries
+from emofeedback.machine.temporary import process_folder
 from emofeedback.machine.terminal import print_anything
 from emofeedback.protocols import Generator, Judge
 from emofeedback.rewriting.company import Company
@@ -154,6 +156,8 @@ def main() -> None:
     print_anything()
     quiet_libraries()
     wait_passively()
+    few_arenas()
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(process_folder() / "uploads"))  # uploads go with the process
     host = "0.0.0.0" if os.environ.get("SPACE_ID") else None
     try:
         settings = Settings.from_environment(os.environ)
@@ -170,7 +174,7 @@ def main() -> None:
             open_job=None
             if ZERO_GPU
             else lambda order, judge, out: open_job(chosen(settings, loaded_models), order, judge, out),
-            hosting=Hosting.of(settings),
+            hosting=Hosting.of(settings, local=host is None and not serves_others(settings, os.environ)),
             writer=writer,
             loaded_models=loaded_models,
             company=company,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from emofeedback.errors import UserError
+from emofeedback.text import is_finite, short, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,10 @@ class Affect:
     def __post_init__(self) -> None:
         for name in ("valence", "arousal"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-                raise UserError(f"{name} must be a number from -1 to 1, not {value!r}.")
+            if not is_finite(value):
+                raise UserError(f"{name} must be a number from -1 to 1, not {short(repr(value))}.")
             if not -1.0 <= value <= 1.0:
-                raise UserError(f"{name} must lie between -1 and 1, but is {value:g}.")
+                raise UserError(f"{name} must lie between -1 and 1, but is {told(value)}.")
             object.__setattr__(self, name, float(value))
 
     @classmethod

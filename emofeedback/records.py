@@ -7,11 +7,14 @@ from typing import Literal
 from PIL import Image
 
 from emofeedback.affect import Affect
+from emofeedback.errors import UserError
 from emofeedback.text import unbroken
 
 MAX_CANDIDATES = 64
 MAX_SEED = 2**53
 """Seeds stay exact in JSON and in a browser."""
+MAX_PROMPT = 20_000
+"""Characters; longer ones could not be read back from a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,9 @@ class PictureRequest:
     visual: VisualPrompt | None = None
 
     def __post_init__(self) -> None:
-        """Raise UserError where the prompt is no text."""
-        unbroken(self.prompt)
+        """Raise UserError where the prompt is no text, or too long."""
+        if len(unbroken(self.prompt)) > MAX_PROMPT:
+            raise UserError(f"The prompt has {len(self.prompt)} characters; shorten it to {MAX_PROMPT} or fewer.")
 
 
 @dataclass(frozen=True, slots=True)

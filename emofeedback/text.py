@@ -1,4 +1,6 @@
-"""Text that people and programs give: every character of it is one."""
+"""Text and numbers that people and programs give, and how messages quote them."""
+
+import math
 
 from emofeedback.errors import UserError
 
@@ -15,3 +17,21 @@ def unbroken(text: str, what: str = "The prompt") -> str:
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise UserError(f"{what} holds half a character (a lone surrogate); delete it and type it again.")
     return text
+
+
+def short(text: object, most: int = 120) -> str:
+    """A text as messages quote it: at most so many characters, its end cut off."""
+    said = str(text)
+    return said if len(said) <= most else said[: most - 3] + "..."
+
+
+def is_finite(value: object) -> bool:
+    """Whether it is a number, and a finite one; whole numbers may be of any size, and truth values are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -math.inf < value < math.inf
+
+
+def told(value: float) -> str:
+    """A number as messages tell it; whole ones may be too large for a float."""
+    if isinstance(value, int) and abs(value) < 10**20:
+        return str(value)
+    return f"{value:g}" if abs(value) <= 1e300 else "a huge number"

@@ -1,6 +1,7 @@
 """`finetune`: tune the generator on the judge's reward; its folder holds the adapter, metrics and pictures."""
 
 import os
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from emofeedback.finetuning.job_settings import settings_of, tasks_of
 from emofeedback.finetuning.job_store import JobRecord, read_record
 from emofeedback.finetuning.objectives.table import automatic
 from emofeedback.finetuning.order import AUTO, FinetuneOrder, Region, lines
+from emofeedback.machine.folder_lock import LOCK_FILES, alone_in
 from emofeedback.machine.processes import Processes
 from emofeedback.settings import Settings
 
@@ -51,7 +53,12 @@ def run(arguments: FinetuneOptions, console: Console) -> CommandResult:
     settings = settings_from(arguments)
     out = settings.out or DEFAULT_OUT
     first = os.environ.get("RANK", "0") == "0"  # of the processes that a launcher started
-    if first and os.path.isdir(out) and os.listdir(out) and not (arguments.resume or arguments.dry_run):
+    with alone_in(out) if first and not arguments.dry_run else nullcontext():
+        return _run(arguments, settings, out, first, console)
+
+
+def _run(arguments: FinetuneOptions, settings: Settings, out: Path, first: bool, console: Console) -> CommandResult:
+    if first and not (arguments.resume or arguments.dry_run) and set(os.listdir(out)) - set(LOCK_FILES):
         raise UsageError(f"{out} is not empty; give --resume to go on, or another folder with --out.")
     record = _resumable(out) if arguments.resume else None
     with usage():
@@ -71,10 +78,6 @@ def run(arguments: FinetuneOptions, console: Console) -> CommandResult:
     work = build_finetune_job(settings, order, judge, out)
     if arguments.dry_run:
         return _dry_run(work)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{out} cannot be made ({error.strerror}); choose another folder with --out.") from None
     if record is not None:
         work.resume()
     return _train(work, order, console)

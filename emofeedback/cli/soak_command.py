@@ -4,10 +4,12 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from emofeedback.cli.console import CommandResult, Console
 from emofeedback.cli.soak_options import SoakOptions
@@ -15,7 +17,7 @@ from emofeedback.deploy.space import ROOT
 from emofeedback.errors import UserError
 from emofeedback.files.storage import results_folder, write_json
 
-START_SECONDS = 300.0
+START_SECONDS, STOP_SECONDS = 300.0, 120.0
 
 
 def run(arguments: SoakOptions, console: Console) -> CommandResult:
@@ -35,8 +37,10 @@ def run(arguments: SoakOptions, console: Console) -> CommandResult:
         tally = work(arguments.url, arguments.pid)
     else:
         console.progress("starting a studio")
-        with _studio() as (url, pid):
-            tally = work(url, pid)
+        with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
+            with studio(Path(temporary)) as (url, pid):
+                tally = work(url, pid)
+            tally.left_behind = sum(len(files) for _, _, files in os.walk(temporary))
     data = tally.report(arguments.users) | {"minutes": arguments.minutes}
     if arguments.out is not None:
         with results_folder(arguments.out) as folder:
@@ -44,21 +48,28 @@ def run(arguments: SoakOptions, console: Console) -> CommandResult:
     grown = "not watched" if data["memory_growth"] is None else f"{100 * data['memory_growth']:+.1f} %"
     text = (
         f"{data['users']} users, {data['calls']} calls in {arguments.minutes:g} min, {data['cancelled']} cancelled: "
-        f"{data['errors']} errors, {data['mix_ups']} mix-ups, median {data['median_seconds']} s, memory {grown}"
+        f"{data['errors']} errors, {data['mix_ups']} mix-ups, {data['foreign_reads']} reads of others' files, "
+        f"median {data['median_seconds']} s, memory {grown}, {data['files_left_behind'] or 0} files left behind"
     )
     return CommandResult(data, "\n".join([text, *data["first_errors"], *data["first_mix_ups"]]), done=tally.good())
 
 
 @contextmanager
-def _studio() -> Iterator[tuple[str, int]]:
-    """A studio of this checkout on a free port; the address and the process."""
+def studio(folder: Path, **environment: str) -> Iterator[tuple[str, int]]:
+    """A studio of this checkout on a free port; the address and the process.
+
+    Args:
+        folder: its temporary files lie there while it runs.
+        environment: variables of its own.
+    """
     if not (ROOT / "app.py").is_file():
         raise UserError("There is no app.py beside the package; start a studio yourself and name it with --url.")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    environ = os.environ | {"GRADIO_SERVER_PORT": str(port), "PYTHONPATH": paths}
+    environ = os.environ | {"GRADIO_SERVER_PORT": str(port), "PYTHONPATH": paths, "TMPDIR": str(folder)} | environment
+    environ.pop("GRADIO_TEMP_DIR", None)
     app = subprocess.Popen(
         [sys.executable, str(ROOT / "app.py")], env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -71,7 +82,11 @@ def _studio() -> Iterator[tuple[str, int]]:
         yield url, app.pid
     finally:
         app.terminate()
-        app.wait(timeout=30)
+        try:
+            app.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            app.kill()
+            app.wait()
 
 
 def _answers(url: str) -> bool:

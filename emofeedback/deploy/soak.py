@@ -18,7 +18,9 @@ from emofeedback.errors import UserError
 
 WORDS = ("a lighthouse by the sea", "a cat by a house", "a boat on a lake", "a dog in a park", "a fox in a forest")
 FLAT = 0.10
-"""Growth of memory between the second and the last third that still counts as flat."""
+"""Growth of memory after WARM seconds that still counts as flat."""
+WARM, SPAN = 60.0, 15.0
+"""Seconds until everything was used once, and seconds at each end that are compared: one sample is noise."""
 SAMPLE_SECONDS = 1.0
 PATIENCE = 300.0
 """Seconds that a user waits for an answer: with many users most of it is the queue."""
@@ -31,22 +33,25 @@ class Tally:
     seconds: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     mix_ups: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)  # what one user read of another's
     cancelled: int = 0
-    memory: list[float] = field(default_factory=list)  # MiB
+    memory: list[tuple[float, float]] = field(default_factory=list)  # (seconds since the begin, MiB)
+    left_behind: int | None = None  # files in the studio's temporary folder after its end; None = not looked
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def growth(self) -> float | None:
-        """Median memory of the last third over that of the second, minus 1; None where it was not watched."""
-        third = len(self.memory) // 3
-        if third == 0:
+        """Memory at the end over that after the first minute, minus 1; None where it was not watched for two."""
+        end = self.memory[-1][0] if self.memory else 0.0
+        begun = [held for at, held in self.memory if WARM <= at < WARM + SPAN]
+        last = [held for at, held in self.memory if at > end - SPAN]
+        if end < 2 * WARM or not begun:
             return None
-        middle, last = self.memory[third : 2 * third], self.memory[-third:]
-        return statistics.median(last) / statistics.median(middle) - 1
+        return statistics.median(last) / statistics.median(begun) - 1
 
     def good(self) -> bool:
-        """No error, no mix-up, memory flat."""
-        growth = self.growth()
-        return not self.errors and not self.mix_ups and bool(self.seconds) and (growth is None or growth <= FLAT)
+        """No error, no mix-up, nobody read another's files, memory flat, nothing left behind."""
+        growth, wrong = self.growth(), self.errors or self.mix_ups or self.foreign or self.left_behind
+        return not wrong and bool(self.seconds) and (growth is None or growth <= FLAT)
 
     def report(self, users: int) -> dict[str, Any]:
         """The tally as JSON."""
@@ -61,11 +66,13 @@ class Tally:
             "cancelled": self.cancelled,
             "errors": len(self.errors),
             "mix_ups": len(self.mix_ups),
+            "foreign_reads": len(self.foreign),
+            "files_left_behind": self.left_behind,
             "first_errors": self.errors[:5],
             "first_mix_ups": self.mix_ups[:5],
             "median_seconds": quantile(0.5),
             "p95_seconds": quantile(0.95),
-            "memory_mb": round(self.memory[-1], 1) if self.memory else None,
+            "memory_mb": round(self.memory[-1][1], 1) if self.memory else None,
             "memory_growth": None if growth is None else round(growth, 4),
             "good": self.good(),
         }
@@ -94,7 +101,8 @@ def soak(
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         what = type(error).__name__
         raise UserError(f"No studio answers at {url} ({what}); start one, or leave --url out.") from None
-    tally, end = Tally(), time.monotonic() + seconds
+    tally, begin = Tally(), time.monotonic()
+    end = begin + seconds
     threads = [
         threading.Thread(target=_user, args=(url.rstrip("/"), number, end, calls, tally), daemon=True)
         for number in range(users)
@@ -105,7 +113,7 @@ def soak(
         while thread.is_alive():
             held = memory()
             if held is not None and time.monotonic() < end:
-                tally.memory.append(held)
+                tally.memory.append((time.monotonic() - begin, held))
             progress(len(tally.seconds))
             thread.join(SAMPLE_SECONDS)
     return tally
@@ -129,6 +137,7 @@ def _user(url: str, number: int, end: float, calls: int | None, tally: Tally) ->
                         tally.cancelled += 1
                     continue
                 wrong = _wrong(web.get(answer[0]["url"]).content, answer[1], words, mood)
+                foreign = _foreign(url, answer[0]) if call == 1 else ""
             except Exception as error:
                 with tally.lock:
                     tally.errors.append(f"user {number} call {call}: {type(error).__name__}: {str(error)[:200]}")
@@ -136,6 +145,8 @@ def _user(url: str, number: int, end: float, calls: int | None, tally: Tally) ->
                 continue
             with tally.lock:
                 tally.seconds.append(time.monotonic() - begun)
+                if foreign:
+                    tally.foreign.append(f"user {number} call {call}: {foreign}")
                 if wrong:
                     tally.mix_ups.append(f"user {number} call {call}: {wrong}")
 
@@ -170,6 +181,24 @@ def _wrong(png: bytes, result: dict[str, Any], words: str, mood: dict[str, Any])
         if request[name] != mood[name]:
             return f"{name} is {request[name]}, not {mood[name]}"
     return "" if result["seed"] == mood["seed"] else f"the reading is of seed {result['seed']}, not {mood['seed']}"
+
+
+def _foreign(url: str, image: dict[str, Any]) -> str:
+    """What somebody else reads around a user's picture whose place on the studio's disk they know; empty = nothing.
+
+    The picture's own address holds a digest of its content: who was not given it cannot ask for it.
+    """
+    file = Path(str(image["path"]))
+    near = (file.parent, file.parent.parent, file.parent.parent.parent / "owner.json", file / ".." / ".." / ".." / ".")
+    with httpx.Client(timeout=PATIENCE) as web:
+        for path in near:
+            if web.get(f"{url}/gradio_api/file={path}").status_code == 200:
+                return f"{path} is served"
+            given = {"data": [{"path": str(path)}]}
+            begun = web.post(f"{url}/gradio_api/call/estimate", json=given)
+            if "event: complete" in web.get(f"{url}/gradio_api/call/estimate/{begun.json()['event_id']}").text:
+                return f"{path} is read"
+    return ""
 
 
 def memory_of(pid: int) -> float | None:

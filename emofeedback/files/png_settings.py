@@ -1,4 +1,4 @@
-"""Settings that a PNG carries: read back from our own chunk and from the `parameters` text of AUTOMATIC1111's web UI.
+"""Settings that a PNG carries: in our own chunk, in the `parameters` text of A1111's web UI, in other studios' texts.
 
 Only the chunks of the file are walked (PNG specification, third edition, section 5); no pixel is decoded and no text
 grows beyond MAX_TEXT, so that a hostile file costs nothing.
@@ -9,26 +9,45 @@ import math
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 from emofeedback.errors import UserError
 from emofeedback.files.open_picture import MAX_BYTES, MAX_PIXELS
+from emofeedback.files.other_programs import NAMES, Found, read_json_parameters, read_other
 from emofeedback.files.read_bounded import read_bounded
-from emofeedback.records import MAX_CANDIDATES, MAX_SEED, VisualPrompt
+from emofeedback.records import MAX_CANDIDATES, MAX_PROMPT, MAX_SEED, VisualPrompt
+from emofeedback.text import short
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_TEXT = 256 * 1024
 """Bytes of one text, unpacked."""
 MAX_CHUNKS = 100_000
-MAX_PROMPT = 20_000
+MAX_LINE, MAX_FOLLOWING = 4096, 200
+"""Characters of a line of settings, and lines after it."""
 OWN, COMMON = "emofeedback", "parameters"
 TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME")
 """Chunks that tell how, with what or when a picture was made."""
 
 _PAIR = re.compile(r'\s*(\w[\w \-/]{0,60}):\s*("(?:\\.|[^\\"]){0,2000}"|[^,]{0,300})(?:,|$)')
 """`Key: value,` of the last line; a value with a comma is quoted. As A1111's own pattern, but bounded."""
+
+_FOLLOWING = re.compile(r"(\w[\w \-/]{0,60}):\s+(.*)")
+"""A line after that of the settings which begins a value of its own."""
+
+KEYS = {
+    "valence": "valence",
+    "arousal": "arousal",
+    "emotion strength": "strength",
+    "seed": "seed",
+    "steps": "steps",
+    "cfg scale": "guidance",
+}
+"""Keys of the text whose values are used, and what they are here."""
+OPENING = ("steps", "cfg scale", "seed")
+"""Keys that the line of the settings can begin with; ours begins with the first that is known."""
 
 RANGES: dict[str, tuple[float, float]] = {
     "valence": (-1, 1),
@@ -94,10 +113,18 @@ def read_settings(source: Path | bytes, name: str | None = None) -> PictureSetti
     label = name or (source.name if isinstance(source, Path) else "the picture")
     texts = _texts(_content(source, label), label)
     if OWN in texts:
-        return _own(texts[OWN], label)
+        return _own(texts[OWN](), label)
     if COMMON in texts:
-        return parse_parameters(texts[COMMON])
-    raise UserError(f"{label} carries no settings; drop a PNG as this studio or A1111 saved it, not a copy of it.")
+        text = texts[COMMON]()
+        found = read_json_parameters(text, label)
+        return parse_parameters(text) if found is None else _foreign(found)
+    other = read_other({name: text() for name, text in texts.items()}, label)
+    if other is not None:
+        return _foreign(other)
+    raise UserError(
+        f"{label} carries no settings; drop a PNG as this studio, A1111, ComfyUI, Fooocus, InvokeAI or NovelAI saved "
+        "it, not a copy of it."
+    )
 
 
 def strip_metadata(content: bytes, name: str = "the picture") -> bytes:
@@ -113,40 +140,78 @@ def strip_metadata(content: bytes, name: str = "the picture") -> bytes:
 
 
 def parse_parameters(text: str) -> PictureSettings:
-    """The text of a `parameters` chunk: prompt, `Negative prompt: ...`, and a last line of `Key: value, ...`.
+    """The text of a `parameters` chunk: prompt, `Negative prompt: ...`, and a line of `Key: value, ...`.
 
-    What cannot be read is left out: other programs write this text in their own ways.
+    The last line that can be the one of the settings is; lines after it go on with its values, as those of extensions
+    do. What cannot be read is left out: other programs write this text in their own ways.
     """
-    *lines, last = text.strip("\n\r\0 ").split("\n") or [""]
-    pairs = _PAIR.findall(last[:4096])
-    if len(pairs) < 2 or not last.lstrip().startswith(tuple(f"{key}:" for key, _ in pairs[:1])):
-        lines, pairs = [*lines, last], []
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n\0 ").split("\n")
+    at = next((i for i in range(len(lines) - 1, -1, -1) if _is_settings(lines[i])), len(lines))
+    pairs: list[tuple[str, str]] = _PAIR.findall(lines[at][:MAX_LINE]) if at < len(lines) else []
+    for line in lines[at + 1 :][:MAX_FOLLOWING]:
+        more = _FOLLOWING.fullmatch(line[:MAX_LINE])
+        if more is None:
+            key, value = pairs[-1]
+            pairs[-1] = key, f"{value}\n{line[:MAX_LINE]}"
+        else:
+            pairs.append((more[1], more[2]))
     said = {key.strip().lower(): value.strip().strip('"') for key, value in pairs}
     prompt: list[str] = []
     negative: list[str] = []
     in_negative = False
-    for line in lines:
+    for line in lines[:at]:
         if line.strip().startswith("Negative prompt:"):
             in_negative, line = True, line.strip().removeprefix("Negative prompt:")
         (negative if in_negative else prompt).append(line.strip())
-    keys = {
-        "valence": "valence",
-        "arousal": "arousal",
-        "emotion strength": "strength",
-        "seed": "seed",
-        "steps": "steps",
-        "cfg scale": "guidance",
-    }
-    numbers = {field: _number(field, said.get(key)) for key, field in keys.items()}
+    numbers = {field: _number(field, said.get(key)) for key, field in KEYS.items()}
     if numbers["valence"] is None or numbers["arousal"] is None:
         numbers["valence"] = numbers["arousal"] = None
-    others = tuple((key.strip(), value.strip()) for key, value in pairs if key.strip().lower() not in {*keys, "model"})
+    # a number that cannot be used here is told in its own words
+    used = {"model", *(key for key, field in KEYS.items() if numbers[field] is not None)}
+    others = tuple((key.strip(), value.strip()) for key, value in pairs if key.strip().lower() not in used)
     return PictureSettings(
         prompt="\n".join(prompt).strip()[:MAX_PROMPT],
         negative_prompt="\n".join(negative).strip()[:MAX_PROMPT] or None,
         model=said.get("model") or None,
         others=others[:40],
         **numbers,  # type: ignore[arg-type]
+    )
+
+
+def _is_settings(line: str) -> bool:
+    """Whether a line is that of the settings, and no prompt that happens to read `Key: value, Key: value`."""
+    pairs = _PAIR.findall(line[:MAX_LINE])
+    keys = [key.strip().lower() for key, _ in pairs]
+    if len(pairs) < 2 or keys[0] not in OPENING or not line.lstrip().lower().startswith(f"{keys[0]}:"):
+        return False
+    if _number(KEYS[keys[0]], pairs[0][1].strip()) is not None:
+        return len({*OPENING, "sampler", "size", "model", "version"} & set(keys)) >= 2
+    return keys[0] == "steps" and len({"seed", "cfg scale", "size", "sampler"} & set(keys)) >= 2
+
+
+def _foreign(found: Found) -> PictureSettings:
+    """What another program's texts say; a number that cannot be used here is told in its own words."""
+    values: dict[str, object] = {}
+    others = [("Program", str(found["program"]))]
+    for name in ("seed", "steps", "guidance"):
+        value = found.get(name)
+        if value is None:
+            continue
+        number = _number(name, short(value, 40)) if not isinstance(value, bool) else None
+        if number is None:
+            others.append((name.capitalize(), short(value, 40)))
+        else:
+            values[name] = number
+    if "size" in found:
+        others.append(("Size", short(found["size"], 40)))
+    for name in ("negative_prompt", "model"):
+        text = found.get(name)
+        if isinstance(text, str) and text.strip():
+            values[name] = text[:MAX_PROMPT]
+    return PictureSettings(
+        prompt=found["prompt"].strip()[:MAX_PROMPT],
+        others=tuple(others),
+        **values,  # type: ignore[arg-type]
     )
 
 
@@ -282,16 +347,16 @@ def _chunks(content: bytes, label: str) -> Iterator[tuple[bytes, bytes]]:
     raise cut
 
 
-def _texts(content: bytes, label: str) -> dict[str, str]:
-    """Our two texts, the first of each name."""
-    found: dict[str, str] = {}
+def _texts(content: bytes, label: str) -> dict[str, Callable[[], str]]:
+    """Texts of the names that are read, the first of each; unpacked when it is asked for."""
+    found: dict[str, Callable[[], str]] = {}
     for kind, data in _chunks(content, label):
         if kind not in (b"tEXt", b"zTXt", b"iTXt"):
             continue
         key, _, rest = data.partition(b"\0")
         name = key.decode("latin-1")
-        if name in (OWN, COMMON) and name not in found:
-            found[name] = _text(kind, rest, label)
+        if name in (OWN, COMMON, *NAMES) and name not in found:
+            found[name] = partial(_text, kind, rest, label)
     return found
 
 

@@ -21,6 +21,7 @@ from emofeedback import __version__
 from emofeedback.errors import UserError
 from emofeedback.files.png_settings import RUN_SETTINGS
 from emofeedback.files.run_json import reading_json, request_json
+from emofeedback.files.unfinished import sweep_unfinished, unfinished
 from emofeedback.records import Picture, Reading, Upscaling
 
 RUN_FILE = "run.json"
@@ -33,19 +34,10 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         UserError: the folder cannot be written or the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror or error}); free some space or choose another folder."
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    with unfinished(path) as temporary, open(temporary, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_json(path: Path, value: object) -> None:
@@ -66,6 +58,8 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
 def results_folder(out: Path | None, now: float | None = None) -> Iterator[Path]:
     """An empty folder for one command's results; removed again where the command leaves nothing in it.
 
+    What killed commands left half-written there before goes.
+
     `out` itself where it is new or empty, otherwise a new folder inside it named after the time, so that nothing
     already there is touched. None stands for ./emofeedback-out, always with a folder inside.
 
@@ -74,6 +68,8 @@ def results_folder(out: Path | None, now: float | None = None) -> Iterator[Path]
     """
     base = Path("emofeedback-out") if out is None else out
     existed = os.path.exists(base)  # False where the path is unusable; making it then says why
+    if existed:
+        _sweep(base)
     try:
         folder = _make_folder(base, inside=out is None, now=now)
     except (OSError, ValueError) as error:
@@ -87,6 +83,14 @@ def results_folder(out: Path | None, now: float | None = None) -> Iterator[Path]
                 folder.rmdir()
             if not existed and folder != base:
                 base.rmdir()
+
+
+def _sweep(base: Path) -> None:
+    sweep_unfinished(base)
+    with suppress(OSError):
+        for inside in base.iterdir():
+            if inside.is_dir() and not inside.is_symlink():
+                sweep_unfinished(inside)
 
 
 def _make_folder(base: Path, inside: bool, now: float | None) -> Path:

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from emofeedback.errors import UserError
+from emofeedback.files.unfinished import unfinished, writing
 
 
 def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
@@ -48,15 +49,16 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 
     Raises:
         TypeError: the tree holds something else.
+        UserError: the disk is full or the folder cannot be written.
     """
     tensors: dict[str, Tensor] = {}
     tree = _pack(state, "", tensors)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    save_file(tensors or {"": torch.zeros(0)}, temporary, metadata={"tree": json.dumps(tree)})
-    with temporary.open("rb+") as stream:
-        os.fsync(stream.fileno())
-    os.replace(temporary, path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with unfinished(path) as temporary:
+        save_file(tensors or {"": torch.zeros(0)}, temporary, metadata={"tree": json.dumps(tree)})
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
 
 
 def load_state(path: Path) -> dict[str, Any]:

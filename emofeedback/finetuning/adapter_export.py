@@ -8,6 +8,8 @@ from pathlib import Path
 from peft import get_peft_model_state_dict
 from PIL import Image
 
+from emofeedback.files.checksums import write_checksums
+from emofeedback.files.unfinished import writing
 from emofeedback.finetuning.audit import Audit
 from emofeedback.finetuning.job_settings import FinetuneSettings, Tasks
 from emofeedback.finetuning.order import REGIONS
@@ -76,8 +78,34 @@ def export_adapter(
 
     Args:
         before, after: held-out pictures of the base and of the adapter, in one order; may be empty.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written; what stood there before stays.
     """
-    new = folder.with_name(f".{folder.name}.new")
+    new, old = (folder.with_name(f".{folder.name}.{word}") for word in ("new", "old"))
+    try:
+        with writing(folder):
+            _write(policy, settings, tasks, result, new, folder.name, before, after)
+            shutil.rmtree(old, ignore_errors=True)
+            if folder.exists():
+                os.replace(folder, old)
+            os.replace(new, folder)
+    finally:
+        for rest in (new, old):
+            shutil.rmtree(rest, ignore_errors=True)
+    return folder
+
+
+def _write(
+    policy: LoraPolicy,
+    settings: FinetuneSettings,
+    tasks: Tasks,
+    result: FinetuneResult,
+    new: Path,
+    name: str,
+    before: Sequence[Image.Image],
+    after: Sequence[Image.Image],
+) -> None:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     pipeline = policy.generator.pipeline
@@ -86,12 +114,9 @@ def export_adapter(
     pipeline.save_lora_weights(new, transformer_lora_layers=layers)
     if before and len(before) == len(after):
         before_after(before, after).save(new / PAGE)
-    card = _card(policy, settings, tasks, result, folder.name)
+    card = _card(policy, settings, tasks, result, name)
     (new / "README.md").write_text(card, encoding="utf-8")
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(new, folder)
-    return folder
+    write_checksums(new)
 
 
 def before_after(before: Sequence[Image.Image], after: Sequence[Image.Image]) -> Image.Image:

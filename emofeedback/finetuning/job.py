@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,15 +12,17 @@ import torch
 from PIL import Image
 
 from emofeedback.affect import Affect
-from emofeedback.errors import Cancelled
+from emofeedback.errors import Cancelled, UserError
 from emofeedback.evaluation.protocols.generator_and_judge import Reader
+from emofeedback.files.unfinished import sweep_unfinished
 from emofeedback.finetuning.adapter_export import export_adapter
 from emofeedback.finetuning.job_settings import FinetuneSettings, Task, settings_of
-from emofeedback.finetuning.job_store import ADAPTER, RUNNING, read_record, write_record
+from emofeedback.finetuning.job_store import ADAPTER, RUNNING, STATE, read_record, write_record
 from emofeedback.finetuning.metrics_log import Entry
 from emofeedback.finetuning.order import Estimate, FinetuneOrder
 from emofeedback.finetuning.reward_judge import objective_for
 from emofeedback.finetuning.trainer import Finetuner, FinetuneResult, refuse_unread
+from emofeedback.machine.folder_lock import alone_in
 from emofeedback.records import PictureRequest
 
 MOST = 10**6  # updates of a job
@@ -101,14 +104,19 @@ class FinetuneJob:
     def resume(self) -> None:
         """Go on from the state in the job's folder, with the pictures that its audits have drawn so far.
 
+        A job that ended before its first state begins anew, as its record says.
+
         Raises:
-            UserError: there is none, or it is of another job.
+            UserError: there is neither, or it is of another job.
         """
         record = read_record(self.trainer.out)
         if record is not None and (drawn := record.tasks.get("audit")):
             tasks = [Task(one["prompt"], Affect(one["valence"], one["arousal"])) for one in drawn]
             self.trainer.auditor.ask(tasks)  # other pictures could not be compared with those of the base
-        self.trainer.load()
+        if record is None or not record.begins_anew:
+            self.trainer.load()
+        elif self.trainer.processes.main:
+            self.trainer.log.path.unlink(missing_ok=True)
 
     def run(
         self, stop: Callable[[], bool], on_event: Callable[[Entry], None], order: FinetuneOrder | None = None
@@ -116,9 +124,20 @@ class FinetuneJob:
         """Train until the budget, the guard or `stop()` ends it, then export the best adapter.
 
         The job's record says "running" meanwhile, and then how it ended; it keeps what was ordered first.
+
+        Raises:
+            UserError: another job works in the folder, the disk is full, or the models fail. What was learned until
+                then is in the folder.
         """
+        with alone_in(self.trainer.out) if self.trainer.processes.main else nullcontext():
+            return self._run(stop, on_event, order)
+
+    def _run(self, stop: Callable[[], bool], on_event: Callable[[Entry], None], order: FinetuneOrder | None) -> Ending:
         trainer = self.trainer
         folder = trainer.out / ADAPTER
+        if trainer.processes.main:
+            for inside in (trainer.out, trainer.out / STATE.parent):
+                sweep_unfinished(inside)
         self._record(RUNNING, order)
         try:
             result = trainer.run(stop, on_event)
@@ -127,7 +146,8 @@ class FinetuneJob:
                 before = trainer.samples("base") if after else []
                 export_adapter(trainer.policy, trainer.settings, trainer.tasks, result, folder, before, after)
         except BaseException:
-            self._record("failed", order)
+            with suppress(UserError):  # the disk may be full
+                self._record("failed", order)
             raise
         self._record(result.stopped, order, result)
         return Ending(result, folder)

@@ -311,7 +311,7 @@ def order_of(settings: Mapping[str, Any], tasks: Mapping[str, Any]) -> FinetuneO
     """
     try:
         known, found = FinetuneSettings(**settings), Tasks.from_json(tasks)
-    except (TypeError, KeyError):
+    except (TypeError, KeyError, ValueError, AttributeError):
         raise UserError("This job was made by another version; start a new one.") from None
     values = known.as_json()
     return FinetuneOrder(

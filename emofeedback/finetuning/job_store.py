@@ -2,18 +2,22 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from emofeedback.errors import UserError
+from emofeedback.files.read_bounded import read_bounded
 from emofeedback.files.storage import write_json
+from emofeedback.files.unfinished import writing
 from emofeedback.finetuning.job_settings import order_of
 from emofeedback.finetuning.order import FinetuneOrder
 
 RECORD, ADAPTER, STATE = "job.json", "adapter", Path("training") / "state.safetensors"
 RUNNING = "running"
+MAX_RECORD, MOST = 32 * 2**20, 10**12
+"""Bytes of a record, and the size of a number in it, that are still read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,14 @@ class JobRecord:
         return folder if folder.is_dir() else None
 
     @property
+    def begins_anew(self) -> bool:
+        """Whether it ended before its first state, so that nothing was learned yet."""
+        return self.result is None and self.adapter is None and not (self.folder / STATE).is_file()
+
+    @property
     def resumable(self) -> bool:
-        """Whether a training state is there to go on from."""
-        return (self.folder / STATE).is_file()
+        """Whether it can go on, from its training state or from its record alone."""
+        return self.begins_anew or (self.folder / STATE).is_file()
 
 
 def write_record(
@@ -68,7 +77,8 @@ def write_record(
     before = read_record(folder)
     made = before.made if before else time.strftime("%Y-%m-%d %H:%M")
     kept = (before.ordered if before else None) or (None if order is None else asdict(order))
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     write_json(
         folder / RECORD,
         {
@@ -83,20 +93,44 @@ def write_record(
 
 
 def read_record(folder: Path) -> JobRecord | None:
-    """The record of the job in `folder`; None where there is none that can be read."""
+    """The record of the job in `folder`; None where there is none that can be read, or it is not in our form."""
     try:
-        found = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        return JobRecord(
-            folder,
-            str(found["status"]),
-            str(found["made"]),
-            dict(found["settings"]),
-            dict(found["tasks"]),
-            found["order"],
-            found["result"],
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        found = json.loads(read_bounded(folder / RECORD, MAX_RECORD))
+        names = ("status", "made", "settings", "tasks", "order", "result")
+        status, made, settings, tasks, ordered, result = (found[name] for name in names)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    sound = isinstance(status, str) and isinstance(made, str) and len(status) < 60 and len(made) < 60
+    sound = sound and isinstance(settings, dict) and isinstance(settings.get("objective", ""), str)
+    sound = sound and isinstance(tasks, dict) and isinstance(tasks.get("region", ""), str)
+    sound = sound and _aims([tasks.get("point")] if tasks.get("point") is not None else [])
+    sound = sound and isinstance(tasks.get("audit", []), list) and _aims(tasks.get("audit", []), "prompt")
+    sound = sound and (ordered is None or isinstance(ordered, dict)) and (result is None or _ended(result))
+    return JobRecord(folder, status, made, settings, tasks, ordered, result) if sound else None
+
+
+def _aims(values: Sequence[object], *words: str) -> bool:
+    """Whether all are valence and arousal with text of these names."""
+    return all(
+        isinstance(value, dict)
+        and all(_number(value.get(name)) for name in ("valence", "arousal"))
+        and all(isinstance(value.get(word), str) for word in words)
+        for value in values
+    )
+
+
+def _ended(result: object) -> bool:
+    """Whether it is a `FinetuneResult` as JSON, as far as it is shown."""
+    if not isinstance(result, dict) or not isinstance(result.get("stopped"), str):
+        return False
+    audits = [result.get(name, 0) for name in ("base", "best")]
+    return all(_number(result.get(name)) for name in ("updates", "pictures", "seconds", "best_update")) and all(
+        audit is None or (isinstance(audit, dict) and _number(audit.get("error"))) for audit in audits
+    )
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -MOST <= value <= MOST
 
 
 class JobStore:

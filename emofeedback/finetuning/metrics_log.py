@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from emofeedback.files.storage import write_whole
+from emofeedback.files.unfinished import writing
 
 METRICS = "metrics.jsonl"
 Entry = dict[str, Any]
@@ -18,9 +19,15 @@ class MetricsLog:
         self.path = folder / METRICS
 
     def write(self, entry: Entry) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(entry) + "\n")
+        """Append a line.
+
+        Raises:
+            UserError: the disk is full or the folder cannot be written.
+        """
+        with writing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(entry) + "\n")
 
     def read(self) -> list[Entry]:
         """All whole lines; the last may have been cut short by a kill."""

@@ -21,6 +21,7 @@ from torch import Tensor
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.files.storage import image_bytes, write_whole
 from emofeedback.files.training_state import load_state, save_state
+from emofeedback.files.unfinished import writing
 from emofeedback.finetuning.audit import Audit, Auditor, Guard
 from emofeedback.finetuning.job_settings import FinetuneSettings, Tasks
 from emofeedback.finetuning.metrics_log import Entry, MetricsLog
@@ -219,7 +220,8 @@ class Finetuner:
 
     def _write_samples(self, name: str, pictures: list[Picture]) -> None:
         folder = self.out / "samples" / name
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         for i, picture in enumerate(pictures):
             write_whole(folder / f"{i:03d}.png", image_bytes(picture.image))
 

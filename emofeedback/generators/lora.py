@@ -1,21 +1,22 @@
-"""A LoRA in diffusers' format on any pipeline: safetensors only, and an error where its layers are another model's."""
+"""A LoRA on any pipeline: all of the file is used and nothing else, or it is refused."""
 
 import copy
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from diffusers import DiffusionPipeline
 from peft.tuners.tuners_utils import BaseTunerLayer
-from safetensors import SafetensorError, safe_open
-from torch import nn
+from torch import Tensor, nn
 
 from emofeedback.errors import UserError
-from emofeedback.files.checksums import PICKLED
+from emofeedback.generators.lora_file import read_lora
 
 logger = logging.getLogger(__name__)
-LORA_WEIGHTS = "pytorch_lora_weights.safetensors"
 LORA_NAME = "loaded"
+FAILURES = (ValueError, RuntimeError, KeyError, OSError, AttributeError, TypeError, IndexError)
+"""What diffusers and peft raise on a LoRA that they cannot take."""
 
 
 def load_lora(pipeline: DiffusionPipeline, path: Path, scale: float, network: str = "transformer") -> None:
@@ -30,20 +31,47 @@ def load_lora(pipeline: DiffusionPipeline, path: Path, scale: float, network: st
         UserError: it is missing, damaged, pickled, or was made for another model.
     """
     pipeline.unload_lora_weights()
-    file = lora_file(path)
-    _check_layers(getattr(pipeline, network), network, file)
+    tensors = read_lora(pipeline, network, path)
     try:
-        pipeline.load_lora_weights(str(file.parent), weight_name=file.name, adapter_name=LORA_NAME)
-        if not _is_applied(pipeline):
-            raise ValueError("no layer takes it")
+        pipeline.load_lora_weights(tensors, adapter_name=LORA_NAME)
+        for part in {key.partition(".")[0] for key in tensors}:
+            _check_filled(getattr(pipeline, part), LORA_NAME, _of_part(tensors, part))
         pipeline.set_adapters([LORA_NAME], [scale])
-    except (ValueError, RuntimeError, KeyError, OSError, AttributeError, TypeError, IndexError) as error:
-        logger.debug("loading %s failed", file, exc_info=error)
+    except FAILURES as error:
+        logger.debug("loading %s failed", path, exc_info=error)
         pipeline.unload_lora_weights()
         raise UserError(f"The adapter {path} does not fit this generator; give one that was made for it.") from None
     for part in pipeline.components.values():
         if isinstance(part, nn.Module):
             part.requires_grad_(False)
+
+
+def _of_part(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    return {key.removeprefix(f"{part}."): value for key, value in tensors.items() if key.startswith(f"{part}.")}
+
+
+def _check_filled(model: nn.Module, adapter: str, tensors: Mapping[str, Tensor]) -> None:
+    """Every matrix of the adapter on the model comes from the file, and every one of the file is on the model.
+
+    What diffusers cannot place it leaves out with a warning, and peft leaves memory as it was.
+
+    Raises:
+        ValueError: that is not so.
+    """
+    left = dict(tensors)
+    for key, layer in _layers(model).items():
+        for half in ("lora_A", "lora_B"):
+            matrices = getattr(layer, half, {})
+            if adapter not in matrices:
+                continue
+            weight, given = matrices[adapter].weight, left.pop(f"{key}.{half}.weight", None)
+            if given is None:
+                raise ValueError(f"{key} is not in the file")
+            # one that was sent off the device holds no values to compare
+            if not weight.is_meta and not torch.equal(weight, given.to(weight.device, weight.dtype)):
+                raise ValueError(f"{key} was not filled from the file")
+    if left:
+        raise ValueError(f"{next(iter(left))} is not used")
 
 
 def lora_state(transformer: nn.Module) -> tuple[object, ...]:
@@ -68,8 +96,7 @@ def merged(pipeline: DiffusionPipeline, path: Path, name: str) -> nn.Module:
     Raises:
         UserError: it is missing, damaged, or its layers are not those of the pipeline's transformer.
     """
-    file = lora_file(path)
-    _check_layers(pipeline.transformer, "transformer", file)
+    tensors = _of_part(read_lora(pipeline, "transformer", path), "transformer")
     with torch.inference_mode(False):
         transformer = copy.deepcopy(pipeline.transformer).float()
         for key, layer in _layers(transformer).items():
@@ -79,11 +106,10 @@ def merged(pipeline: DiffusionPipeline, path: Path, name: str) -> nn.Module:
         for attribute in ("peft_config", "_hf_peft_config_loaded"):
             transformer.__dict__.pop(attribute, None)
         try:
-            transformer.load_lora_adapter(
-                str(file.parent), weight_name=file.name, adapter_name=name, local_files_only=True
-            )
-        except (ValueError, RuntimeError, KeyError, OSError, AttributeError, TypeError) as error:
-            logger.debug("loading %s failed", file, exc_info=error)
+            transformer.load_lora_adapter(dict(tensors), prefix=None, adapter_name=name)
+            _check_filled(transformer, name, tensors)
+        except FAILURES as error:
+            logger.debug("loading %s failed", path, exc_info=error)
             raise UserError(f"The adapter {path} does not fit this generator; give one that was made for it.") from None
         for key, layer in _layers(transformer).items():
             layer.merge()
@@ -93,51 +119,3 @@ def merged(pipeline: DiffusionPipeline, path: Path, name: str) -> nn.Module:
 
 def _layers(transformer: nn.Module) -> dict[str, BaseTunerLayer]:
     return {key: module for key, module in transformer.named_modules() if isinstance(module, BaseTunerLayer)}
-
-
-def lora_file(path: Path) -> Path:
-    """The weights of the LoRA at a folder or file.
-
-    Raises:
-        UserError: there are none, or they are pickled.
-    """
-    if path.is_dir():
-        tensors = sorted(path.glob("*.safetensors"))
-        file = path / LORA_WEIGHTS
-        if not file.is_file() and len(tensors) == 1:
-            file = tensors[0]
-        if not file.is_file() and any(other.suffix in PICKLED for other in path.iterdir()):
-            raise UserError(f"The adapter in {path} is pickled, which may hold code, and is refused; give safetensors.")
-    else:
-        file = path
-        if file.suffix in PICKLED:
-            raise UserError(f"The adapter {path} is pickled, which may hold code, and is refused; give safetensors.")
-    if not file.is_file() or file.suffix != ".safetensors":
-        raise UserError(f"There is no adapter at {path}; give a folder that holds {LORA_WEIGHTS}.")
-    return file
-
-
-def _check_layers(network: nn.Module, name: str, file: Path) -> None:
-    """diffusers skips layers that it does not find; here they are an error. Other spellings are left to it."""
-    try:
-        with safe_open(file, framework="np") as stream:
-            keys = list(stream.keys())
-    except (SafetensorError, OSError):
-        raise UserError(f"{file} is damaged or cut short; fetch the adapter again.") from None
-    own = ("transformer.", "unet.", "text_encoder")
-    if not keys or not all(key.startswith(own) for key in keys):
-        return
-    known = {module.replace(".base_layer", "") for module, _ in network.named_modules()}
-    # a kept name ends where the LoRA's own parts begin
-    layers = {
-        key.removeprefix(f"{name}.").split(".lora")[0] for key in keys if key.startswith(("transformer.", "unet."))
-    }
-    if not layers <= known:
-        raise UserError(f"The adapter {file} was made for another model; give one that was made for this generator.")
-
-
-def _is_applied(pipeline: DiffusionPipeline) -> bool:
-    """Whether any layer of the pipeline carries the LoRA."""
-    parts = [part for part in pipeline.components.values() if isinstance(part, nn.Module)]
-    layers = (layer for part in parts for layer in part.modules() if isinstance(layer, BaseTunerLayer))
-    return any(LORA_NAME in layer.active_adapters for layer in layers)

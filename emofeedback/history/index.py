@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,31 +105,51 @@ class Wanted:
         return " AND ".join(clauses), values
 
 
+class DiskTrouble(UserError):
+    """The disk is full or refuses; the history itself may be whole."""
+
+
 class Index:
     """Opens a connection for each piece of work, so that any thread and any process may use it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def migrate(self) -> None:
+        """Make the schema, or bring it up to date; to be called before all else.
+
+        Raises:
+            UserError: the file is none of ours, damaged, or of a newer version.
+            DiskTrouble: the disk is full or refuses.
+        """
         try:
             self._migrate()
         except sqlite3.DatabaseError as error:
-            raise UserError(f"The history in {path} cannot be opened ({error}); move that file away.") from None
+            raise UserError(f"The history in {self.path} cannot be opened ({error}); move that file away.") from None
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection that sees one state of the index."""
-        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+        """A connection that sees one state of the index.
+
+        Raises:
+            DiskTrouble: the disk is full or refuses.
+        """
+        connection: sqlite3.Connection | None = None
         try:
+            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
             yield connection
+        except sqlite3.OperationalError as error:
+            raise DiskTrouble(f"The history cannot be read or written ({error}); free some space.") from None
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction that nobody else writes beside, in this process or another; all of it counts, or none.
 
         Raises:
-            UserError: the index cannot be written.
+            DiskTrouble: the index cannot be written.
         """
         with self.reading() as connection:
             try:
@@ -137,10 +157,11 @@ class Index:
                 yield connection
                 connection.execute("COMMIT")
             except sqlite3.OperationalError as error:
-                raise UserError(f"The history cannot be written ({error}); free some space and try again.") from None
+                raise DiskTrouble(f"The history cannot be written ({error}); free some space and try again.") from None
             finally:
                 if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                    with suppress(sqlite3.OperationalError):  # closing it rolls back too
+                        connection.execute("ROLLBACK")
 
     def _migrate(self) -> None:
         with self.reading() as connection:

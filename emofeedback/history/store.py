@@ -4,12 +4,14 @@ Files come first and the row last, in one write transaction; a crash between the
 the next opening removes under the same lock. Nothing is found without its owner's name, so nobody sees another's runs.
 """
 
+import errno
 import json
 import re
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from emofeedback.errors import UserError
 from emofeedback.files.png_settings import PictureSettings
 from emofeedback.files.storage import RUN_FILE, write_json, write_whole
 from emofeedback.history.export import Format, export_runs
-from emofeedback.history.index import Entry, Index, Wanted
+from emofeedback.history.index import DiskTrouble, Entry, Index, Wanted
 from emofeedback.history.record import (
     THUMBNAIL,
     check_kept,
@@ -34,6 +36,8 @@ from emofeedback.records import Run
 from emofeedback.sweep.run_sweep import Sweep
 
 INDEX_FILE = "history.sqlite"
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+"""What a disk says that may be well again later."""
 CAP = 4 * 2**30
 """Bytes of pictures kept by default."""
 PINNED_SHARE = 0.5
@@ -76,20 +80,42 @@ class History:
             cap: bytes of all runs together; beyond it the oldest go, but never a pinned one.
             clock: seconds since 1970.
 
+        A disk that is full or cannot be written refuses runs, not the opening: it is tried again with each call.
+
         Raises:
             UserError: the folder cannot be used, or a newer version made it.
         """
         self.folder, self.cap, self._clock = folder, cap, clock
         self._runs = folder / "runs"
+        self._opened = Index(folder / INDEX_FILE)
+        self._ready = False
+        with suppress(DiskTrouble):
+            self._open()
+
+    def _open(self) -> None:
         try:
             self._runs.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise UserError(
-                f"History cannot be kept in {folder} ({reason}); set EMOFEEDBACK_DATA to a folder."
+            kind = DiskTrouble if error.errno in FULL else UserError
+            raise kind(
+                f"History cannot be kept in {self.folder} ({reason}); set EMOFEEDBACK_DATA to a folder."
             ) from None
-        self._index = Index(folder / INDEX_FILE)
-        self._clean()
+        self._opened.migrate()
+        self._ready = True
+        with suppress(DiskTrouble):
+            self._clean()
+
+    @property
+    def _index(self) -> Index:
+        """The index, which is there.
+
+        Raises:
+            UserError: the disk refuses.
+        """
+        if not self._ready:
+            self._open()
+        return self._opened
 
     def add(
         self, made: Run | Sweep, owner: str, *, revisions: Mapping[str, str] | None = None, replacing: str | None = None
@@ -164,10 +190,11 @@ class History:
         )
 
     def _make_room(self, connection: Any, new: Entry) -> list[str]:
-        """Take the oldest rows out until all fits; returns their ids."""
+        """Take the rows that were added first out until all fits; returns their ids. A clock that was set back makes no
+        new run an old one."""
         total = connection.execute("SELECT coalesce(sum(bytes), 0) FROM runs").fetchone()[0]
         gone = []
-        rows = connection.execute("SELECT id, bytes FROM runs WHERE pinned = 0 AND id != ? ORDER BY created", (new.id,))
+        rows = connection.execute("SELECT id, bytes FROM runs WHERE pinned = 0 AND id != ? ORDER BY rowid", (new.id,))
         for key, size in rows.fetchall() if total > self.cap else ():
             if total <= self.cap:
                 break

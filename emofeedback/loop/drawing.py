@@ -1,6 +1,5 @@
 """Drawing the candidates of a round: what is asked for, and a worker that reports each step and can be stopped."""
 
-import math
 import queue
 import threading
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.protocols import Generator
 from emofeedback.records import MAX_CANDIDATES, MAX_SEED, Picture, PictureRequest, VisualPrompt
+from emofeedback.text import is_finite, short, told
 
 
 class CancelFlag(Protocol):
@@ -38,7 +38,7 @@ class Drawing:
     """
 
     candidates: int = 4
-    seed: int = 0  # of the first candidate; candidate i has seed + i
+    seed: int = 0  # of the first candidate; candidate i has seed + i, and after the highest seed comes 0
     strength: float = 1.0  # of the emotion adapter, >= 0
     steps: int | None = None
     guidance: float | None = None
@@ -59,7 +59,7 @@ class Drawing:
 
     def draws(self, prompt: str) -> list[tuple[str, int]]:
         """(prompt, seed) of each candidate where all have the same words."""
-        return [(prompt, self.seed + i) for i in range(self.candidates)]
+        return [(prompt, (self.seed + i) % (MAX_SEED + 1)) for i in range(self.candidates)]
 
     def requests(
         self, draws: Sequence[tuple[str, int]], target: Affect | None, default_steps: int
@@ -84,15 +84,16 @@ class Drawing:
 def check_whole(name: str, value: int, low: int, high: int) -> None:
     """Raise UserError unless the value is a whole number in [low, high]."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise UserError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+        said = told(value) if is_finite(value) and not isinstance(value, float) else short(repr(value))
+        raise UserError(f"{name} must be a whole number from {low} to {high}, not {said}.")
 
 
 def check_number(name: str, value: float, low: float, high: float) -> None:
     """Raise UserError unless the value is a finite number in [low, high]."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise UserError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}.")
+    if not is_finite(value):
+        raise UserError(f"{name} must be a number from {low:g} to {high:g}, not {short(repr(value))}.")
     if not low <= value <= high:
-        raise UserError(f"{name} must lie between {low:g} and {high:g}, but is {value:g}.")
+        raise UserError(f"{name} must lie between {low:g} and {high:g}, but is {told(value)}.")
 
 
 def check_visual(visual: VisualPrompt | None) -> None:

@@ -30,6 +30,7 @@ from emofeedback.ui.create.references_panel import ReferencesPanel
 from emofeedback.ui.create.restore import CREATE, Restore
 from emofeedback.ui.create.viewers_panel import ViewersPanel
 from emofeedback.ui.finetune.finetune_tab import FinetuneTab
+from emofeedback.ui.gate import Gate, no_trust_in_peers
 from emofeedback.ui.history.history_owner import head
 from emofeedback.ui.history.history_tab import HistoryTab
 from emofeedback.ui.history.history_view import css as history_css
@@ -45,6 +46,8 @@ from emofeedback.ui.sweep.sweep_tab import SweepTab
 from emofeedback.ui.upscaling import follow_switch, upscaler_of
 from emofeedback.ui.visitor_files import GuardedBlocks
 
+MAX_SESSIONS = 300
+"""Pages whose state is kept, at .7 MB each; the one that was used longest ago goes first."""
 Load = Callable[[], tuple[Generator, Judge]]
 EXAMPLE = Path(__file__).resolve().parents[2] / "assets" / "example_run"
 BRAND = (
@@ -187,7 +190,8 @@ def build(load: Load, options: StudioOptions = StudioOptions()) -> tuple[gr.Bloc
         studio.viewers.on_load(page)
         page.load(visits.arrive, **quick)
         page.unload(visits.leave)
-    page.queue(default_concurrency_limit=1, max_size=hosting.queue_size)
+    # what asks for the models waits in the queue: a call past it would not be counted
+    page.queue(default_concurrency_limit=1, max_size=hosting.queue_size, api_open=False)
     return page, models
 
 
@@ -217,6 +221,8 @@ def launch(
         The page (close it with `.close()`) and its address.
     """
     hosting, writer = options.hosting, options.writer
+    if not hosting.proxied:
+        no_trust_in_peers()
     page, models = build(load, options)
     models.start()
     if models.loaded_models is not None:
@@ -240,7 +246,11 @@ def launch(
         run_history=False,
         allowed_paths=[str(options.example)],
         mcp_server=find_spec("mcp") is not None,
-        app_kwargs={"middleware": [Middleware(JobLimit, page=page, hosting=hosting)]},
+        enable_monitoring=False,
+        state_session_capacity=MAX_SESSIONS,
+        app_kwargs={
+            "middleware": [Middleware(Gate, hosting=hosting), Middleware(JobLimit, page=page, hosting=hosting)]
+        },
         _frontend=False,  # only skips a second look at its own address, which gives a busy machine 3 s
         **blocked,
     )

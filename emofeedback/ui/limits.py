@@ -1,12 +1,14 @@
 """Sharing one machine among many: who is who, what each may take, and the rules of a public host."""
 
+import hmac
 import ipaddress
 import json
+import secrets
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -31,6 +33,12 @@ OpenJob = Callable[[FinetuneOrder, Judge, Path], "FinetuneJob"]
 HOUR = 3600.0
 PUBLIC_JOBS, PUBLIC_MINUTES, PUBLIC_UPLOAD_MB, PUBLIC_FINETUNE = 3, 10.0, 8, 0.0
 PRIVATE_UPLOAD_MB = 32
+PUBLIC_UPLOADS, PUBLIC_TOTAL_MB = 20, 2048
+"""Files of the largest size that one user may upload within an hour, and what all uploads together may take."""
+PUBLIC_PICTURE_STEPS = 4000
+"""Pictures times denoising steps of one call."""
+CALLER = "x-emofeedback-caller"
+"""Header by which the page's own MCP server says for whom it calls."""
 UPLOAD_RULE = (
     "This is a shared host. Upload only pictures that are yours to share and that show nobody without their consent. "
     "They are read here, kept for a day at most, and never used for training."
@@ -49,6 +57,11 @@ class Hosting:
         finetune_minutes: the longest fine-tuning job; 0 = none at all.
         queue_size: jobs of all users that may wait.
         max_upload_mb: of one file.
+        uploads_mb_per_hour: of one user.
+        total_uploads_mb: of all files that lie here.
+        picture_steps: pictures times denoising steps of one call.
+        local: only the person at this machine reaches it, by the machine's own names.
+        token: what proves that the page's own MCP server calls.
     """
 
     public: bool = False
@@ -58,15 +71,25 @@ class Hosting:
     finetune_minutes: float | None = None
     queue_size: int = 64
     max_upload_mb: int = PRIVATE_UPLOAD_MB
+    uploads_mb_per_hour: int | None = None
+    total_uploads_mb: int | None = None
+    picture_steps: int | None = None
+    local: bool = False
+    token: str = field(default_factory=secrets.token_hex, repr=False, compare=False)
 
     @classmethod
-    def of(cls, settings: Settings) -> "Hosting":
-        """The rules that settings ask for; on a public host what is not set is limited."""
+    def of(cls, settings: Settings, local: bool = False) -> "Hosting":
+        """The rules that settings ask for; on a public host what is not set is limited.
+
+        Args:
+            local: nobody else reaches the host (see `serves_others`).
+        """
         public = settings.public
 
         def rule(given: Any, private: Any, shared: Any) -> Any:
             return given if given is not None else (shared if public else private)
 
+        upload = rule(settings.max_upload_mb, PRIVATE_UPLOAD_MB, PUBLIC_UPLOAD_MB)
         return cls(
             public=public,
             proxied=settings.proxied,
@@ -74,7 +97,11 @@ class Hosting:
             minutes_per_hour=rule(settings.minutes_per_hour, None, PUBLIC_MINUTES),
             finetune_minutes=rule(settings.finetune_minutes, None, PUBLIC_FINETUNE),
             queue_size=rule(settings.queue_size, 64, 64),
-            max_upload_mb=rule(settings.max_upload_mb, PRIVATE_UPLOAD_MB, PUBLIC_UPLOAD_MB),
+            max_upload_mb=upload,
+            uploads_mb_per_hour=PUBLIC_UPLOADS * upload if public else None,
+            total_uploads_mb=PUBLIC_TOTAL_MB if public else None,
+            picture_steps=PUBLIC_PICTURE_STEPS if public else None,
+            local=local and not public,
         )
 
     def user(self, request: Any) -> str:
@@ -85,6 +112,9 @@ class Hosting:
         name = getattr(request, "username", None)
         if name:
             return f"name:{name}"
+        proof, _, caller = str(request.headers.get(CALLER, "")).partition(":")
+        if caller and hmac.compare_digest(proof.encode(), self.token.encode()):
+            return caller
         if self.proxied:
             for part in reversed(str(request.headers.get("x-forwarded-for", "")).split(",")):
                 try:
@@ -95,6 +125,21 @@ class Hosting:
                     return str(address)
         client = getattr(request, "client", None)
         return str(getattr(client, "host", "unknown"))
+
+    def check_work(self, pictures: int, steps: int) -> None:
+        """Refuse a call that would keep the models from everybody for long.
+
+        Args:
+            steps: denoising steps of each picture.
+
+        Raises:
+            UserError: it is more than the host gives to one call.
+        """
+        if self.picture_steps is not None and pictures * steps > self.picture_steps:
+            raise UserError(
+                f"{pictures} pictures of {steps} steps are too much for one call on this host; ask for fewer pictures, "
+                f"or for at most {max(1, self.picture_steps // pictures)} steps."
+            )
 
     def job_opener(self, open_job: OpenJob | None) -> OpenJob | None:
         """`open_job` within the limit of this host; None where there is no fine-tuning."""
@@ -186,6 +231,7 @@ class JobLimit:
 
     def __init__(self, app: Asgi, page: "gr.Blocks", hosting: Hosting) -> None:
         self.app, self.page, self.hosting = app, page, hosting
+        self._entering: Counter[str] = Counter()  # on their way into the queue: many at once are counted too
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         limit = self.hosting.jobs_per_user
@@ -193,10 +239,18 @@ class JobLimit:
             from starlette.requests import Request  # comes with gradio
 
             user = self.hosting.user(Request(scope))
-            if jobs_of(self.page, self.hosting, user) >= limit:
+            if jobs_of(self.page, self.hosting, user) + self._entering[user] >= limit:
                 jobs = "1 job" if limit == 1 else f"{limit} jobs"
-                await _refuse(send, f"You already have {jobs} here; wait until one is done, or stop it.")
+                await refuse(send, f"You already have {jobs} here; wait until one is done, or stop it.")
                 return
+            self._entering[user] += 1
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                self._entering[user] -= 1
+                if not self._entering[user]:
+                    del self._entering[user]
+            return
         await self.app(scope, receive, send)
 
 
@@ -213,8 +267,9 @@ def jobs_of(page: "gr.Blocks", hosting: Hosting, user: str) -> int:
     return sum(hosting.user(event.request) == user for event in {id(e): e for e in (*waiting, *running)}.values())
 
 
-async def _refuse(send: Callable[[Any], Awaitable[None]], sentence: str) -> None:
+async def refuse(send: Callable[[Any], Awaitable[None]], sentence: str, status: int = 429) -> None:
+    """Answer a request with one sentence."""
     body = json.dumps({"detail": sentence}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 429, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

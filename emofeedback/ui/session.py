@@ -31,7 +31,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 MODELS = "models"
 """Every listener that touches the models carries this concurrency id: one at a time."""
-MAX_SEED = 2**31 - 1
 MAX_WORDS = 2000
 """Characters of a prompt."""
 IDLE, IDLE_PROGRAM = 24 * 3600.0, 3600.0

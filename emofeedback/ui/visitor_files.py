@@ -53,6 +53,29 @@ class GuardedBlocks(gr.Blocks):
         found: list[Any] = await super().preprocess_data(block_fn, inputs, state, explicit_call)
         return found
 
+    async def process_api(
+        self,
+        block_fn: Any,
+        inputs: list[Any],
+        *rest: Any,
+        session_hash: str | None = None,
+        event_id: str | None = None,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """One step of an event. A program's call without a session has one for itself, whose state goes with it."""
+        goes_on = False
+        try:
+            output: dict[str, Any] = await super().process_api(
+                block_fn, inputs, *rest, session_hash=session_hash, event_id=event_id, **more
+            )
+            goes_on = bool(output.get("is_generating"))
+            return output
+        finally:
+            if session_hash is not None and session_hash == event_id and not goes_on:
+                sessions = self.state_holder
+                sessions.session_data.pop(session_hash, None)
+                sessions.time_last_used.pop(session_hash, None)
+
 
 def check_files(values: Sequence[Any]) -> None:
     """Refuse values, JSON of any depth, that name a file which was not uploaded.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from emofeedback.errors import Cancelled
+from emofeedback.machine.memory import give_back
 from emofeedback.ui.session import Models, Visit
 
 Post = Callable[[object], None]
@@ -52,6 +53,7 @@ def on_thread(
 
                 task(post_and_wait)
         finally:
+            give_back()  # a job held gigabytes
             after()
             if visit.gone:  # the visitor's folder was dropped while the task still wrote to it
                 shutil.rmtree(visit.folder, ignore_errors=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from fakes import ColourJudge, PaintGenerator
+from full_disk import files_end_at
 from PIL import Image
 
 from emofeedback.affect import Affect
@@ -28,6 +29,7 @@ from emofeedback.loop.rounds import Rules
 from emofeedback.loop.run import Finished, RunOrder, run_loop
 from emofeedback.records import Run
 from emofeedback.sweep.run_sweep import Sweep, SweepOrder, plan, run_sweep
+from emofeedback.ui.history.history_writer import HistoryWriter
 
 ANN, BEN = "visitor:ann", "visitor:ben"
 HERE = Path(__file__).resolve().parent
@@ -283,6 +285,42 @@ def test_a_history_of_a_newer_version_or_a_foreign_file_is_left_alone(history: H
     (tmp_path / "file").write_text("x")
     with pytest.raises(UserError, match="EMOFEEDBACK_DATA"):
         History(tmp_path / "file")
+
+
+def test_a_clock_that_was_set_back_makes_no_new_run_an_old_one(tmp_path: Path) -> None:
+    """Each new run was the oldest of all, and the next one took it away."""
+    now = [2_000_000_000.0]
+    first = History(tmp_path, clock=lambda: now[0])
+    size = first.get(first.add(run(), ANN), ANN).entry.bytes
+    history = History(tmp_path, cap=int(3.5 * size), clock=lambda: now[0])
+    now[0] = 1_000_000_000.0
+    keys = [history.add(run(), ANN) for _ in range(3)]
+    assert folders(history) == set(keys)
+
+
+def test_drawing_goes_on_without_history_where_the_disk_is_full(history: History, tmp_path: Path) -> None:
+    """Whether files carry their settings is asked of the history before each drawing, and that failed."""
+    history.set_metadata(ANN, False)
+    key = history.add(run(), ANN)
+    writer = HistoryWriter(history)
+    assert writer.metadata(ANN) is False
+    with files_end_at(0):
+        assert (writer.metadata(ANN), writer.metadata(BEN)) == (False, True)
+        writer.save(ANN, run())
+        writer.settle()
+        said = writer.trouble(ANN)
+        assert said is not None and "cannot be" in said and "free some space" in said
+        late = History(tmp_path / "new")  # the app starts, too
+        with pytest.raises(UserError, match="free some space"):
+            late.add(run(), ANN)
+        assert HistoryWriter(late).metadata(ANN) is True
+        again = History(history.folder)
+    assert again.get(key, ANN).entry.prompt == "a boat"
+    assert again.search(ANN).total == 1 and folders(again) == {key}
+    writer.save(ANN, run())
+    writer.settle()
+    assert writer.trouble(ANN) is None and again.search(ANN).total == 2
+    assert late.get(late.add(run(), ANN), ANN).entry.kind == "feedback"
 
 
 @pytest.mark.parametrize("fmt", ["zip", "folder"])

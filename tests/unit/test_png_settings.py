@@ -23,7 +23,8 @@ from emofeedback.files.png_settings import (
     strip_metadata,
 )
 from emofeedback.files.storage import png_bytes
-from emofeedback.records import Picture, PictureRequest, VisualPrompt
+from emofeedback.loop.drawing import Drawing
+from emofeedback.records import MAX_SEED, Picture, PictureRequest, VisualPrompt
 
 A1111 = """a (misty:1.2) harbour, boats
 second line
@@ -177,7 +178,7 @@ def test_texts_of_other_programs_never_fail(text: str, prompt: str | None) -> No
         {"prompt": "x", "seed": 10**400},
         {"prompt": "x", "seed": True},
         {"prompt": ["x"]},
-        {"prompt": "x" * 30_000},
+        {"prompt": "x" * 20_001},
         {"valence": float("nan"), "arousal": 0},
         {"valence": 1e999, "arousal": 0},
         {"valence": 0.5},
@@ -242,6 +243,158 @@ def test_a_changed_byte_is_noticed() -> None:
     content[content.index(b"Seed: 7") + 6] = ord("8")
     with pytest.raises(UserError, match="damaged"):
         read_settings(bytes(content))
+
+
+def with_texts(**texts: str) -> bytes:
+    return crafted(*(chunk(b"iTXt", f"{name}\0\0\0\0\0{text}".encode()) for name, text in texts.items()))
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "seed"),
+    [
+        (
+            "a boat,\r\non a lake\r\nNegative prompt: blurry\r\nSteps: 28, Seed: 7, Size: 1x1\r\n",
+            "a boat,\non a lake",
+            7,
+        ),
+        ("stone stairs, Steps: many, Seed: of an apple, Size: huge\nSteps: 28, Sampler: x, Seed: 7", None, 7),
+        ("Steps: 3, Seed: 4, Size: 1x1\nSteps: 28, Sampler: x, Seed: 7", "Steps: 3, Seed: 4, Size: 1x1", 7),
+        ("a cat\nSteps: 28, Seed: 7, Version: v1.10.1\nTemplate: a motorcycle,\nneon {red|blue}\nleft", "a cat", 7),
+        ("Subject: a boat, Light: golden", "Subject: a boat, Light: golden", None),
+        ("Size: huge, Seed: of an apple", "Size: huge, Seed: of an apple", None),
+        ("a cat\nSubject: a boat, Light: golden", "a cat\nSubject: a boat, Light: golden", None),
+        ("a boat\nSteps: 28, Sampler: x, CFG scale: 6.5, Seed: 4059184577, Size: 1x1", "a boat", 4059184577),
+    ],
+)
+def test_the_settings_are_the_last_line_of_steps_and_a_prompt_stays_a_prompt(
+    text: str, prompt: str | None, seed: int | None
+) -> None:
+    """Line breaks in extra values made all of it a prompt; a prompt of "Key: x, Key: y" was taken for settings."""
+    found = read_settings(with_texts(parameters=text))
+    assert (found.prompt, found.seed) == (prompt or text.split("\n")[0], seed)
+    assert found.steps == (28 if seed else None)
+
+
+def test_extra_values_keep_their_line_breaks_and_odd_numbers_their_words() -> None:
+    found = parse_parameters(
+        "a cat\nSteps: 28, Seed: 18446744073709551615, Size: 1x1\nTemplate: a,\nb\nNegative Template: c"
+    )
+    assert found.seed is None and found.steps == 28
+    for pair in (("Seed", "18446744073709551615"), ("Template", "a,\nb"), ("Negative Template", "c")):
+        assert pair in found.others
+
+
+COMFY = {
+    "3": {
+        "class_type": "KSampler",
+        "inputs": {
+            "seed": ["9", 0],
+            "steps": 20,
+            "cfg": 7.5,
+            "positive": ["12", 0],
+            "negative": ["7", 0],
+            "model": ["10", 0],
+            "latent_image": ["5", 0],
+        },
+    },
+    "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "height": 768, "batch_size": 1}},
+    "6": {"class_type": "CLIPTextEncode", "inputs": {"text": ["8", 0], "clip": ["4", 1]}},
+    "7": {"class_type": "CLIPTextEncode", "inputs": {"text": "blurry", "clip": ["4", 1]}},
+    "8": {"class_type": "PrimitiveString", "inputs": {"value": "a boat"}},
+    "9": {"class_type": "PrimitiveInt", "inputs": {"value": 5}},
+    "10": {"class_type": "LoraLoader", "inputs": {"model": ["4", 0], "clip": ["4", 1], "strength_model": 1}},
+    "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "fable.safetensors"}},
+    "12": {"class_type": "ControlNetApply", "inputs": {"conditioning": ["6", 0], "strength": 1.0}},
+}
+OTHERS: dict[str, dict[str, str]] = {
+    "ComfyUI": {"prompt": json.dumps(COMFY), "workflow": "{}"},
+    "Fooocus": {
+        "parameters": json.dumps(
+            {"prompt": "a boat", "negative_prompt": "blurry", "seed": "5", "steps": 20, "guidance_scale": 7.5}
+            | {"base_model": "fable", "resolution": "(512, 768)", "metadata_scheme": "fooocus"}
+        )
+    },
+    "SwarmUI": {
+        "parameters": json.dumps(
+            {
+                "sui_image_params": {
+                    "prompt": "a boat",
+                    "negativeprompt": "blurry",
+                    "seed": 5,
+                    "steps": 20,
+                    "cfgscale": 7.5,
+                }
+            }
+        )
+    },
+    "NovelAI": {
+        "Software": "NovelAI",
+        "Description": "a boat",
+        "Comment": json.dumps({"steps": 20, "seed": 5, "scale": 7.5, "uc": "blurry", "width": 512, "height": 768}),
+    },
+    "InvokeAI": {
+        "invokeai_metadata": json.dumps(
+            {"positive_prompt": "a boat", "negative_prompt": "blurry", "seed": 5, "steps": 20, "cfg_scale": 7.5}
+            | {"width": 512, "height": 768, "model": {"name": "fable"}}
+        )
+    },
+    "InvokeAI of 2022": {
+        "sd-metadata": json.dumps(
+            {"image": {"prompt": [{"prompt": "a boat"}], "seed": 5, "steps": 20, "cfg_scale": 7.5}}
+        )
+    },
+    "InvokeAI of old": {"Dream": '"a boat" -s 20 -S 5 -W 512 -H 768 -C 7.5 -A k_lms'},
+}
+
+
+@pytest.mark.parametrize("program", OTHERS)
+def test_other_studios_files_are_read(program: str) -> None:
+    """Each was said to carry no settings, or its JSON was the prompt."""
+    found = read_settings(with_texts(**OTHERS[program]), "it")
+    assert (found.prompt, found.seed, found.steps, found.guidance) == ("a boat", 5, 20, 7.5)
+    assert ("Program", program.split()[0]) in found.others
+    if "negative" in str(OTHERS[program]) or "uc" in str(OTHERS[program]):
+        assert found.negative_prompt == "blurry"
+    if program == "ComfyUI":
+        assert found.model == "fable.safetensors" and ("Size", "512x768") in found.others
+
+
+def test_other_studios_files_that_are_not_understood_are_named() -> None:
+    odd = {"prompt": json.dumps({"1": {"class_type": "Odd", "inputs": {}}})}
+    for texts in (odd, {"workflow": "{}"}, {"prompt": "[" * 9000}, {"prompt": '{"1": 5}'}):
+        with pytest.raises(UserError, match="drawn by ComfyUI, in a way that is not read"):
+            read_settings(with_texts(**texts))
+    for texts, program in (
+        ({"Software": "NovelAI", "Comment": "{"}, "NovelAI"),
+        ({"invokeai_metadata": '{"seed": 5}'}, "InvokeAI"),
+        ({"parameters": '{"seed": "5"}'}, "Fooocus"),
+    ):
+        with pytest.raises(UserError, match=f"drawn by {program}"):
+            read_settings(with_texts(**texts))
+    assert read_settings(with_texts(parameters="{red|blue} boats")).prompt == "{red|blue} boats"
+
+
+def test_a_seed_that_is_too_large_is_said_and_a_ring_of_links_ends() -> None:
+    graph = json.loads(json.dumps(COMFY))
+    graph["3"]["inputs"]["seed"] = 2**64 - 1
+    found = read_settings(with_texts(prompt=json.dumps(graph)))
+    assert found.seed is None and ("Seed", str(2**64 - 1)) in found.others
+    graph["12"]["inputs"]["conditioning"] = ["12", 0]
+    with pytest.raises(UserError, match="ComfyUI"):
+        read_settings(with_texts(prompt=json.dumps(graph)))
+
+
+@pytest.mark.parametrize("prompt", ["🎆" * 20_000, '"\x01\\' * 6_600, "a\n" * 10_000])
+def test_the_longest_prompt_and_the_highest_seed_come_back(prompt: str) -> None:
+    """The second candidate of seed 2^53 could not be read back; nor could what was longer than may be read."""
+    draws = Drawing(2, MAX_SEED).draws(prompt)
+    for words, seed in draws:
+        picture = Picture(Image.new("RGB", (4, 4)), PictureRequest(words, None, seed), "m", 0.0)
+        found = read_settings(png_bytes(picture))
+        assert (found.prompt, found.seed) == (prompt, seed)
+    assert [seed for _, seed in draws] == [MAX_SEED, 0]
+    with pytest.raises(UserError, match="20001 characters; shorten it"):
+        PictureRequest("a" * 20_001, None, 0)
 
 
 def test_other_formats_and_missing_files_are_named(tmp_path: Path) -> None:

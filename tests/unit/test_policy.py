@@ -105,7 +105,7 @@ def test_an_exported_adapter_draws_the_same_pictures_and_strength_0_is_the_base(
     pictures = [p.image for p in fresh.generate(REQUESTS)]
     folder = export_adapter(policy, settings(), tasks, result, tmp_path / "adapter", pictures, pictures)
     names = {p.name for p in folder.iterdir()}
-    assert names == {"pytorch_lora_weights.safetensors", "README.md", "before-after.png"}
+    assert names == {"pytorch_lora_weights.safetensors", "README.md", "before-after.png", "checksums.json"}
     card = (folder / "README.md").read_text()
     assert "awm" in card
     assert "never graded" in card

@@ -77,6 +77,7 @@ class Jobs:
         rows = plan(grid, path, blend, frames)
         visit = self.visits.of(request)
         generator, judge = self.models.get()
+        self.visits.hosting.check_work(sum(map(len, rows)), steps or generator.default_steps)
         guide = visual_of(visual)
         check_drawn_by(generator, guide)
         with self.models.lock, visit.work() as cancel:

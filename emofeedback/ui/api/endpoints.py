@@ -22,6 +22,7 @@ from emofeedback.loop.rounds import Continuation, Rules
 from emofeedback.loop.run import Finished, Progress, RoundStarted, RunOrder, run_loop
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.director import opening_turn
+from emofeedback.text import is_finite, short, told
 from emofeedback.ui.api.endpoint_jobs import Jobs, check_drawn_by, visual_of
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.history.saved_run import single
@@ -164,6 +165,7 @@ class Endpoints:
     ) -> Iterator[tuple[str | None, State]]:
         words = checked_words(prompt)
         generator, judge = self.models.get()
+        self.visits.hosting.check_work(1, drawing.steps or generator.default_steps)
         check_drawn_by(generator, drawing.visual)
         visit = self.visits.of(request)
         with self.models.lock, visit.work() as cancel:
@@ -292,6 +294,7 @@ class Endpoints:
     ) -> Iterator[tuple[list[str] | None, State]]:
         words, rounds = checked_words(prompt), _between("rounds", rounds, 6)
         generator, judge = self.models.get()
+        self.visits.hosting.check_work(rounds * drawing.candidates, drawing.steps or generator.default_steps)
         visit = self.visits.of(request)
         with self.models.lock, visit.work() as cancel:
             number = 1
@@ -328,13 +331,20 @@ def fresh_folder(visit: Visit) -> Path:
 
 
 def _between(name: str, value: int | float | None, most: int) -> int:
-    if value is None or not 1 <= value <= most:
-        raise UserError(f"{name} must lie between 1 and {most}, but is {value}.")
+    if value is None or not is_finite(value) or not 1 <= value <= most:
+        said = told(value) if is_finite(value) and value is not None else short(repr(value))
+        raise UserError(f"{name} must lie between 1 and {most}, but is {said}.")
     return int(value)
 
 
 def whole(value: int | float | None) -> int:
-    """A whole number from a field that may be empty."""
+    """A whole number from a field that may be empty.
+
+    Raises:
+        UserError: it is none.
+    """
+    if value is not None and not is_finite(value):
+        raise UserError(f"seed must be a whole number, not {short(repr(value))}.")
     return 0 if value is None else int(value)
 
 

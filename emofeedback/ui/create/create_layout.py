@@ -9,11 +9,10 @@ import gradio as gr
 
 from emofeedback.affect import EMOTIONS, PRESETS, Affect
 from emofeedback.loop.rounds import TOLERANCE
-from emofeedback.records import Round
+from emofeedback.records import MAX_SEED, Round
 from emofeedback.ui.parts import cards, html
 from emofeedback.ui.parts.circumplex import marks
 from emofeedback.ui.parts.pad import as_value, overlay, pad
-from emofeedback.ui.session import MAX_SEED
 from emofeedback.ui.upscaling import upscale_switch
 
 START_PROMPT = "a lighthouse by the sea"

@@ -12,7 +12,10 @@ from emofeedback.loop.rounds import Rules, Turn
 from emofeedback.loop.run import RunOrder, rule_settings
 from emofeedback.text import unbroken
 from emofeedback.ui.create.create_layout import CreateControls
-from emofeedback.ui.session import MAX_SEED, MAX_WORDS, Visit
+from emofeedback.ui.session import MAX_WORDS, Visit
+
+SHORT_SEEDS = 2**31 - 1
+"""The highest seed that the page draws by itself: people copy them by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def read_order(c: CreateControls, data: Mapping[Any, Any]) -> CreateOrder:
     """
     if data[c.seed] is None and not data[c.randomize]:
         raise UserError("Give a seed, or let each run take a new one.")
-    seed = random.randint(0, MAX_SEED) if data[c.randomize] else int(data[c.seed])
+    seed = random.randint(0, SHORT_SEEDS) if data[c.randomize] else int(data[c.seed])
     return CreateOrder(
         prompt=checked_words(data[c.prompt]),
         target=Affect(data[c.valence], data[c.arousal]),

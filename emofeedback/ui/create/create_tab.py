@@ -239,7 +239,8 @@ class CreateTab:
         state = self.browse.of(visit)
         yield {self.controls.seed: order.drawing.seed}
         try:
-            self.models.get()
+            steps = order.drawing.steps or self.models.get()[0].default_steps
+            self.visits.hosting.check_work(rounds * order.drawing.candidates, steps)
             with self.models.lock, visit.work() as cancel:
                 state.playing = True
                 if run is None:

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.files.run_json import run_from_json
+from emofeedback.machine.temporary import process_folder
 from emofeedback.records import Round
 
 RUN_FILE = "run.json"
@@ -22,7 +25,7 @@ class ExampleRun:
     prompt: str
     target: Affect
     rounds: tuple[Round, ...]
-    files: tuple[tuple[Path, ...], ...]
+    files: tuple[tuple[Path, ...], ...]  # copies, in a folder of this process
 
 
 def load_example(folder: Path) -> ExampleRun | None:
@@ -32,7 +35,9 @@ def load_example(folder: Path) -> ExampleRun | None:
     try:
         data = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
         run = run_from_json(data, lambda image: _picture(_file(image, folder)))
-        files = tuple(tuple(_file(c["image"], folder) for c in item["candidates"]) for item in data["rounds"])
+        # the page writes beside the pictures that it shows, and nothing shipped is ever written to
+        copies = Path(tempfile.mkdtemp(prefix="example-", dir=process_folder()))
+        files = tuple(tuple(_copy(_file(c["image"], folder), copies) for c in r["candidates"]) for r in data["rounds"])
         whole = bool(run.rounds) and all(item.best() for item in run.rounds)
         return ExampleRun(run.prompt, run.target, run.rounds, files) if whole else None
     except (OSError, ValueError, KeyError, TypeError, StopIteration) as error:
@@ -43,6 +48,10 @@ def load_example(folder: Path) -> ExampleRun | None:
 def _file(image: str, folder: Path) -> Path:
     """Pictures lie beside run.json whatever folder they were written to first."""
     return folder / Path(image).name
+
+
+def _copy(file: Path, folder: Path) -> Path:
+    return Path(shutil.copyfile(file, folder / file.name))
 
 
 def _picture(file: Path) -> Image.Image:

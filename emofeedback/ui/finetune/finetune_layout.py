@@ -6,9 +6,9 @@ import gradio as gr
 
 from emofeedback.finetuning.objectives.table import NAMES, OBJECTIVES, automatic
 from emofeedback.finetuning.order import AUTO, REGIONS
+from emofeedback.records import MAX_SEED
 from emofeedback.ui.finetune.finetune_view import charts
 from emofeedback.ui.parts import html
-from emofeedback.ui.session import MAX_SEED
 
 FIRST = "Start tunes the generator towards the judge's reading; the other tabs take turns with it."
 

@@ -13,6 +13,8 @@ from emofeedback.records import Round, Run
 from emofeedback.sweep.run_sweep import Sweep
 
 log = logging.getLogger(__name__)
+MAX_OWNERS = 10_000
+"""Owners whose preference is remembered beside the disk."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class HistoryWriter:
         self._lock = Lock()
         self._last: WeakKeyDictionary[object, _Saved] = WeakKeyDictionary()
         self._trouble: dict[str, str] = {}
+        self._wanted: dict[str, bool] = {}
 
     def save(self, owner: str, made: Run | Sweep, group: object | None = None) -> None:
         """Save it soon. Within a group (an object, the same for a run that goes on) the longer run takes the shorter
@@ -64,8 +67,15 @@ class HistoryWriter:
         return None
 
     def metadata(self, owner: str) -> bool:
-        """Whether the owner wants settings inside saved PNGs."""
-        return self.history.metadata(owner)
+        """Whether the owner wants settings inside saved PNGs: as they said last, where the disk does not tell."""
+        if len(self._wanted) > MAX_OWNERS:
+            self._wanted.clear()
+        try:
+            self._wanted[owner] = self.history.metadata(owner)
+        except UserError as error:
+            log.warning("a preference was not read: %s", error)
+            self._trouble[owner] = f"Nothing is kept now: {error}"
+        return self._wanted.get(owner, True)
 
     def settle(self) -> None:
         """Wait until everything handed over so far is on disk."""

@@ -17,12 +17,12 @@ from emofeedback.judges.occlusion import Region, regions, sentences
 from emofeedback.loop.drawing import Drawing, Progress
 from emofeedback.loop.rounds import Rules
 from emofeedback.loop.run import Finished, RoundDone, RoundStarted, RunOrder, rule_settings, run_loop
-from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading, Round
+from emofeedback.records import MAX_SEED, Attempt, Critique, Picture, PictureRequest, Reading, Round
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.parts import cards, html
 from emofeedback.ui.parts.at_once import say_at_once, say_not_begun
 from emofeedback.ui.parts.circumplex import plane
-from emofeedback.ui.session import MAX_SEED, MODELS, Models, Visit, Visits, friendly, friendly_stream
+from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
 
 SCOPE = (
     "The bundled judge was trained on illustrated scenes like those drawn here. It reads those well; on photographs, "

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import gradio as gr
 
 from emofeedback.affect import EMOTIONS, Affect
+from emofeedback.records import MAX_SEED
 from emofeedback.sweep.animation import formats
 from emofeedback.sweep.plane import Continuity
 from emofeedback.ui.parts import html
 from emofeedback.ui.parts.circumplex import MARGIN, SIZE, SPAN, ground, place
-from emofeedback.ui.session import MAX_SEED
 
 MAX_GRID, MAX_FRAMES = 9, 49
 SHEET, PATH, BLEND = "Sheet", "Path", "Blend"
