@@ -1,14 +1,17 @@
-"""`benchmark`: speed and memory on this machine: of drawing and reading, of fine-tuning, or of full-size shapes."""
+"""`benchmark`: speed and memory here: of drawing and reading, how cost grows, of fine-tuning, of full-size shapes."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from emofeedback.cli.benchmark_growth import growth
 from emofeedback.cli.benchmark_options import BenchmarkOptions
+from emofeedback.cli.benchmark_race import race
 from emofeedback.cli.console import CommandResult, Console, UsageError, usage
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.evaluation.report import Measure, report
+from emofeedback.evaluation.report_page import measures_section, write_report_page
 from emofeedback.evaluation.speed_benchmark import help_seconds, load_measure, measure_speed, memory_measure
 from emofeedback.files.storage import results_folder, write_json
 from emofeedback.settings import Settings
@@ -26,12 +29,19 @@ def run(arguments: BenchmarkOptions, console: Console) -> CommandResult:
         "finetune": _finetune,
         "shapes": _shapes,
     }
+    if arguments.against is not None:
+        if arguments.part != "finetune":
+            raise UsageError("--against belongs to `benchmark finetune`.")
+        return race(arguments, settings, console)
+    if arguments.part == "growth":
+        return growth(arguments, settings, console)
     measures, models, command = parts[arguments.part](arguments, settings, console)
     kind = "benchmark" if arguments.part == "speed" else f"benchmark {arguments.part}"
     data = report(kind, command, settings.seed, models, measures)
     if settings.out is not None:
         with results_folder(settings.out) as folder:
             write_json(folder / "benchmark.json", data)
+            write_report_page(folder / "benchmark.html", data, [measures_section("Figures", measures)])
     return CommandResult(data, "\n".join(m.line() for m in measures), any(m.n for m in measures))
 
 

@@ -22,6 +22,8 @@ from emofeedback.cli.evaluate.evaluate_options import (
     TuningOptions,
     VisualOptions,
 )
+from emofeedback.cli.evaluate.ratings_options import RatingsOptions
+from emofeedback.cli.evaluate.suite_options import CompareOptions, ScoreOptions, SuiteOptions
 from emofeedback.cli.finetune_options import FinetuneOptions
 from emofeedback.cli.generate_options import GenerateOptions
 from emofeedback.cli.render_options import RenderOptions
@@ -56,6 +58,10 @@ SUBJECTS: dict[str, tuple[type[SharedOptions], str]] = {
     "finetune": (TuningOptions, "what fine-tuning gains over the base and best of N"),
     "rewriting": (RewritingOptions, "how varied rewrites are, and what emotion they carry"),
     "visual": (VisualOptions, "how far visual prompts move the emotion"),
+    "suite": (SuiteOptions, "every way to draw an emotion on the same prompts and points, with its cost"),
+    "score": (ScoreOptions, "a drawn suite, graded by another rater; nothing is drawn again"),
+    "ratings": (RatingsOptions, "the outside eye: people or models that rate pictures blind"),
+    "compare": (CompareOptions, "two reports or two arms of a suite, by paired tests"),
 }
 """The same for `evaluate`; `emofeedback.cli.evaluate.evaluate_NAME` does it."""
 

@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from math import isfinite, nan
 from pathlib import Path
@@ -18,7 +18,8 @@ from emofeedback.generators.pipelines.memory import gpu_gigabytes
 class Measure:
     """One figure. `goal` is the range it should lie in, either end open; None = reported without a goal.
 
-    A figure that could not be taken is not a number, null as JSON, and its `note` says why.
+    A figure that could not be taken is not a number, null as JSON, and its `note` says why. `values` are the
+    observations that it is the mean of, in the order of the protocol, for paired comparisons of two reports.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Measure:
     interval: tuple[float, float] | None = None
     goal: tuple[float | None, float | None] | None = None
     note: str | None = None
+    values: tuple[float, ...] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def missing(cls, name: str, unit: str, note: str) -> "Measure":
@@ -39,7 +41,7 @@ class Measure:
         cls, name: str, interval: Interval, unit: str, goal: tuple[float | None, float | None] | None = None
     ) -> "Measure":
         """A measure from a bootstrap interval."""
-        return cls(name, interval.value, unit, interval.n, (interval.low, interval.high), goal)
+        return cls(name, interval.value, unit, interval.n, (interval.low, interval.high), goal, values=interval.values)
 
     def holds(self) -> bool | None:
         """Whether the value lies in the goal; None without a goal. A value that is not a number never does."""
@@ -91,6 +93,7 @@ def report(
         "machine": machine(),
         "version": __version__,
         "measures": [m.as_json() for m in measures],
+        "observations": {m.name: [round(value, 6) for value in m.values] for m in measures if len(m.values) > 1},
     }
 
 

@@ -357,6 +357,16 @@ def test_benchmark(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -
     assert all(m["n"] >= 1 for m in measures)
 
 
+def test_benchmark_growth_writes_its_page(models: PaintGenerator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "growth", "--repeats", "2", "--out", "g", "--json"]) == 0
+    names = {m["name"] for m in json.loads(capsys.readouterr().out)["measures"]}
+    assert {"a round: fixed part", "users in a batch: each user more"} <= names
+    assert "How cost grows" in Path("g/benchmark.html").read_text()
+    assert main(["benchmark", "growth", "--against", "."]) == 2
+    assert main(["benchmark", "finetune", "--against", "."]) == 1
+    assert "holds no log of flow_grpo" in capsys.readouterr().err
+
+
 def test_doctor_tells_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
     monkeypatch.setenv("EMOFEEDBACK_CHECKPOINTS", str(tmp_path))
     assert main(["doctor", "--json"]) == 1

@@ -2,8 +2,8 @@
 
 from emofeedback.cli.console import CommandResult, Console
 from emofeedback.cli.evaluate.evaluate_options import JudgeOptions
-from emofeedback.cli.evaluate.evaluate_ratings import rate_against_people
 from emofeedback.cli.evaluate.evaluation_report import EvaluationOrder, EvaluationResult, evaluated
+from emofeedback.cli.evaluate.judge_against_people import rate_against_people
 from emofeedback.evaluation.protocols.generator_and_judge import evaluate_judge
 
 SCENES = 500

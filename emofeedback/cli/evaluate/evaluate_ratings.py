@@ -1,50 +1,141 @@
-"""`evaluate judge --ratings`: the judge against people's ratings of pictures, and its calibration."""
+"""`evaluate ratings make|read`: the outside eye, people or models that see pictures and nothing else."""
 
-from emofeedback.cli.console import CommandResult, Console, UsageError, usage
-from emofeedback.cli.evaluate.evaluate_options import JudgeOptions
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emofeedback.cli.console import CommandResult, Console, UsageError, names_in, usage
+from emofeedback.cli.evaluate.ratings_options import RatingsOptions
 from emofeedback.cli.settings_given import settings_from
-from emofeedback.evaluation.report import report
-from emofeedback.files.storage import results_folder, write_json
+from emofeedback.errors import UserError
+from emofeedback.files.storage import results_folder, write_json, write_rows
+from emofeedback.settings import Settings
+
+if TYPE_CHECKING:
+    from emofeedback.evaluation.eye.rating_set import RatingKey
+    from emofeedback.evaluation.eye.rating_tables import RaterColumn
 
 
-def rate_against_people(arguments: JudgeOptions, console: Console) -> CommandResult:
-    """Measure the bare judge, fit its calibration, write report.json and calibration.json."""
-    settings = settings_from(arguments).changed(calibration=None)  # a calibration is fitted on the judge itself
-    if arguments.ratings is None or arguments.images is None:
-        raise UsageError("--ratings needs the folder of the rated pictures; give it with --images.")
-    from emofeedback.build import build_judge
-    from emofeedback.evaluation.protocols.human_ratings import evaluate_ratings, load_ratings, parse_scale
+def run(arguments: RatingsOptions, console: Console) -> CommandResult:
+    """Make a set, or read what came back."""
+    settings = settings_from(arguments)
+    return (_make if arguments.action == "make" else _read)(arguments, settings, console)
 
-    columns = None if arguments.columns is None else [name.strip() for name in arguments.columns.split(",")]
-    with usage():
-        scale = parse_scale(arguments.scale)
-        ratings = load_ratings(arguments.ratings, arguments.images, scale, columns, arguments.count, settings.seed)
+
+def _make(arguments: RatingsOptions, settings: Settings, console: Console) -> CommandResult:
+    from emofeedback.evaluation.eye.rating_set import KEY, RatingKey, Selection, gather, with_known, write_key
+    from emofeedback.evaluation.eye.write_set import write_set
+    from emofeedback.evaluation.protocols.human_ratings import load_ratings, parse_scale
+
+    sources = arguments.sources or []
+    if not sources and arguments.ratings is None:
+        raise UsageError("Name what is to be rated: folders of runs, sheets or suites, or pictures.")
+    if (arguments.ratings is None) != (arguments.images is None):
+        raise UsageError("Photographs of known ratings need both --ratings FILE and --images DIR.")
+    selection = Selection(arguments.count, names_in(arguments.arms), arguments.corners)
+    key = gather(sources, selection, settings.seed) if sources else RatingKey("", ())
+    if arguments.ratings is not None and arguments.images is not None:
+        with usage():
+            columns = None if arguments.columns is None else [name.strip() for name in arguments.columns.split(",")]
+            scale = parse_scale(arguments.scale)
+            known = load_ratings(
+                arguments.ratings, arguments.images, scale, columns, arguments.photographs, settings.seed
+            )
+        key = with_known(key, known, settings.seed)
     with results_folder(settings.out) as folder:
-        console.progress("loading the judge")
-        judge = build_judge(settings)
-        if hasattr(judge, "describe"):
-            judge.describe = False  # only numbers are compared: no content need be named
-        measures, calibration = evaluate_ratings(
-            judge,
-            ratings,
-            arguments.method,
-            seed=settings.seed,
-            progress=lambda done, total: console.bar("reading rated pictures", done, total),
-        )
-        saved = arguments.save or folder / "calibration.json"
-        write_json(saved, calibration.as_json())
-        command = (
-            f"emofeedback evaluate judge --ratings {arguments.ratings.name} --images {arguments.images.name} "
-            f"--scale {arguments.scale} --method {arguments.method} --seed {settings.seed}"
-        )
-        command += f" --columns {arguments.columns}" if arguments.columns else ""
-        command += f" --count {arguments.count}" if arguments.count else ""
-        data = {
-            **report("evaluate judge against people", command, settings.seed, {"judge": judge.name}, measures),
-            "ratings": ratings.source,
-            "calibration": str(saved),
-            "out": str(folder),
-        }
+        shown = write_set(folder, key, lambda done, total: console.bar("writing pictures", done, total))
+        write_key(folder / KEY, key)
+    data = {
+        "set": key.name,
+        "pictures": len(key.items),
+        "page": str(shown / "index.html"),
+        "sheets": str(shown / "sheets"),
+        "for_raters": str(shown),
+        "key": str(folder / KEY),
+        "out": str(folder),
+    }
+    text = (
+        f"{len(key.items)} pictures.\nPage: {data['page']}\nSheets: {data['sheets']}, with table.csv to fill in\n"
+        f"Serve it: python {shown / 'app.py'}; as a Space: hf upload OWNER/NAME {shown} . --repo-type space\n"
+        f"Key, not for raters: {data['key']}"
+    )
+    return CommandResult(data, text)
+
+
+def _read(arguments: RatingsOptions, settings: Settings, console: Console) -> CommandResult:
+    from emofeedback.evaluation.eye.rating_figures import rating_measures
+    from emofeedback.evaluation.eye.rating_report import rating_sections
+    from emofeedback.evaluation.eye.rating_set import KEY, read_key
+    from emofeedback.evaluation.eye.rating_tables import RaterColumn, read_tables
+    from emofeedback.evaluation.protocols.human_ratings import parse_scale
+    from emofeedback.evaluation.report import report
+    from emofeedback.evaluation.report_page import write_report_page
+
+    if arguments.key is None:
+        raise UsageError(f"--key is missing: the {KEY} that `evaluate ratings make` wrote.")
+    if not arguments.sources and not arguments.eyes:
+        raise UsageError("Name the CSV files that came back, or a model with --rater.")
+    with usage():
+        scale = parse_scale(arguments.rating_scale)
+    key = read_key(arguments.key)
+    raters = read_tables(arguments.sources or [], key, scale)
+    with results_folder(settings.out) as folder:
+        for name in arguments.eyes or ():
+            raters.append(_model_column(name, key, settings, console))
+            _write_column(folder, key, raters[-1])
+        if not any(rater.rated() for rater in raters):
+            raise UserError("Nobody has rated a picture of this set; give the CSV files that came back.")
+        beside: RaterColumn | None = _model_column(settings.rater, key, settings, console)
+        if beside is not None and beside.name in [rater.name for rater in raters]:
+            beside = None  # the second rater was named with --rater
+        measures = rating_measures(key, raters, beside, settings.seed)
+        files = " ".join(str(path) for path in arguments.sources or ())
+        command = f"emofeedback evaluate ratings read {files} --key {arguments.key}"
+        command += "".join(f" --rater {name}" for name in arguments.eyes or ()) + f" --seed {settings.seed}"
+        models = {"raters": ", ".join(rater.name for rater in raters)}
+        models |= {} if beside is None else {"second rater": beside.name}
+        data = {**report("evaluate ratings", command, settings.seed, models, measures), "out": str(folder)}
+        data["pictures"] = len(key.items)
         write_json(folder / "report.json", data)
-    lines = [*(m.line() for m in measures), "", f"Report: {folder / 'report.json'}", f"Calibration: {saved}"]
+        write_report_page(folder / "report.html", data, rating_sections(key, raters, beside, measures))
+    lines = [*(m.line() for m in measures), "", f"Report: {folder / 'report.html'}"]
     return CommandResult(data, "\n".join(lines))
+
+
+def _model_column(name: str, key: "RatingKey", settings: Settings, console: Console) -> "RaterColumn":
+    """What a model says of every picture of the set.
+
+    Raises:
+        UserError: it guided one of the pictures, or it is not there.
+    """
+    import numpy as np
+
+    from emofeedback.build import build_rater
+    from emofeedback.evaluation.eye.model_rater import rate
+    from emofeedback.evaluation.eye.rating_tables import RaterColumn
+    from emofeedback.evaluation.raters.grading import same_name
+    from emofeedback.files.open_picture import open_picture
+
+    console.progress(f"loading {name}")
+    reader = build_rater(settings.changed(rater=name))
+    if any(same_name(reader, judge) or reader.name == judge for judge in key.judges):
+        raise UserError(f"{reader.name} guided pictures of this set, and who guides never grades; name another rater.")
+    ratings = np.full((len(key.items), 2), np.nan)
+    for begin in range(0, len(key.items), 16):
+        items = key.items[begin : begin + 16]
+        for place, pair in enumerate(rate(reader, [open_picture(Path(item.file)) for item in items]), begin):
+            if pair is not None:
+                ratings[place] = pair
+        console.bar(f"{reader.name} rates", begin + len(items), len(key.items))
+    return RaterColumn(reader.name, ratings, "model")
+
+
+def _write_column(folder: Path, key: "RatingKey", column: "RaterColumn") -> None:
+    """A model's ratings as a CSV file that can be read again."""
+    rows = [
+        {"rater": column.name, "picture": item.id, "valence": f"{v:.4f}", "arousal": f"{a:.4f}"}
+        for item, (v, a) in zip(key.items, column.ratings.tolist(), strict=True)
+        if v == v
+    ]
+    if rows:
+        name = "".join(letter if letter.isalnum() else "-" for letter in column.name)[:60]
+        write_rows(folder / f"ratings-{name}.csv", rows)

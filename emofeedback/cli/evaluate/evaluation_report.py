@@ -8,6 +8,7 @@ from emofeedback.cli.console import CommandResult, Console
 from emofeedback.cli.evaluate.evaluate_options import EvaluateOptions
 from emofeedback.cli.settings_given import settings_from
 from emofeedback.evaluation.report import Measure, report
+from emofeedback.evaluation.report_page import measures_section, write_report_page
 from emofeedback.files.storage import results_folder, write_json
 from emofeedback.settings import Settings
 
@@ -45,7 +46,7 @@ def evaluated(
     console: Console,
     measure: Callable[[EvaluationOrder], EvaluationResult],
 ) -> CommandResult:
-    """Measure one subject and write its report.
+    """Measure one subject and write its report.json and report.html.
 
     Args:
         count: of what is measured, where the command line gives none.
@@ -66,7 +67,8 @@ def evaluated(
             "out": str(folder),
         }
         write_json(folder / "report.json", data)
-    text = "\n".join([*(m.line() for m in found.measures), "", f"Report: {folder / 'report.json'}"])
+        write_report_page(folder / "report.html", data, [measures_section("Figures", found.measures)])
+    text = "\n".join([*(m.line() for m in found.measures), "", f"Report: {folder / 'report.html'}"])
     return CommandResult(data, text)
 
 

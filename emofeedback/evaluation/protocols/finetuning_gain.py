@@ -8,6 +8,7 @@ a share of it in one draw.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from PIL import Image
@@ -18,13 +19,13 @@ from emofeedback.evaluation.content import content_scores
 from emofeedback.evaluation.metrics import bootstrap, ratio_bootstrap
 from emofeedback.evaluation.protocols.generator_and_judge import OnProgress, Reader, held_out_prompts
 from emofeedback.evaluation.report import Measure
+from emofeedback.evaluation.suite.sheet_figures import difference
 from emofeedback.loop.candidates import choose, read_candidates
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import Picture, PictureRequest
 
 NEAR, FAR = 0.6, 0.8  # |valence| and |arousal| of a target lie between
 BEST_OF, DRAWS = 16, 4
-THUMB = 32  # side of the pictures whose differences are the diversity
 Curve = Sequence[tuple[float, float]]
 
 
@@ -88,10 +89,8 @@ def grade(pictures: Sequence[Sequence[Picture]], rater: Reader, tasks: Sequence[
 
 
 def spread(images: Sequence[Image.Image]) -> float:
-    """Mean over pairs of the root mean square difference of two pictures at THUMB pixels, in [0, 1]."""
-    thumbs = [image.convert("RGB").resize((THUMB, THUMB), Image.Resampling.BOX) for image in images]
-    small = [np.asarray(thumb, dtype=float) / 255 for thumb in thumbs]
-    pairs = [np.sqrt(np.mean((a - b) ** 2)) for k, a in enumerate(small) for b in small[k + 1 :]]
+    """Mean over pairs of pictures of their `difference`, in [0, 1]."""
+    pairs = [difference(first, second) for first, second in combinations(images, 2)]
     return float(np.mean(pairs)) if pairs else 0.0
 
 

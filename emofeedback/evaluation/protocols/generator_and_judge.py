@@ -13,7 +13,17 @@ import numpy as np
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.content import content_scores, content_unit
-from emofeedback.evaluation.metrics import bootstrap, mean_absolute_error, pairs_interval, pearson, slope, spearman
+from emofeedback.evaluation.metrics import (
+    AXES,
+    Statistic,
+    bootstrap,
+    mean_absolute_error,
+    over_contents,
+    pairs_interval,
+    pearson,
+    slope,
+    spearman,
+)
 from emofeedback.evaluation.report import Measure
 from emofeedback.protocols import Generator
 from emofeedback.records import Picture, PictureRequest, Reading
@@ -24,7 +34,6 @@ from emofeedback.scenes.grammar import Scene, sample_scene
 from emofeedback.sweep.plane import EXTENT, grid_affects, requests_for
 
 OnProgress = Callable[[int, int], None]
-AXES = ("valence", "arousal")
 RENDER_SIZE = 128
 BATCH = 32
 RESAMPLES = 1000  # of pairs, for the interval of a correlation
@@ -126,24 +135,16 @@ def read_back(
     if np.isfinite(read).sum() < LEAST_READ:
         raise UserError("The rater could read hardly any picture; train the generator or the rater longer.")
 
-    def over(statistic: Callable[[np.ndarray, np.ndarray], float], rows: np.ndarray) -> float:
-        values, targets = read[rows].ravel(), commanded[rows].ravel()
-        known = np.isfinite(values)
-        return statistic(targets[known], values[known])
-
-    rng, every = np.random.default_rng(seed), np.arange(len(read))
-    resampled = [rng.integers(0, len(read), len(read)) for _ in range(500)]
-    n = int(np.isfinite(read).sum())
-    rows: list[tuple[str, Callable[[np.ndarray, np.ndarray], float], str, tuple[float | None, float | None] | None]] = [
+    rows: list[tuple[str, Statistic, str, tuple[float | None, float | None] | None]] = [
         (f"{name} slope", slope, "read per commanded", slopes),
         (f"{name} Spearman", spearman, "rho", (least_spearman, None)),
         (f"{name} error", mean_absolute_error, "mean absolute", None),
     ]
-    measures = []
-    for label, statistic, unit, goal in rows:
-        draws = [value for rows_ in resampled if np.isfinite(value := over(statistic, rows_))]
-        low, high = np.quantile(draws, [0.025, 0.975]) if draws else (np.nan, np.nan)
-        measures.append(Measure(label, over(statistic, every), unit, n, (float(low), float(high)), goal))
+    measures = [
+        Measure.of(label, over_contents(statistic, commanded, read, seed=seed), unit, goal)
+        for label, statistic, unit, goal in rows
+    ]
+    n = int(np.isfinite(read).sum())
     constant = mean_absolute_error(commanded.ravel(), np.zeros(commanded.size))
     measures.append(Measure(f"{name} error of a constant 0", constant, "mean absolute", n))
     return measures

@@ -20,7 +20,7 @@ import numpy as np
 
 from emofeedback.affect import Affect, from_scale
 from emofeedback.errors import UserError
-from emofeedback.evaluation.metrics import Values, bootstrap, paired_bootstrap, pairs_interval, pearson, spearman
+from emofeedback.evaluation.metrics import AXES, Values, bootstrap, paired_bootstrap, pairs_interval, pearson, spearman
 from emofeedback.evaluation.protocols.generator_and_judge import OnProgress
 from emofeedback.evaluation.report import Measure
 from emofeedback.files.open_picture import SUFFIXES, open_picture
@@ -29,7 +29,6 @@ from emofeedback.judges.calibration import Calibration, Method, fit, identity_of
 from emofeedback.protocols import Judge
 from emofeedback.records import Picture, PictureRequest
 
-AXES = ("valence", "arousal")
 BATCH = 16
 FOLDS = 10
 RESAMPLES = 2000

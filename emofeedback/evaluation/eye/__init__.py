@@ -1,0 +1,1 @@
+"""The outside eye: people and vision-language models that see pictures and nothing else."""
