@@ -8,6 +8,7 @@ in another tab is connected in `StudioPage.connect`, when all of them are built.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from emofeedback.protocols import Generator, Judge
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
 from emofeedback.rewriting.viewers import load_viewers
+from emofeedback.ui import tab_styles
 from emofeedback.ui.api.endpoints import Endpoints
 from emofeedback.ui.create.create_tab import CreateTab
 from emofeedback.ui.create.example import load_example
@@ -31,7 +33,6 @@ from emofeedback.ui.create.viewers_panel import ViewersPanel
 from emofeedback.ui.finetune.finetune_tab import FinetuneTab
 from emofeedback.ui.history.history_owner import head
 from emofeedback.ui.history.history_tab import HistoryTab
-from emofeedback.ui.history.history_view import css as history_css
 from emofeedback.ui.history.history_writer import HistoryWriter
 from emofeedback.ui.limits import UPLOAD_RULE, Hosting, JobLimit, OpenJob
 from emofeedback.ui.models.models_tab import ModelsTab
@@ -123,14 +124,14 @@ class StudioPage:
         create.preview.after([references.tuned], lambda visit: references.of(visit).on)
 
     def _continuum(self, tab: gr.Tab) -> None:
-        self.sweep = SweepTab(self.models, self.visits)
+        self.sweep = SweepTab(self.models, self.visits, tab=tab)
 
     def _read(self, tab: gr.Tab) -> None:
         self.read = ReadTab(self.models, self.visits)
 
     def _finetune(self, tab: gr.Tab) -> None:
         assert self.open_job is not None
-        FinetuneTab(self.models, self.visits, self.open_job)
+        self.finetune = FinetuneTab(self.models, self.visits, self.open_job)
 
     def _history(self, tab: gr.Tab) -> None:
         assert self.options.writer is not None
@@ -144,11 +145,15 @@ class StudioPage:
         """What one tab does in another."""
         create, references, controls = self.create, self.references, self.create.controls
         self.sweep.open_into(create, references, self.bar)
+        self.read.send_on(self.restore, partial(self.sweep.take_words, tabs=self.bar))
+        shown = self.sweep.output
+        self.read.take_picture(shown.read.click, self.sweep.file_of, [shown.cell], self.bar)
         if self.history is None:
-            return
-        self.history.after_switch(create.browse.again, create.view.outputs())
-        self.history.after_switch(self.sweep.again, self.sweep.outputs())
-        self.history.after_switch(self.read.again, [self.read.gallery])
+            self.restore.panel()  # nothing opens it, and it stays hidden
+        else:
+            self.history.after_switch(create.browse.again, create.view.outputs())
+            self.history.after_switch(self.sweep.again, self.sweep.outputs())
+            self.history.after_switch(self.read.again, [self.read.gallery])
         self.restore.after(create.follow, [controls.valence, controls.arousal], [controls.pad])
         self.restore.after(references.found, references.asked, [references.cards])
         fields = {name: getattr(controls, name) for name in CREATE} | references.fields()
@@ -228,7 +233,7 @@ def launch(
         show_error=True,
         ssr_mode=False,
         theme=theme(),
-        css=css() + history_css(),
+        css=css() + tab_styles.css(),
         head=head() + numbers.head(),
         footer_links=["api"],
         max_file_size=f"{hosting.max_upload_mb}mb",
