@@ -35,7 +35,7 @@ from emofeedback.ui.history.history_view import css as history_css
 from emofeedback.ui.history.history_writer import HistoryWriter
 from emofeedback.ui.limits import UPLOAD_RULE, Hosting, JobLimit, OpenJob
 from emofeedback.ui.models.models_tab import ModelsTab
-from emofeedback.ui.parts import html
+from emofeedback.ui.parts import html, numbers
 from emofeedback.ui.parts.theme import css, theme
 from emofeedback.ui.read.read_tab import ReadTab
 from emofeedback.ui.safety import guarded
@@ -229,7 +229,7 @@ def launch(
         ssr_mode=False,
         theme=theme(),
         css=css() + history_css(),
-        head=head(),
+        head=head() + numbers.head(),
         footer_links=["api"],
         max_file_size=f"{hosting.max_upload_mb}mb",
         run_history=False,

@@ -13,7 +13,7 @@ from gradio_client.exceptions import AppError
 
 from emofeedback import build
 from emofeedback.affect import PRESETS, Affect
-from emofeedback.errors import Cancelled
+from emofeedback.errors import Cancelled, UserError
 from emofeedback.files.run_json import candidate_name, run_json
 from emofeedback.files.storage import png_bytes, write_json, write_whole
 from emofeedback.loop.drawing import Drawing
@@ -26,7 +26,7 @@ from emofeedback.sweep.run_sweep import SweepOrder, SweepProgress, plan, run_swe
 from emofeedback.ui import app as studio
 from emofeedback.ui.create.create_state import CreateState
 from emofeedback.ui.create.example import load_example
-from emofeedback.ui.parts import cards, html
+from emofeedback.ui.parts import cards, html, numbers
 from emofeedback.ui.parts.cards import RoundThumbnails
 from emofeedback.ui.parts.circumplex import SIZE, mood_colour, place, plane
 from emofeedback.ui.session import Models, Visits
@@ -220,3 +220,13 @@ def test_the_verdict_is_in_plain_words() -> None:
     for step in range(360):  # all around, just outside the tolerance: there is always a word for it
         turn = math.radians(step)
         assert "too" in said(Affect(0.121 * math.cos(turn), 0.121 * math.sin(turn)), Affect(0, 0))
+
+
+def test_a_number_box_says_which_one_is_wrong_and_takes_a_decimal_comma() -> None:
+    assert numbers.number("0,25", "Pleasant", -1, 1) == 0.25 and numbers.number("−1", "Pleasant", -1, 1) == -1
+    assert numbers.whole(3.0, "Rounds", 1, 6) == 3
+    for value, said in ((None, "the box is empty"), ("", "empty"), ("much", "'much'"), (5, "'5'"), (math.nan, "'nan'")):
+        with pytest.raises(UserError, match=f"Pleasant must be a number from -1 to 1, .*{said}"):
+            numbers.number(value, "Pleasant", -1, 1)
+    with pytest.raises(UserError, match="Rounds must be a whole number from 1 to 6"):
+        numbers.whole(2.5, "Rounds", 1, 6)

@@ -20,7 +20,7 @@ from emofeedback.ui.parts.pad import as_value, overlay, point
 from emofeedback.ui.session import Models, Visit, Visits, friendly, friendly_stream
 
 FOLLOW_PAD = "(point) => [point.valence, point.arousal]"
-FOLLOW_SLIDERS = "(valence, arousal) => ({ valence, arousal })"
+FOLLOW_SLIDERS = "(valence, arousal) => ({ valence: valence ?? 0, arousal: arousal ?? 0 })"
 
 
 class Preview:
