@@ -36,7 +36,8 @@ from emofeedback.ui.history.history_tab import HistoryTab
 from emofeedback.ui.history.history_writer import HistoryWriter
 from emofeedback.ui.limits import UPLOAD_RULE, Hosting, JobLimit, OpenJob
 from emofeedback.ui.models.models_tab import ModelsTab
-from emofeedback.ui.parts import html, numbers
+from emofeedback.ui.parts import html
+from emofeedback.ui.parts import page as page_scripts
 from emofeedback.ui.parts.theme import css, theme
 from emofeedback.ui.read.read_tab import ReadTab
 from emofeedback.ui.safety import guarded
@@ -141,13 +142,24 @@ class StudioPage:
         assert self.models.loaded_models is not None
         ModelsTab(self.models, self.models.loaded_models, tab)
 
+    def keep(self, page: gr.Blocks) -> None:
+        """What the browser keeps of the page over a reload."""
+        viewers, references = self.viewers, self.references
+        panels = {name: field for name, field in references.fields().items() if name in references.kept}
+        then = [
+            (references.found, references.asked, [references.cards]),
+            (viewers.switched, [viewers.on], None),
+        ]
+        self.create.keep(page, {**panels, "rewrite": viewers.on}, then)
+
     def connect(self) -> None:
         """What one tab does in another."""
         create, references, controls = self.create, self.references, self.create.controls
         self.sweep.open_into(create, references, self.bar)
         self.read.send_on(self.restore, partial(self.sweep.take_words, tabs=self.bar))
-        shown = self.sweep.output
-        self.read.take_picture(shown.read.click, self.sweep.file_of, [shown.cell], self.bar)
+        opened = self.sweep.output
+        self.read.take_picture(opened.read.click, self.sweep.file_of, [opened.cell], self.bar)
+        create.browse.bring(opened.open.click, [opened.cell], self.sweep.cell, "From Continuum")
         if self.history is None:
             self.restore.panel()  # nothing opens it, and it stays hidden
         else:
@@ -156,8 +168,9 @@ class StudioPage:
             self.history.after_switch(self.read.again, [self.read.gallery])
         self.restore.after(create.follow, [controls.valence, controls.arousal], [controls.pad])
         self.restore.after(references.found, references.asked, [references.cards])
+        self.restore.after(create.restored, create.knobs(), create.view.outputs())
         fields = {name: getattr(controls, name) for name in CREATE} | references.fields()
-        self.restore.connect(fields, self.bar, controls.randomize)
+        self.restore.connect(fields, self.bar)
 
 
 def build(load: Load, options: StudioOptions = StudioOptions()) -> tuple[gr.Blocks, Models]:
@@ -184,8 +197,8 @@ def build(load: Load, options: StudioOptions = StudioOptions()) -> tuple[gr.Bloc
         if hosting.public:
             gr.HTML(html.notice(UPLOAD_RULE), elem_id="upload-rule")
         page.load(lambda: _banner(models), None, [banner], **quick)
+        studio.keep(page)
         studio.viewers.on_load(page)
-        page.load(visits.arrive, **quick)
         page.unload(visits.leave)
     page.queue(default_concurrency_limit=1, max_size=hosting.queue_size)
     return page, models
@@ -234,7 +247,7 @@ def launch(
         ssr_mode=False,
         theme=theme(),
         css=css() + tab_styles.css(),
-        head=head() + numbers.head(),
+        head=head() + page_scripts.head(),
         footer_links=["api"],
         max_file_size=f"{hosting.max_upload_mb}mb",
         run_history=False,

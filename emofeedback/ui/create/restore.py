@@ -50,12 +50,12 @@ EMPTY = object()
 """Offered where something that is on the page shall go."""
 LABELS = {
     "prompt": "Words",
-    "valence": "Valence",
-    "arousal": "Arousal",
-    "strength": "Strength",
+    "valence": "Pleasant",
+    "arousal": "Energy",
+    "strength": "How strongly",
     "seed": "Seed",
     "steps": "Steps",
-    "candidates": "Candidates",
+    "candidates": "Pictures",
     "rounds": "Rounds",
     "tolerance": "Tolerance",
     "patience": "Patience",

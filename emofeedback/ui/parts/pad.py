@@ -1,12 +1,14 @@
 """The pad: the valence-arousal plane as an input, in step with the sliders beside it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from emofeedback.affect import Affect
+from emofeedback.affect import EMOTIONS, PRESETS, Affect
 from emofeedback.errors import UserError
+from emofeedback.ui.parts import html
 from emofeedback.ui.parts.circumplex import MARGIN, SIZE, SPAN, ground
 
 SCALES = {"signed": "−1…1", "nine": "1–9", "grid": "9×9"}
@@ -18,8 +20,10 @@ VALENCE, AROUSAL = (f"Math.max(-1, Math.min(1, Number(value && value.{axis}) || 
 TEMPLATE = """
 <div class="pad">
   <div class="pad-head">
-    <p class="pad-now" aria-hidden="true"><span>V <b>{valence}</b></span><span>A <b>{arousal}</b></span></p>
-    <fieldset class="pad-scale"><legend>Scale</legend>{scales}</fieldset>
+    <p class="pad-now" aria-hidden="true">
+      <span title="{said_v}">Pleasant <b>{valence}</b></span>
+      <span title="{said_a}">Energy <b>{arousal}</b></span></p>
+    <fieldset class="pad-scale expert"><legend>Scale</legend>{scales}</fieldset>
   </div>
   <div class="pad-plane" tabindex="0" role="slider" aria-roledescription="2D slider"
        aria-label="Target: valence to the right, arousal upwards" aria-description="{help}" title="{help}"
@@ -46,6 +50,8 @@ def pad(value: Affect, *, key: str = "pad", **options: Any) -> gr.HTML:
         help=HELP,
         v=VALENCE,
         a=AROUSAL,
+        said_v=html.VALENCE,
+        said_a=html.AROUSAL,
         valence=_number(VALENCE),
         arousal=_number(AROUSAL),
         x=f"{MARGIN:g} + ({VALENCE} + 1) / 2 * {SPAN:g}",
@@ -55,8 +61,15 @@ def pad(value: Affect, *, key: str = "pad", **options: Any) -> gr.HTML:
             for name, label in SCALES.items()
         ),
     )
-    script = Path(__file__).with_name("pad.js").read_text(encoding="utf-8")
+    # the named moods as they stand on the sliders' grid
+    moods = {name: [round(20 * x) / 20 for x in (at.valence, at.arousal)] for name, at in named_moods().items()}
+    script = Path(__file__).with_name("pad.js").read_text(encoding="utf-8").replace("__MOODS__", json.dumps(moods))
     return gr.HTML(as_value(value), html_template=template, js_on_load=script, apply_default_css=False, **options)
+
+
+def named_moods() -> dict[str, Affect]:
+    """The moods that have a chip."""
+    return {name: EMOTIONS[name] for name in PRESETS}
 
 
 def as_value(at: Affect) -> dict[str, float]:

@@ -143,13 +143,12 @@ class SweepTab:
                 c.arousal: at.arousal,
                 c.strength: asked.strength,
                 c.seed: asked.seed,
-                c.randomize: False,
                 tabs: gr.Tabs(selected="create"),
                 **references.settings_of(asked.visual),
             }
 
         self.settings = settings
-        there = [c.prompt, c.valence, c.arousal, c.strength, c.seed, c.randomize, tabs, *references.knobs]
+        there = [c.prompt, c.valence, c.arousal, c.strength, c.seed, tabs, *references.knobs]
         opened = self.output.open.click(settings, [self.output.cell], there, **quick)
         opened.success(create.follow, [c.valence, c.arousal], [c.pad], **quick)
         opened.success(references.found, references.asked, [references.cards], **quick)
