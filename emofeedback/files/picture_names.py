@@ -26,11 +26,11 @@ def slug(words: str) -> str:
 
 
 def picture_name(request: PictureRequest) -> str:
-    """As "a-lighthouse-by-the-sea_serene_seed-7.png"."""
+    """As "a-lighthouse-by-the-sea-serene-seed-7.png"."""
     parts = [slug(request.prompt) or PURE_MOOD]
     if request.affect is not None:
         parts.append(mood_name(request.affect))
-    return "_".join([*parts, f"seed-{request.seed}.png"])
+    return "-".join([*parts, f"seed-{request.seed}.png"])
 
 
 def picture_names(requests: Iterable[PictureRequest]) -> list[str]:

@@ -188,7 +188,7 @@ def write_sweep(
     Raises:
         UserError: the folder cannot be written, or the animation cannot be made here.
     """
-    stem = f"{slug(sweep.prompt) or PURE_MOOD}_seed-{sweep.seed}" if telling else ""
+    stem = f"{slug(sweep.prompt) or PURE_MOOD}-seed-{sweep.seed}" if telling else ""
     moving = None if animation is None else folder / (f"{stem}.{animation}" if stem else f"sweep.{animation}")
     if moving is not None and animation is not None:
         write_whole(moving, animate([picture.image for picture in sweep.cells()], animation))
@@ -201,7 +201,7 @@ def write_sweep(
         for path, picture, reading in zip(names, sweep.cells(), sweep.readings, strict=True):
             write_whole(path, png_bytes(picture, reading, metadata=metadata))
     files = SweepFiles(
-        folder / (f"{stem}_sheet.png" if stem else "sheet.png"),
+        folder / (f"{stem}-sheet.png" if stem else "sheet.png"),
         folder / "sweep.csv",
         folder / "sweep.json",
         names if cells else (),
@@ -220,9 +220,9 @@ def cell_name(index: int, columns: int) -> str:
 
 
 def _telling_name(index: int, columns: int, picture: Picture) -> str:
-    """As "2-5_a-lighthouse-by-the-sea_happy_seed-0.png": its place, counted from 1, before what is in it."""
+    """As "2-5-a-lighthouse-by-the-sea-happy-seed-0.png": its place, counted from 1, before what is in it."""
     row, column = divmod(index, columns)
-    return f"{row + 1}-{column + 1}_{picture_name(picture.request)}"
+    return f"{row + 1}-{column + 1}-{picture_name(picture.request)}"
 
 
 def points_json(sweep: Sweep) -> list[dict[str, object]]:

@@ -188,7 +188,7 @@ def test_a_mood_finds_its_runs_and_stands_with_the_time_in_the_captions(page: Pa
     opened = page.open(request(), 1)
     assert ">happy</b>" in opened[page.tab.opened.title] and "amusement" not in opened[page.tab.opened.title]
     file, words = opened[page.tab.opened.gallery]["value"][0]
-    assert Path(file).name == "a-boat_happy_seed-5.png" and "reads as" in words
+    assert Path(file).name == "a-boat-happy-seed-5.png" and "reads as" in words
     with Image.open(shown[0][0]) as thumbnail:
         assert thumbnail.format == "JPEG"
 
@@ -254,7 +254,7 @@ def test_export_and_shown_pictures_follow_the_metadata_switch(page: Page, metada
         names = [name for name in archive.namelist() if name.endswith(".png")]
         pictures = [archive.read(name) for name in names]
         rows = archive.read("pictures.csv").decode()
-    assert "my-secret-boat_happy_seed-5.png" in "".join(names) and "round-0" not in rows
+    assert "my-secret-boat-happy-seed-5.png" in "".join(names) and "round-0" not in rows
     pictures += [Path(file).read_bytes() for file, _ in page.open(request())[page.tab.opened.gallery]["value"]]
     assert len(pictures) == 8 and "my secret boat" in rows
     assert all((b"my secret boat" in content) == metadata for content in pictures)
@@ -268,7 +268,7 @@ def test_settings_are_put_in_only_after_the_question(page: Page) -> None:
     now = ["my own words", 0.7, -0.5, 1.0, 5, 0, 4, 2, *RULES]
     table, box, yes = page.restore.ask(offer, *now)
     assert box["visible"] and yes["interactive"]
-    assert "my own words" in table and "the old boat" in table and "Arousal" in table and "Valence" not in table
+    assert "my own words" in table and "the old boat" in table and "Energy" in table and "Pleasant" not in table
     values = page.restore.put_in(offer, *now)
     put = dict(zip(CREATE, values, strict=False))
     assert (put["prompt"], put["arousal"], put["steps"], put["candidates"]) == ("the old boat", 0.1, 4, 2)

@@ -8,9 +8,9 @@ from emofeedback.records import PictureRequest
 def test_a_file_is_named_by_prompt_mood_and_seed() -> None:
     """They were called round-01-candidate-02.png, whatever was in them."""
     happy = PictureRequest("A Lighthouse, by the séa!", Affect(0.8, 0.2), 7)
-    assert picture_name(happy) == "a-lighthouse-by-the-sea_happy_seed-7.png"
-    assert picture_name(PictureRequest("", None, 0)) == "mood_seed-0.png"
-    assert picture_names([happy, happy])[1] == "a-lighthouse-by-the-sea_happy_seed-7-2.png"
+    assert picture_name(happy) == "a-lighthouse-by-the-sea-happy-seed-7.png"
+    assert picture_name(PictureRequest("", None, 0)) == "mood-seed-0.png"
+    assert picture_names([happy, happy])[1] == "a-lighthouse-by-the-sea-happy-seed-7-2.png"
 
 
 def test_a_name_is_safe_and_cut_between_words() -> None:

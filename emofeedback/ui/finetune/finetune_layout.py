@@ -105,7 +105,7 @@ def order_form() -> OrderForm:
             start = gr.Button("Start", variant="primary", elem_id="finetune-start", scale=3, min_width=80)
             stop = gr.Button("Stop", elem_id="finetune-stop", interactive=False, scale=2, min_width=70)
         dry = gr.Button("Only measure how long it takes", elem_id="finetune-dry")
-        with gr.Accordion("Expert", open=False, elem_classes="expert-switch"):
+        with gr.Accordion("How it learns", open=False, elem_classes="expert", elem_id="finetune-expert"):
             objective.render()
             updates = gr.Number(
                 0,
@@ -186,7 +186,7 @@ def job_panel() -> JobPanel:
                     min_width=220,
                     allow_custom_value=True,
                 )
-                resume = gr.Button("Learn on", interactive=False, elem_id="finetune-resume", min_width=110)
+                resume = gr.Button("Go on learning", interactive=False, elem_id="finetune-resume", min_width=110)
             strength = gr.Slider(
                 0,
                 2,
@@ -200,7 +200,7 @@ def job_panel() -> JobPanel:
             )
             with gr.Row(elem_classes="actions"):
                 use = gr.Button("Use it in all tabs", interactive=False, elem_id="finetune-use", min_width=150)
-                off = gr.Button("Without it again", interactive=False, elem_id="finetune-off", min_width=120)
+                off = gr.Button("The original again", interactive=False, elem_id="finetune-off", min_width=120)
                 download = gr.DownloadButton(
                     "Download the adapter", interactive=False, elem_id="finetune-download", min_width=160
                 )

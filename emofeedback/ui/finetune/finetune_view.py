@@ -49,7 +49,7 @@ def charts(entries: Sequence[Entry]) -> str:
             "How far it moved",
             points("update", "drift"),
             "drift from the generator as it came",
-            extra="expert-only",
+            extra="expert",
             hint="mean change of the predicted velocity",
         )
         + "</div>"
@@ -225,7 +225,7 @@ def record_words(record: JobRecord) -> str:
     if record.result is not None:
         return ending_words(record.result, record.settings.get("start") is not None)
     if record.status == RUNNING:
-        return "This job was interrupted; it can learn on from where it was."
+        return "This job was interrupted; it can go on learning from where it was."
     return "This job did not finish."
 
 

@@ -9,13 +9,13 @@ from emofeedback.ui.history.history_view import EMPTY, OPEN_ONE
 from emofeedback.ui.parts import html
 
 KINDS = [
-    ("every kind", ""),
+    ("any", ""),
     ("run with rounds", "feedback"),
     ("single picture", "picture"),
     ("sheet of moods", "sheet"),
     ("path of moods", "path"),
 ]
-MOODS = [("every mood", ""), *((name, name) for name in (*PRESETS, "neutral"))]
+MOODS = [("any", ""), *((name, name) for name in (*PRESETS, "neutral"))]
 METADATA_INFO = "Prompt, seed, models and reading travel inside each PNG; off, a saved picture tells nothing."
 
 
@@ -86,7 +86,7 @@ def filters() -> Filters:
     """Build the filters."""
     words = gr.Textbox(
         label="Search",
-        placeholder="words, a mood, or what the judge saw",
+        placeholder="words or a mood",
         elem_id="history-words",
         max_lines=1,
         max_length=200,

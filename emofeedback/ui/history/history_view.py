@@ -18,7 +18,7 @@ EMPTY = "Nothing here yet. Make a picture in Create or a sheet in Continuum: it 
 NOTHING_FOUND = "No run fits. Take a filter back, or search for other words or another mood."
 OPEN_ONE = "Press a run to see all its pictures and what the judge said, or to use its settings again."
 NO_OWNER = "Runs are kept by a cookie, and this browser sent none. Allow cookies for this page and load it again."
-KIND_NAMES = {"feedback": "Run", "picture": "Single picture", "sheet": "Sheet of moods", "path": "Path of moods"}
+KIND_NAMES = {"feedback": "Run", "picture": "Single picture", "sheet": "Sheet", "path": "Path"}
 STOPPED = {
     "tolerance": "the target was reached",
     "no_gain": "a round came no closer",

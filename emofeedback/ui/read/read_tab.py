@@ -78,7 +78,7 @@ class ReadTab:
                 self.plane = gr.HTML(plane(None, key="read"), elem_id="read-plane")
                 self.carries = gr.HTML(elem_id="read-carries", elem_classes="judge")
                 with gr.Row(visible=False, elem_classes="actions", elem_id="read-send") as self.send:
-                    self.to_create = gr.Button("Draw such a one in Create", elem_id="read-to-create", size="md")
+                    self.to_create = gr.Button("Draw one like it in Create", elem_id="read-to-create", size="md")
                     self.to_continuum = gr.Button("See it at every mood", elem_id="read-to-continuum", size="md")
                 self.read_as = gr.State(None)  # words and mood of the reading, as Restore takes them
         take_files(self.upload)
@@ -346,7 +346,9 @@ def nearest(run: Run, mood: str) -> str:
     reads = mood_name(best.reading.affect)
     if best.distance is not None and best.distance <= TOLERANCE:
         return f"The nearest is on target: it reads as {reads}."
-    return f"The nearest reads as {reads}; you asked for {mood}. Redraw more of it to come closer."
+    same = reads == mood_name(run.target)
+    found = f"reads as {reads}, but not as much as asked" if same else f"reads as {reads}; you asked for {mood}"
+    return f"The nearest {found}. Redraw more of it to come closer."
 
 
 LABELS = {
@@ -394,8 +396,9 @@ def where(parts: list[Region]) -> str:
     """Where in the picture the emotion lies, in words."""
     told = sentences(parts)
     items = "".join(f"<li>{html.text(item)}</li>" for item in told)
+    hint = "What each part adds to the reading: where it is blurred, this is gone."
     body = f'<ul class="carries">{items}</ul>' if items else '<p class="quiet">No part stands out.</p>'
-    return f'<h4>Where it lies</h4>{body}<p class="quiet">What each part adds to the reading: blurred, it is gone.</p>'
+    return f'<h4 title="{hint}">Where it lies</h4>{body}'
 
 
 def take_files(image: gr.Image) -> None:

@@ -25,7 +25,7 @@ def empty_sheet() -> str:
         f'<div class="cells" style="--columns:{EMPTY_GRID}" aria-hidden="true">{tiles}</div>'
         "<p>The same words and the same seed at every mood.<br><b>Draw the sheet</b> fills "
         "this plane with pictures.</p>",
-        "empty",
+        "blank",
     )
 
 
