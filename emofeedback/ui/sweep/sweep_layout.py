@@ -139,7 +139,7 @@ def controls(prompt: str) -> SweepControls:
                 buttons=[],
             )
         frames = gr.Slider(
-            3, MAX_FRAMES, 9, step=1, label="Pictures", visible=False, elem_id="sweep-frames", buttons=[]
+            3, MAX_FRAMES, 9, step=1, label="How many pictures", visible=False, elem_id="sweep-frames", buttons=[]
         )
         with gr.Row(elem_classes="actions"):
             draw = gr.Button("Draw the sheet", variant="primary", elem_id="sweep-draw", scale=3, min_width=120)

@@ -200,7 +200,7 @@ class SweepTab:
         path = data[c.path] if mode == PATH else None
         blend = f"{data[c.first]},{data[c.second]},{data[c.share]}" if mode == BLEND else None
         grid = numbers.whole(data[c.grid], "Grid", 2, layout.MAX_GRID)
-        frames = numbers.whole(data[c.frames], "Pictures", 2, layout.MAX_FRAMES)
+        frames = numbers.whole(data[c.frames], "How many pictures", 2, layout.MAX_FRAMES)
         seed = numbers.whole(data[c.seed], "The seed", 0, MAX_SEED)
         strength = numbers.number(data[c.strength], "How strongly the mood shows", 0, 2)
         words = checked_words(data[c.prompt])
