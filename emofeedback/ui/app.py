@@ -164,7 +164,7 @@ class StudioPage:
         self.history.after_switch(self.read.again, [self.read.gallery])
         self.restore.after(create.follow, [controls.valence, controls.arousal], [controls.pad])
         self.restore.after(references.found, references.asked, [references.cards])
-        self.restore.after(create.restored, create.knobs(), create.view.outputs())
+        self.restore.after(create.preview.at_once, create.knobs(), create.view.outputs())
         fields = {name: getattr(controls, name) for name in CREATE} | references.fields()
         self.restore.connect(fields, self.bar)
 
