@@ -70,7 +70,7 @@ class Browse:
         s.strip.show_run(self.show_run, None, outputs, **spoken)
         s.star.click(self.star, None, outputs, **spoken)
         j.edits.input(self.choose, None, [j.next_prompt, j.difference], **quick)
-        j.next_prompt.change(self.rewrite, [j.next_prompt], [j.difference], trigger_mode="always_last", **quick)
+        j.next_prompt.input(self.rewrite, [j.next_prompt], [j.difference], trigger_mode="always_last", **quick)
         gr.on([s.left.input, s.right.input], self.compare, [s.left, s.right], [s.compare], **quick)
 
     @friendly
@@ -130,9 +130,12 @@ class Browse:
         return words, self._difference(state, words)
 
     def rewrite(self, words: str, request: gr.Request) -> str:
-        """The next prompt changed, by hand or by an edit: the difference follows."""
+        """The next prompt was changed by hand: the difference follows."""
         state = self.at(request)
-        return self._difference(state, words or "") if state.stage == "round" else ""
+        if state.stage != "round" or state.busy:
+            return ""
+        state.rewrite(words or "")
+        return self._difference(state, words or "")
 
     def _difference(self, state: CreateState, words: str) -> str:
         return difference(state, words) + html.left_out(self.view.left_out(words), "The next prompt")

@@ -141,7 +141,7 @@ def controls(bar: AskBar, target: Affect, first: Mapping[str, Any]) -> CreateCon
                 }
             valence = _slider(-1, 1, target.valence, 0.05, "Pleasant", "valence")
             arousal = _slider(-1, 1, target.arousal, 0.05, "Energy", "arousal")
-            strength = _slider(0, 2, 1, 0.1, "How strongly", "strength")
+            strength = _slider(0, 2, 1, 0.1, "Strength", "strength")
         # panels that take part in a new run are built in here (`CreateTab.before`); empty, it does not show
         before = gr.Accordion("Before the first round", open=False, visible=False, elem_id="before")
         with gr.Accordion("Rounds, seed and more", open=False, elem_id="more"):

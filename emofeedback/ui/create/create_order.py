@@ -73,7 +73,7 @@ def read_order(c: CreateControls, data: Mapping[Any, Any], seed: int | None = No
         drawing=Drawing(
             whole(data[c.candidates], "Pictures", 1, 8),
             seed,
-            number(data[c.strength], "How strongly", 0, 2),
+            number(data[c.strength], "Strength", 0, 2),
             whole(data[c.steps], "Steps", 0, 50) or None,
             start_strength=number(data[c.start_strength], "Share redrawn", 0.1, 1),
         ),

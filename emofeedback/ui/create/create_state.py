@@ -35,6 +35,7 @@ class ShownRun:
     past: Past = Past()
     thumbnails: list[RoundThumbnails] = field(default_factory=list)
     choices: dict[int, tuple[Choice, ...]] = field(default_factory=dict)  # by round number
+    words: dict[int, str] = field(default_factory=dict)  # next prompts written by hand, by round number
     settled: Run | None = None  # as the loop ended it
     judged: dict[int, Round] = field(default_factory=dict)  # rounds in which a person chose, as the judge left them
     starred: bool = False
@@ -94,6 +95,7 @@ class ShownRun:
         original = self.judged.setdefault(number, done)
         own = next(i for i, item in enumerate(original.candidates) if item.chosen)
         self.choices.pop(number, None)
+        self.words.pop(number, None)
         if index == own:
             self.put(original)
             return original
@@ -269,6 +271,10 @@ class CreateState:
         self.single, self.branched = single, False
         self.seed = single.picture.request.seed
 
+    def clear(self) -> None:
+        """Nothing is on stage; the runs stay where they are."""
+        self.single, self.shown, self.picked, self.branched = None, 0, None, False
+
     def branch(self, number: int, folder: Path) -> ShownRun | None:
         """A new run that holds the rounds up to a number; the run it comes from stays as it is. None: no such round."""
         source = self.run
@@ -379,6 +385,19 @@ class CreateState:
         if advice is None or run is None or critique is None or len(choices) != len(critique.edits):
             raise ValueError("these choices belong to no edits on the page")
         run.choices[advice.number] = tuple(choices)
+        run.words.pop(advice.number, None)
+
+    def rewrite(self, words: str) -> None:
+        """Keep the next prompt as the person wrote it."""
+        advice, run = self.advisory(), self.run
+        if advice is not None and run is not None:
+            run.words[advice.number] = words
+
+    def words(self) -> str:
+        """The next prompt on the page: as it was written, or as the accepted edits make it."""
+        advice, run = self.advisory(), self.run
+        written = run.words.get(advice.number) if advice is not None and run is not None else None
+        return self.next_prompt() if written is None else written
 
     def accepted(self) -> tuple[Edit, ...]:
         """The edits on the page as the person left them."""

@@ -160,7 +160,10 @@ class CreateTab:
 
     def arrive(self, tab: str | None, prompt: str | None, request: gr.Request) -> Updates:
         """The page was loaded: what this browser tab had on stage is there again, also while a run goes on."""
-        state = self.browse.of(self.visits.arrive(request, tab))
+        visit = self.visits.arrive(request, tab)
+        state = self.browse.of(visit)
+        if not state.busy:
+            self.preview.stop(visit)
         if state.waiting and state.play_ended:
             state.waiting, state.status = False, "Your run left the line when the page was loaded again; press Run."
         if state.status == self.browse.first_status:
@@ -243,7 +246,8 @@ class CreateTab:
         loading, busy = self.models.peek() is None, self.models.lock.locked()
         state.status = "Loading the models …" if loading else "Waiting for your turn …" if busy else "Starting …"
         self.preview.stop(visit)
-        return self.view.page(state)
+        # what was written into the next prompt a moment ago is read by the job itself: it is left alone
+        return {part: value for part, value in self.view.page(state).items() if part is not self.judge.next_prompt}
 
     def turned_away(self, request: gr.Request) -> Updates:
         """A job failed or was not let in; what went wrong is said by a notice."""

@@ -153,15 +153,31 @@ class Preview:
         state.show_single(single)
 
     @friendly
+    def at_once(self, data: dict[Any, Any], request: gr.Request) -> Updates:
+        """Other settings came into the fields: what was on stage goes, and a preview of them takes its place."""
+        state = self.browse.at(request)
+        if state.busy:
+            return self._nothing()
+        state.clear()
+        state.status = "These settings are in the fields. Press Run to draw from them."
+        self.live(data, request)
+        if state.single is not None:
+            self._settled(request, 0.0)
+        return self.view.page(state)
+
+    @friendly
     def settle(self, request: gr.Request) -> Updates:
         """The last picture of a move is read and becomes a file; nothing where a newer one is on its way."""
+        return self._settled(request, QUIET)
+
+    def _settled(self, request: gr.Request, quiet: float) -> Updates:
         visit = self.visits.of(request)
         state = self.browse.of(visit)
         single, asked = state.single, state.asked
         if state.busy or single is None or single.settled:
             return self._nothing()
         with self._newer:
-            if self._newer.wait_for(lambda: state.asked != asked or state.busy, QUIET):
+            if self._newer.wait_for(lambda: state.asked != asked or state.busy, quiet):
                 return self._nothing()
         with self._models(visit) as cancel:
             if cancel is None or state.busy or state.asked != asked or state.single is not single:

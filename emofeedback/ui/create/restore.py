@@ -52,7 +52,7 @@ LABELS = {
     "prompt": "Words",
     "valence": "Pleasant",
     "arousal": "Energy",
-    "strength": "How strongly",
+    "strength": "Strength",
     "seed": "Seed",
     "steps": "Steps",
     "candidates": "Pictures",

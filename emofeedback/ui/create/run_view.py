@@ -85,6 +85,7 @@ class RunView:
         """What says how things are going: status, buttons, the file to hand out."""
         s, j = self.output, self.judge
         free, stage = not state.busy, state.stage
+        file = file if isinstance(file, str) else None  # a live picture has none
         run = state.run
         starred = stage == "round" and run is not None and run.starred
         return {
@@ -179,7 +180,7 @@ def _round_values(state: CreateState, run: ShownRun, done: Round) -> dict[str, A
     best, pictures = done.candidates[at], run.thumbnails[rounds.index(done)].candidates
     own = done.critique if done.advised_on in (None, done.number) else None
     edits = advice.critique.edits if advice is not None and advice.critique else ()
-    words = state.next_prompt()
+    words = state.words()
     changed = _changed(run, done)
     told = f"<b>Round {done.number}</b> of {html.text(run.title)}{changed}"
     note = layout.note(cards.advice_note(advice, reached(advice.best(), TOLERANCE))) if advice else ""

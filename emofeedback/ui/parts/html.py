@@ -129,7 +129,9 @@ def reading(read: Reading | None, target: Affect | None = None) -> str:
         rows.append(
             f'<div title="{text(term)}"><dt>{name}</dt><dd>{coordinate(value)} {more}<small>{wanted}</small></dd></div>'
         )
-    rows.append(f'<div title="{text(SURE)}"><dt>The judge is</dt><dd class="sure">{text(sureness(read))}</dd></div>')
+    rows.append(
+        f'<div title="{text(SURE)}"><dt>The judge is</dt><dd class="how-sure">{text(sureness(read))}</dd></div>'
+    )
     return verdict(read, target) + f'<dl class="numbers">{"".join(rows)}</dl>'
 
 
