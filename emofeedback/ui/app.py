@@ -95,6 +95,7 @@ class StudioPage:
     ) -> None:
         self.models, self.visits, self.company, self.open_job, self.options = models, visits, company, open_job, o
         self.restore, self.kept_viewers = Restore(), browser_kept()
+        self.finetune: FinetuneTab | None = None
         self.history: HistoryTab | None = None
         with gr.Tabs() as self.bar:
             for entry in self.tabs():
@@ -125,9 +126,11 @@ class StudioPage:
         create.preview.after([references.tuned], lambda visit: references.of(visit).on)
 
     def _continuum(self, tab: gr.Tab) -> None:
+        self.continuum = tab
         self.sweep = SweepTab(self.models, self.visits, tab=tab)
 
     def _read(self, tab: gr.Tab) -> None:
+        self.reading = tab
         self.read = ReadTab(self.models, self.visits)
 
     def _finetune(self, tab: gr.Tab) -> None:
@@ -160,6 +163,9 @@ class StudioPage:
         opened = self.sweep.output
         self.read.take_picture(opened.read.click, self.sweep.file_of, [opened.cell], self.bar)
         create.browse.bring(opened.open.click, [opened.cell], self.sweep.cell, "From Continuum")
+        if self.finetune is not None:
+            self.finetune.show_adapter(self.sweep.controls.adapter, self.continuum.select)
+            self.finetune.show_adapter(self.read.adapter, self.reading.select)
         if self.history is None:
             self.restore.panel()  # nothing opens it, and it stays hidden
         else:

@@ -75,8 +75,10 @@ def test_a_path_is_pressed_drawn_and_one_picture_opened_in_create(desktop, artif
     page.wait_for_selector("#pad .pad-plane")
     tab(page, "Continuum")
     wait_for(page, "document.querySelector('#sweep-prompt textarea').value === 'a zeppelin, by the sea'")
+    page.locator("#sweep-path").wait_for()
     wait_for(page, f"{field} === 2")
     says(page, "Draw the path", "#sweep-draw")
+    wait_for(page, "document.querySelectorAll('#sheet button[data-index]').length === 9")
     assert page.faults == []
 
 

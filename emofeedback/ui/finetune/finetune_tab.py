@@ -134,11 +134,16 @@ class FinetuneTab:
         line = self.adapters.line(self.visits.of(request))
         return f'<p class="adapter-on" role="status">{html.text(line)}</p>' if line else ""
 
-    def show_adapter(self, component: Any) -> None:
-        """Keep a `gr.HTML` of another tab at `adapter_line`: whenever an adapter is put on or taken off."""
+    def show_adapter(self, component: gr.HTML, *opened: Callable[..., Any]) -> None:
+        """Keep a component of another tab at `adapter_line`.
+
+        Args:
+            opened: events after which it is looked at too, such as `tab.select` and `page.load`; an adapter put on or
+                taken off always counts.
+        """
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        for change in self._changes:
-            change.success(self.adapter_line, None, [component], **quick)
+        for event in (*(change.success for change in self._changes), *opened):
+            event(self.adapter_line, None, [component], **quick)
 
     def order(self, data: dict[Any, Any], visit: Visit) -> FinetuneOrder:
         """The controls as an order of this visitor.

@@ -112,6 +112,7 @@ class ReadTab:
             with gr.Row(elem_classes="actions"):
                 self.draw = gr.Button("Draw 2 rounds of 4", variant="primary", elem_id="read-draw", scale=3)
                 self.stop = gr.Button("Stop", elem_id="read-stop", interactive=False, scale=2, min_width=70)
+            self.adapter = gr.HTML(elem_id="read-adapter", elem_classes="adapter-line", apply_default_css=False)
             self.status = gr.HTML(html.progress(START, busy=False), elem_id="read-status")
             self.gallery = gr.Gallery(
                 label="Redrawn",

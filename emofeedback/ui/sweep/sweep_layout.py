@@ -57,6 +57,8 @@ class SweepControls:
     animation: gr.Dropdown
     draw: gr.Button
     stop: gr.Button
+    adapter: gr.HTML
+    """Says where a fine-tuned adapter draws."""
     shape: Mapping[str, gr.Group]
     """By mode: the group that it shows."""
 
@@ -144,6 +146,7 @@ def controls(prompt: str) -> SweepControls:
         with gr.Row(elem_classes="actions"):
             draw = gr.Button("Draw the sheet", variant="primary", elem_id="sweep-draw", scale=3, min_width=120)
             stop = gr.Button("Stop", elem_id="sweep-stop", interactive=False, scale=2, min_width=70)
+        adapter = gr.HTML(elem_id="sweep-adapter", elem_classes="adapter-line", apply_default_css=False)
         with gr.Accordion("Seed, strength and more", open=False):
             seed = gr.Number(
                 0,
@@ -189,6 +192,7 @@ def controls(prompt: str) -> SweepControls:
         animation,
         draw,
         stop,
+        adapter,
         shape,
     )
 

@@ -123,6 +123,7 @@ class SweepTab:
         c, own = create.controls, self.controls
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         if self.tab is not None:
+            self.tab.select(self.last, [self.output.cell], self.outputs(), **quick)
             self.tab.select(
                 lambda theirs, here, given: (theirs, theirs) if here == given else (gr.skip(), gr.skip()),
                 [c.prompt, own.prompt, self.given],
@@ -279,6 +280,14 @@ class SweepTab:
         files = write_sweep(shown.sweep, visit.fresh(), form, metadata=not visit.plain, telling=True)
         self._shown[visit] = ShownSweep(shown.sweep, files)
         return self._present(self._shown[visit])
+
+    @friendly
+    def last(self, index: int | None, request: gr.Request) -> Updates:
+        """The visitor's last sweep, where the page was loaded again since."""
+        shown = self.shown(request)
+        if shown is None or index is not None:
+            return {self.output.status: gr.skip()}
+        return self._present(shown)
 
     def shown(self, request: gr.Request) -> ShownSweep | None:
         """The visitor's last sweep."""
