@@ -181,8 +181,7 @@ def _round_values(state: CreateState, run: ShownRun, done: Round) -> dict[str, A
     own = done.critique if done.advised_on in (None, done.number) else None
     edits = advice.critique.edits if advice is not None and advice.critique else ()
     words = state.words()
-    changed = _changed(run, done)
-    told = f"<b>Round {done.number}</b> of {html.text(run.title)}{changed}"
+    told = f"<b>Round {done.number}</b> of {html.text(run.title)}"
     note = layout.note(cards.advice_note(advice, reached(advice.best(), TOLERANCE))) if advice else ""
     if advice is not None and advice.judge_choice is not None and advice.critique is None:
         note = layout.note("The judge looks at your choice …" if state.advising else "Your choice goes on as it is.")
@@ -205,13 +204,6 @@ def _round_values(state: CreateState, run: ShownRun, done: Round) -> dict[str, A
         "next_prompt": words,
         "difference": difference(state, words),
     }
-
-
-def _changed(run: ShownRun, done: Round) -> str:
-    """The words that a round drew, set beside the run's own."""
-    if done.prompt == run.prompt:
-        return ""
-    return f' <span class="changed">{html.diff(run.prompt, done.prompt)}</span>'
 
 
 def _work_values(state: CreateState, work: Work) -> dict[str, Any]:
