@@ -66,7 +66,7 @@ class RunView:
             return {
                 s.picture: found["picture"],
                 s.live: found["live"],
-                s.about: found["about"],
+                s.about: found["about"] + html.left_out(self.left_out(shown_prompt(state)), "What was drawn"),
                 s.gallery: found["gallery"],
                 s.strip: found["strip"],
                 s.left: gr.update(choices=found["options"], value=found["left"]),
@@ -307,6 +307,13 @@ def about(told: str, picture: Picture, target: Affect | None, plain: bool) -> st
         'data-does="copy" title="As text that other studios read too">copy settings</button><button type="button" '
         'data-does="link" title="Opens this page with the settings as they stand now">copy link</button></p>'
     )
+
+
+def shown_prompt(state: CreateState) -> str:
+    """The words of the picture on stage."""
+    if state.stage == "single" and state.single is not None:
+        return state.single.picture.request.prompt
+    return state.round.prompt if state.stage == "round" and state.round is not None else ""
 
 
 def difference(state: CreateState, words: str) -> str:
