@@ -21,7 +21,7 @@ def _poses(*names: str) -> frozenset[Key]:
     return frozenset(("pose", name) for name in names)
 
 
-CROWDS = _elements("dancing crowd", "parade", "jumping children", "carnival")
+CROWDS = _elements("dancing crowd", "parade", "jumping children", "carnival", "stampede")
 DARK = frozenset({("time", "night"), ("time", "dusk")}) | _elements("moon", "starry sky", "fireworks")
 
 WORDS: tuple[tuple[frozenset[str], frozenset[Key]], ...] = tuple(
@@ -39,12 +39,12 @@ WORDS: tuple[tuple[frozenset[str], frozenset[Key]], ...] = tuple(
         ),
         (
             "happy, happily, joyful, joyfully, cheerful, merry, proud, proudly, playful, joy, funny, happiness",
-            _poses("downcast", "alarmed"),
+            _poses("downcast", "alarmed") | _elements("lonely figure"),
         ),
         (
             """calm, calmly, peaceful, peacefully, tranquil, serene, relaxing, quiet, quietly, silent, lazily, gentle,
             gently""",
-            _poses("cheering", "alarmed"),
+            _poses("cheering", "alarmed") | _elements("stampede", "rocket"),
         ),
         ("sun, sunny, sunshine, sunlight, sunlit, day, days, daytime", DARK),
         (
@@ -64,7 +64,8 @@ WORDS: tuple[tuple[frozenset[str], frozenset[Key]], ...] = tuple(
 """Words of a prompt, and what none of them goes with."""
 
 DENIED: dict[Key, frozenset[Key]] = {
-    ("subject", "person"): _elements("dancing crowd", "parade", "jumping children"),
+    ("subject", "person"): _elements("dancing crowd", "parade", "jumping children", "lonely figure"),
+    ("subject", "horse"): _elements("stampede"),
     ("subject", "child"): _elements("jumping children"),
     ("subject", "cat"): _elements("sleeping cat"),
     ("subject", "bird"): _elements("crows"),

@@ -370,6 +370,12 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
         ("elements", "racing clouds"): "fast-moving clouds, drifting clouds, scudding clouds",
         ("elements", "drifting leaves"): "leaves in the wind, fallen leaves, swirling leaves, leaves falling",
         ("elements", "eruption"): "eruption, volcanoes, lava, volcanic, erupting",
+        ("elements", "rocket"): """
+            rocket, space shuttle, spaceship launch, rocket taking off, rocket lifting off, space launch, lift-off,
+            liftoff, missile
+        """,
+        ("elements", "lonely figure"): "hunched person, huddled person, crouching figure, mourner, mourning figure",
+        ("elements", "stampede"): "stampedes, galloping herd, wild horses galloping, running horses, stampeding herd",
         ("elements", "carnival"): """
             fair, ferris wheels, amusement park, roller coaster, rollercoaster, merry-go-round, carousel, theme park,
             circus, big wheel, fun fair, county fair, festival

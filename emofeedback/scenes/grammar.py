@@ -131,6 +131,7 @@ SKY_ELEMENTS = (
     "sparks",
     "racing clouds",
     "drifting leaves",
+    "rocket",
 )
 FAR_ELEMENTS = ("carnival", "eruption", "ruins", "cottage", "dancing crowd", "parade", "lone window")
 GROUND_ELEMENTS = (
@@ -150,6 +151,8 @@ GROUND_ELEMENTS = (
     "wilted flowers",
     "surf",
     "jumping children",
+    "lonely figure",
+    "stampede",
 )
 ELEMENTS = SKY_ELEMENTS + FAR_ELEMENTS + GROUND_ELEMENTS
 """Secondary elements that carry emotion; at most one from each of the three groups, and at most two in all."""
@@ -162,6 +165,7 @@ INDOOR_ELEMENTS = (
     "cottage",
     "parade",
     "lone window",
+    "lonely figure",
     "sleeping cat",
     "candles",
     "lanterns",

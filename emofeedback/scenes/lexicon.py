@@ -192,7 +192,7 @@ ADJECTIVES: dict[tuple[str, str], tuple[str, ...]] = {
 """What may stand before the noun of the place ("a foggy lake"). Clear weather has none that holds at every hour."""
 
 ELEMENT_NOUNS: dict[str, tuple[str, ...]] = {
-    "fireworks": ("fireworks", "bursting fireworks", "rockets"),
+    "fireworks": ("fireworks", "bursting fireworks", "exploding fireworks"),
     "balloons": ("balloons", "party balloons", "toy balloons"),
     "rainbow": ("a rainbow", "a wide rainbow", "a double rainbow"),
     "sunbeams": ("sunbeams", "rays of sun", "sun rays", "shafts of sun"),
@@ -205,6 +205,7 @@ ELEMENT_NOUNS: dict[str, tuple[str, ...]] = {
     "sparks": ("sparks", "flying sparks", "glowing sparks"),
     "racing clouds": ("racing clouds", "rushing clouds", "fast clouds"),
     "drifting leaves": ("drifting leaves", "falling leaves", "blowing leaves"),
+    "rocket": ("a rocket launch", "a launching rocket", "a space rocket"),
     "carnival": ("a carnival", "a fairground", "a funfair", "a ferris wheel"),
     "eruption": ("a volcano", "an erupting volcano", "a volcanic eruption"),
     "ruins": ("ruins", "old ruins", "ruined walls"),
@@ -228,6 +229,8 @@ ELEMENT_NOUNS: dict[str, tuple[str, ...]] = {
     "wilted flowers": ("wilted flowers", "withered flowers", "drooping flowers"),
     "surf": ("breaking waves", "crashing waves", "surf"),
     "jumping children": ("jumping children", "leaping children", "playing children"),
+    "lonely figure": ("a hunched figure", "a huddled figure", "a slumped figure"),
+    "stampede": ("a stampede", "stampeding horses", "galloping wild horses"),
 }
 
 
@@ -246,7 +249,11 @@ def element_tail(element: str) -> str:
     """The optional words behind an element; "" for those in the foreground."""
     if element in GROUND_ELEMENTS or element in ("starry sky", "confetti", "sparks", "drifting leaves"):
         return ""
-    return "in the sky" if element in SKY_ELEMENTS and element not in ("tornado", "sunbeams") else "in the distance"
+    return (
+        "in the sky"
+        if element in SKY_ELEMENTS and element not in ("tornado", "sunbeams", "rocket")
+        else "in the distance"
+    )
 
 
 TAILS = frozenset({"in the sky", "in the distance"})

@@ -76,6 +76,8 @@ HEADS: dict[str, tuple[str, str | None]] = {
     "jumping children": ("child", "cheering"),
     "dancing crowd": ("dancer", None),
     "flowers": ("flower", None),
+    "lonely figure": ("person", "downcast"),
+    "stampede": ("horse", None),
 }
 """Elements that are the subject, with a pose, where they head the sentence: 'a cottage by a lake'."""
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[^\w\s'’-]")

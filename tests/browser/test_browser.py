@@ -57,7 +57,7 @@ def test_the_pad_and_its_numbers(desktop, generator: FakeGenerator) -> None:
     # keys, on the pad and on a slider
     page.focus(PAD)
     page.keyboard.press("Home")
-    after(page, lambda: page.keyboard.press("Shift+ArrowUp"), "for", "#about")
+    after(page, lambda: page.keyboard.press("Shift+ArrowUp"), "Preview in")
     stands_at(page, 0, 0.25)
     slider = page.get_by_label("range slider for Pleasant")
     slider.focus()
@@ -200,6 +200,7 @@ def test_edits_branches_and_words_that_are_left_out(desktop) -> None:
     cards(page, 2)
     says(page, "Round 2 is done")
     assert "moon" in page.locator("#strip .card ins").last.inner_text()
+    wait_for(page, "!document.querySelector('#next-round').disabled")
     page.fill("#next-prompt textarea", "a boat " * 30 + "in a storm")
     says(page, "left out", "#difference")  # edits behind the cut would do nothing, and the page says so
     page.get_by_label("Branch from round 1").click()

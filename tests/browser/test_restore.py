@@ -132,8 +132,10 @@ def test_without_metadata_no_saved_picture_tells_anything(desktop, tmp_path: Pat
     tab(page, "Create")  # what was drawn before follows
     says(page, "nothing inside", "#download")
     assert chunks(saved(page, "#download", tmp_path / "without.png").read_bytes()) == set()
-    shown = page.locator("#picture img, #gallery img").evaluate_all("all => all.map((one) => one.src)")
-    assert len(shown) == 5 and all(chunks(httpx.get(src).content) == set() for src in shown)
+    shown = page.locator("#picture img, #compare img").evaluate_all("all => all.map((one) => one.src)")
+    assert shown and all(chunks(httpx.get(src).content) == set() for src in shown)
+    row = page.locator("#gallery img").evaluate_all("all => all.map((one) => one.src)")
+    assert len(row) == 4 and all(src.startswith("data:image/jpeg") for src in row)
     tab(page, "Continuum")
     another(page, "#sweep-picture img", before)  # the sheet's files were written anew
     archive = zipfile.ZipFile(saved(page, "#sweep-files", tmp_path / "sweep.zip"))

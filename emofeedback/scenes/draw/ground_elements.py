@@ -460,6 +460,66 @@ def leaping_child(ink: Ink, shirt: str, trousers: str, skin: str, hair: str, ski
     return "".join(parts)
 
 
+def lonely_figure(ink: Ink) -> str:
+    """Somebody in dark clothes who sits hunched on a stone at the right, the head on the knees."""
+    coat, fold, hair, stone, skin = (lively(c, ink) for c in ("#3b4258", "#2a3044", "#1c1b24", "#6a6c74", "#c69a7c"))
+    shapes = (
+        ellipse(0, 0.4, 14, 2.2, ink.grade("#1d2126"), 0.45),
+        path("M-5.5 0Q-6 -7.4 1 -8.2Q10 -8.4 11 0Z", stone),
+        path("M-9.6 0Q-10.4 -2.8 -6.6 -2.8L-6 -13.8L-1.6 -15.4L0 -2.6L-1 0Z", fold),
+        path("M-1 -5.8Q13 -3 11.4 -13.4Q10 -24 1.6 -27Q-3 -27 -3.6 -22.4L-1.6 -6.4Z", coat),
+        path("M5.4 -19.8Q2 -8.8 -7.2 -7L-8 -10.2Q-1.4 -12.8 0.2 -21.8Z", fold),
+        circle(-8.2, -8.5, 1.7, skin),
+        ellipse(-4.4, -20.6, 4.4, 4.9, skin),
+        path("M-7.4 -24Q-5 -27.6 -0.6 -25.8Q2.4 -22.4 -0.4 -16.8Q-1.4 -21.4 -7.4 -24Z", hair),
+    )
+    return group("".join(shapes), 85, 95, 1.05)
+
+
+def stampede(ink: Ink) -> str:
+    """A horse at full gallop on each side, manes flying, in a cloud of dust."""
+    dust, thick = lively("#d8b98c", ink), lively("#b89566", ink)
+    parts = [
+        ellipse(x, y, rx, ry, tone, 0.85)
+        for x, y, rx, ry, tone in (
+            (4, 95, 9, 4.4, thick),
+            (17, 97, 11, 3.6, dust),
+            (30, 98, 7, 2.6, thick),
+            (96, 95, 9, 4.4, thick),
+            (83, 97, 11, 3.6, dust),
+            (70, 98, 7, 2.6, thick),
+        )
+    ]
+    bay, black = galloping_horse(ink, "#8c4a22", "#2a1710"), galloping_horse(ink, "#3a2a26", "#151013")
+    parts += [group(bay, 14, 94, 1.0), group(black, 86, 94, 1.0, flip=True)]
+    for x, y, r in ((1, 90, 3.4), (5, 97, 3.8), (24, 98.4, 3.2), (99, 90, 3.4), (95, 97, 3.8), (76, 98.4, 3.2)):
+        parts.append(circle(x, y, r, dust))
+    return "".join(parts)
+
+
+def galloping_horse(ink: Ink, coat: str, hair: str) -> str:
+    """A horse 30 units wide, facing right with all legs flung out; the origin is below its belly."""
+    body, dark = lively(coat, ink), lively(hair, ink)
+    return "".join(
+        (
+            path("M-10.6 -18.6Q-17 -21.6 -19 -15Q-14.6 -17.2 -10.4 -14.6Z", dark),
+            line("M-8.6 -13L-14.4 -8.6L-13.8 -3.4M7.4 -12.6L13.6 -9.6L17 -5.4", dark, 2.5),
+            line("M-7 -12.4L-11 -6.4L-16.6 -4.4M8.6 -13.4L12.2 -7L11 -1.6", body, 2.7),
+            path(
+                "M-11.4 -14Q-12 -20.4 -5 -20.4Q3 -18.8 8 -20.6Q12.4 -18.6 10.6 -13Q6 -9.6 0 -11Q-8 -9.6 -11.4 -14Z",
+                body,
+            ),
+            path(
+                "M5 -19.6Q9.6 -24.4 13 -29.6L14.2 -32.6L15.6 -29.8L21.6 -24.4Q21.6 -21.8 19 -22L15.6 -24"
+                "Q13.6 -19 10.6 -14.4Z",
+                body,
+            ),
+            path("M13.4 -30.4Q8.6 -29.6 6.4 -25.6Q3.4 -25 1 -21.4Q5.6 -20.6 8.6 -20.6Q11.4 -24 14.4 -28.6Z", dark),
+            circle(16.4, -26.8, 0.8, "#ffffff"),
+        )
+    )
+
+
 GROUND_DRAWINGS: dict[str, Callable[[Ink], str]] = {
     "fire": fire,
     "graves": graves,
@@ -477,4 +537,6 @@ GROUND_DRAWINGS: dict[str, Callable[[Ink], str]] = {
     "wilted flowers": wilted_flowers,
     "surf": surf,
     "jumping children": jumping_children,
+    "lonely figure": lonely_figure,
+    "stampede": stampede,
 }

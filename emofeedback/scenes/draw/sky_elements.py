@@ -488,6 +488,27 @@ def lone_window(ink: Ink) -> str:
     )
 
 
+def rocket(ink: Ink) -> str:
+    """A rocket that lifts off at the right on a column of fire and smoke."""
+    smoke, fold = lantern_like("#f1ece6", ink), lantern_like("#c9c3c0", ink)
+    puffs = ((72, 60, 6.5), (79, 56, 7.5), (87, 53, 7), (94, 57, 7.5), (101, 60, 6.5), (84, 60, 7.5), (91, 61, 7))
+    hull, fin, glass = lantern_like("#f4f4f6", ink), lantern_like("#e0303a", ink), lantern_like("#3a7fd0", ink)
+    return "".join(
+        (
+            glow(86, 34, 27, ink.shine("#ff9a3c"), 0.9),
+            path("M82.4 30Q78 46 79 62H94Q94.6 46 90 30Z", fold),
+            *(circle(x, y, r, fold) for x, y, r in puffs),
+            *(circle(x - 0.8, y - 1.4, 0.84 * r, smoke) for x, y, r in puffs),
+            path("M81.6 25Q80 38 86 50Q92 38 90.4 25Z", ink.shine("#ff7a1c")),
+            path("M83.2 25Q82.6 34 86 42Q89.4 34 88.8 25Z", ink.shine("#ffe45e")),
+            path("M81.6 17L76.6 27.4L81.8 26ZM90.4 17L95.4 27.4L90.2 26Z", fin),
+            path("M81 26V12Q81.6 3 86 -1Q90.4 3 91 12V26Z", hull),
+            path("M81.4 9Q82.4 2.4 86 -1Q89.6 2.4 90.6 9Z", fin),
+            circle(86, 14.6, 2.5, glass),
+        )
+    )
+
+
 SKY_DRAWINGS: dict[str, Callable[[Ink], str]] = {
     "fireworks": fireworks,
     "balloons": balloons,
@@ -502,6 +523,7 @@ SKY_DRAWINGS: dict[str, Callable[[Ink], str]] = {
     "sparks": sparks,
     "racing clouds": racing_clouds,
     "drifting leaves": drifting_leaves,
+    "rocket": rocket,
 }
 FAR_DRAWINGS: dict[str, Callable[[Ink], str]] = {
     "carnival": carnival,

@@ -132,7 +132,7 @@ class Browse:
     def rewrite(self, words: str, request: gr.Request) -> str:
         """The next prompt was changed by hand: the difference follows."""
         state = self.at(request)
-        if state.stage != "round" or state.busy:
+        if state.stage != "round":
             return ""
         state.rewrite(words or "")
         return self._difference(state, words or "")

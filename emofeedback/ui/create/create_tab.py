@@ -461,7 +461,7 @@ class CreateTab:
     def _follow(self, state: CreateState, play: Play) -> Iterator[Updates]:
         """Show some work until it ends; raises what ended it, where that was a fault."""
         for large in play.follow():
-            if not play.stopped:
+            if not play.stopped and not play.done:  # the whole of it follows then
                 yield (
                     self.view.page(state)
                     if large

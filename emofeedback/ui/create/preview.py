@@ -93,10 +93,9 @@ class Preview:
     def live(self, data: dict[Any, Any], request: gr.Request) -> Updates:
         """One quick picture of where things stand now; nothing while a run is at work, or the models are elsewhere."""
         visit = self.visits.of(request)
-        state = self.browse.of(visit)
+        state, data = self.browse.of(visit), self._at_pad(data)
         if state.busy or self.models.peek() is None:
             return self._nothing()
-        data = self._at_pad(data)
         order = read_order(self.controls, data, state.seed)
         for contribute in self.contributors:
             order = contribute(visit, order)

@@ -66,7 +66,7 @@ class RunView:
             return {
                 s.picture: found["picture"],
                 s.live: found["live"],
-                s.about: found["about"],
+                s.about: found["about"] + html.left_out(self.left_out(shown_prompt(state)), "What was drawn"),
                 s.gallery: found["gallery"],
                 s.strip: found["strip"],
                 s.left: gr.update(choices=found["options"], value=found["left"]),
@@ -181,8 +181,7 @@ def _round_values(state: CreateState, run: ShownRun, done: Round) -> dict[str, A
     own = done.critique if done.advised_on in (None, done.number) else None
     edits = advice.critique.edits if advice is not None and advice.critique else ()
     words = state.words()
-    changed = _changed(run, done)
-    told = f"<b>Round {done.number}</b> of {html.text(run.title)}{changed}"
+    told = f"<b>Round {done.number}</b> of {html.text(run.title)}"
     note = layout.note(cards.advice_note(advice, reached(advice.best(), TOLERANCE))) if advice else ""
     if advice is not None and advice.judge_choice is not None and advice.critique is None:
         note = layout.note("The judge looks at your choice …" if state.advising else "Your choice goes on as it is.")
@@ -205,13 +204,6 @@ def _round_values(state: CreateState, run: ShownRun, done: Round) -> dict[str, A
         "next_prompt": words,
         "difference": difference(state, words),
     }
-
-
-def _changed(run: ShownRun, done: Round) -> str:
-    """The words that a round drew, set beside the run's own."""
-    if done.prompt == run.prompt:
-        return ""
-    return f' <span class="changed">{html.diff(run.prompt, done.prompt)}</span>'
 
 
 def _work_values(state: CreateState, work: Work) -> dict[str, Any]:
@@ -315,6 +307,13 @@ def about(told: str, picture: Picture, target: Affect | None, plain: bool) -> st
         'data-does="copy" title="As text that other studios read too">copy settings</button><button type="button" '
         'data-does="link" title="Opens this page with the settings as they stand now">copy link</button></p>'
     )
+
+
+def shown_prompt(state: CreateState) -> str:
+    """The words of the picture on stage."""
+    if state.stage == "single" and state.single is not None:
+        return state.single.picture.request.prompt
+    return state.round.prompt if state.stage == "round" and state.round is not None else ""
 
 
 def difference(state: CreateState, words: str) -> str:
