@@ -65,11 +65,13 @@ class WaitingLine:
         return max(0.0, usual - (time.time() - min(begun)))
 
     def show(self, pressed: list[Any], status: gr.HTML) -> None:
-        """Keep the status at the visitor's place from the moment that a button is pressed until the work begins."""
+        """Keep the status at the visitor's place from the moment that a button is pressed until the work begins.
+
+        To be called before the listener that does the work: the page asks the listeners of a press one after another.
+        """
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         timer = gr.Timer(TICK, active=False)
-        started = "() => ({ __type__: 'update', active: true })"
-        gr.on(pressed, None, None, [timer], js=started, **quick)
+        gr.on(pressed, None, None, [timer], js="() => ({ __type__: 'update', active: true })", **quick)
 
         def tell(request: gr.Request) -> tuple[Any, Any]:
             place = self.place(request.session_hash)

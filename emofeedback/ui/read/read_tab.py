@@ -139,12 +139,13 @@ class ReadTab:
         came = [self.upload.upload, self.upload.input]
         gr.on(came, None, None, [self.words], js=f"() => {json.dumps(html.progress(LOOKING))}", **quick)
         gr.on(came, self.look_inside, [self.upload], [self.inside, self.table, self.found], **quick)
+        line.show(came, self.words)
         read = gr.on(came, self.run, [self.upload], self.outputs(), trigger_mode="always_last", **heavy)
         self._not_read(read)
-        line.show(came, self.words)
         buttons, idle = [self.draw, self.stop], BUTTONS.format(draw="true", stop="false")
         say_at_once([self.draw.click], self.status)
         self.draw.click(None, None, buttons, js=BUTTONS.format(draw="false", stop="true"), **quick)
+        line.show([self.draw.click], self.status)
         redraw = self.draw.click(
             self.redraw,
             [self.upload, self.prompt, self.mood, self.much, self.seed],
@@ -153,7 +154,6 @@ class ReadTab:
         )
         say_not_begun(redraw, self.status)
         redraw.then(None, None, buttons, js=idle, **quick)
-        line.show([self.draw.click], self.status)
         stopped = self.stop.click(self.halt, None, [self.status], cancels=[redraw], **quick)
         stopped.then(self.halt, None, [self.status], **quick).then(None, None, buttons, js=idle, **quick)
         gone = (plane(None, key="read"), html.notice(WAITING), "", *[gr.update(visible=False)] * 3, None, None)

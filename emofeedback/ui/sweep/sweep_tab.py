@@ -1,6 +1,7 @@
 """The Continuum tab: one prompt, one seed, and a sheet, a path or a blend of moods; how evenly the picture changes."""
 
 import base64
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,6 +82,11 @@ class SweepTab:
         idle = BUTTONS.format(draw="true", stop="false")
         say_at_once(pressed, s.status)
         gr.on(pressed, None, None, buttons, js=BUTTONS.format(draw="false", stop="true"), **quick)
+        fields = [getattr(c, name) for name in KEPT]
+        changed = [c.draw.click, c.prompt.blur, c.mode.change, c.drawn.click, c.seed.blur, c.grid.release]
+        named = f"(...values) => Object.fromEntries({json.dumps(KEPT)}.map((name, i) => [name, values[i]]))"
+        gr.on(changed, None, fields, [self.kept], js=named, **quick)
+        WaitingLine().show(pressed, s.status)
         drawn = gr.on(
             pressed,
             self.run,
@@ -93,7 +99,6 @@ class SweepTab:
         )
         say_not_begun(drawn, s.status)
         drawn.then(None, None, buttons, js=idle, **quick)
-        WaitingLine().show(pressed, s.status)
         stopped = c.stop.click(self.halt, None, [s.status], cancels=[drawn], **quick)
         # what was on its way when the job was cancelled may have come last: it is said once more
         stopped.then(self.halt, None, [s.status], **quick).then(None, None, buttons, js=idle, **quick)
@@ -105,17 +110,15 @@ class SweepTab:
         c.clear.click(lambda: _path(""), None, [c.path, c.drawn], **quick)
         c.path.blur(lambda path: _path(path)[1], [c.path], [c.drawn], **{**quick, "queue": True})  # a refusal is shown
         s.sheet.pick(self.pick, None, [s.cell, s.picture, s.words], **{**quick, "queue": True})
-        fields = [getattr(c, name) for name in KEPT]
-        changed = [c.draw.click, c.prompt.blur, c.mode.change, c.drawn.click, c.seed.blur, c.grid.release]
-        gr.on(changed, lambda *values: dict(zip(KEPT, values, strict=True)), fields, [self.kept], **quick)
-        gr.on(None, self.came_back, [self.kept], [*fields, c.drawn], **quick)  # when the page loads
+        gr.on(None, self.came_back, [self.kept], [*fields, c.drawn, *modes], **quick)  # when the page loads
 
     def came_back(self, kept: Any) -> list[Any]:
         """What was set here before the page was loaded again; what makes no sense any more stays as it is."""
         known = kept if isinstance(kept, dict) else {}
         fields = [_sound(name, known.get(name), getattr(self.controls, name)) for name in KEPT]
-        path = known.get("path")
-        return [*fields, layout.path_plane(()) if not isinstance(path, str) else _path(path[:2000])[1]]
+        path, mode = known.get("path"), known.get("mode")
+        drawn = _path(path[:2000])[1] if isinstance(path, str) else layout.path_plane(())
+        return [*fields, drawn, *self.switch(_mode(mode))]
 
     def open_into(self, create: CreateTab, references: ReferencesPanel, tabs: gr.Tabs) -> None:
         """Let "Open in Create" put the picture's settings into the Create tab and go there; and take up the words that
@@ -321,6 +324,10 @@ class SweepTab:
             raise UserError("This sheet is not there any more; draw it again.")
         picture, reading, file = found
         return index, str(file), html.reading(reading, picture.request.affect)
+
+
+def _mode(value: Any) -> str:
+    return value if value in MODES else SHEET
 
 
 def _sound(name: str, value: Any, component: Any) -> Any:
