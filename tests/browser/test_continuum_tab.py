@@ -43,8 +43,8 @@ def test_a_path_is_pressed_drawn_and_one_picture_opened_in_create(desktop, artif
     page = desktop
     tab(page, "Continuum")
     page.get_by_label("Path", exact=True).first.check(force=True)
-    page.wait_for_selector("#sweep-plane svg")
-    box = page.locator("#sweep-plane svg").bounding_box()
+    page.wait_for_selector("#sweep-plane svg.plane")
+    box = page.locator("#sweep-plane svg.plane").bounding_box()
     field = "document.querySelector('#sweep-path textarea, #sweep-path input').value.split(' ').filter(Boolean).length"
     for number, (x, y) in enumerate(((0.3, 0.3), (0.7, 0.7)), 1):
         page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
@@ -162,7 +162,7 @@ def test_who_waits_is_told_the_place_in_plain_words(desktop, browser, address: s
         after(other, lambda: other.click("#sweep-draw"), "Drawing", "#sweep-status")
         page.click("#sweep-draw")
         says(page, "Somebody else's pictures come first", "#sweep-status")
-        assert page.locator(".progress-text").count() == 0
+        assert page.locator(".progress-text:visible").count() == 0
         generator.seconds_per_step = usual
         says(page, "Done", "#sweep-status")
         says(other, "Done", "#sweep-status")

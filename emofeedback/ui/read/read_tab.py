@@ -153,7 +153,8 @@ class ReadTab:
             **heavy,
         )
         say_not_begun(redraw, self.status)
-        redraw.then(None, None, buttons, js=idle, **quick)
+        for over in (redraw.success, redraw.failure):
+            over(None, None, buttons, js=idle, **quick)
         stopped = self.stop.click(self.halt, None, [self.status], cancels=[redraw], **quick)
         stopped.then(self.halt, None, [self.status], **quick).then(None, None, buttons, js=idle, **quick)
         gone = (plane(None, key="read"), html.notice(WAITING), "", *[gr.update(visible=False)] * 3, None, None)

@@ -98,7 +98,8 @@ class SweepTab:
             concurrency_limit=1,
         )
         say_not_begun(drawn, s.status)
-        drawn.then(None, None, buttons, js=idle, **quick)
+        for over in (drawn.success, drawn.failure):
+            over(None, None, buttons, js=idle, **quick)
         stopped = c.stop.click(self.halt, None, [s.status], cancels=[drawn], **quick)
         # what was on its way when the job was cancelled may have come last: it is said once more
         stopped.then(self.halt, None, [s.status], **quick).then(None, None, buttons, js=idle, **quick)
