@@ -23,6 +23,7 @@ from emofeedback.loop.prompt_edits import Choice, untouched
 from emofeedback.loop.rounds import TOLERANCE, Past, Rules
 from emofeedback.loop.run import Drawn, Finished, RoundStarted, RunOrder, run_loop
 from emofeedback.records import Critique, Edit, Reading, Run
+from emofeedback.scenes.reach import outline as outline_of
 from emofeedback.scenes.reach import reach_of
 from emofeedback.settings import Settings, checkpoint_folder
 from emofeedback.sweep.run_sweep import SweepOrder, SweepProgress, plan, run_sweep
@@ -310,6 +311,9 @@ def test_what_words_can_carry_is_an_outline_around_where_their_scene_stands() ->
     assert len(outline) > 20 and reach_of("zzz") == () and reach_of("a dog at night") != outline
     valences, arousals = [at.valence for at in outline], [at.arousal for at in outline]
     assert max(valences) > 0.5 and min(valences) < -0.5 and max(arousals) - min(arousals) > 0.8
+    found = [round(100 * x) for at in outline for x in (at.valence, at.arousal)]
+    anew = outline_of("seaside", "lighthouse")  # where the scale has moved since: python -m emofeedback.scenes.reach
+    assert len(anew) == len(found) and max(abs(a - b) for a, b in zip(anew, found, strict=True)) <= 12
     assert "<polygon" in region("a lighthouse by the sea") and region("zzz") == ""
 
 
