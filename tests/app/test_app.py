@@ -31,6 +31,7 @@ from emofeedback.ui import app as studio
 from emofeedback.ui.create.browse import record_of
 from emofeedback.ui.create.create_order import seed_of
 from emofeedback.ui.create.create_state import CreateState, ShownRun, SinglePicture, Work
+from emofeedback.ui.create.drawable import drawable_words
 from emofeedback.ui.create.example import load_example
 from emofeedback.ui.create.run_view import page_values
 from emofeedback.ui.history.history_owner import COOKIE
@@ -322,3 +323,10 @@ def test_a_seed_of_minus_one_is_another_each_time() -> None:
     for wrong in (-2, 2**31, "x", 1.5):
         with pytest.raises(UserError, match="Seed must be"):
             seed_of(wrong)
+
+
+def test_the_words_that_a_generator_draws_are_listed_as_far_as_it_knows_them() -> None:
+    knows = SimpleNamespace(unknown_words=lambda words: () if words in ("a dog", "in fog") else (words,))
+    shown = drawable_words(knows)
+    assert re.findall('data-use="([^"]+)"', shown) == ["a dog", "in fog"]
+    assert "any words" in drawable_words(SimpleNamespace(unknown_words=lambda words: ()))

@@ -237,7 +237,7 @@ def _single_values(state: CreateState, single: SinglePicture, live: bool = False
         source = html.thumbnail(single.picture.image, cards.LARGE)
         found["live"] = f'<img src="{source}" alt="Preview while you move">'
         found["picture"] = gr.skip()  # it lies under the live one
-        found["words"] = html.notice("Let go, and the judge reads it.")
+        found["words"] = html.notice("The judge reads it once it stands still.")
         return found
     found["picture"] = single_file(single, state.plain)
     if single.reading is not None or single.target is not None:
