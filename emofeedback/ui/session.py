@@ -78,6 +78,11 @@ class Models:
         self._done.wait(wait)
         return None if self._error is None else str(self._error)
 
+    @property
+    def loading(self) -> bool:
+        """Whether they are still being loaded for the first time."""
+        return not self._done.is_set()
+
     def peek(self) -> tuple[Generator, Judge] | None:
         """The pair if it is there already."""
         return self._pair if self.loaded_models is None else self.loaded_models.peek()

@@ -23,6 +23,7 @@ from emofeedback.loop.prompt_edits import Choice, untouched
 from emofeedback.loop.rounds import TOLERANCE, Past, Rules
 from emofeedback.loop.run import Drawn, Finished, RoundStarted, RunOrder, run_loop
 from emofeedback.records import Critique, Edit, Reading, Run
+from emofeedback.scenes.reach import outline as outline_of
 from emofeedback.scenes.reach import reach_of
 from emofeedback.settings import Settings, checkpoint_folder
 from emofeedback.sweep.run_sweep import SweepOrder, SweepProgress, plan, run_sweep
@@ -30,6 +31,7 @@ from emofeedback.ui import app as studio
 from emofeedback.ui.create.browse import record_of
 from emofeedback.ui.create.create_order import seed_of
 from emofeedback.ui.create.create_state import CreateState, ShownRun, SinglePicture, Work
+from emofeedback.ui.create.drawable import drawable_words
 from emofeedback.ui.create.example import load_example
 from emofeedback.ui.create.run_view import page_values
 from emofeedback.ui.history.history_owner import COOKIE
@@ -310,6 +312,9 @@ def test_what_words_can_carry_is_an_outline_around_where_their_scene_stands() ->
     assert len(outline) > 20 and reach_of("zzz") == () and reach_of("a dog at night") != outline
     valences, arousals = [at.valence for at in outline], [at.arousal for at in outline]
     assert max(valences) > 0.5 and min(valences) < -0.5 and max(arousals) - min(arousals) > 0.8
+    found = [round(100 * x) for at in outline for x in (at.valence, at.arousal)]
+    anew = outline_of("seaside", "lighthouse")  # where the scale has moved since: python -m emofeedback.scenes.reach
+    assert len(anew) == len(found) and max(abs(a - b) for a, b in zip(anew, found, strict=True)) <= 12
     assert "<polygon" in region("a lighthouse by the sea") and region("zzz") == ""
 
 
@@ -318,3 +323,10 @@ def test_a_seed_of_minus_one_is_another_each_time() -> None:
     for wrong in (-2, 2**31, "x", 1.5):
         with pytest.raises(UserError, match="Seed must be"):
             seed_of(wrong)
+
+
+def test_the_words_that_a_generator_draws_are_listed_as_far_as_it_knows_them() -> None:
+    knows = SimpleNamespace(unknown_words=lambda words: () if words in ("a dog", "in fog") else (words,))
+    shown = drawable_words(knows)
+    assert re.findall('data-use="([^"]+)"', shown) == ["a dog", "in fog"]
+    assert "any words" in drawable_words(SimpleNamespace(unknown_words=lambda words: ()))

@@ -69,6 +69,8 @@ def test_a_path_is_pressed_drawn_and_one_picture_opened_in_create(desktop, artif
     wait_for(page, "document.querySelector('#valence input[type=number]').value < -0.3")
     valence, arousal = numbers(page)
     assert valence == pytest.approx(-0.47, abs=0.06) and arousal == pytest.approx(0.47, abs=0.06)
+    says(page, "From Continuum", "#about")  # the very picture, with its reading, not the last run's
+    assert "reads as" in page.locator("#words").inner_text()
 
     # loaded again, the tab stands as it was left: it forgot the prompt before
     page.reload()

@@ -41,11 +41,14 @@ def saved(page: Any, button: str, path: Path) -> Path:
 def test_settings_come_back_from_history_and_never_unasked(desktop) -> None:
     page = desktop
     run_rounds(page, "a boat", 1)
+    page.click("#star")
+    says(page, "Kept", "#star")
     page.fill("#prompt textarea", "a tower of my own")
     set_number(page, "Valence", -0.5)
     stands_at(page, -0.5, 0)
     tab(page, "History")
     page.locator("#history-gallery .thumbnail-item").first.click()
+    says(page, "Unpin", "#history-pin")
     page.click("#history-restore")
     page.wait_for_selector("#restore table")
     says(page, "a tower of my own", "#restore")  # what is there now, beside what would come
@@ -61,6 +64,7 @@ def test_settings_come_back_from_history_and_never_unasked(desktop) -> None:
     wait_for(page, f"{PROMPT} === 'a boat'")  # and Create is on the page again
     page.wait_for_selector("#prompt textarea")
     stands_at(page, 0.9, 0)
+    says(page, "a boat", "#about q")  # a preview of them, not the picture of other words
     assert page.faults == []
 
 

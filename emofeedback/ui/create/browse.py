@@ -193,10 +193,10 @@ class Browse:
         source(brought, inputs, self.view.outputs(), queue=False, show_progress="hidden", api_visibility="private")
 
     def show(self, request: gr.Request, picture: Picture, reading: Reading | None, title: str, told: str = "") -> None:
-        """Put a picture of its own on stage."""
+        """Put a picture of its own on stage; one without a reading is read by whoever settles it (preview.py)."""
         state, visit = self.at(request), self.visits.of(request)
-        target = picture.request.affect
-        state.show_single(SinglePicture(title, picture, reading, target, visit.fresh(), told))
+        target, settled = picture.request.affect, reading is not None
+        state.show_single(SinglePicture(title, picture, reading, target, visit.fresh(), told, settled=settled))
         state.status = f"{title}. Press Run to draw from these settings."
 
     def free(self, request: gr.Request) -> CreateState:

@@ -1,12 +1,11 @@
 """Work that outlives the page that asked for it: it goes on, on a thread of its own, while its page is loaded again."""
 
-import logging
+import contextvars
 import threading
 from collections.abc import Callable, Iterator
 
 from emofeedback.errors import Cancelled
 
-log = logging.getLogger(__name__)
 WAIT = 1.0
 """Seconds after which a follower looks whether anybody still listens to it."""
 
@@ -25,7 +24,8 @@ class Play:
         self._news = threading.Condition()
         self._count = self._large = 0
         self._task = task
-        self._thread = threading.Thread(target=self._work, name="create-run", daemon=True)
+        context = contextvars.copy_context()  # a hosted GPU is lent to the request that asked
+        self._thread = threading.Thread(target=context.run, args=(self._work,), name="create-run", daemon=True)
         self._thread.start()
 
     def _work(self) -> None:

@@ -26,6 +26,8 @@ from emofeedback.ui.session import Models, Visit, Visits, friendly
 
 FOLLOW_PAD = "(point) => [point.valence, point.arousal]"
 FOLLOW_SLIDERS = "(valence, arousal) => ({ valence: valence ?? 0, arousal: arousal ?? 0 })"
+PREVIEW = "Preview"
+LOADING = "The models are still loading; previews follow you once they are there."
 QUIET = 0.15
 """Seconds without a newer picture after which the last one is read."""
 PATIENCE = 3.0
@@ -94,8 +96,11 @@ class Preview:
         """One quick picture of where things stand now; nothing while a run is at work, or the models are elsewhere."""
         visit = self.visits.of(request)
         state, data = self.browse.of(visit), self._at_pad(data)
-        if state.busy or self.models.peek() is None:
+        if state.busy:
             return self._nothing()
+        if self.models.loading:
+            state.status = LOADING
+            return self.view.chrome(state)
         order = read_order(self.controls, data, state.seed)
         for contribute in self.contributors:
             order = contribute(visit, order)
@@ -147,7 +152,7 @@ class Preview:
         asked = PictureRequest(order.prompt, order.target, d.seed, d.strength, generator.preview_steps, visual=d.visual)
         picture = [m for m in draw_pictures(generator, [asked], cancel) if not isinstance(m, Progress)][0][0]
         single = SinglePicture(
-            "Preview", picture, None, order.target, visit.folder, settings=order.settings(), settled=False
+            PREVIEW, picture, None, order.target, visit.folder, settings=order.settings(), settled=False
         )
         state.show_single(single)
 
@@ -186,7 +191,9 @@ class Preview:
         if state.busy or state.single is not single:  # a run was asked for, and its status is shown now
             return self._nothing()
         state.single = replace(single, reading=read, folder=visit.fresh(), settled=True)
-        state.status = f"Preview in {single.picture.seconds:.1f} s. Run draws more and refines them."
+        state.status = f"{single.title}. Press Run to draw from its settings."
+        if single.title == PREVIEW:
+            state.status = f"Preview in {single.picture.seconds:.1f} s. Run draws more and refines them."
         return self.view.page(state)
 
     def stop(self, visit: Visit) -> None:

@@ -54,9 +54,11 @@ class RunView:
         self.left_out, self.keeps = left_out, keeps
 
     def outputs(self) -> list[Any]:
-        """All components that any update here may name."""
+        """All components that any update here may name; what says that it is over comes last, as the page takes them."""
         c, s, j = self.controls, self.output, self.judge
-        return [*layout.everything(s, j), c.marks, c.pad, c.valence, c.arousal, c.prompt]
+        last = [j.run, j.stop, s.star, s.download, j.again, s.status]
+        parts = [c.marks, c.pad, c.valence, c.arousal, c.prompt, *layout.everything(s, j)]
+        return [*(part for part in parts if part not in last), *last]
 
     def page(self, state: CreateState) -> Updates:
         """Everything that is drawn from the state."""
@@ -235,7 +237,7 @@ def _single_values(state: CreateState, single: SinglePicture, live: bool = False
         source = html.thumbnail(single.picture.image, cards.LARGE)
         found["live"] = f'<img src="{source}" alt="Preview while you move">'
         found["picture"] = gr.skip()  # it lies under the live one
-        found["words"] = html.notice("Let go, and the judge reads it.")
+        found["words"] = html.notice("The judge reads it once it stands still.")
         return found
     found["picture"] = single_file(single, state.plain)
     if single.reading is not None or single.target is not None:
