@@ -50,10 +50,22 @@ class ShownSweep:
 class SweepTab:
     """Builds the tab and answers its events."""
 
-    def __init__(self, models: Models, visits: Visits, prompt: str = START_PROMPT, tab: gr.Tab | None = None) -> None:
+    def __init__(
+        self,
+        models: Models,
+        visits: Visits,
+        prompt: str = START_PROMPT,
+        tab: gr.Tab | None = None,
+        kept: gr.BrowserState | None = None,
+    ) -> None:
+        """
+        Args:
+            kept: what the browser keeps of the fields, made by `browser_kept` outside all tabs: inside one it would not
+                be read before that is opened.
+        """
         self.models, self.visits, self.tab = models, visits, tab
         self._shown: WeakKeyDictionary[Visit, ShownSweep] = WeakKeyDictionary()
-        self.kept = gr.BrowserState({}, storage_key=KEPT_AS, secret=KEPT_AS)
+        self.kept = kept or browser_kept()
         self.given = gr.State(prompt)  # the words that nobody has changed here yet
         with gr.Row(elem_classes=["page-columns", "continuum"]):
             self.controls = layout.controls(prompt)
@@ -111,7 +123,13 @@ class SweepTab:
         c.clear.click(lambda: _path(""), None, [c.path, c.drawn], **quick)
         c.path.blur(lambda path: _path(path)[1], [c.path], [c.drawn], **{**quick, "queue": True})  # a refusal is shown
         s.sheet.pick(self.pick, None, [s.cell, s.picture, s.words], **{**quick, "queue": True})
-        gr.on(None, self.came_back, [self.kept], [*fields, c.drawn, *modes], **quick)  # when the page loads
+
+    def on_load(self, page: gr.Blocks) -> None:
+        """Bring the fields back when the page is loaded."""
+        c = self.controls
+        fields = [*(getattr(c, name) for name in KEPT), c.drawn, *c.shape.values(), c.frames, c.draw]
+        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        page.load(self.came_back, [self.kept], fields, **quick)
 
     def came_back(self, kept: Any) -> list[Any]:
         """What was set here before the page was loaded again; what makes no sense any more stays as it is."""
@@ -325,6 +343,11 @@ class SweepTab:
             raise UserError("This sheet is not there any more; draw it again.")
         picture, reading, file = found
         return index, str(file), html.reading(reading, picture.request.affect)
+
+
+def browser_kept() -> gr.BrowserState:
+    """The browser's store of the fields."""
+    return gr.BrowserState({}, storage_key=KEPT_AS, secret=KEPT_AS)
 
 
 def _mode(value: Any) -> str:
