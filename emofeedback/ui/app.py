@@ -42,7 +42,6 @@ from emofeedback.ui.parts.theme import css, theme
 from emofeedback.ui.read.read_tab import ReadTab
 from emofeedback.ui.safety import guarded
 from emofeedback.ui.session import Models, Visits
-from emofeedback.ui.sweep import sweep_tab
 from emofeedback.ui.sweep.sweep_tab import SweepTab
 from emofeedback.ui.visitor_files import GuardedBlocks
 
@@ -96,7 +95,6 @@ class StudioPage:
     ) -> None:
         self.models, self.visits, self.company, self.open_job, self.options = models, visits, company, open_job, o
         self.restore, self.kept_viewers = Restore(), browser_kept()
-        self.kept_continuum = sweep_tab.browser_kept()
         self.finetune: FinetuneTab | None = None
         self.history: HistoryTab | None = None
         with gr.Tabs() as self.bar:
@@ -129,7 +127,7 @@ class StudioPage:
 
     def _continuum(self, tab: gr.Tab) -> None:
         self.continuum = tab
-        self.sweep = SweepTab(self.models, self.visits, tab=tab, kept=self.kept_continuum)
+        self.sweep = SweepTab(self.models, self.visits, tab=tab)
 
     def _read(self, tab: gr.Tab) -> None:
         self.reading = tab
@@ -150,7 +148,6 @@ class StudioPage:
     def keep(self, page: gr.Blocks) -> None:
         """What the browser keeps of the page over a reload."""
         viewers, references = self.viewers, self.references
-        self.sweep.on_load(page)
         panels = {name: field for name, field in references.fields().items() if name in references.kept}
         then = [
             (references.found, references.asked, [references.cards]),

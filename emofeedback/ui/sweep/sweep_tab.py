@@ -1,7 +1,6 @@
 """The Continuum tab: one prompt, one seed, and a sheet, a path or a blend of moods; how evenly the picture changes."""
 
 import base64
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from weakref import WeakKeyDictionary
 
 import gradio as gr
 
-from emofeedback.affect import EMOTIONS
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.records import Picture, Reading, VisualPrompt
 from emofeedback.sweep.animation import format_of
@@ -33,8 +31,6 @@ from emofeedback.ui.waiting_line import WaitingLine
 Updates = dict[Any, Any]
 CLIP_INLINE = 3_000_000
 """Bytes of an animation that is shown on the page itself."""
-KEPT_AS = "emofeedback-continuum"
-"""Where the browser keeps what is set here."""
 KEPT = ("prompt", "mode", "grid", "path", "first", "second", "share", "frames", "strength", "seed", "animation")
 BUTTONS = "() => [{{__type__: 'update', interactive: {draw}}}, {{__type__: 'update', interactive: {stop}}}]"
 
@@ -50,23 +46,12 @@ class ShownSweep:
 class SweepTab:
     """Builds the tab and answers its events."""
 
-    def __init__(
-        self,
-        models: Models,
-        visits: Visits,
-        prompt: str = START_PROMPT,
-        tab: gr.Tab | None = None,
-        kept: gr.BrowserState | None = None,
-    ) -> None:
-        """
-        Args:
-            kept: what the browser keeps of the fields, made by `browser_kept` outside all tabs: inside one it would not
-                be read before that is opened.
-        """
+    def __init__(self, models: Models, visits: Visits, prompt: str = START_PROMPT, tab: gr.Tab | None = None) -> None:
         self.models, self.visits, self.tab = models, visits, tab
         self._shown: WeakKeyDictionary[Visit, ShownSweep] = WeakKeyDictionary()
-        self.kept = kept or browser_kept()
+        self._set: WeakKeyDictionary[Visit, dict[str, Any]] = WeakKeyDictionary()  # the fields of the last sweep
         self.given = gr.State(prompt)  # the words that nobody has changed here yet
+        self.seen = gr.State(False)  # whether this page has opened the tab before
         with gr.Row(elem_classes=["page-columns", "continuum"]):
             self.controls = layout.controls(prompt)
             self.output = layout.output()
@@ -94,10 +79,6 @@ class SweepTab:
         idle = BUTTONS.format(draw="true", stop="false")
         say_at_once(pressed, s.status)
         gr.on(pressed, None, None, buttons, js=BUTTONS.format(draw="false", stop="true"), **quick)
-        fields = [getattr(c, name) for name in KEPT]
-        changed = [c.draw.click, c.prompt.blur, c.mode.change, c.drawn.click, c.seed.blur, c.grid.release]
-        named = f"(...values) => Object.fromEntries({json.dumps(KEPT)}.map((name, i) => [name, values[i]]))"
-        gr.on(changed, None, fields, [self.kept], js=named, **quick)
         WaitingLine().show(pressed, s.status)
         drawn = gr.on(
             pressed,
@@ -124,20 +105,25 @@ class SweepTab:
         c.path.blur(lambda path: _path(path)[1], [c.path], [c.drawn], **{**quick, "queue": True})  # a refusal is shown
         s.sheet.pick(self.pick, None, [s.cell, s.picture, s.words], **{**quick, "queue": True})
 
-    def on_load(self, page: gr.Blocks) -> None:
-        """Bring the fields back when the page is loaded."""
+    def _fields(self) -> list[Any]:
+        """What comes back after a reload, and what follows the kind of sweep."""
         c = self.controls
-        fields = [*(getattr(c, name) for name in KEPT), c.drawn, *c.shape.values(), c.frames, c.draw]
-        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        page.load(self.came_back, [self.kept], fields, **quick)
+        return [*(getattr(c, name) for name in KEPT), c.drawn, *c.shape.values(), c.draw]
 
-    def came_back(self, kept: Any) -> list[Any]:
-        """What was set here before the page was loaded again; what makes no sense any more stays as it is."""
-        known = kept if isinstance(kept, dict) else {}
-        fields = [_sound(name, known.get(name), getattr(self.controls, name)) for name in KEPT]
-        path, mode = known.get("path"), known.get("mode")
-        drawn = _path(path[:2000])[1] if isinstance(path, str) else layout.path_plane(())
-        return [*fields, drawn, *self.switch(_mode(mode))]
+    @friendly
+    def opened(self, seen: bool, theirs: str, here: str, given: str, request: gr.Request) -> Updates:
+        """The tab was opened: where the page was loaded again since, the visitor's last sweep and its fields are back;
+        where nobody has written other words here, those of Create are taken up."""
+        c, visit = self.controls, self.visits.of(request)
+        known, shown = self._set.get(visit), self._shown.get(visit)
+        if not seen and known is not None:
+            *groups, frames, draw = self.switch(known["mode"])
+            back: Updates = {self.seen: True} | {getattr(c, name): value for name, value in known.items()}
+            back |= dict(zip(c.shape.values(), groups, strict=True)) | {c.draw: draw}
+            back |= {c.frames: gr.update(value=known["frames"], visible=frames["visible"])}
+            back |= {c.drawn: _path(known["path"] or "")[1]}
+            return back | ({} if shown is None else self._present(shown))
+        return {self.seen: True} | ({c.prompt: theirs, self.given: theirs} if here == given else {})
 
     def open_into(self, create: CreateTab, references: ReferencesPanel, tabs: gr.Tabs) -> None:
         """Let "Open in Create" put the picture's settings into the Create tab and go there; and take up the words that
@@ -145,13 +131,8 @@ class SweepTab:
         c, own = create.controls, self.controls
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         if self.tab is not None:
-            self.tab.select(self.last, [self.output.cell], self.outputs(), **quick)
-            self.tab.select(
-                lambda theirs, here, given: (theirs, theirs) if here == given else (gr.skip(), gr.skip()),
-                [c.prompt, own.prompt, self.given],
-                [own.prompt, self.given],
-                **quick,
-            )
+            asked = [self.seen, c.prompt, own.prompt, self.given]
+            self.tab.select(self.opened, asked, [*self._fields(), self.seen, self.given, *self.outputs()], **quick)
 
         @friendly
         def settings(index: int | None, request: gr.Request) -> Updates:
@@ -218,6 +199,7 @@ class SweepTab:
         mode = data[c.mode]
         if mode not in MODES:
             raise UserError(f"Unknown mode; known are {', '.join(MODES)}.")
+        self._set[visit] = {name: data[getattr(c, name)] for name in KEPT}
         if mode == PATH and not (data[c.path] or "").strip():
             raise UserError("Press two or more points on the plane, or type them, to draw a path.")
         path = data[c.path] if mode == PATH else None
@@ -303,14 +285,6 @@ class SweepTab:
         self._shown[visit] = ShownSweep(shown.sweep, files)
         return self._present(self._shown[visit])
 
-    @friendly
-    def last(self, index: int | None, request: gr.Request) -> Updates:
-        """The visitor's last sweep, where the page was loaded again since."""
-        shown = self.shown(request)
-        if shown is None or index is not None:
-            return {self.output.status: gr.skip()}
-        return self._present(shown)
-
     def shown(self, request: gr.Request) -> ShownSweep | None:
         """The visitor's last sweep."""
         return self._shown.get(self.visits.of(request))
@@ -343,29 +317,6 @@ class SweepTab:
             raise UserError("This sheet is not there any more; draw it again.")
         picture, reading, file = found
         return index, str(file), html.reading(reading, picture.request.affect)
-
-
-def browser_kept() -> gr.BrowserState:
-    """The browser's store of the fields."""
-    return gr.BrowserState({}, storage_key=KEPT_AS, secret=KEPT_AS)
-
-
-def _mode(value: Any) -> str:
-    return value if value in MODES else SHEET
-
-
-def _sound(name: str, value: Any, component: Any) -> Any:
-    """What the browser kept of a field, where the field takes it."""
-    choices = {"mode": MODES, "first": tuple(EMOTIONS), "second": tuple(EMOTIONS)}
-    if name in ("prompt", "path"):
-        return value if isinstance(value, str) and len(value) <= 2000 else gr.skip()
-    if name in choices:
-        return value if value in choices[name] else gr.skip()
-    if name == "animation":
-        return value if value in [key for _, key in component.choices] else gr.skip()
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return gr.skip()
-    return value if component.minimum <= value <= component.maximum else gr.skip()
 
 
 def _path(text: str) -> tuple[str, str]:
