@@ -130,7 +130,7 @@ class Browse:
         return words, self._difference(state, words)
 
     def rewrite(self, words: str, request: gr.Request) -> str:
-        """The next prompt changed, by hand or by an edit: it is kept where a person wrote it, the difference follows."""
+        """The next prompt changed: it is kept where a person wrote it, and the difference follows."""
         state = self.at(request)
         if state.stage != "round":
             return ""
