@@ -149,7 +149,7 @@ class StudioPage:
         """What the browser keeps of the page over a reload."""
         viewers, references = self.viewers, self.references
         panels = {name: field for name, field in references.fields().items() if name in references.kept}
-        then = [
+        then: list[tuple[Callable[..., Any], Any, Any]] = [
             (references.found, references.asked, [references.cards]),
             (viewers.switched, [viewers.on], None),
         ]

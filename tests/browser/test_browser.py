@@ -383,6 +383,7 @@ def test_run_is_always_on_screen(browser, address: str, width: int) -> None:
         page.touchscreen.tap(*_middle(page, "#run"))
         wait_for(page, "Math.abs(document.querySelector('#stage').getBoundingClientRect().top) < 60")
         says(page, "Done in")
+        wait_for(page, "Math.abs(document.querySelector('#stage').getBoundingClientRect().top) < 60")  # and it stays
         page.locator("#strip .card").last.scroll_into_view_if_needed()
         page.evaluate("window.scrollTo(0, 99999)")  # the bar cuts nothing off at the end of the page
         bar, last = page.locator("#actions").bounding_box(), page.locator("#comparing").bounding_box()

@@ -70,7 +70,7 @@ class Browse:
         s.strip.show_run(self.show_run, None, outputs, **spoken)
         s.star.click(self.star, None, outputs, **spoken)
         j.edits.input(self.choose, None, [j.next_prompt, j.difference], **quick)
-        j.next_prompt.input(self.rewrite, [j.next_prompt], [j.difference], trigger_mode="always_last", **quick)
+        j.next_prompt.change(self.rewrite, [j.next_prompt], [j.difference], trigger_mode="always_last", **quick)
         gr.on([s.left.input, s.right.input], self.compare, [s.left, s.right], [s.compare], **quick)
 
     @friendly
@@ -130,11 +130,12 @@ class Browse:
         return words, self._difference(state, words)
 
     def rewrite(self, words: str, request: gr.Request) -> str:
-        """The next prompt was changed by hand: the difference follows."""
+        """The next prompt changed: it is kept where a person wrote it, and the difference follows."""
         state = self.at(request)
         if state.stage != "round":
             return ""
-        state.rewrite(words or "")
+        if not state.busy:
+            state.rewrite(words or "")
         return self._difference(state, words or "")
 
     def _difference(self, state: CreateState, words: str) -> str:

@@ -299,7 +299,7 @@ def judge_side(bar: AskBar, first: Mapping[str, Any]) -> JudgeSide:
 
 EMPTY_WORDS = "What the judge reads in the picture appears here."
 EMPTY_NOTE = "The words that the judge would change appear here after a run, to accept, drop or rewrite."
-NEXT = "Draw the next round with these words"
+NEXT = "Draw the next round"
 STAR, STARRED = "☆ Keep", "★ Kept"
 
 

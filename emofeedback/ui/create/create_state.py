@@ -388,10 +388,12 @@ class CreateState:
         run.words.pop(advice.number, None)
 
     def rewrite(self, words: str) -> None:
-        """Keep the next prompt as the person wrote it."""
+        """Keep the next prompt as the person wrote it; what the edits make of it anyway is not kept."""
         advice, run = self.advisory(), self.run
         if advice is not None and run is not None:
-            run.words[advice.number] = words
+            run.words.pop(advice.number, None)
+            if words != self.next_prompt():
+                run.words[advice.number] = words
 
     def words(self) -> str:
         """The next prompt on the page: as it was written, or as the accepted edits make it."""

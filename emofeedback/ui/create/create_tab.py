@@ -297,6 +297,7 @@ class CreateTab:
         with self._begins(state):
             order = self._ordered(read_order(self.controls, data), visit)
             run, past = state.run, Past()
+            first: Turn | None = None
             goes_on = state.stage == "round" and state.branched and run is not None and run.prompt == order.prompt
             if goes_on and run is not None:
                 past, first = self._turn(state, run, order, data[self.judge.next_prompt], share_out=True)

@@ -54,7 +54,7 @@ class RunView:
         self.left_out, self.keeps = left_out, keeps
 
     def outputs(self) -> list[Any]:
-        """All components that any update here may name; what says that it is over comes last, as the page takes them."""
+        """All components that any update here may name; what says that it is over is updated last."""
         c, s, j = self.controls, self.output, self.judge
         last = [j.run, j.stop, s.star, s.download, j.again, s.status]
         parts = [c.marks, c.pad, c.valence, c.arousal, c.prompt, *layout.everything(s, j)]

@@ -136,6 +136,7 @@ window.emo = (() => {
   setExpert(expert());
 
   const take = () => {
+    settle(); // what was typed a moment ago is a step of its own
     const values = emo.next ?? {};
     emo.next = null;
     return given(values);
@@ -197,4 +198,4 @@ const places = new MutationObserver((changes) => {
     }
   }
 });
-addEventListener("DOMContentLoaded", () => places.observe(document.body, { childList: true, characterData: true, subtree: true }));
+places.observe(document.documentElement, { childList: true, characterData: true, subtree: true });
