@@ -86,6 +86,11 @@ def nearest_emotion(affect: Affect) -> str:
     return min(EMOTIONS, key=lambda name: EMOTIONS[name].distance(affect))
 
 
+def mood_name(affect: Affect) -> str:
+    """The word of the pad that lies closest to a point: a PRESET, or "neutral"; all are adjectives."""
+    return min((*PRESETS, "neutral"), key=lambda name: EMOTIONS[name].distance(affect))
+
+
 def to_scale(value: float, low: float, high: float) -> float:
     """[-1, 1] -> [low, high], linear (SAM, Glasgow and BASS use 1..9, OASIS 1..7)."""
     return low + (value + 1.0) * (high - low) / 2.0

@@ -174,6 +174,7 @@ class Round:
     `critique` is None when no advice was asked (the target is reached, or the run was stopped) or when it could not be
     read (`cost.critiques` tells). It is about this round's chosen picture or, when an earlier round is still the best,
     about that one's: `advised_on` is the round's number, and `next_prompt` follows from that round's prompt.
+    `judge_choice` is the index of the candidate that the judge chose, where a person chose another one; None otherwise.
     """
 
     number: int  # from 1
@@ -183,6 +184,7 @@ class Round:
     next_prompt: str | None
     cost: Cost
     advised_on: int | None = None
+    judge_choice: int | None = None
 
     def best(self) -> Candidate:
         """The chosen candidate."""

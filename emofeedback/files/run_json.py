@@ -229,6 +229,7 @@ class RoundJson(JsonRecord):
     critique: CritiqueJson | None = None
     next_prompt: str | None = None
     advised_on: int | None = None
+    judge_choice: int | None = Field(None, exclude_if=_absent)
     seconds: Digits3 = 0.0
     cost: CostJson | None = None
 
@@ -318,6 +319,7 @@ def run_json(
                 critique=None if done.critique is None else CritiqueJson.of(done.critique),
                 next_prompt=done.next_prompt,
                 advised_on=done.advised_on,
+                judge_choice=done.judge_choice,
                 seconds=done.cost.seconds,
                 cost=CostJson.of(done.cost),
             )
@@ -368,6 +370,7 @@ def run_from_json(data: Mapping[str, Any], open_image: Callable[[str], Image.Ima
             next_prompt=item.next_prompt,
             cost=Cost(item.seconds) if item.cost is None else item.cost.cost(),
             advised_on=item.advised_on,
+            judge_choice=item.judge_choice,
         )
         for item in given.rounds
     )

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from emofeedback import __version__
 from emofeedback.errors import UserError
 from emofeedback.files.png_settings import strip_metadata
-from emofeedback.history.record import BOARD, SCALE, pictures_in
+from emofeedback.history.record import BOARD, SCALE, pictures_in, telling_names
 
 Format = Literal["folder", "zip"]
 COLUMNS = {
@@ -87,11 +87,12 @@ def export_runs(
 def _files(runs: Sequence[tuple[Mapping[str, Any], Path]], metadata: bool) -> Iterator[tuple[str, bytes]]:
     rows: list[dict[str, object]] = []
     records = []
-    for record, folder in runs:
+    for kept, folder in runs:
+        names = telling_names(kept)
+        record = _renamed(kept, names)
         inside = f"{record['created'][:10]}-{record['kind']}-{record['id'][:8]}"
-        names = [item["image"] for item in pictures_in(record)]
-        for name in [*names, BOARD] if "cells" in record else names:
-            content = (folder / name).read_bytes()
+        for file, name in [*names.items(), *([(BOARD, BOARD)] if "cells" in record else [])]:
+            content = (folder / file).read_bytes()
             yield f"{inside}/{name}", content if metadata else strip_metadata(content, name)
         rows += [_row(record, item, inside) for item in pictures_in(record)]
         records.append({"folder": inside, **record})
@@ -99,6 +100,16 @@ def _files(runs: Sequence[tuple[Mapping[str, Any], Path]], metadata: bool) -> It
     yield "pictures.tsv", _table(rows, "\t")
     sidecar = {"version": __version__, "scale": SCALE, "columns": COLUMNS, "runs": records}
     yield "runs.json", (json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """A record whose pictures have other names."""
+    if isinstance(value, Mapping):
+        return {
+            key: names.get(part, part) if key == "image" and isinstance(part, str) else _renamed(part, names)
+            for key, part in value.items()
+        }
+    return [_renamed(part, names) for part in value] if isinstance(value, list) else value
 
 
 def _row(record: Mapping[str, Any], item: Mapping[str, Any], inside: str) -> dict[str, object]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emofeedback.affect import EMOTIONS, Affect, mood_name
 from emofeedback.errors import UserError
 
 BUSY_SECONDS = 30.0
@@ -55,6 +56,11 @@ class Entry:
     bytes: int
     pinned: bool
 
+    @property
+    def mood(self) -> str | None:
+        """The pad's word for the target; None where there is none, or many (a sheet)."""
+        return _mood(self.valence_low, self.valence_high, self.arousal_low, self.arousal_high)
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -64,7 +70,8 @@ class Wanted:
         UserError: a range is empty.
     """
 
-    words: str = ""  # each of them must occur, in the prompts or in what the judge saw and said
+    words: str = ""  # each must occur in the prompts or in what the judge saw and said, or name the mood of the target
+    mood: str | None = None  # of the target, by a name in `affect.EMOTIONS`
     valence: tuple[float, float] | None = None  # of the target, both ends included
     arousal: tuple[float, float] | None = None
     since: float | None = None  # seconds since 1970, included
@@ -85,8 +92,12 @@ class Wanted:
         """The condition in SQL and its values."""
         clauses, values = ["owner = ?"], [owner]  # type: tuple[list[str], list[object]]
         for word in self.words.casefold().split()[:20]:
-            clauses.append("instr(words, ?) > 0")
-            values.append(word)
+            named = _pad_word(word)
+            clauses.append("instr(words, ?) > 0" if named is None else f"(instr(words, ?) > 0 OR {MOOD} = ?)")
+            values += [word] if named is None else [word, named]
+        if self.mood and (named := _pad_word(self.mood)) is not None:
+            clauses.append(f"{MOOD} = ?")
+            values.append(named)
         for name in ("valence", "arousal"):
             span = getattr(self, name)
             if span is not None:
@@ -107,6 +118,24 @@ class Wanted:
 
 class DiskTrouble(UserError):
     """The disk is full or refuses; the history itself may be whole."""
+
+
+MOOD = "mood(valence_low, valence_high, arousal_low, arousal_high)"
+"""In SQL: the pad's word for a row's target; NULL where it has none, or many."""
+
+
+def _mood(
+    valence_low: float | None, valence_high: float | None, arousal_low: float | None, arousal_high: float | None
+) -> str | None:
+    if valence_low is None or arousal_low is None or (valence_low, arousal_low) != (valence_high, arousal_high):
+        return None
+    return mood_name(Affect.clamped(valence_low, arousal_low))
+
+
+def _pad_word(name: str) -> str | None:
+    """The pad's word for the name of an emotion: "joyful" is none, "awe" is excited."""
+    at = EMOTIONS.get(name.casefold())
+    return None if at is None else mood_name(at)
 
 
 class Index:
@@ -137,6 +166,7 @@ class Index:
         connection: sqlite3.Connection | None = None
         try:
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None)
+            connection.create_function("mood", 4, _mood, deterministic=True)
             yield connection
         except sqlite3.OperationalError as error:
             raise DiskTrouble(f"The history cannot be read or written ({error}); free some space.") from None

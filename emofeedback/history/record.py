@@ -11,6 +11,7 @@ from PIL import Image
 
 from emofeedback import __version__
 from emofeedback.errors import UserError
+from emofeedback.files.picture_names import picture_names
 from emofeedback.files.png_settings import RUN_SETTINGS, PictureSettings, settings_from
 from emofeedback.files.run_json import Digits4, JsonRecord, ReadingJson, RequestJson, candidate_name, run_json
 from emofeedback.files.storage import image_bytes, png_bytes
@@ -23,7 +24,7 @@ KINDS: tuple[Kind, ...] = ("feedback", "picture", "sheet", "path")
 SCALE = "valence and arousal on the scene scale, -1 to 1: an expressed emotion as a model rates it, not a felt one"
 THUMBNAIL = "thumbnail.jpg"
 BOARD = "sheet.png"
-THUMBNAIL_SIDE = 320  # pixels
+THUMBNAIL_SIDE = 640  # pixels: sharp where a list shows it on 320 of a fine screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +158,32 @@ def files_of(made: Run | Sweep) -> dict[str, bytes]:
             for i, c in enumerate(done.candidates)
         }
     else:
-        shown, columns = sheet(made.pictures), len(made.pictures[0])
+        board, columns = sheet(made.pictures), len(made.pictures[0])
+        shown = _mosaic(made)
         pairs = zip(made.cells(), made.readings, strict=True)
         files = {cell_name(i, columns): png_bytes(picture, reading) for i, (picture, reading) in enumerate(pairs)}
-        files[BOARD] = image_bytes(shown)
+        files[BOARD] = image_bytes(board)
     return files | {THUMBNAIL: _thumbnail(shown)}
+
+
+def _mosaic(made: Sweep) -> Image.Image:
+    """A square of pictures from all over a sheet or path, without the words beside them: what a list shows of it."""
+    rows, count = made.pictures, len(made.pictures[0])
+    if len(rows) > 1:
+        side = min(4, len(rows), count)
+        places = [round(i * (len(rows) - 1) / (side - 1)) for i in range(side)]
+        across = [round(i * (count - 1) / (side - 1)) for i in range(side)]
+        chosen = [rows[row][column] for row in places for column in across]
+    else:
+        side = 3 if count >= 9 else 2 if count >= 4 else 1
+        last = side * side - 1
+        chosen = [rows[0][round(i * (count - 1) / last) if last else 0] for i in range(side * side)]
+    size = THUMBNAIL_SIDE // side
+    drawn = Image.new("RGB", (side * size, side * size))
+    for i, picture in enumerate(chosen):
+        small = picture.image.convert("RGB").resize((size, size), Image.Resampling.LANCZOS)
+        drawn.paste(small, (i % side * size, i // side * size))
+    return drawn
 
 
 def _thumbnail(image: Image.Image) -> bytes:
@@ -179,6 +201,13 @@ def pictures_in(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield {**entry, "round": done["number"], "candidate": i + 1}
     for entry in record.get("cells", ()):
         yield {**entry, "round": entry["row"], "candidate": entry["column"]}
+
+
+def telling_names(record: Mapping[str, Any]) -> dict[str, str]:
+    """Each picture's file -> a name that tells its prompt, mood and seed, for a person who saves it."""
+    items = list(pictures_in(record))
+    requests = [RequestJson.model_validate(item["request"]).request() for item in items]
+    return {item["image"]: name for item, name in zip(items, picture_names(requests), strict=True)}
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from PIL import Image
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled
 from emofeedback.files.large_pictures import LargePictures
+from emofeedback.files.picture_names import PURE_MOOD, picture_name, slug
 from emofeedback.files.run_json import visual_json
 from emofeedback.files.storage import image_bytes, png_bytes, write_json, write_rows, write_whole
 from emofeedback.loop.drawing import CancelFlag, Progress, check_number, check_visual, check_whole, draw_pictures
@@ -193,27 +194,37 @@ def write_sweep(
     cells: bool = True,
     metadata: bool = True,
     large: LargePictures = LargePictures(),  # noqa: B008 (frozen)
+    telling: bool = False,
 ) -> SweepFiles:
     """Write sheet.png, sweep.csv, sweep.json, each picture (with its settings inside) and the animation.
 
     Args:
         large: in which size each picture is written; the sheet shows them as they were drawn.
+        telling: pictures, sheet and animation are named by their prompt, mood and seed, for a person who saves them.
 
     Raises:
         UserError: the folder cannot be written, or the animation cannot be made here.
     """
-    moving = None if animation is None else folder / f"sweep.{animation}"
-    drawn = sweep.cells()
+    stem = f"{slug(sweep.prompt) or PURE_MOOD}-seed-{sweep.seed}" if telling else ""
+    moving = None if animation is None else folder / (f"{stem}.{animation}" if stem else f"sweep.{animation}")
+    drawn, columns = sweep.cells(), len(sweep.pictures[0])
     kept = large.of(drawn) if cells or animation in ("webp", "mp4") else drawn
     if moving is not None and animation is not None:
         frames = [_frame(picture) for picture in (drawn if animation == "gif" else kept)]
         write_whole(moving, animate(frames, animation))
-    names = tuple(folder / cell_name(i, len(sweep.pictures[0])) for i in range(len(sweep.readings)))
+    names = tuple(
+        folder / (_telling_name(i, columns, picture) if telling else cell_name(i, columns))
+        for i, picture in enumerate(drawn)
+    )
     if cells:
         for path, picture, reading in zip(names, kept, sweep.readings, strict=True):
             write_whole(path, png_bytes(picture, reading, metadata=metadata))
     files = SweepFiles(
-        folder / "sheet.png", folder / "sweep.csv", folder / "sweep.json", names if cells else (), moving
+        folder / (f"{stem}-sheet.png" if stem else "sheet.png"),
+        folder / "sweep.csv",
+        folder / "sweep.json",
+        names if cells else (),
+        moving,
     )
     write_whole(files.sheet, image_bytes(sheet(sweep.pictures)))
     write_rows(files.table, points_json(sweep))
@@ -233,6 +244,12 @@ def cell_name(index: int, columns: int) -> str:
     """File name of a picture by its place, both counted from 1."""
     row, column = divmod(index, columns)
     return f"cell-{row + 1:02d}-{column + 1:02d}.png"
+
+
+def _telling_name(index: int, columns: int, picture: Picture) -> str:
+    """As "2-5-a-lighthouse-by-the-sea-happy-seed-0.png": its place, counted from 1, before what is in it."""
+    row, column = divmod(index, columns)
+    return f"{row + 1}-{column + 1}-{picture_name(picture.request)}"
 
 
 def points_json(sweep: Sweep) -> list[dict[str, object]]:

@@ -26,10 +26,11 @@ class Adaptable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AdapterChoice:
-    """An adapter's folder and its strength."""
+    """An adapter's folder, its strength, and what it is in words, as "the four corners, 27 Nov 15:41"."""
 
     folder: Path
     strength: float
+    words: str = ""
 
 
 class VisitorAdapters:
@@ -52,6 +53,18 @@ class VisitorAdapters:
             self._chosen.pop(visit, None)
         else:
             self._chosen[visit] = choice
+
+    def line(self, visit: Visit) -> str:
+        """Which adapter a visitor draws with, in one sentence; empty where the generator draws as it came."""
+        chosen = self._chosen.get(visit)
+        if chosen is not None:
+            named = f" ({chosen.words})" if chosen.words else ""
+            return f"Your fine-tuned adapter{named} is on at strength {chosen.strength:g}."
+        pair = self.models.peek()
+        host = self._hosts if pair is None or self._applied else getattr(pair[0], "loaded_adapter", None)
+        if host is None:
+            return ""
+        return f"This studio draws with the adapter {host[0].name} at strength {host[1]:g}."
 
     def apply(self, visit: Visit) -> None:
         """Put the visitor's adapter on the generator, or the host's back in place of another visitor's.

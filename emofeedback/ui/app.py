@@ -22,6 +22,7 @@ from emofeedback.protocols import Generator, Judge
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
 from emofeedback.rewriting.viewers import load_viewers
+from emofeedback.ui import tab_styles
 from emofeedback.ui.api.endpoints import Endpoints
 from emofeedback.ui.create.create_tab import CreateTab
 from emofeedback.ui.create.example import load_example
@@ -33,11 +34,11 @@ from emofeedback.ui.finetune.finetune_tab import FinetuneTab
 from emofeedback.ui.gate import Gate, no_trust_in_peers
 from emofeedback.ui.history.history_owner import head
 from emofeedback.ui.history.history_tab import HistoryTab
-from emofeedback.ui.history.history_view import css as history_css
 from emofeedback.ui.history.history_writer import HistoryWriter
 from emofeedback.ui.limits import UPLOAD_RULE, Hosting, JobLimit, OpenJob
 from emofeedback.ui.models.models_tab import ModelsTab
 from emofeedback.ui.parts import html
+from emofeedback.ui.parts import page as page_scripts
 from emofeedback.ui.parts.theme import css, theme
 from emofeedback.ui.read.read_tab import ReadTab
 from emofeedback.ui.safety import guarded
@@ -98,6 +99,7 @@ class StudioPage:
     ) -> None:
         self.models, self.visits, self.company, self.open_job, self.options = models, visits, company, open_job, o
         self.restore, self.kept_viewers = Restore(), browser_kept()
+        self.finetune: FinetuneTab | None = None
         self.history: HistoryTab | None = None
         with gr.Tabs() as self.bar:
             for entry in self.tabs():
@@ -128,14 +130,16 @@ class StudioPage:
         create.preview.after([references.tuned], lambda visit: references.of(visit).on)
 
     def _continuum(self, tab: gr.Tab) -> None:
-        self.sweep = SweepTab(self.models, self.visits)
+        self.continuum = tab
+        self.sweep = SweepTab(self.models, self.visits, tab=tab)
 
     def _read(self, tab: gr.Tab) -> None:
+        self.reading = tab
         self.read = ReadTab(self.models, self.visits)
 
     def _finetune(self, tab: gr.Tab) -> None:
         assert self.open_job is not None
-        FinetuneTab(self.models, self.visits, self.open_job)
+        self.finetune = FinetuneTab(self.models, self.visits, self.open_job)
 
     def _history(self, tab: gr.Tab) -> None:
         assert self.options.writer is not None
@@ -145,19 +149,38 @@ class StudioPage:
         assert self.models.loaded_models is not None
         ModelsTab(self.models, self.models.loaded_models, tab)
 
+    def keep(self, page: gr.Blocks) -> None:
+        """What the browser keeps of the page over a reload."""
+        viewers, references = self.viewers, self.references
+        panels = {name: field for name, field in references.fields().items() if name in references.kept}
+        then: list[tuple[Callable[..., Any], Any, Any]] = [
+            (references.found, references.asked, [references.cards]),
+            (viewers.switched, [viewers.on], None),
+        ]
+        self.create.keep(page, {**panels, "rewrite": viewers.on}, then)
+
     def connect(self) -> None:
         """What one tab does in another."""
         create, references, controls = self.create, self.references, self.create.controls
         self.sweep.open_into(create, references, self.bar)
+        self.read.send_on(self.restore, partial(self.sweep.take_words, tabs=self.bar))
+        opened = self.sweep.output
+        self.read.take_picture(opened.read.click, self.sweep.file_of, [opened.cell], self.bar)
+        create.browse.bring(opened.open.click, [opened.cell], self.sweep.cell, "From Continuum")
+        if self.finetune is not None:
+            self.finetune.show_adapter(self.sweep.controls.adapter, self.continuum.select)
+            self.finetune.show_adapter(self.read.adapter, self.reading.select)
         if self.history is None:
-            return
-        self.history.after_switch(create.browse.again, create.view.outputs())
-        self.history.after_switch(self.sweep.again, self.sweep.outputs())
-        self.history.after_switch(self.read.again, [self.read.gallery])
+            self.restore.panel()  # nothing opens it, and it stays hidden
+        else:
+            self.history.after_switch(create.browse.again, create.view.outputs())
+            self.history.after_switch(self.sweep.again, self.sweep.outputs())
+            self.history.after_switch(self.read.again, [self.read.gallery])
         self.restore.after(create.follow, [controls.valence, controls.arousal], [controls.pad])
         self.restore.after(references.found, references.asked, [references.cards])
+        self.restore.after(create.preview.at_once, create.knobs(), create.view.outputs())
         fields = {name: getattr(controls, name) for name in CREATE} | references.fields()
-        self.restore.connect(fields, self.bar, controls.randomize)
+        self.restore.connect(fields, self.bar)
 
 
 def build(load: Load, options: StudioOptions = StudioOptions()) -> tuple[gr.Blocks, Models]:
@@ -184,11 +207,11 @@ def build(load: Load, options: StudioOptions = StudioOptions()) -> tuple[gr.Bloc
         if hosting.public:
             gr.HTML(html.notice(UPLOAD_RULE), elem_id="upload-rule")
         page.load(lambda: _banner(models), None, [banner], **quick)
+        studio.keep(page)
         create = studio.create
         switched = follow_switch(page, create.controls.upscale, models, visits)
         switched.success(create.browse.again, None, create.view.outputs(), **quick)
         studio.viewers.on_load(page)
-        page.load(visits.arrive, **quick)
         page.unload(visits.leave)
     # what asks for the models waits in the queue: a call past it would not be counted
     page.queue(default_concurrency_limit=1, max_size=hosting.queue_size, api_open=False)
@@ -239,8 +262,8 @@ def launch(
         show_error=True,
         ssr_mode=False,
         theme=theme(),
-        css=css() + history_css(),
-        head=head(),
+        css=css() + tab_styles.css(),
+        head=head() + page_scripts.head(),
         footer_links=["api"],
         max_file_size=f"{hosting.max_upload_mb}mb",
         run_history=False,

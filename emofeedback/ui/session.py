@@ -1,6 +1,7 @@
 """What the page works with: the models (loaded once), the visitors, and work that can be stopped."""
 
 import logging
+import re
 import shutil
 import tempfile
 import threading
@@ -33,6 +34,9 @@ MODELS = "models"
 """Every listener that touches the models carries this concurrency id: one at a time."""
 MAX_WORDS = 2000
 """Characters of a prompt."""
+GRACE, KEPT = 20.0, 1800.0
+"""Seconds after a browser tab has left until its work stops, and until its files go: a reload comes back before."""
+_TAB = re.compile(r"[0-9a-f]{32}")
 IDLE, IDLE_PROGRAM = 24 * 3600.0, 3600.0
 """Seconds after which an idle visit is forgotten: of a page, and of a program, which never says good-bye."""
 
@@ -73,6 +77,11 @@ class Models:
         """The sentence that says why there are no models, as soon as that is known within `wait` seconds."""
         self._done.wait(wait)
         return None if self._error is None else str(self._error)
+
+    @property
+    def loading(self) -> bool:
+        """Whether they are still being loaded for the first time."""
+        return not self._done.is_set()
 
     def peek(self) -> tuple[Generator, Judge] | None:
         """The pair if it is there already."""
@@ -117,14 +126,17 @@ class Visit:
         """In which size this visitor sees and keeps pictures."""
         return LargePictures(self.upscaler() if self.upscale and self.upscaler is not None else None)
 
-    def save(self, made: Run | Sweep, group: object | None = None) -> None:
+    tab: str | None = None  # the browser tab's own name, by which it comes back after a reload
+
+    def save(self, made: Run | Sweep, group: object | None = None, *, instead: bool = False) -> None:
         """Put a run or a sweep into the visitor's history; returns at once, what goes wrong is told there.
 
         Args:
             group: the same object for a run that goes on: the longer one then takes the shorter one's place.
+            instead: this one takes that place though it is no longer, see `HistoryWriter.save`.
         """
         if self.owner is not None and self.writer is not None:
-            self.writer.save(self.owner, made, group)
+            self.writer.save(self.owner, made, group, instead=instead)
 
     @property
     def plain(self) -> bool:
@@ -180,6 +192,7 @@ class Visits:
         self.upscaler: Callable[[], Upscaler | None] | None = None
         self._lock = threading.Lock()
         self._visits: dict[str, Visit] = {}
+        self._tabs: dict[tuple[str, str | None], Visit] = {}  # (name of the browser tab, owner)
 
     def of(self, request: gr.Request | None) -> Visit:
         """The visitor behind a request; a call without a session gets a visit of its own."""
@@ -204,9 +217,27 @@ class Visits:
             visit.owner = owner_of(request)
             return visit
 
-    def arrive(self, request: gr.Request) -> None:
-        """A browser has loaded the page."""
-        self.of(request).paged = True
+    def arrive(self, request: gr.Request, tab: str | None = None) -> Visit:
+        """A browser has loaded the page.
+
+        Args:
+            tab: the browser tab's own name, 32 hexadecimal digits; one that was here before, under the same owner, has
+                its visit again.
+        """
+        known = isinstance(tab, str) and _TAB.fullmatch(tab) is not None
+        visit, key = self.of(request), request.session_hash or ""
+        if known and tab is not None:
+            with self._lock:
+                before = self._tabs.setdefault((tab, visit.owner), visit)
+                if before is not visit and not before.gone:
+                    self._visits[key] = before
+                    shutil.rmtree(visit.folder, ignore_errors=True)
+                    visit = before
+                else:
+                    self._tabs[tab, visit.owner] = visit
+                visit.tab = tab
+        visit.paged, visit.used = True, time.monotonic()
+        return visit
 
     def _forget_idle(self) -> None:
         """Drop visits that have done nothing for long."""
@@ -214,17 +245,34 @@ class Visits:
         for key, visit in list(self._visits.items()):
             if not visit.running and now - visit.used > (IDLE if visit.paged else IDLE_PROGRAM):
                 del self._visits[key]
-                visit.gone = True
-                shutil.rmtree(visit.folder, ignore_errors=True)
+                self._drop(visit)
 
     def leave(self, request: gr.Request) -> None:
-        """Stop the visitor's work and drop their files."""
+        """The page was closed: stop the visitor's work and drop their files; soon, where it may be loaded again."""
         with self._lock:
             visit = self._visits.pop(request.session_hash or "", None)
-        if visit is not None:
-            visit.gone = True
-            visit.cancel.set()
-            shutil.rmtree(visit.folder, ignore_errors=True)
+            if visit is None or visit in self._visits.values():  # two pages may show one tab's visit
+                return
+            if visit.tab is None:
+                visit.cancel.set()
+                self._drop(visit)
+                return
+        left = visit.used = time.monotonic()
+        for seconds, act in ((GRACE, visit.cancel.set), (KEPT, lambda: self._drop(visit))):
+            timer = threading.Timer(seconds, self._unless_back, (visit, left, act))
+            timer.daemon = True
+            timer.start()
+
+    def _unless_back(self, visit: Visit, left: float, act: Callable[[], None]) -> None:
+        with self._lock:
+            if visit not in self._visits.values() and visit.used <= left:
+                act()
+
+    def _drop(self, visit: Visit) -> None:
+        """Forget a visit; called under the lock."""
+        self._tabs = {name: known for name, known in self._tabs.items() if known is not visit}
+        visit.gone = True
+        shutil.rmtree(visit.folder, ignore_errors=True)
 
 
 def notice(error: Exception) -> gr.Error:

@@ -49,6 +49,7 @@ def picture_file(
         if upscaler.quick or not idle:
             [picture], path = large.of([picture]), enlarged
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         metadata = not path.name.startswith("plain-")
         write_whole(path, png_bytes(picture, reading, metadata=metadata, settings=settings))
     return str(path)

@@ -3,8 +3,10 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
@@ -13,22 +15,30 @@ from gradio_client.exceptions import AppError
 
 from emofeedback import build
 from emofeedback.affect import PRESETS, Affect
-from emofeedback.errors import Cancelled
-from emofeedback.files.run_json import candidate_name, run_json
+from emofeedback.errors import Cancelled, UserError
+from emofeedback.files.run_json import candidate_name, run_from_json, run_json
 from emofeedback.files.storage import png_bytes, write_json, write_whole
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.prompt_edits import Choice, untouched
 from emofeedback.loop.rounds import TOLERANCE, Past, Rules
-from emofeedback.loop.run import Finished, RunOrder, run_loop
+from emofeedback.loop.run import Drawn, Finished, RoundStarted, RunOrder, run_loop
 from emofeedback.records import Critique, Edit, Reading, Run
+from emofeedback.scenes.reach import outline as outline_of
+from emofeedback.scenes.reach import reach_of
 from emofeedback.settings import Settings, checkpoint_folder
 from emofeedback.sweep.run_sweep import SweepOrder, SweepProgress, plan, run_sweep
 from emofeedback.ui import app as studio
-from emofeedback.ui.create.create_state import CreateState
+from emofeedback.ui.create.browse import record_of
+from emofeedback.ui.create.create_order import seed_of
+from emofeedback.ui.create.create_state import CreateState, ShownRun, SinglePicture, Work
+from emofeedback.ui.create.drawable import drawable_words
 from emofeedback.ui.create.example import load_example
-from emofeedback.ui.parts import cards, html
+from emofeedback.ui.create.run_view import page_values
+from emofeedback.ui.history.history_owner import COOKIE
+from emofeedback.ui.parts import cards, html, numbers
 from emofeedback.ui.parts.cards import RoundThumbnails
 from emofeedback.ui.parts.circumplex import SIZE, mood_colour, place, plane
+from emofeedback.ui.parts.reach import region
 from emofeedback.ui.session import Models, Visits
 
 MOOD = {"valence": 0.6, "arousal": -0.4, "strength": 1, "seed": 5}
@@ -220,3 +230,103 @@ def test_the_verdict_is_in_plain_words() -> None:
     for step in range(360):  # all around, just outside the tolerance: there is always a word for it
         turn = math.radians(step)
         assert "too" in said(Affect(0.121 * math.cos(turn), 0.121 * math.sin(turn)), Affect(0, 0))
+
+
+def test_a_number_box_says_which_one_is_wrong_and_takes_a_decimal_comma() -> None:
+    assert numbers.number("0,25", "Pleasant", -1, 1) == 0.25 and numbers.number("−1", "Pleasant", -1, 1) == -1
+    assert numbers.whole(3.0, "Rounds", 1, 6) == 3
+    for value, said in ((None, "the box is empty"), ("", "empty"), ("much", "'much'"), (5, "'5'"), (math.nan, "'nan'")):
+        with pytest.raises(UserError, match=f"Pleasant must be a number from -1 to 1, .*{said}"):
+            numbers.number(value, "Pleasant", -1, 1)
+    with pytest.raises(UserError, match="Rounds must be a whole number from 1 to 6"):
+        numbers.whole(2.5, "Rounds", 1, 6)
+
+
+def test_a_chosen_candidate_is_the_rounds_picture_and_the_judges_choice_stays_on_record(tmp_path: Path) -> None:
+    state = _state(tmp_path)
+    run = state.run
+    assert run is not None
+    before, last = run.past.rounds[-1], len(run.past.rounds)
+    own = next(i for i, item in enumerate(before.candidates) if item.chosen)
+    chosen = run.use(last, 1 - own)
+    assert chosen is not None and chosen.best() is run.past.rounds[-1].candidates[1 - own]
+    assert chosen.prompt == chosen.best().picture.request.prompt and chosen.critique is None
+    assert state.next_prompt() == chosen.prompt  # the next round goes on from it
+    assert state.turn(chosen.prompt, run.past, share_out=True).seeds[0] == chosen.best().picture.request.seed
+    kept = run_from_json(run_json(record_of(run)), lambda image: chosen.best().picture.image)
+    assert kept.rounds[-1].judge_choice == own and kept.rounds[-1].candidates[1 - own].chosen
+    assert run.use(last, 1 - own) is None
+    assert run.use(last, own) is before and run.past.rounds[-1] is before  # the round as the judge left it
+    with pytest.raises(ValueError):
+        run.use(last, 9)
+
+
+def test_a_run_that_came_to_no_round_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    state = _state(tmp_path)
+    shown = page_values(state)
+    pictures = state.runs[0].past.rounds[0].candidates
+    with state.working(Work(ShownRun("Run 2", "a tower", Affect(0, 0), tmp_path), 3)):
+        state.take(RoundStarted(1, "a tower"))
+        assert state.busy and state.stage == "round"
+        state.take(Drawn(tuple(replace(item, chosen=False, reading=None, distance=None) for item in pictures)))
+        during = page_values(state)
+        assert state.stage == "work" and "judge reads" in during["words"] and during["edits"] == ""
+    assert not state.busy and len(state.runs) == 1
+    assert page_values(state) == shown
+
+
+def test_a_preview_has_nothing_of_a_run_beside_it(tmp_path: Path) -> None:
+    state = _state(tmp_path)
+    item = state.runs[0].past.rounds[0].candidates[0]
+    state.show_single(SinglePicture("Preview", item.picture, item.reading, Affect(-0.5, 0), tmp_path))
+    shown = page_values(state)
+    assert (shown["gallery"], shown["edits"], shown["next_prompt"], shown["difference"]) == ("", "", "", "")
+    assert "card shown" not in shown["strip"] and "Preview" in shown["about"]
+    name = Path(shown["picture"]).name
+    assert name.startswith("a-boat-") and name.endswith(f"-seed-{item.picture.request.seed}.png")
+    assert state.show_round(1) and "card shown" in page_values(state)["strip"]
+
+
+def test_a_browser_tab_has_its_visit_again_after_a_reload(tmp_path: Path) -> None:
+    def request(session: str, owner: str = "a") -> Any:
+        return SimpleNamespace(session_hash=session, cookies={COOKIE: owner * 32}, username=None)
+
+    visits, tab = Visits(tmp_path), "0" * 32
+    first = visits.arrive(request("one"), tab)
+    first.files()
+    visits.leave(request("one"))  # the old page says good-bye, before or after the new one arrives
+    assert first.folder.exists() and not first.cancel.is_set()
+    assert visits.arrive(request("two"), tab) is first and visits.of(request("two")) is first
+    assert visits.arrive(request("three"), tab) is first
+    visits.leave(request("two"))
+    assert visits.of(request("three")) is first and first.folder.exists()
+    assert visits.arrive(request("four", owner="b"), tab) is not first  # a name alone opens nothing
+    assert visits.arrive(request("five"), "../../etc") is not first
+    plain = visits.arrive(request("six"))
+    visits.leave(request("six"))
+    assert plain.gone and not plain.folder.exists()
+
+
+def test_what_words_can_carry_is_an_outline_around_where_their_scene_stands() -> None:
+    outline = reach_of("a lighthouse by the sea")
+    assert len(outline) > 20 and reach_of("zzz") == () and reach_of("a dog at night") != outline
+    valences, arousals = [at.valence for at in outline], [at.arousal for at in outline]
+    assert max(valences) > 0.5 and min(valences) < -0.5 and max(arousals) - min(arousals) > 0.8
+    found = [round(100 * x) for at in outline for x in (at.valence, at.arousal)]
+    anew = outline_of("seaside", "lighthouse")  # where the scale has moved since: python -m emofeedback.scenes.reach
+    assert len(anew) == len(found) and max(abs(a - b) for a, b in zip(anew, found, strict=True)) <= 12
+    assert "<polygon" in region("a lighthouse by the sea") and region("zzz") == ""
+
+
+def test_a_seed_of_minus_one_is_another_each_time() -> None:
+    assert seed_of(7) == 7 and len({seed_of(value) for value in (-1, None, "", -1)}) == 4
+    for wrong in (-2, 2**31, "x", 1.5):
+        with pytest.raises(UserError, match="Seed must be"):
+            seed_of(wrong)
+
+
+def test_the_words_that_a_generator_draws_are_listed_as_far_as_it_knows_them() -> None:
+    knows = SimpleNamespace(unknown_words=lambda words: () if words in ("a dog", "in fog") else (words,))
+    shown = drawable_words(knows)
+    assert re.findall('data-use="([^"]+)"', shown) == ["a dog", "in fog"]
+    assert "any words" in drawable_words(SimpleNamespace(unknown_words=lambda words: ()))

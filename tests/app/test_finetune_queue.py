@@ -95,3 +95,11 @@ def test_long_jobs_do_not_take_turns_with_each_other(models: Models, tmp_path: P
     for one in both:
         one.join()
     assert "".join(order) in ("aaabbb", "bbbaaa")
+
+
+def test_a_job_of_a_program_counts_as_one_before(models: Models, tmp_path: Path) -> None:
+    """It holds no ticket of the tab's queue, and a visitor's job said "Preparing" for as long as it took."""
+    with models.long_work:
+        waiting = queued(models, JobQueue(), Visit(tmp_path), threading.Event(), lambda post: post("mine"))
+        assert next(waiting) == QueuePlace(1)
+    assert [p for p in waiting if p is not None and not isinstance(p, QueuePlace)] == ["mine"]

@@ -35,7 +35,21 @@ from emofeedback.protocols import Judge
 from emofeedback.records import Picture, Reading
 from emofeedback.settings import Settings
 from emofeedback.ui import app as studio
-from emofeedback.ui.finetune.finetune_view import chart, left_words, no_gain, pairs, record_label
+from emofeedback.ui.adapters import AdapterChoice, VisitorAdapters
+from emofeedback.ui.finetune.finetune_view import (
+    LEFT,
+    chart,
+    event_words,
+    learned_nothing,
+    no_gain,
+    number_words,
+    pairs,
+    place_words,
+    record_label,
+)
+from emofeedback.ui.finetune.pace import Pace
+from emofeedback.ui.finetune.queue import JobQueue
+from emofeedback.ui.session import Models, Visits
 
 ORDER: dict[str, Any] = {
     "source": "own",
@@ -127,10 +141,10 @@ def test_a_job_runs_to_the_end_and_its_adapter_is_used_by_who_made_it(client: Cl
     drawn = [shown(output[CHARTS]) for output in seen]
     lines_drawn = [str(c).count('class="line"') for c in drawn if c]
     assert lines_drawn[0] == 0 and lines_drawn[-1] == 3 and sorted(lines_drawn) == lines_drawn
-    assert any("Update 1: reward" in str(shown(output[STATUS])) for output in seen)
+    assert any("Update 1 of 2" in str(shown(output[STATUS])) for output in seen)
     assert any(str(shown(output[PAIRS])).count("<img") == 4 for output in seen)
     assert "Done: 2 updates and 16 pictures" in shown(last[STATUS])
-    assert "The best was update 2" in shown(last[STATUS])
+    assert "The best was update 2" in shown(last[STATUS]) and "closer to their mood" in shown(last[STATUS])
     assert "adapter/pytorch_lora_weights.safetensors" in adapter_names(last)
 
     def picture(who: Client) -> tuple[bytes, bool]:
@@ -162,7 +176,7 @@ def test_past_jobs_are_kept_for_who_made_them_and_can_go_on(client: Client, tmp_
 
     (name,) = (folder.name for folder in KEPT[0].glob("jobs/*/*"))
     looked = again.predict(name, api_name="/finetune_job")
-    assert "Done: 1 update and 8 pictures" in shown(looked[0]) and shown(looked[1]).count('class="line"') >= 1
+    assert "Done: 1 update and 8 pictures" in shown(looked[STATUS]) and shown(looked[1]).count('class="line"') >= 1
     assert shown(looked[2]).count("<img") == 4
     with pytest.raises(AppError, match="not there any more"):
         stranger.predict(name, api_name="/finetune_job")
@@ -220,14 +234,14 @@ def test_stop_leaves_an_adapter(client: Client) -> None:
 def test_an_objective_that_is_left_open_is_chosen_for_the_judge_and_said(client: Client) -> None:
     job = client.submit(*values(objective="auto", updates=1), api_name="/finetune")
     job.result(timeout=120)
-    assert any("suits colour is awm" in str(shown(output[STATUS])) for output in job.outputs())
+    assert any("matching (awm), which suits colour" in str(shown(output[STATUS])) for output in job.outputs())
     with pytest.raises(AppError, match="colour gives scores alone; choose awm"):
         client.predict(*values(objective="direct"), api_name="/finetune")
 
 
 def test_a_dry_run_says_time_and_memory(client: Client) -> None:
     last = client.predict(*values(minutes=5, updates=0), api_name="/finetune_dry_run")
-    assert "One update takes" in shown(last[STATUS]) and "B of memory" in shown(last[STATUS])
+    assert "Measured here: one update takes" in shown(last[STATUS]) and "B of memory" in shown(last[STATUS])
 
 
 @pytest.mark.parametrize(
@@ -238,7 +252,8 @@ def test_a_dry_run_says_time_and_memory(client: Client) -> None:
         ({"updates": 0}, "either minutes or updates"),
         ({"prompts": " \n"}, "Write at least one prompt"),
         ({"held_out": PROMPTS[0]}, "is also trained on"),
-        ({"seed": None}, "Seed is empty"),
+        ({"seed": None}, "The seed must be a whole number from 0 to"),
+        ({"learning_rate": None}, "The learning rate must be a number from 0 to 0.1, but the box is empty"),
     ],
 )
 def test_bad_settings_get_one_sentence(client: Client, changed: dict[str, Any], says: str) -> None:
@@ -260,19 +275,72 @@ def test_an_adapter_without_a_gain_is_not_offered_without_a_word(client: Client,
     assert "so this adapter changes nothing" in mine.predict(1, folder.name, api_name="/finetune_use")
     mine.predict(0, folder.name, api_name="/finetune_use")
     record = read_record(folder)
-    assert record is not None and record_label(record).endswith(": no gain")
+    assert record is not None and record_label(record).endswith(": changes nothing")
+    strength = mine.predict(folder.name, api_name="/finetune_job")[3]  # as is the button beside it
+    assert strength["interactive"] is False
 
 
-def test_how_long_a_job_still_takes_is_said_from_what_was_measured() -> None:
-    audit = {"kind": "audit", "update": 0, "elapsed": 20.0}
-    entries = [audit, *({"kind": "update", "update": k + 1, "elapsed": 20.0 + 10 * (k + 1)} for k in range(2))]
-    assert left_words(FinetuneOrder(minutes=None, updates=10), entries[:1]) == ""
-    assert left_words(FinetuneOrder(minutes=None, updates=10), entries) == "; about 3 minutes left"
-    assert left_words(FinetuneOrder(minutes=5.0), entries) == "; about 4 minutes left"
-    assert left_words(FinetuneOrder(minutes=None, updates=2), entries) == ""
+def test_create_can_say_which_adapter_is_on(tmp_path: Path) -> None:
+    """A tuned generator drew in every tab, and no tab but this one said so."""
+    models, visits = Models(lambda: (tiny_generator(), ColourJudge())), Visits(tmp_path)
+    adapters, visit = VisitorAdapters(models), visits.of(None)
+    assert adapters.line(visit) == ""
+    adapters.choose(visit, AdapterChoice(tmp_path, 0.5, "the four corners, 27 Nov 15:41"))
+    said = "Your fine-tuned adapter (the four corners, 27 Nov 15:41) is on at strength 0.5."
+    assert adapters.line(visit) == said and adapters.line(visits.of(None)) == ""
+    adapters.choose(visit, None)
+    assert adapters.line(visit) == ""
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_how_long_a_job_still_takes_is_measured_and_said_as_such() -> None:
+    """The estimate spread the first audit over the updates, and left out the audits to come and the turns of others."""
+    clock = Clock()
+    pace = Pace(updates=10, minutes=None, audit_every=6, clock=clock)
+    first = {"kind": "audit", "update": 0, "elapsed": 20.0, "error": 0.5}
+    pace.add(first)
+    assert pace.left() is None and "the first update tells how long" in event_words(first, pace, None)
+    for number in (1, 2):
+        clock.now += 10.0
+        update = {"kind": "update", "update": number, "seconds": 10.0, "elapsed": 20.0 + clock.now, "reward": -0.1}
+        pace.add(update)
+    assert pace.left() == 8 * 10 + 2 * 20  # audits after update 6 and at the end
+    said = event_words(update, pace, first)
+    assert said == "Update 2 of 10; about 2 minutes left, measured from 2 updates"
+    clock.now += 30.0
+    assert pace.left() == 90
+    pace.add({"kind": "update", "update": 3, "seconds": 10.0, "elapsed": 50.0})  # it took 40 s: others drew meanwhile
+    assert pace.left() == pytest.approx((7 * 10 + 2 * 20) * 50 / 30)
+    within = Pace(updates=None, minutes=2.0, audit_every=6, clock=clock)
+    within.add(first)
+    within.add({"kind": "update", "update": 1, "seconds": 10.0, "elapsed": 30.0})
+    assert within.left() == 5 * 10 + 20  # the audit after update 6 ends at 100 s; no other fits before 120 s
+    assert within.share() == pytest.approx(30 / 100)
+
+
+def test_what_a_job_came_to_is_said() -> None:
     result = {"updates": 6, "best_update": 6, "base": {"error": 0.5}, "best": {"error": 0.5}}
     assert "no nearer" in no_gain(result) and no_gain(result | {"best": {"error": 0.4}}) == no_gain(None) == ""
     assert "the one it began with" in no_gain(result | {"best_update": 0}, started=True)
+    assert learned_nothing(result | {"best_update": 0}) and not learned_nothing(result)
+    checked = {"kind": "audit", "update": 6, "elapsed": 1.0, "error": 0.38}
+    assert "24 % closer to the mood" in event_words(checked, Pace(6, None), {"error": 0.5})
+
+
+def test_a_place_in_the_queue_comes_with_its_time() -> None:
+    jobs = JobQueue()
+    jobs.enter(lambda: 200.0)
+    second, third = jobs.enter(lambda: None), jobs.enter()
+    assert place_words(jobs.place(second)) == "One job is before yours, about 3 minutes left …"
+    assert place_words(jobs.place(third)) == "2 jobs are before yours …"  # nobody knows how long the second takes
 
 
 def test_without_a_job_there_is_nothing_to_use(client: Client, tmp_path: Path) -> None:
@@ -287,6 +355,19 @@ def test_a_missing_rater_and_a_worn_adapter_are_said_in_a_sentence(tmp_path: Pat
         build.build_finetune_job(Settings(checkpoints=tmp_path), FinetuneOrder(), judge, tmp_path)
     with pytest.raises(UserError, match="without an adapter"):
         build.build_finetune_job(Settings(adapter="x"), FinetuneOrder(), judge, tmp_path)
+
+
+def test_numbers_beside_a_chart_have_room() -> None:
+    """Left of the axis "−0.0012" was clipped to "0.0012", the sign away."""
+    assert [number_words(v) for v in (-0.00123, 0.123456, -12345.6, 1e-7, 0)] == [
+        "−0.00123",
+        "0.123",
+        "−12346",
+        "1.0e-7".replace("-", "−"),
+        "0",
+    ]
+    widest = max(len(number_words(v)) for v in (-0.00123, -0.0123, -123.4, -1.2e-9, -99999.0, 5e8))
+    assert widest * 6.2 < LEFT - 5  # digits of 11 px are 6.2 wide
 
 
 def test_charts_and_pairs_are_drawn_the_right_way_up_and_escaped() -> None:

@@ -1,5 +1,6 @@
 """The History tab: owners kept apart, settings that come back, deletion, export, restarts; models are stand-ins."""
 
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import gradio as gr
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
 from gradio_client import Client
+from PIL import Image
 
 from emofeedback.affect import Affect
 from emofeedback.history.store import History
@@ -25,7 +27,7 @@ from emofeedback.ui.create.create_state import ShownRun
 from emofeedback.ui.create.restore import CREATE, Restore
 from emofeedback.ui.history.history_owner import COOKIE, head, owner_of
 from emofeedback.ui.history.history_tab import HistoryTab
-from emofeedback.ui.history.history_view import moment
+from emofeedback.ui.history.history_view import moment, when
 from emofeedback.ui.history.history_writer import HistoryWriter
 from emofeedback.ui.history.saved_run import saving
 from emofeedback.ui.session import Visits
@@ -80,7 +82,7 @@ class Page:
 
     def data(self, **changed: Any) -> dict[Any, Any]:
         f, t = self.tab.filters, self.tab
-        values = {f.words: "", f.kind: "", f.model: "", f.pinned: False, f.since: None, f.until: None}
+        values = {f.words: "", f.mood: "", f.kind: "", f.model: "", f.pinned: False, f.since: None, f.until: None}
         ends = {f.valence_low: -1, f.valence_high: 1, f.arousal_low: -1, f.arousal_high: 1}
         return (
             values
@@ -171,6 +173,33 @@ def test_empty_states_say_what_to_do(page: Page) -> None:
     assert "No run fits" in page.note(request(), words="zeppelin")
 
 
+def test_a_mood_finds_its_runs_and_stands_with_the_time_in_the_captions(page: Page) -> None:
+    """ "happy" found nothing, captions told neither mood nor time, and moods had other names than Create's."""
+    page.visits.of(request()).save(run("a boat", rounds=1, target=Affect(0.7, 0.4)))
+    page.visits.of(request()).save(run("a castle", rounds=1, target=Affect(-0.7, -0.5)))
+    castle, boat = page.listed(request())
+    assert page.listed(request(), words="Happy") == page.listed(request(), mood="happy") == [boat]
+    assert (
+        page.listed(request(), words="gloomy castle") == [castle] and page.listed(request(), words="happy castle") == []
+    )
+    assert page.listed(request(), words="amusement") == [boat]  # of the eight; the pad calls it happy
+    shown = page.tab.first(page.data(), request=request())[page.tab.listing.gallery]["value"]
+    assert shown[1][1].startswith("a boat\nhappy · today ")
+    opened = page.open(request(), 1)
+    assert ">happy</b>" in opened[page.tab.opened.title] and "amusement" not in opened[page.tab.opened.title]
+    file, words = opened[page.tab.opened.gallery]["value"][0]
+    assert Path(file).name == "a-boat-happy-seed-5.png" and "reads as" in words
+    with Image.open(shown[0][0]) as thumbnail:
+        assert thumbnail.format == "JPEG"
+
+
+def test_times_are_said_as_people_say_them() -> None:
+    now = time.mktime((2026, 11, 27, 15, 41, 0, 0, 0, -1))
+    ago = {0: "today 15:41", 24: "yesterday 15:41", 72: "24 Nov, 15:41", 24 * 400: "23 Oct 2025"}
+    for hours, said in ago.items():
+        assert when(now - 3600 * hours, now) == said
+
+
 def test_filters_and_pages(page: Page) -> None:
     owner, history = owner_of(request()) or "", page.writer.history
     one = run(rounds=1)
@@ -196,6 +225,8 @@ def test_filters_and_pages(page: Page) -> None:
     assert moment("2026-11-21") is not None and moment("") is None
     shown = page.open(request())
     assert len(shown[page.tab.opened.gallery]["value"]) == 5 and "How evenly" in shown[page.tab.opened.rounds]
+    with Image.open(page.writer.history.get(newest, owner).thumbnail()) as thumbnail:
+        assert thumbnail.size == (640, 640)  # pictures side by side, without the labels of the sheet
 
 
 def test_pin_select_delete(page: Page) -> None:
@@ -220,8 +251,10 @@ def test_export_and_shown_pictures_follow_the_metadata_switch(page: Page, metada
     (key,) = page.listed(request())
     update = page.tab.export([key], request=request())
     with zipfile.ZipFile(update["value"]) as archive:
-        pictures = [archive.read(name) for name in archive.namelist() if name.endswith(".png")]
+        names = [name for name in archive.namelist() if name.endswith(".png")]
+        pictures = [archive.read(name) for name in names]
         rows = archive.read("pictures.csv").decode()
+    assert "my-secret-boat-happy-seed-5.png" in "".join(names) and "round-0" not in rows
     pictures += [Path(file).read_bytes() for file, _ in page.open(request())[page.tab.opened.gallery]["value"]]
     assert len(pictures) == 8 and "my secret boat" in rows
     assert all((b"my secret boat" in content) == metadata for content in pictures)
@@ -235,7 +268,7 @@ def test_settings_are_put_in_only_after_the_question(page: Page) -> None:
     now = ["my own words", 0.7, -0.5, 1.0, 5, 0, 4, 2, *RULES]
     table, box, yes = page.restore.ask(offer, *now)
     assert box["visible"] and yes["interactive"]
-    assert "my own words" in table and "the old boat" in table and "Arousal" in table and "Valence" not in table
+    assert "my own words" in table and "the old boat" in table and "Energy" in table and "Pleasant" not in table
     values = page.restore.put_in(offer, *now)
     put = dict(zip(CREATE, values, strict=False))
     assert (put["prompt"], put["arousal"], put["steps"], put["candidates"]) == ("the old boat", 0.1, 4, 2)

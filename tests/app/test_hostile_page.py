@@ -88,7 +88,8 @@ def test_keys_of_history_are_only_looked_up(page: Page, key: str) -> None:
 
 @pytest.mark.parametrize("value", [None, {}, {"valence": "x", "arousal": 0}, {"valence": 7, "arousal": 0}, SCRIPT, [1]])
 def test_a_point_that_is_none(page: Page, value: Any) -> None:
-    assert refused(lambda: page.create.preview.dragged(value, page.who))
+    create = page.create
+    assert refused(lambda: create.preview.live(page.knobs() | {create.controls.pad: value}, page.who))
 
 
 @pytest.mark.parametrize("number", [None, "1", "../1", -1, 99, float("nan"), SCRIPT])
@@ -96,6 +97,9 @@ def test_rounds_and_runs_that_are_not_there(page: Page, number: Any) -> None:
     event: Any = SimpleNamespace(number=number)
     for act in (page.create.browse.pick, page.create.browse.branch, page.create.browse.show_run):
         assert refused(lambda act=act: act(event, page.who))
+    chosen: Any = SimpleNamespace(round=number, index=number)
+    assert refused(lambda: page.create.browse.use(chosen, page.who))
+    assert refused(lambda: list(page.create.vary(page.knobs(), chosen, page.who)))
 
 
 @pytest.mark.parametrize("rows", [None, SCRIPT, [{}], [{"on": True}], [{"on": True, "new": "x" * 10**6}] * 50])
@@ -108,15 +112,15 @@ def test_edits_that_belong_to_no_round(page: Page, rows: Any) -> None:
     ("changed", "says"),
     [
         ({"prompt": "x" * 100_000}, "shorten it"),
-        ({"valence": 7}, "valence"),
-        ({"arousal": float("nan")}, "arousal"),
-        ({"candidates": 10**9}, "candidates"),
-        ({"rounds": 10**9}, "rounds"),
-        ({"seed": -1}, "seed"),
-        ({"steps": 10**9}, "steps"),
-        ({"strength": float("inf")}, "strength"),
+        ({"valence": 7}, "Pleasant"),
+        ({"arousal": float("nan")}, "Energy"),
+        ({"candidates": 10**9}, "Pictures"),
+        ({"rounds": None}, "Rounds"),
+        ({"seed": -2}, "Seed"),
+        ({"steps": 10**9}, "Steps"),
+        ({"strength": float("inf")}, "Strength"),
         ({"continuation": SCRIPT}, "continuation"),
-        ({"seed": None}, "seed"),
+        ({"seed": SCRIPT}, "Seed"),
     ],
 )
 def test_values_that_no_control_gives(page: Page, changed: dict[str, Any], says: str) -> None:

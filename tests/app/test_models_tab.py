@@ -15,7 +15,7 @@ from emofeedback.servers.hub import Download, OnDownload
 from emofeedback.ui import app as studio
 from emofeedback.ui.adapters import AdapterChoice, VisitorAdapters
 from emofeedback.ui.limits import Hosting
-from emofeedback.ui.models.models_tab import ModelsTab, card, choices, download_line
+from emofeedback.ui.models.models_tab import ModelsTab, card, choices, download_line, working
 from emofeedback.ui.session import Models, Visits
 
 QUIET: Callable[[str, OnDownload], None] = lambda name, progress: None  # noqa: E731
@@ -52,7 +52,9 @@ def test_a_loaded_model_is_the_one_of_all_tabs() -> None:
     assert tab.models.get()[0].name == "org/new" and tab.models.peek() is not None
     shown = tab.look()
     assert shown[tab.names["generator"]]["value"] == "org/new" and "looked up" in str(shown[tab.cards["generator"]])
-    tab.unload("generator")
+    assert shown[tab.buttons["generator"][0]] == gr.update(value="In use", interactive=False)
+    freed = tab.unload("generator")
+    assert freed[tab.buttons["generator"][1]]["interactive"] is False
     assert tab.models.peek() is None and tab.models.get()[0].name == "org/new"
 
 
@@ -147,6 +149,17 @@ def test_the_hosts_adapter_is_put_back_after_a_visitors(tmp_path: Path) -> None:
 def named(generator: FakeGenerator, name: str) -> FakeGenerator:
     generator.name = name
     return generator
+
+
+def test_what_is_loaded_is_said_plainly() -> None:
+    """The page showed a picker and two buttons, and nothing told whether a model was in memory."""
+    tab = tab_with(loaded_with())
+    assert "not in memory now" in working("generator", tab.loaded_models)
+    tab.models.get()
+    said = working("generator", tab.loaded_models)
+    assert "Draws the pictures" in said and "Scene generator (bundled)" in said and ">loaded<" in said
+    assert tab.picked("generator", "bundled")[1]["interactive"] is False
+    assert tab.picked("generator", "org/other")[1] == gr.update(value="Load this generator", interactive=True)
 
 
 def test_cards_say_size_licence_and_needs() -> None:

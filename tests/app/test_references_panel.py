@@ -20,7 +20,7 @@ from emofeedback.files.storage import png_bytes
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules
 from emofeedback.records import PictureRequest, VisualPrompt
-from emofeedback.ui.create.create_layout import controls
+from emofeedback.ui.create.create_layout import ask_bar, controls
 from emofeedback.ui.create.create_order import CreateOrder
 from emofeedback.ui.create.references_panel import ELSEWHERE, FOUND, NEAREST, NOTHING, FixedReferences, ReferencesPanel
 from emofeedback.ui.create.restore import CREATE, VISUAL, Restore
@@ -46,7 +46,7 @@ def panel_of(tmp_path: Path, with_bank: bool = True) -> ReferencesPanel:
     models.start()
     models.get()
     with gr.Blocks():
-        return ReferencesPanel(models, Visits(tmp_path), controls(PROMPT, FEAR, {}))
+        return ReferencesPanel(models, Visits(tmp_path), controls(ask_bar(PROMPT), FEAR, {}))
 
 
 @pytest.fixture

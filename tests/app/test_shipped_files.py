@@ -25,9 +25,9 @@ def test_the_page_of_a_visitor_without_settings_in_files_writes_beside_copies_of
     try:
         state = Browse(Visits(tmp_path), load_example(EXAMPLE)).first()
         run = state.runs[0]
-        written = [
-            Path(file) for done in run.past.rounds for plain in (True, False) for file in round_files(run, done, plain)
-        ]
+        written = []
+        for state.plain in (True, False):
+            written += [Path(file) for done in run.past.rounds for file in round_files(state, run, done)]
     finally:
         for path, mode in modes.items():
             path.chmod(mode)

@@ -18,12 +18,12 @@ from emofeedback.generators.scene.upscaler import SceneUpscaler, UpscalerShape
 from emofeedback.history.store import History
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules
-from emofeedback.loop.run import RunOrder, run_loop
+from emofeedback.loop.run import RoundDone, RunOrder, run_loop
 from emofeedback.protocols import Upscaler
 from emofeedback.ui import app as studio
 from emofeedback.ui.create.browse import Browse
-from emofeedback.ui.create.create_state import CreateState
-from emofeedback.ui.create.run_view import RunView, round_files
+from emofeedback.ui.create.create_state import CreateState, ShownRun, Work
+from emofeedback.ui.create.run_view import page_values, round_files
 from emofeedback.ui.history import history_layout
 from emofeedback.ui.history.history_owner import COOKIE
 from emofeedback.ui.history.history_tab import HistoryTab
@@ -101,24 +101,16 @@ class Slow:
         return [image.resize((2 * image.width, 2 * image.height)) for image in images]
 
 
-class Names:
-    """Stands for components: each attribute is its own name."""
-
-    def __getattr__(self, name: str) -> str:
-        return name
-
-
 def shown(state: CreateState, folder: Path) -> None:
     """A run of one round with two candidates, drawn and shown."""
     order = RunOrder("a boat", Affect(0.7, 0.1), Drawing(2), Rules(1))
-    run = state.begin(order.prompt, order.target, folder)
-    view: Any = RunView.__new__(RunView)
-    view.controls = view.output = view.judge = Names()
-    view.idle = lambda *given: {}
-    state.playing = True
-    for event in run_loop(FakeGenerator(), FakeJudge(), order):
-        list(view.show(event, state, run, 1))
-    state.playing = False
+    run = ShownRun("Run 1", order.prompt, order.target, folder)
+    with state.working(Work(run, 1)):
+        for event in run_loop(FakeGenerator(), FakeJudge(), order):
+            state.take(event)
+            page_values(state)
+            if isinstance(event, RoundDone):
+                round_files(state, run, event.round)
 
 
 def test_create_shows_what_was_chosen_large_and_goes_back_by_the_switch(tmp_path: Path) -> None:
@@ -131,13 +123,11 @@ def test_create_shows_what_was_chosen_large_and_goes_back_by_the_switch(tmp_path
     visit, browse = visits.of(request), Browse(visits, None)
     state = browse.of(visit)
     shown(state, visit.files())
-    assert state.run is not None and state.file is not None and size(state.file) == LARGE
+    assert state.run is not None and size(page_values(state)["picture"]) == LARGE
     [done] = state.run.past.rounds
     assert {size(file) for file in round_files(state, state.run, done)} == {LARGE}
     assert all(item.picture.image.size == DRAWN for item in done.candidates)  # the run itself keeps what was drawn
     visit.upscale = False
-    assert {size(file) for file in round_files(browse.of(visit), state.run, done)} == {DRAWN}
-    visit.upscale, state.run.shipped = True, True  # an example's folder is not written to
     assert {size(file) for file in round_files(browse.of(visit), state.run, done)} == {DRAWN}
 
 

@@ -17,7 +17,7 @@ from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.embedded import EmbeddedThinker
 from emofeedback.rewriting.viewers import MAX_VIEWERS, load_viewers
 from emofeedback.ui import app as studio
-from emofeedback.ui.create.create_layout import controls
+from emofeedback.ui.create.create_layout import ask_bar, controls
 from emofeedback.ui.create.create_order import CreateOrder
 from emofeedback.ui.create.viewers_panel import ViewersPanel
 from emofeedback.ui.session import Models, Visits
@@ -43,7 +43,9 @@ def panel(tmp_path: Path) -> ViewersPanel:
     models, visits = Models(lambda: (FakeGenerator(), FakeJudge())), Visits(tmp_path)
     models.start()
     with gr.Blocks():
-        return ViewersPanel(models, visits, Company(EmbeddedThinker(), load_viewers()), controls(PROMPT, FEAR, {}))
+        return ViewersPanel(
+            models, visits, Company(EmbeddedThinker(), load_viewers()), controls(ask_bar(PROMPT), FEAR, {})
+        )
 
 
 @pytest.fixture

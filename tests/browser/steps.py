@@ -41,17 +41,24 @@ def after(page: Any, act: Callable[[], object], words: str, where: str = "#statu
 
 
 def run_all(page: Any, seconds: float = 60) -> None:
-    """Press Run all and wait for the end of that very run."""
+    """Press Run and wait for the end of that very run."""
     after(page, lambda: page.click("#run"), "Done in", seconds=seconds)
 
 
 def open_more(page: Any) -> None:
-    """Unfold the rest of the controls."""
-    page.get_by_role("button", name="Rounds, seed and more").click()
+    """Unfold the rest of the controls, those for experts too; they stay unfolded."""
+    if not page.get_by_label("number input for Rounds", exact=True).is_visible():
+        page.get_by_role("button", name="Rounds, seed and more").click()
+    page.locator(".expert-switch input").check(force=True)
+
+
+NAMES = {"Valence": "Pleasant", "Arousal": "Energy", "Candidates": "Pictures"}
+"""Terms of the field, and what the Create tab calls them."""
 
 
 def set_number(page: Any, label: str, value: float) -> None:
-    """Type a number beside a slider."""
+    """Type a number beside a slider, named as on the page or by the field's term."""
+    label = NAMES.get(label, label)
     box = page.get_by_label(f"number input for {label}", exact=True)
     for _ in range(5):  # what is typed while the page still connects may be taken back
         box.fill(str(value))
@@ -62,7 +69,7 @@ def set_number(page: Any, label: str, value: float) -> None:
 
 def numbers(page: Any) -> tuple[float, float]:
     """Valence and arousal as the sliders hold them."""
-    boxes = [page.get_by_label(f"number input for {name}", exact=True) for name in ("Valence", "Arousal")]
+    boxes = [page.get_by_label(f"number input for {name}", exact=True) for name in ("Pleasant", "Energy")]
     return float(boxes[0].input_value()), float(boxes[1].input_value())
 
 

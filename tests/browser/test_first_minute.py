@@ -10,7 +10,7 @@ import pytest
 from fakes_ui import MOODS, FakeGenerator, FakeJudge
 from PIL import Image
 from served import served
-from steps import cards, says, wait_for
+from steps import cards, open_more, run_all, says, set_number, wait_for
 
 from emofeedback.affect import Affect
 from emofeedback.records import Attempt, Critique, Edit
@@ -45,10 +45,15 @@ def seen_at_once(page: Any, *elements: str) -> None:
 
 
 def away(page: Any) -> list[float]:
-    """How far from the target each round of the strip is, by its card."""
-    return [
-        float(re.findall(r"[\d.]+", words)[0]) for words in page.locator("#strip .card header span").all_inner_texts()
-    ]
+    """How far from the target each round of the list is, by its card."""
+    return [float(re.findall(r"[\d.]+", words)[0]) for words in page.locator("#strip .near").all_text_contents()]
+
+
+def one_round(page: Any) -> None:
+    """A run of one round: step by step."""
+    open_more(page)
+    set_number(page, "Rounds", 1)
+    run_all(page, 120)
 
 
 def walk(page: Any, words: str, mood: str, folder: Path) -> Path:
@@ -56,17 +61,16 @@ def walk(page: Any, words: str, mood: str, folder: Path) -> Path:
     page.fill("#prompt textarea", words)
     page.click(f"#emotion-{mood}")
     says(page, "Preview in", seconds=120)
-    page.click("#next-round")
-    says(page, "Round 1 is done", seconds=120)
+    one_round(page)
     # why the judge disagrees: in plain words, beside the picture
     says(page, f"You asked for {mood}", "#words")
     assert page.locator("#words .verdict.differs em").inner_text()
-    seen_at_once(page, "#picture", "#words .verdict", "#words blockquote", "#download", "#edits li", "#again")
+    seen_at_once(page, "#picture", "#words .verdict", "#words blockquote", "#download", "#edits li", "#gallery img")
     beside = [page.locator(name).bounding_box()["x"] for name in ("#picture", "#words")]
     assert beside[0] < beside[1]
     if page.locator("[data-all=on]").count():
         page.click("[data-all=on]")  # click one: take all edits (they are taken as they come, too)
-    page.click("#again")  # click two
+    page.click("#next-round")  # click two
     says(page, "Round 2 is done", seconds=120)
     cards(page, 2)
     wait_for(page, "document.querySelector('#picture img').naturalWidth > 0")
@@ -93,8 +97,7 @@ def test_a_first_visit(desktop, tmp_path: Path, artifacts: Path) -> None:
 def test_all_edits_at_once(desktop) -> None:
     page = desktop
     page.fill("#prompt textarea", "a boat")
-    page.click("#next-round")
-    says(page, "Round 1 is done")
+    one_round(page)
     assert page.locator("#edits li.on").count() == 2
     suggested = page.locator("#next-prompt textarea").input_value()
     page.click("[data-all=off]")

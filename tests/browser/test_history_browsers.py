@@ -50,6 +50,19 @@ def test_a_run_is_there_after_a_restart_and_for_its_owner_alone(browser, tmp_pat
         page = visit(mine, address)
         page.get_by_role("tab", name="History").click()
         wait_for(page, f"{SHOWN} === 1")
+        says(page, "happy · today", "#history-gallery")
+        search = page.locator("#history-words :is(input, textarea)")
+        for words, found in (("gloomy", 0), ("happy zeppelin", 1)):  # a mood found nothing before
+            search.fill(words)
+            wait_for(page, f"{SHOWN} === {found}")
+        page.locator("#history-gallery .thumbnail-item").first.click()
+        wait_for(page, "document.querySelectorAll('#history-pictures img').length === 4")
+        page.locator("#history-pictures .thumbnail-item").first.click()
+        large = "#history-pictures .preview .media-button img"
+        first = page.locator(large).get_attribute("src")
+        assert "a-zeppelin-by-the-sea-happy-seed-" in first
+        page.keyboard.press("ArrowRight")
+        wait_for(page, f"document.querySelector({large!r}).src !== {first!r}")
         stranger = visit(other, address)
         stranger.get_by_role("tab", name="History").click()
         says(stranger, "Nothing here yet", "#history-note")

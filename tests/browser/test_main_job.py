@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from steps import open_more
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,14 +46,14 @@ def test_three_rounds_of_the_shipped_models(browser, served: str, artifacts: Pat
     page = context.new_page()
     page.set_default_timeout(WAIT)
     page.goto(served)
-    page.wait_for_selector("#run")
-    page.get_by_role("button", name="Rounds, seed and more").click()
+    page.wait_for_selector("#pad .pad-plane")
+    open_more(page)
     wanted = {
         "Tolerance": "0",
         "Patience": "6",
-        "Valence": "-0.6",
-        "Arousal": "0.6",
-        "Candidates": "2",
+        "Pleasant": "-0.6",
+        "Energy": "0.6",
+        "Pictures": "2",
     }
     boxes = {page.get_by_label(f"number input for {label}", exact=True): value for label, value in wanted.items()}
     for _ in range(5):  # what is typed while the page still connects may be taken back
@@ -68,6 +69,6 @@ def test_three_rounds_of_the_shipped_models(browser, served: str, artifacts: Pat
     assert page.locator("#strip .card").count() == 3
     assert page.locator("#gallery img").count() == 2
     page.wait_for_function("document.querySelector('#picture img').naturalWidth == 128", timeout=WAIT)
-    assert "Valence" in page.locator("#words").inner_text()
+    assert "Pleasant" in page.locator("#words").inner_text()
     assert page.locator("#strip ins").count() >= 1
     context.close()

@@ -41,11 +41,14 @@ def saved(page: Any, button: str, path: Path) -> Path:
 def test_settings_come_back_from_history_and_never_unasked(desktop) -> None:
     page = desktop
     run_rounds(page, "a boat", 1)
+    page.click("#star")
+    says(page, "Kept", "#star")
     page.fill("#prompt textarea", "a tower of my own")
     set_number(page, "Valence", -0.5)
     stands_at(page, -0.5, 0)
     tab(page, "History")
     page.locator("#history-gallery .thumbnail-item").first.click()
+    says(page, "Unpin", "#history-pin")
     page.click("#history-restore")
     page.wait_for_selector("#restore table")
     says(page, "a tower of my own", "#restore")  # what is there now, beside what would come
@@ -61,6 +64,7 @@ def test_settings_come_back_from_history_and_never_unasked(desktop) -> None:
     wait_for(page, f"{PROMPT} === 'a boat'")  # and Create is on the page again
     page.wait_for_selector("#prompt textarea")
     stands_at(page, 0.9, 0)
+    says(page, "a boat", "#about q")  # a preview of them, not the picture of other words
     assert page.faults == []
 
 
@@ -132,8 +136,10 @@ def test_without_metadata_no_saved_picture_tells_anything(desktop, tmp_path: Pat
     tab(page, "Create")  # what was drawn before follows
     says(page, "nothing inside", "#download")
     assert chunks(saved(page, "#download", tmp_path / "without.png").read_bytes()) == set()
-    shown = page.locator("#picture img, #gallery img").evaluate_all("all => all.map((one) => one.src)")
-    assert len(shown) == 5 and all(chunks(httpx.get(src).content) == set() for src in shown)
+    shown = page.locator("#picture img, #compare img").evaluate_all("all => all.map((one) => one.src)")
+    assert shown and all(chunks(httpx.get(src).content) == set() for src in shown)
+    row = page.locator("#gallery img").evaluate_all("all => all.map((one) => one.src)")
+    assert len(row) == 4 and all(src.startswith("data:image/jpeg") for src in row)
     tab(page, "Continuum")
     another(page, "#sweep-picture img", before)  # the sheet's files were written anew
     archive = zipfile.ZipFile(saved(page, "#sweep-files", tmp_path / "sweep.zip"))

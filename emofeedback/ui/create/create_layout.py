@@ -1,4 +1,7 @@
-"""What the Create tab consists of: controls left, the picture with its rounds in the middle, the judge right."""
+"""What the Create tab consists of: the words and Run on top, then the mood, the picture with its candidates, the judge.
+
+What belongs to experts has the class "expert" and is shown by the switch in the page's head.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,24 +13,29 @@ import gradio as gr
 from emofeedback.affect import EMOTIONS, PRESETS, Affect
 from emofeedback.loop.rounds import TOLERANCE
 from emofeedback.records import MAX_SEED, Round
-from emofeedback.ui.parts import cards, html
+from emofeedback.ui.parts import html
 from emofeedback.ui.parts.circumplex import marks
 from emofeedback.ui.parts.pad import as_value, overlay, pad
 from emofeedback.ui.upscaling import upscale_switch
 
 START_PROMPT = "a lighthouse by the sea"
 CONTINUATIONS = [("same seed", "same_seed"), ("from the best picture", "image")]
-FIRST_STATUS = "Choose a mood, then press Run all, or Next round to go step by step."
-EXAMPLE_STATUS = "An example run. Write your own words, set a mood and press Run all."
+FIRST_STATUS = "Set a mood and press Run: four pictures, and what the judge reads in them."
+EXAMPLE_STATUS = "An example run. Write your own words, set a mood and press Run."
+RANDOM = -1
+"""The seed that stands for another one each run."""
 
 
 @dataclass(frozen=True)
 class CreateControls:
-    """The left column."""
+    """What is set: the bar on top and the left column."""
 
     prompt: gr.Textbox
     unknown: gr.HTML
+    tools: gr.HTML
+    words_list: gr.HTML
     pad: gr.HTML
+    reach: gr.HTML
     marks: gr.HTML
     chips: dict[str, gr.Button]
     valence: gr.Slider
@@ -37,13 +45,15 @@ class CreateControls:
     rounds: gr.Slider
     candidates: gr.Slider
     seed: gr.Number
-    randomize: gr.Checkbox
+    die: gr.Button
+    last_seed: gr.Button
     continuation: gr.Radio
     start_strength: gr.Slider
     steps: gr.Slider
     tolerance: gr.Slider
     patience: gr.Slider
     upscale: gr.Checkbox
+    drop: gr.File
 
 
 @dataclass(frozen=True)
@@ -51,9 +61,12 @@ class CreateOutput:
     """The middle column."""
 
     picture: gr.Image
+    live: gr.HTML
     status: gr.HTML
+    about: gr.HTML
+    star: gr.Button
     strip: gr.HTML
-    gallery: gr.Gallery
+    gallery: gr.HTML
     download: gr.DownloadButton
     left: gr.Dropdown
     right: gr.Dropdown
@@ -62,9 +75,8 @@ class CreateOutput:
 
 @dataclass(frozen=True)
 class JudgeSide:
-    """The right column."""
+    """Run and Stop on top, and the right column."""
 
-    next_round: gr.Button
     run: gr.Button
     stop: gr.Button
     words: gr.HTML
@@ -75,55 +87,95 @@ class JudgeSide:
     again: gr.Button
 
 
-def controls(prompt: str, target: Affect, first: Mapping[str, Any]) -> CreateControls:
+@dataclass(frozen=True)
+class AskBar:
+    """The bar on top."""
+
+    prompt: gr.Textbox
+    run: gr.Button
+    stop: gr.Button
+    unknown: gr.HTML
+    tools: gr.HTML
+    words_list: gr.HTML
+
+
+def ask_bar(prompt: str) -> AskBar:
+    """Build the bar on top: the words, Run and Stop side by side, and one line for what is to be said on the words."""
+    with gr.Column(elem_id="ask", elem_classes="board"):
+        with gr.Row(elem_id="ask-row"):
+            words = gr.Textbox(
+                prompt,
+                label="What is in the picture",
+                lines=1,
+                max_lines=3,
+                elem_id="prompt",
+                max_length=2000,
+                placeholder="a lighthouse by the sea … leave empty for pure mood",
+                scale=1,
+            )
+            with gr.Row(elem_classes="actions", elem_id="actions"):
+                run = gr.Button("Run", variant="primary", elem_id="run", scale=3, min_width=90)
+                stop = gr.Button("Stop", elem_id="stop", interactive=False, scale=2, min_width=64)
+        with gr.Row(elem_id="ask-line"):
+            unknown = gr.HTML(elem_id="unknown")
+            tools = gr.HTML(_file("tools.html"), elem_id="tools", js_on_load=_file("tools.js"), apply_default_css=False)
+        words_list = gr.HTML("", elem_id="words-list", visible="hidden", apply_default_css=False)
+    return AskBar(words, run, stop, unknown, tools, words_list)
+
+
+def controls(bar: AskBar, target: Affect, first: Mapping[str, Any]) -> CreateControls:
     """Build the left column.
 
     Args:
         first: what a first visit shows, by name (see `run_view.page_values`), here and below; may be empty.
     """
     with gr.Column(elem_classes=["side", "controls"]):
-        words = gr.Textbox(
-            prompt,
-            label="What is in the picture",
-            lines=2,
-            max_lines=4,
-            elem_id="prompt",
-            max_length=2000,
-            placeholder="a lighthouse by the sea … leave empty for pure mood",
-        )
-        unknown = gr.HTML(elem_id="unknown")
         with gr.Column(elem_classes=["board", "mood"]):
             with gr.Column(elem_classes="pad-box"):
                 plane = pad(target, key="create", elem_id="pad")
+                reach = gr.HTML(overlay(""), elem_id="reach", apply_default_css=False)
                 over = gr.HTML(first.get("marks", overlay("")), elem_id="marks", apply_default_css=False)
             with gr.Row(elem_classes="chips"):
                 chips = {
                     name: gr.Button(name, size="sm", elem_id=f"emotion-{name}", elem_classes=["chip", f"chip-{name}"])
                     for name in PRESETS
                 }
-            valence = _slider(-1, 1, target.valence, 0.05, "Valence", "valence")
-            arousal = _slider(-1, 1, target.arousal, 0.05, "Arousal", "arousal")
+            valence = _slider(-1, 1, target.valence, 0.05, "Pleasant", "valence")
+            arousal = _slider(-1, 1, target.arousal, 0.05, "Energy", "arousal")
             strength = _slider(0, 2, 1, 0.1, "Strength", "strength")
         # panels that take part in a new run are built in here (`CreateTab.before`); empty, it does not show
         before = gr.Accordion("Before the first round", open=False, visible=False, elem_id="before")
         with gr.Accordion("Rounds, seed and more", open=False, elem_id="more"):
-            rounds = _slider(1, 6, 3, 1, "Rounds", "rounds")
-            candidates = _slider(1, 8, 4, 1, "Candidates", "candidates")
-            with gr.Row():
+            rounds = _slider(1, 6, 3, 1, "Rounds", "rounds", "the judge's edits make the next one; 1 = step by step")
+            candidates = _slider(1, 8, 4, 1, "Pictures", "candidates", "of each round, to choose from")
+            with gr.Row(elem_id="seed-row"):
                 seed = gr.Number(
-                    0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED, min_width=100, elem_id="seed"
+                    RANDOM,
+                    label="Seed",
+                    precision=0,
+                    minimum=RANDOM,
+                    maximum=MAX_SEED,
+                    min_width=110,
+                    elem_id="seed",
+                    info="-1 = another each run",
                 )
-                randomize = gr.Checkbox(False, label="New seed each run", min_width=100)
+                die = gr.Button("Random", size="sm", elem_id="die", min_width=72, scale=0)
+                last_seed = gr.Button("Last", size="sm", elem_id="last-seed", min_width=60, scale=0)
             continuation = gr.Radio(CONTINUATIONS, value="same_seed", label="Each next round starts")
             start_strength = _slider(0.1, 1, 0.6, 0.05, "Share redrawn", None, "when starting from the best picture")
-            steps = _slider(0, 50, 0, 1, "Steps", None, "0 = the generator's own number")
-            tolerance = _slider(0, 0.5, TOLERANCE, 0.01, "Tolerance", None, "stop when this close to the target")
-            patience = _slider(0, 6, 0, 1, "Patience", None, "stop after so many rounds without gain; 0 = never")
             upscale = upscale_switch()
+            with gr.Column(elem_classes="expert"):
+                steps = _slider(0, 50, 0, 1, "Steps", None, "0 = the generator's own number")
+                tolerance = _slider(0, 0.5, TOLERANCE, 0.01, "Tolerance", None, "stop when this close to the target")
+                patience = _slider(0, 6, 0, 1, "Patience", None, "stop after so many rounds without gain; 0 = never")
+        drop = gr.File(visible="hidden", elem_id="create-drop", file_types=[".png"], label="A PNG dropped on Create")
     return CreateControls(
-        words,
-        unknown,
+        bar.prompt,
+        bar.unknown,
+        bar.tools,
+        bar.words_list,
         plane,
+        reach,
         over,
         chips,
         valence,
@@ -133,13 +185,15 @@ def controls(prompt: str, target: Affect, first: Mapping[str, Any]) -> CreateCon
         rounds,
         candidates,
         seed,
-        randomize,
+        die,
+        last_seed,
         continuation,
         start_strength,
         steps,
         tolerance,
         patience,
         upscale,
+        drop,
     )
 
 
@@ -149,49 +203,57 @@ def _slider(
     return gr.Slider(low, high, value, step=step, label=label, info=info, elem_id=name, buttons=[], elem_classes="line")
 
 
+def _file(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
 def output(first: Mapping[str, Any]) -> CreateOutput:
     """Build the middle column."""
     picture_file, options = first.get("picture"), first.get("options", [])
     with gr.Column(elem_classes="middle"):
-        picture = gr.Image(
-            picture_file,
-            label="Picture",
-            show_label=False,
-            format="png",
-            interactive=False,
-            type="filepath",
-            buttons=["download", "fullscreen"],
-            elem_id="picture",
-            elem_classes=["picture", "first"],
-            alt_text="The picture that was chosen",
-        )
+        with gr.Column(elem_id="stage", elem_classes="first"):
+            picture = gr.Image(
+                picture_file,
+                label="Picture",
+                show_label=False,
+                format="png",
+                interactive=False,
+                type="filepath",
+                buttons=["download", "fullscreen"],
+                elem_id="picture",
+                elem_classes="picture",
+                alt_text="The picture on stage",
+            )
+            live = gr.HTML("", elem_id="live", apply_default_css=False)
         told = EXAMPLE_STATUS if first else FIRST_STATUS
         with gr.Row(elem_classes=["first", "under"]):
             status = gr.HTML(html.progress(told, busy=False), elem_id="status")
+            star = gr.Button(STAR, elem_id="star", size="md", scale=0, min_width=70, interactive=False)
             download = gr.DownloadButton(
                 download_label(False),
                 value=picture_file,
                 elem_id="download",
                 size="md",
                 scale=0,
-                min_width=120,
+                min_width=110,
                 interactive=picture_file is not None,
             )
-        script = Path(__file__).with_name("strip.js").read_text(encoding="utf-8")
-        strip = gr.HTML(first.get("strip", cards.EMPTY), elem_id="strip", js_on_load=script)
-        gallery = gr.Gallery(
-            first.get("gallery", []),
-            label="Candidates of the round",
-            show_label=False,
-            columns=4,
-            height="auto",
-            format="png",
-            object_fit="cover",
-            elem_id="gallery",
-            interactive=False,
-            buttons=["download"],
+        about = gr.HTML(
+            first.get("about", ""),
+            elem_id="about",
+            elem_classes="first",
+            js_on_load=_file("about.js"),
+            apply_default_css=False,
         )
-        with gr.Accordion("Compare two rounds", open=False, elem_id="comparing"):
+        gallery = gr.HTML(
+            first.get("gallery", ""),
+            elem_id="gallery",
+            elem_classes="first",
+            js_on_load=_file("gallery.js"),
+            apply_default_css=False,
+        )
+        strip = gr.HTML(first.get("strip", ""), elem_id="strip", js_on_load=_file("strip.js"), apply_default_css=False)
+        with gr.Accordion("Compare two pictures", open=False, elem_id="comparing"):
             with gr.Row():
                 left, right = (
                     gr.Dropdown(
@@ -201,34 +263,29 @@ def output(first: Mapping[str, Any]) -> CreateOutput:
                 )
             compare = gr.ImageSlider(
                 first.get("compare"),
-                label="Both rounds",
+                label="Both pictures",
                 show_label=False,
                 interactive=False,
-                max_height=480,
+                max_height=640,
                 elem_id="compare",
                 type="filepath",
                 format="png",
                 buttons=["fullscreen"],
             )
-    return CreateOutput(picture, status, strip, gallery, download, left, right, compare)
+    return CreateOutput(picture, live, status, about, star, strip, gallery, download, left, right, compare)
 
 
-def judge_side(first: Mapping[str, Any]) -> JudgeSide:
+def judge_side(bar: AskBar, first: Mapping[str, Any]) -> JudgeSide:
     """Build the right column."""
     with gr.Column(elem_classes=["side", "judging"]):
-        with gr.Row(elem_classes=["board", "actions"], elem_id="actions"):
-            run = gr.Button("Run all", variant="primary", elem_id="run", scale=4, min_width=80)
-            next_round = gr.Button("Next round", elem_id="next-round", scale=4, min_width=80)
-            stop = gr.Button("Stop", elem_id="stop", interactive=False, scale=2, min_width=56)
         with gr.Column(elem_classes=["board", "reading"]):
-            empty = html.notice("What the judge reads in the picture appears here.")
-            words = gr.HTML(first.get("words", empty), elem_id="words", elem_classes="judge")
+            words = gr.HTML(first.get("words", html.notice(EMPTY_WORDS)), elem_id="words", elem_classes="judge")
         with gr.Column(elem_classes=["board", "advice"]):
-            gr.HTML("<h4>Its edits</h4>", elem_classes="judge")
-            empty = note("The words that the judge would change appear here, to accept, drop or rewrite.")
-            remark = gr.HTML(first.get("note", empty), elem_id="note")
-            script = Path(__file__).with_name("edits.js").read_text(encoding="utf-8")
-            edits = gr.HTML(first.get("edits", ""), elem_id="edits", js_on_load=script, apply_default_css=False)
+            gr.HTML("<h4>Words the judge would change</h4>", elem_classes="judge")
+            remark = gr.HTML(first.get("note", note(EMPTY_NOTE)), elem_id="note")
+            edits = gr.HTML(
+                first.get("edits", ""), elem_id="edits", js_on_load=_file("edits.js"), apply_default_css=False
+            )
             next_prompt = gr.Textbox(
                 first.get("next_prompt", ""),
                 label="The next prompt",
@@ -239,13 +296,19 @@ def judge_side(first: Mapping[str, Any]) -> JudgeSide:
                 placeholder="the same words again",
             )
             difference = gr.HTML(first.get("difference", ""), elem_id="difference")
-            again = gr.Button("Draw again with these words", elem_id="again", interactive=bool(first), min_width=120)
-    return JudgeSide(next_round, run, stop, words, remark, edits, next_prompt, difference, again)
+            again = gr.Button(NEXT, elem_id="next-round", interactive=bool(first), min_width=120)
+    return JudgeSide(bar.run, bar.stop, words, remark, edits, next_prompt, difference, again)
+
+
+EMPTY_WORDS = "What the judge reads in the picture appears here."
+EMPTY_NOTE = "The words that the judge would change appear here after a run, to accept, drop or rewrite."
+NEXT = "Draw the next round"
+STAR, STARRED = "☆ Keep", "★ Kept"
 
 
 def download_label(plain: bool) -> str:
     """What the button hands out."""
-    return "Download PNG, nothing inside" if plain else "Download PNG"
+    return "Download, nothing inside" if plain else "Download"
 
 
 def download_of(file: str | None, plain: bool) -> Any:
@@ -253,9 +316,9 @@ def download_of(file: str | None, plain: bool) -> Any:
     return gr.update(value=file, label=download_label(plain), interactive=file is not None)
 
 
-def follow(valence: float, arousal: float) -> dict[str, float]:
+def follow(valence: float | None, arousal: float | None) -> dict[str, float]:
     """The pad's value for the sliders' values."""
-    return as_value(Affect.clamped(valence, arousal))
+    return as_value(Affect.clamped(valence or 0.0, arousal or 0.0))
 
 
 def note(sentence: str) -> str:

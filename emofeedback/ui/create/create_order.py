@@ -10,8 +10,10 @@ from emofeedback.errors import UserError
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules, Turn
 from emofeedback.loop.run import RunOrder, rule_settings
+from emofeedback.records import MAX_SEED
 from emofeedback.text import unbroken
-from emofeedback.ui.create.create_layout import CreateControls
+from emofeedback.ui.create.create_layout import RANDOM, CreateControls
+from emofeedback.ui.parts.numbers import number, whole
 from emofeedback.ui.session import MAX_WORDS, Visit
 
 SHORT_SEEDS = 2**31 - 1
@@ -47,24 +49,42 @@ def checked_words(prompt: str | None) -> str:
     return unbroken(prompt or "")
 
 
-def read_order(c: CreateControls, data: Mapping[Any, Any]) -> CreateOrder:
+def seed_of(value: Any) -> int:
+    """The seed box's value as a seed; -1 and an empty box stand for a new one.
+
+    Raises:
+        UserError: it is out of range.
+    """
+    given = RANDOM if value is None or value == "" else whole(value, "Seed", RANDOM, MAX_SEED)
+    return random.randint(0, SHORT_SEEDS) if given == RANDOM else given
+
+
+def read_order(c: CreateControls, data: Mapping[Any, Any], seed: int | None = None) -> CreateOrder:
     """The controls as an order; every value is checked here or by the loop.
+
+    Args:
+        seed: in the place of a random one, so that a preview stays with its picture; None = a new one.
 
     Raises:
         UserError: a value is missing or out of range.
     """
-    if data[c.seed] is None and not data[c.randomize]:
-        raise UserError("Give a seed, or let each run take a new one.")
-    seed = random.randint(0, SHORT_SEEDS) if data[c.randomize] else int(data[c.seed])
+    if seed is None or data[c.seed] not in (None, "", RANDOM):
+        seed = seed_of(data[c.seed])
+    target = Affect(number(data[c.valence], "Pleasant", -1, 1), number(data[c.arousal], "Energy", -1, 1))
     return CreateOrder(
         prompt=checked_words(data[c.prompt]),
-        target=Affect(data[c.valence], data[c.arousal]),
+        target=target,
         drawing=Drawing(
-            int(data[c.candidates]),
+            whole(data[c.candidates], "Pictures", 1, 8),
             seed,
-            float(data[c.strength]),
-            int(data[c.steps]) or None,
-            start_strength=float(data[c.start_strength]),
+            number(data[c.strength], "Strength", 0, 2),
+            whole(data[c.steps], "Steps", 0, 50) or None,
+            start_strength=number(data[c.start_strength], "Share redrawn", 0.1, 1),
         ),
-        rules=Rules(int(data[c.rounds]), float(data[c.tolerance]), int(data[c.patience]) or None, data[c.continuation]),
+        rules=Rules(
+            whole(data[c.rounds], "Rounds", 1, 6),
+            number(data[c.tolerance], "Tolerance", 0, 0.5),
+            whole(data[c.patience], "Patience", 0, 6) or None,
+            data[c.continuation],
+        ),
     )

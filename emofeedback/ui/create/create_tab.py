@@ -1,25 +1,42 @@
-"""The Create tab: runs shown round by round, rounds steered by hand, branches; the preview is in preview.py."""
+"""The Create tab: runs shown round by round, rounds steered by hand, choices, variations; the preview is in preview.py.
 
+Work goes on a thread of its own (play.py) and changes the visitor's state; the page is drawn from that state alone, by
+whoever follows the work: the listener that began it, or the page that was loaded again meanwhile.
+"""
+
+import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from emofeedback.errors import Cancelled, UserError
-from emofeedback.loop.rounds import Past, Turn, next_turn
-from emofeedback.loop.run import Event, draw_round, run_loop
+from emofeedback.errors import UserError
+from emofeedback.loop.rounds import Past, Rules, Turn, next_turn, prompt_after
+from emofeedback.loop.run import Event, Finished, Progress, RoundDone, draw_round, run_loop
 from emofeedback.ui.create import create_layout as layout
-from emofeedback.ui.create.browse import BUSY, Browse
-from emofeedback.ui.create.create_order import Contributor, CreateOrder, read_order
-from emofeedback.ui.create.create_state import CreateState, ShownRun
+from emofeedback.ui.create.browse import BUSY, Browse, candidate_of, dropped_picture, record_of
+from emofeedback.ui.create.create_order import Contributor, CreateOrder, read_order, seed_of
+from emofeedback.ui.create.create_state import CreateState, ShownRun, Work
+from emofeedback.ui.create.drawable import drawable_words
 from emofeedback.ui.create.example import ExampleRun
+from emofeedback.ui.create.play import Play
 from emofeedback.ui.create.preview import Preview
-from emofeedback.ui.create.run_view import RunView, Updates, page_values
+from emofeedback.ui.create.restore import CREATE
+from emofeedback.ui.create.run_view import RunView, Updates, ended, page_values, round_files
 from emofeedback.ui.history.saved_run import saving
 from emofeedback.ui.parts import html
 from emofeedback.ui.parts.at_once import UNFINISHED, say_at_once
-from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
+from emofeedback.ui.parts.pad import overlay
+from emofeedback.ui.parts.reach import region
+from emofeedback.ui.session import MAX_WORDS, MODELS, Models, Visit, Visits, friendly, friendly_stream, notice
+
+NOT_STARTED = "This did not start; the notice says why."
+STOPPED = "Stopped. Finished rounds are kept."
+NEAR = 0.55
+"""Share of the noise schedule that a variation runs again on its picture."""
 
 
 class CreateTab:
@@ -38,12 +55,16 @@ class CreateTab:
         self.always: list[Contributor] = []  # as `contributors`, but asked for every round, of a branch too
         target = example.target if example else layout.point_of("serene")
         self.browse = Browse(visits, example)
-        with gr.Row(elem_classes=["page-columns", "create"]):
-            first = page_values(self.browse.first())
-            self.controls = layout.controls(example.prompt if example else layout.START_PROMPT, target, first)
-            self.output = layout.output(first)
-            self.judge = layout.judge_side(first)
-        self.view = RunView(self.controls, self.output, self.judge)
+        state = self.browse.first()
+        first = page_values(state) if state.runs else {}
+        with gr.Column(elem_id="create"):
+            bar = layout.ask_bar(example.prompt if example else layout.START_PROMPT)
+            with gr.Row(elem_classes=["page-columns", "create"]):
+                self.controls = layout.controls(bar, target, first)
+                self.output = layout.output(first)
+                self.judge = layout.judge_side(bar, first)
+        self.tab_name = gr.Textbox(visible=False)  # of the browser tab, given by page.js
+        self.view = RunView(self.controls, self.output, self.judge, self.left_out, visits.writer is not None)
         self.preview = Preview(models, visits, self.browse, self.view, self.always)
         self.follow = layout.follow
         self._connect()
@@ -54,50 +75,165 @@ class CreateTab:
         self.controls.before.visible = True
         return self.controls.before
 
+    def knobs(self) -> set[Any]:
+        """The components that an order is read from."""
+        return {getattr(self.controls, name) for name in CREATE}
+
     def _connect(self) -> None:
         c, s, j = self.controls, self.output, self.judge
         heavy: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODELS, "concurrency_limit": 1}
         # while a job waits, Gradio writes its place in the line over the status
         shown = {"show_progress": "minimal", "show_progress_on": [s.status]}
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-        knobs: set[Any] = {
-            c.prompt,
-            c.valence,
-            c.arousal,
-            c.rounds,
-            c.candidates,
-            c.strength,
-            c.seed,
-            c.randomize,
-            c.continuation,
-            c.start_strength,
-            c.steps,
-            c.tolerance,
-            c.patience,
-        }
-        outputs = self.view.outputs()
+        knobs, outputs = self.knobs(), self.view.outputs()
         jobs = []
-        for pressed, work in (
-            ([j.run.click, c.prompt.submit], self.run),
-            ([j.next_round.click, j.again.click], self.step),
-        ):
+        for pressed, work in (([j.run.click], self.run), ([j.again.click], self.step)):
             say_at_once(pressed, s.status, [s.download])
             asked = gr.on(pressed, self.wait, None, outputs, **quick)
             job = asked.success(work, knobs | {j.next_prompt}, outputs, **heavy, **shown)
             job.failure(self.turned_away, None, outputs, **quick)
             jobs.append(job)
-        previews = self.preview.connect(knobs, quick, heavy)
-        j.stop.click(self.stop, None, outputs, cancels=[*jobs, *previews], **quick)
+        used = s.gallery.use(friendly(self.browse.use), None, outputs, **{**quick, "queue": True})
+        advised = used.success(self.advise, None, outputs, **heavy, **shown)
+        varied = s.gallery.vary(self.vary, knobs, outputs, **heavy, **shown)
+        for job in (advised, varied):
+            job.failure(self.turned_away, None, outputs, **quick)
+        self.preview.connect(knobs, quick)
+        j.stop.click(self.stop, None, outputs, cancels=[*jobs, advised, varied], **quick)
         c.prompt.change(self.remarks, [c.prompt], [c.unknown], trigger_mode="always_last", **quick)
+        c.prompt.change(self.reach, [c.prompt], [c.reach], trigger_mode="always_last", **quick)
+        c.die.click(None, None, [c.seed], js=f"() => {layout.RANDOM}", **quick)
+        c.last_seed.click(self.last_seed, None, [c.seed], **quick)
+        s.about.reuse(None, None, [c.seed], js="() => window.emo.lastSeed", **quick)
+        c.tools.words(self.drawable, None, [c.words_list], **quick)
+        c.drop.upload(
+            self.dropped, [c.drop], list(dict.fromkeys([*outputs, *self._fields(), c.drop])), **{**quick, "queue": True}
+        )
+
+    # ------------------------------------------------------------ what this browser keeps
+
+    def _fields(self) -> list[Any]:
+        return [getattr(self.controls, name) for name in CREATE]
+
+    def keep(self, page: gr.Blocks, more: dict[str, Any], then: list[tuple[Callable[..., Any], Any, Any]]) -> None:
+        """Bring settings and the last run back when the page is loaded; keep the settings at every change.
+
+        Args:
+            more: components of panels that are kept too, by name.
+            then: (handler, inputs, outputs) to call when the settings are back.
+        """
+        c = self.controls
+        fields = {name: getattr(c, name) for name in CREATE} | more
+        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        everything = [*fields.values(), c.pad]
+        script = json.dumps([described(name, component) for name, component in fields.items()])
+        back = page.load(None, None, everything, js=f"() => window.emo.start({script})", **quick)
+        gr.on(
+            [component.change for component in fields.values()],
+            None,
+            list(fields.values()),
+            None,
+            js="(...values) => window.emo.keep(...values)",
+            **quick,
+        )
+        put = c.tools.put(None, None, everything, js="() => window.emo.take()", **quick)
+        self.preview.draw_after(put.then)
+        for function, inputs, outputs in then:
+            back.then(function, inputs, outputs, **quick)
+            put.then(function, inputs, outputs, **quick)
+        arrived = page.load(
+            self.arrive,
+            [self.tab_name, c.prompt],
+            [*self.view.outputs(), c.unknown, c.reach],
+            js="(name, prompt) => [window.emo.tab(), prompt]",
+            **quick,
+        )
+        arrived.then(
+            self.resume,
+            None,
+            self.view.outputs(),
+            show_progress="hidden",
+            api_visibility="private",
+            concurrency_id="create-follow",
+            concurrency_limit=None,
+        )
+
+    def arrive(self, tab: str | None, prompt: str | None, request: gr.Request) -> Updates:
+        """The page was loaded: what this browser tab had on stage is there again, also while a run goes on."""
+        visit = self.visits.arrive(request, tab)
+        state = self.browse.of(visit)
+        if not state.busy:
+            self.preview.stop(visit)
+        if state.waiting and state.play_ended:
+            state.waiting, state.status = False, "Your run left the line when the page was loaded again; press Run."
+        if state.status == self.browse.first_status:
+            return {self.controls.reach: self.reach(prompt)}  # nothing has happened: as the page shows it already
+        return self.view.page(state) | {self.controls.reach: self.reach(prompt)}
+
+    @friendly_stream
+    def resume(self, request: gr.Request) -> Iterator[Updates]:
+        """Follow a run that goes on since before the page was loaded."""
+        state = self.browse.at(request)
+        yield {self.output.status: gr.skip()}
+        if state.play is not None and not state.play_ended:
+            yield from self._follow(state, state.play)
+
+    # ------------------------------------------------------------ words, seeds, files
+
+    def left_out(self, prompt: str) -> str:
+        """The end of a prompt that the generator at hand leaves out; empty where it takes all of it."""
+        pair = self.models.peek()
+        generator: Any = pair[0] if pair else None
+        return generator.left_out(prompt) if prompt and hasattr(generator, "left_out") else ""
 
     def remarks(self, prompt: str) -> str:
-        """Under the prompt: the words that the generator does not know, and the end that it leaves out."""
+        """Under the prompt: the end that the generator leaves out, else the words that it does not know."""
         pair = self.models.peek()
         if pair is None or not prompt:
             return ""
-        generator: Any = pair[0]
-        rest = generator.left_out(prompt) if hasattr(generator, "left_out") else ""  # not every model has a limit
-        return html.unknown_words(prompt, generator.unknown_words(prompt)) + html.left_out(rest)
+        return html.left_out(self.left_out(prompt)) or html.unknown_words(prompt, pair[0].unknown_words(prompt))
+
+    def reach(self, prompt: str | None) -> str:
+        """The moods that what the prompt names can carry, shaded on the pad."""
+        return overlay(region(prompt or ""))
+
+    def drawable(self) -> str:
+        """The words that the generator at hand draws."""
+        pair = self.models.peek()
+        return "" if pair is None else drawable_words(pair[0])
+
+    def last_seed(self, request: gr.Request) -> Any:
+        """The seed of the picture on stage, or of the last one drawn."""
+        state = self.browse.at(request)
+        seed = state.round.best().picture.request.seed if state.stage == "round" and state.round else state.seed
+        if seed is None:
+            raise notice(UserError("Nothing was drawn yet; run once, then its seed can be used again."))
+        return seed
+
+    @friendly
+    def dropped(self, file: str | None, request: gr.Request) -> Updates:
+        """A PNG was dropped on the tab: its picture on stage, its settings in the fields."""
+        state = self.browse.free(request)
+        if file is None:
+            return {self.output.status: gr.skip()}
+        picture, found = dropped_picture(Path(file))
+        told = "Its settings are in the fields. Press Run to draw from them."
+        self.browse.show(request, picture, None, "Your file", told)
+        c = self.controls
+        updates = self.view.page(state) | {c.drop: None}
+        for name in CREATE:
+            value = getattr(found, name, None)
+            low, high = (getattr(getattr(c, name), side, None) for side in ("minimum", "maximum"))
+            if value is None:
+                continue
+            if isinstance(value, (int, float)) and low is not None and high is not None:
+                value = max(low, min(high, value))
+            updates[getattr(c, name)] = value
+        if found.valence is not None and found.arousal is not None:
+            updates[c.pad] = {"valence": found.valence, "arousal": found.arousal}
+        return updates
+
+    # ------------------------------------------------------------ runs and rounds
 
     @friendly
     def wait(self, request: gr.Request) -> Updates:
@@ -107,28 +243,35 @@ class CreateTab:
         if state.busy:
             raise UserError(BUSY)
         state.waiting = True
-        if state.previewing:
-            visit.cancel.set()  # a preview gives way
-        return self.view.busy(self.models.peek() is None, waits=self.models.lock.locked())
+        loading, busy = self.models.peek() is None, self.models.lock.locked()
+        state.status = "Loading the models …" if loading else "Waiting for your turn …" if busy else "Starting …"
+        self.preview.stop(visit)
+        # what was written into the next prompt a moment ago is read by the job itself: it is left alone
+        return {part: value for part, value in self.view.page(state).items() if part is not self.judge.next_prompt}
 
     def turned_away(self, request: gr.Request) -> Updates:
         """A job failed or was not let in; what went wrong is said by a notice."""
-        state = self.browse.of(self.visits.of(request))
-        if not state.waiting:
-            return {self.output.status: gr.skip()}  # it began, and has said itself how it ended
-        state.waiting = False
-        return self.view.idle("This did not start; the notice says why.", state)
+        state = self.browse.at(request)
+        if state.waiting and state.play_ended:
+            state.waiting, state.status = False, NOT_STARTED
+        if state.advising:
+            state.advising, state.status = False, "Your choice is kept; the judge was not asked about it."
+        return self.view.page(state)
 
     @friendly
     def stop(self, request: gr.Request) -> Updates:
         """Stop whatever runs: it ends within one denoising step. What still waits leaves the line."""
         visit = self.visits.of(request)
         state = self.browse.of(visit)
-        waited, state.waiting = state.waiting, False
+        waited = state.waiting and state.work is None
+        state.waiting = state.advising = False
+        if state.play is not None:
+            state.play.stopped = True
         visit.cancel.set()
-        shown = self.view.present(state) if state.run and state.run.past.rounds else {}
-        said = "You left the line; nothing was drawn." if waited else "Stopped. Finished rounds are kept."
-        return shown | self.view.idle(said, state)
+        if state.play is not None:
+            state.play.join(10)
+        state.status = "You left the line; nothing was drawn." if waited else STOPPED
+        return self.view.page(state)
 
     def _ordered(self, order: CreateOrder, visit: Visit) -> CreateOrder:
         """The order with what panels add to every round."""
@@ -144,77 +287,124 @@ class CreateTab:
 
     @friendly_stream
     def run(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
-        """All rounds, each shown as it happens; a fresh branch goes on from where it begins."""
+        """All rounds of a new run, each shown as it happens; a fresh branch goes on from where it begins."""
         visit = self.visits.of(request)
         state = self.browse.of(visit)
         if not state.waiting:  # stopped before its turn came
             yield {self.output.status: gr.skip()}
             return
-        yield self.view.busy(self.models.peek() is None)
-        try:
-            state.waiting = False
+        yield self.view.chrome(state)
+        with self._begins(state):
             order = self._ordered(read_order(self.controls, data), visit)
-            run, past, first = state.run, Past(), None
-            goes_on = state.branched and run is not None and run.prompt == order.prompt
+            run, past = state.run, Past()
+            first: Turn | None = None
+            goes_on = state.stage == "round" and state.branched and run is not None and run.prompt == order.prompt
             if goes_on and run is not None:
                 past, first = self._turn(state, run, order, data[self.judge.next_prompt], share_out=True)
             else:
-                order = self._contributed(order, visit)
+                order, run = self._contributed(order, visit), None
                 first = order.first
-        except Exception:
-            yield self.view.idle("This did not start; the notice says why.", state)
-            raise
         rounds = max(order.rules.rounds, len(past.rounds) + 1) if goes_on else order.rules.rounds
 
-        def events(run: ShownRun, cancel: Any) -> Iterator[Event]:
+        def events(cancel: Any) -> Iterator[Event]:
             generator, judge = self.models.get()
             going = replace(order, rules=replace(order.rules, rounds=rounds))
             return run_loop(generator, judge, going, past=past, first=first, cancel=cancel)
 
-        yield from self._play(visit, order, run if goes_on else None, past, rounds, events)
+        yield from self._play(visit, order, run, past, rounds, events)
 
     @friendly_stream
     def step(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
-        """One round more of the run at hand, from the edits and the prompt as the person left them.
+        """One round more of the run on stage, from the edits and the next prompt as the person left them.
 
-        From a round that was gone back to it begins a branch; with other words in the prompt box, a new run.
+        From a round that was gone back to it begins a branch.
         """
         visit = self.visits.of(request)
         state = self.browse.of(visit)
         if not state.waiting:  # stopped before its turn came
             yield {self.output.status: gr.skip()}
             return
-        yield self.view.busy(self.models.peek() is None)
-        try:
-            state.waiting = False
+        yield self.view.chrome(state)
+        with self._begins(state):
+            run = state.run
+            if run is None or state.stage != "round":
+                raise UserError("Press Run first; the next round goes on from a round.")
             order = self._ordered(read_order(self.controls, data), visit)
-            run, past = state.run, Past()
-            if run is not None and run.past.rounds and run.prompt == order.prompt:
-                past, turn = self._turn(state, run, order, data[self.judge.next_prompt], share_out=False)
-                if state.picked and state.picked < run.past.rounds[-1].number:
-                    visit.runs += 1
-                    run, past = state.branch(state.picked, visit.files()), past.up_to(state.picked)
-            else:
-                order, run = self._contributed(order, visit), None
-                turn = order.first or Turn(order.prompt)
-        except Exception:
-            yield self.view.idle("This did not start; the notice says why.", state)
-            raise
+            order = replace(order, prompt=run.prompt)
+            past, turn = self._turn(state, run, order, data[self.judge.next_prompt], share_out=False)
+            if state.picked and state.picked < run.past.rounds[-1].number:
+                visit.runs += 1
+                run, past = state.branch(state.picked, visit.files()), past.up_to(state.picked)
 
-        def events(run: ShownRun, cancel: Any) -> Iterator[Event]:
+        def events(cancel: Any) -> Iterator[Event]:
             generator, judge = self.models.get()
             return draw_round(generator, judge, order, turn, past=past, cancel=cancel)
 
-        yield from self._play(visit, order, run, past, 1, events)
-        yield self.view.idle(self._told(state), state)
+        yield from self._play(visit, order, run, past, len(past.rounds) + 1, events)
 
-    @staticmethod
-    def _told(state: CreateState) -> str:
-        """What a round by hand came to."""
-        advice = state.advisory()
-        edits = advice.critique.edits if advice and advice.critique else ()
-        what = "Take, drop or rewrite the judge's edits, then draw again." if edits else "See what the judge reads."
-        return f"Round {state.shown} is done. {what}"
+    @friendly_stream
+    def vary(self, data: dict[Any, Any], event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
+        """Pictures near one of the row: its words, its mood, and most of its drawing."""
+        visit = self.visits.of(request)
+        state = self.browse.free(request)
+        number, index = candidate_of(event)
+        source = state.run
+        done = source.round(number) if source is not None else None
+        if source is None or done is None or not 0 <= index < len(done.candidates):
+            raise UserError("There is no such picture; choose one from the row.")
+        item = done.candidates[index]
+        state.waiting, state.status = True, "Starting …"
+        yield self.view.page(state)
+        with self._begins(state):
+            words = item.picture.request.prompt
+            order = self._ordered(replace(read_order(self.controls, data), prompt=words, target=source.target), visit)
+            drawing = replace(order.drawing, start=item.picture.image, start_strength=NEAR, seed=seed_of(layout.RANDOM))
+            order = replace(order, drawing=drawing, rules=Rules(1, order.rules.tolerance))
+        title = f"{state.title()} · variations of {source.title.split(' · ')[0].lower()}"
+
+        def events(cancel: Any) -> Iterator[Event]:
+            generator, judge = self.models.get()
+            return draw_round(generator, judge, order, Turn(words), cancel=cancel)
+
+        yield from self._play(visit, order, None, Past(), 1, events, title)
+
+    @friendly_stream
+    def advise(self, request: gr.Request) -> Iterator[Updates]:
+        """The judge says which words it would change for the picture that a person chose."""
+        visit = self.visits.of(request)
+        state = self.browse.of(visit)
+        if not state.advising or state.run is None:
+            yield {self.output.status: gr.skip()}
+            return
+        run, number = state.run, state.shown
+        try:
+            _, judge = self.models.get()
+            with self.models.lock, visit.work():
+                done = run.round(number)
+                if done is not None and done.critique is None:
+                    past = run.past.up_to(number)
+                    critique = judge.advise(past.attempts(done, run.prompt), run.target)
+                    if state.advising and run.round(number) is done:  # not stopped meanwhile
+                        after = prompt_after(done.prompt, critique)
+                        cost = replace(done.cost, critiques=1)
+                        run.put(replace(done, critique=critique, next_prompt=after, advised_on=done.number, cost=cost))
+                        visit.save(record_of(run), run, instead=True)
+                        state.status = "Your choice. The judge's edits are for it now; the next round goes on from it."
+        except Exception:
+            state.status = "Your choice is kept; the judge's advice on it did not come."
+            raise
+        finally:
+            state.advising = False
+        yield self.view.page(state)
+
+    @contextmanager
+    def _begins(self, state: CreateState) -> Iterator[None]:
+        """While an order is read: what goes wrong leaves the page as it was, and says so."""
+        try:
+            yield
+        except Exception:
+            state.waiting, state.status = False, NOT_STARTED
+            raise
 
     @staticmethod
     def _turn(
@@ -233,27 +423,77 @@ class CreateTab:
         run: ShownRun | None,
         past: Past,
         rounds: int,
-        events: Callable[[ShownRun, Any], Iterator[Event]],
+        events: Callable[[Any], Iterator[Event]],
+        title: str = "",
     ) -> Iterator[Updates]:
-        """Show the events of a run, new (None) or going on, and leave the buttons as they must be."""
+        """Begin the work of a run, new (None) or going on, and show it."""
         state = self.browse.of(visit)
-        yield {self.controls.seed: order.drawing.seed}
-        try:
-            steps = order.drawing.steps or self.models.get()[0].default_steps
-            self.visits.hosting.check_work(rounds * order.drawing.candidates, steps)
-            with self.models.lock, visit.work() as cancel:
-                state.playing = True
-                if run is None:
-                    visit.runs += 1
-                    run = state.begin(order.prompt, order.target, visit.files())
-                    yield self.view.clear(state)
-                run.past, run.target, run.settings = past, order.target, order.settings()
-                for event in saving(events(run, cancel), visit, run):
-                    yield from self.view.show(event, state, run, rounds)
-        except Cancelled:
-            yield self.view.idle("Stopped. Finished rounds are kept.", state)
-        except Exception:
-            yield self.view.idle(UNFINISHED, state)
-            raise
-        finally:
-            state.playing = False
+        if run is None:
+            visit.runs += 1
+            run = ShownRun(title or state.title(), order.prompt, order.target, visit.files())
+        going = run
+
+        def task(play: Play) -> None:
+            try:
+                steps = order.drawing.steps or self.models.get()[0].default_steps
+                self.visits.hosting.check_work(rounds * order.drawing.candidates, steps)
+                with self.models.lock, visit.work() as cancel:
+                    if play.stopped:
+                        cancel.set()
+                    with state.working(Work(going, rounds)):
+                        state.waiting = False
+                        going.past, going.target, going.settings = past, order.target, order.settings()
+                        for event in saving(events(cancel), visit, going):
+                            state.take(event)
+                            if isinstance(event, RoundDone):
+                                round_files(state, going, event.round)  # a slow upscaler works in its turn
+                            if isinstance(event, Finished) and state.work is not None:
+                                state.status = ended(event, state.work)
+                            play.tell(not isinstance(event, Progress))
+                if not state.status.startswith(("Done", "Ended")):
+                    state.status = told(state)
+            except Exception:
+                state.status = STOPPED if play.stopped or visit.cancel.is_set() else UNFINISHED
+                raise
+            finally:
+                state.waiting = False
+
+        state.status = "Starting …" if self.models.peek() is not None else "Loading the models …"
+        state.play = Play(task)
+        yield from self._follow(state, state.play)
+
+    def _follow(self, state: CreateState, play: Play) -> Iterator[Updates]:
+        """Show some work until it ends; raises what ended it, where that was a fault."""
+        for large in play.follow():
+            if not play.stopped and not play.done:  # the whole of it follows then
+                yield (
+                    self.view.page(state)
+                    if large
+                    else {self.output.status: self.view.chrome(state)[self.output.status]}
+                )
+        yield self.view.page(state)
+        if play.error is not None:
+            raise play.error
+
+
+def told(state: CreateState) -> str:
+    """What a round by hand came to."""
+    advice = state.advisory()
+    edits = advice.critique.edits if advice and advice.critique else ()
+    what = "Take, drop or rewrite the judge's edits, then draw on." if edits else "See what the judge reads."
+    return f"Round {state.shown} is done. {what}"
+
+
+def described(name: str, component: Any) -> dict[str, Any]:
+    """A field for the browser, which keeps its value: its kind, its range and what it usually is (page.js)."""
+    found: dict[str, Any] = {"name": name, "usual": component.value}
+    match component:
+        case gr.Textbox():
+            return found | {"kind": "text", "high": MAX_WORDS}
+        case gr.Checkbox():
+            return found | {"kind": "bool"}
+        case gr.Radio() | gr.Dropdown():
+            return found | {"kind": "choice", "choices": [value for _, value in component.choices]}
+    step = component.step if isinstance(component, gr.Slider) else 1
+    kind = "whole" if float(step).is_integer() else "number"
+    return found | {"kind": kind, "low": component.minimum, "high": component.maximum}

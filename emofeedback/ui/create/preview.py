@@ -1,26 +1,37 @@
-"""The preview on the Create tab: pad, sliders and chips kept in step, and one quick picture when a move ends."""
+"""The preview on the Create tab: pad, sliders and chips kept in step, and pictures that follow them while they move.
 
+While something moves, `live` draws one picture after the other, as fast as the machine can; the page asks for the next
+one when it has the last one, and always with the newest values. When nothing newer comes, `settle` has the judge read
+the last one and writes its file.
+"""
+
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from emofeedback.affect import Affect
-from emofeedback.errors import Cancelled
-from emofeedback.files.storage import write_whole
+from emofeedback.errors import Cancelled, UserError
 from emofeedback.loop.drawing import Progress, draw_pictures
 from emofeedback.records import PictureRequest
-from emofeedback.ui.create import create_layout as layout
 from emofeedback.ui.create.browse import Browse
+from emofeedback.ui.create.create_layout import point_of
 from emofeedback.ui.create.create_order import Contributor, CreateOrder, read_order
+from emofeedback.ui.create.create_state import CreateState, SinglePicture
 from emofeedback.ui.create.run_view import RunView, Updates
-from emofeedback.ui.parts import html
-from emofeedback.ui.parts.circumplex import marks
-from emofeedback.ui.parts.pad import as_value, overlay, point
-from emofeedback.ui.session import Models, Visit, Visits, friendly, friendly_stream
+from emofeedback.ui.session import Models, Visit, Visits, friendly
 
 FOLLOW_PAD = "(point) => [point.valence, point.arousal]"
-FOLLOW_SLIDERS = "(valence, arousal) => ({ valence, arousal })"
+FOLLOW_SLIDERS = "(valence, arousal) => ({ valence: valence ?? 0, arousal: arousal ?? 0 })"
+PREVIEW = "Preview"
+LOADING = "The models are still loading; previews follow you once they are there."
+QUIET = 0.15
+"""Seconds without a newer picture after which the last one is read."""
+PATIENCE = 3.0
+"""Seconds that a preview waits for the models; what takes longer is somebody's run."""
 
 
 class Preview:
@@ -34,26 +45,33 @@ class Preview:
         self, models: Models, visits: Visits, browse: Browse, view: RunView, contributors: Sequence[Contributor]
     ) -> None:
         self.models, self.visits, self.browse, self.contributors = models, visits, browse, contributors
-        self.controls, self.output, self.judge = view.controls, view.output, view.judge
-        self._draws: dict[str, Any] = {}
+        self.view, self.controls, self.output = view, view.controls, view.output
+        self._newer = threading.Condition()
+        self._knobs: set[Any] = set()
 
-    def connect(self, knobs: set[Any], quick: dict[str, Any], heavy: dict[str, Any]) -> list[Any]:
-        """Listen; the listeners that draw."""
-        c, s, j = self.controls, self.output, self.judge
+    def connect(self, knobs: set[Any], quick: dict[str, Any]) -> None:
+        """Listen."""
+        c = self.controls
+        self._knobs = knobs
         c.pad.input(None, [c.pad], [c.valence, c.arousal], js=FOLLOW_PAD, **quick)
         gr.on([c.valence.input, c.arousal.input], None, [c.valence, c.arousal], [c.pad], js=FOLLOW_SLIDERS, **quick)
-        where = [c.pad, c.valence, c.arousal]
-        moves = [c.pad.release(self.dragged, [c.pad], [c.valence, c.arousal], trigger_mode="multiple", **quick)]
-        moves += [
-            slider.release(self.moved, [c.valence, c.arousal], where, trigger_mode="multiple", **quick)
-            for slider in (c.valence, c.arousal, c.strength)
-        ]
-        moves += [chip.click(self.preset(name), None, where, **quick) for name, chip in c.chips.items()]
-        shown = [s.picture, s.status, s.download, c.marks, j.words]
-        # a move while a preview is drawn must not be lost: the last one is drawn when that has given way
-        newest = {"trigger_mode": "always_last", "show_progress": "hidden"}
-        self._draws = {"inputs": knobs, "outputs": shown, **newest} | heavy
-        return [move.then(self.preview, **self._draws) for move in moves]
+        for name, chip in c.chips.items():
+            at = point_of(name)
+            script = f"() => [{{valence: {at.valence}, arousal: {at.arousal}}}, {at.valence}, {at.arousal}]"
+            moved = chip.click(None, None, [c.pad, c.valence, c.arousal], js=script, **quick)
+            self.draw_after(moved.then)
+        # the pad's own value goes with it: the sliders may follow a moment later
+        self.draw_after(c.pad.input, {c.pad})
+        self.draw_after(c.valence.input)
+        self.draw_after(c.arousal.input)
+        self.draw_after(c.strength.input)
+
+    def draw_after(self, listen: Callable[..., Any], more: set[Any] = frozenset()) -> None:  # type: ignore[assignment]
+        """Draw when an event happens, and have the judge read the last picture when no more of them do."""
+        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        # a move while a preview is drawn must not be lost: the last one is drawn next
+        live = listen(self.live, self._knobs | more, self.view.outputs(), trigger_mode="always_last", **quick)
+        live.then(self.settle, None, self.view.outputs(), trigger_mode="multiple", **quick)
 
     def after(self, changes: Sequence[Any], matters: Callable[[Visit], bool] = lambda visit: True) -> None:
         """Draw one when a panel's listeners have taken a change of what its visitor's pictures are made with.
@@ -62,93 +80,127 @@ class Preview:
             matters: whether the change is seen in a picture.
         """
 
-        def ask(request: gr.Request) -> None:
-            if matters(self.visits.of(request)):
-                self._ask(request)
+        def draw(data: dict[Any, Any], request: gr.Request) -> Updates:
+            return self.live(data, request) if matters(self.visits.of(request)) else self._nothing()
 
-        def draw(data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
-            if matters(self.visits.of(request)):
-                yield from self.preview(data, request)
-            else:
-                yield {self.output.status: gr.skip()}
-
+        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         for change in changes:
-            asked = change.then(ask, queue=False, show_progress="hidden", api_visibility="private")
-            asked.then(draw, **self._draws)
+            drawn = change.then(draw, self._knobs, self.view.outputs(), trigger_mode="always_last", **quick)
+            drawn.then(self.settle, None, self.view.outputs(), trigger_mode="multiple", **quick)
+
+    def _nothing(self) -> Updates:
+        return {self.output.status: gr.skip()}
 
     @friendly
-    def dragged(self, value: Any, request: gr.Request) -> tuple[float, float]:
-        """The pad was released: the sliders take its values, and a preview follows."""
-        at = point(value)
-        self._ask(request)
-        return at.valence, at.arousal
-
-    def moved(self, valence: float, arousal: float, request: gr.Request) -> tuple[Any, ...]:
-        """A slider was released: the pad takes the sliders' values."""
-        self._ask(request)
-        return as_value(Affect.clamped(valence, arousal)), gr.skip(), gr.skip()
-
-    def preset(self, name: str) -> Callable[[gr.Request], tuple[Any, ...]]:
-        """What a chip does: pad and sliders move to the emotion's point."""
-        at = layout.point_of(name)
-
-        def press(request: gr.Request) -> tuple[Any, ...]:
-            self._ask(request)
-            return as_value(at), at.valence, at.arousal
-
-        return press
-
-    def _ask(self, request: gr.Request) -> None:
-        """A preview of an earlier point gives way to the one that follows now."""
+    def live(self, data: dict[Any, Any], request: gr.Request) -> Updates:
+        """One quick picture of where things stand now; nothing while a run is at work, or the models are elsewhere."""
         visit = self.visits.of(request)
-        state = self.browse.of(visit)
-        state.asked += 1
-        if state.previewing:
-            visit.cancel.set()
-
-    @friendly_stream
-    def preview(self, data: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
-        """One picture in few steps, then its reading; nothing while a run is at work."""
-        order = read_order(self.controls, data | {self.controls.randomize: False})
-        visit = self.visits.of(request)
-        state = self.browse.of(visit)
-        asked, nothing = state.asked, {self.output.status: gr.skip()}
-        yield nothing  # a handler that yields nothing would empty its outputs
+        state, data = self.browse.of(visit), self._at_pad(data)
         if state.busy:
-            return
-        self.models.get()
+            return self._nothing()
+        if self.models.loading:
+            state.status = LOADING
+            return self.view.chrome(state)
+        order = read_order(self.controls, data, state.seed)
         for contribute in self.contributors:
             order = contribute(visit, order)
-        with self.models.lock:
-            if state.busy or state.asked != asked:
-                return
-            state.previewing = True
-            try:
-                with visit.work() as cancel:
-                    yield from self._draw(order, visit, cancel)
-            except Cancelled:
-                yield nothing
-            finally:
-                state.previewing = False
+        asked = self._ask(state)
+        first = state.single is None or state.single.settled
+        try:
+            with self._models(visit) as cancel:
+                if state.busy or cancel is None:
+                    return self._nothing()
+                self._draw(order, visit, state, cancel)
+        except Cancelled:
+            return self._nothing()
+        if state.busy or state.asked != asked:
+            return self._nothing()
+        state.status = "Preview"
+        return self.view.page(state) if first else self.view.frame(state)
 
-    def _draw(self, order: CreateOrder, visit: Visit, cancel: Any) -> Iterator[Updates]:
-        generator, judge = self.models.get()
-        s = self.output
+    def _at_pad(self, data: dict[Any, Any]) -> dict[Any, Any]:
+        c = self.controls
+        if c.pad not in data:
+            return data
+        try:
+            at = Affect(data[c.pad]["valence"], data[c.pad]["arousal"])
+        except (TypeError, KeyError):
+            raise UserError("The pad's point must have a valence and an arousal from -1 to 1.") from None
+        return data | {c.valence: at.valence, c.arousal: at.arousal}
+
+    def _ask(self, state: CreateState) -> int:
+        with self._newer:
+            state.asked += 1
+            self._newer.notify_all()
+            return state.asked
+
+    @contextmanager
+    def _models(self, visit: Visit) -> Iterator[threading.Event | None]:
+        """The models for a moment; None where somebody else has them for longer."""
+        if not self.models.lock.acquire(timeout=PATIENCE):
+            yield None
+            return
+        try:
+            with visit.work() as cancel:
+                yield cancel
+        finally:
+            self.models.lock.release()
+
+    def _draw(self, order: CreateOrder, visit: Visit, state: CreateState, cancel: threading.Event) -> None:
+        generator, _ = self.models.get()
         d = order.drawing
         asked = PictureRequest(order.prompt, order.target, d.seed, d.strength, generator.preview_steps, visual=d.visual)
         picture = [m for m in draw_pictures(generator, [asked], cancel) if not isinstance(m, Progress)][0][0]
-        visit.runs += 1
-        sketch, path = visit.files() / "drawn-preview.png", visit.files() / "preview.png"
-        write_whole(sketch, visit.png(picture))
-        yield {s.picture: str(sketch), s.status: html.progress("Preview; the judge reads …", 1.0)}
-        read = judge.read([picture])[0]
-        if self.browse.of(visit).busy:  # a run was asked for, and its status is shown now
-            return
-        write_whole(path, visit.png(picture, read, order.settings()))
-        self.browse.of(visit).file = str(path)
-        yield {
-            s.status: html.progress(f"Preview in {picture.seconds:.1f} s. Run all draws and refines it.", busy=False),
-            s.download: layout.download_of(str(path), visit.plain),
-            self.controls.marks: overlay(marks((), read)),
-            self.judge.words: html.reading(read, order.target) + (html.seen(read.seen) if read else ""),
-        }
+        single = SinglePicture(
+            PREVIEW, picture, None, order.target, visit.folder, settings=order.settings(), settled=False
+        )
+        state.show_single(single)
+
+    @friendly
+    def at_once(self, data: dict[Any, Any], request: gr.Request) -> Updates:
+        """Other settings came into the fields: what was on stage goes, and a preview of them takes its place."""
+        state = self.browse.at(request)
+        if state.busy:
+            return self._nothing()
+        state.clear()
+        state.status = "These settings are in the fields. Press Run to draw from them."
+        self.live(data, request)
+        if state.single is not None:
+            self._settled(request, 0.0)
+        return self.view.page(state)
+
+    @friendly
+    def settle(self, request: gr.Request) -> Updates:
+        """The last picture of a move is read and becomes a file; nothing where a newer one is on its way."""
+        return self._settled(request, QUIET)
+
+    def _settled(self, request: gr.Request, quiet: float) -> Updates:
+        visit = self.visits.of(request)
+        state = self.browse.of(visit)
+        single, asked = state.single, state.asked
+        if state.busy or single is None or single.settled:
+            return self._nothing()
+        with self._newer:
+            if self._newer.wait_for(lambda: state.asked != asked or state.busy, quiet):
+                return self._nothing()
+        with self._models(visit) as cancel:
+            if cancel is None or state.busy or state.asked != asked or state.single is not single:
+                return self._nothing()
+            _, judge = self.models.get()
+            read = judge.read([single.picture])[0]
+        if state.busy or state.single is not single:  # a run was asked for, and its status is shown now
+            return self._nothing()
+        state.single = replace(single, reading=read, folder=visit.fresh(), settled=True)
+        state.status = f"{single.title}. Press Run to draw from its settings."
+        if single.title == PREVIEW:
+            state.status = f"Preview in {single.picture.seconds:.1f} s. Run draws more and refines them."
+        return self.view.page(state)
+
+    def stop(self, visit: Visit) -> None:
+        """A preview gives way to a run; what it drew last is on stage as it is."""
+        state = self.browse.of(visit)
+        visit.cancel.set()
+        if state.single is not None and not state.single.settled:
+            state.single = replace(state.single, folder=visit.fresh(), settled=True)
+        with self._newer:
+            self._newer.notify_all()

@@ -132,6 +132,9 @@ class ReferencesPanel:
         self.asked = {*self.knobs, controls.prompt, controls.valence, controls.arousal}
         self._connect()
 
+    kept = ("visual_on", "visual_strength", "visual_emotion", "visual_negative")
+    """Of `fields`, those that the browser keeps over a reload."""
+
     def fields(self) -> dict[str, Any]:
         """The components by the names that `restore` knows them by."""
         weights = {f"visual_weight_{i}": slider for i, slider in enumerate(self.weights, 1)}

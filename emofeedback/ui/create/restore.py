@@ -50,12 +50,12 @@ EMPTY = object()
 """Offered where something that is on the page shall go."""
 LABELS = {
     "prompt": "Words",
-    "valence": "Valence",
-    "arousal": "Arousal",
+    "valence": "Pleasant",
+    "arousal": "Energy",
     "strength": "Strength",
     "seed": "Seed",
     "steps": "Steps",
-    "candidates": "Candidates",
+    "candidates": "Pictures",
     "rounds": "Rounds",
     "tolerance": "Tolerance",
     "patience": "Patience",
@@ -92,6 +92,7 @@ class Restore:
         self.offer = gr.State(None)
         self.applied = gr.State(None)
         self._sources: list[Any] = []
+        self._at_once: list[Any] = []
         self._followers: list[tuple[Callable[..., Any], Collection[Any], Sequence[Any]]] = []
         self._limits: dict[str, tuple[float | None, float | None]] = {}
         self._randomize: list[gr.Checkbox] = []
@@ -108,6 +109,11 @@ class Restore:
     def follow(self, listener: Any) -> None:
         """Ask once this listener, which fills `offer`, has succeeded."""
         self._sources.append(listener)
+
+    def at_once(self, listener: Any) -> None:
+        """Put in without asking once this listener, which fills `offer`, has succeeded: a person pressed a button for
+        it."""
+        self._at_once.append(listener)
 
     def after(self, function: Callable[..., Any], inputs: Collection[Any], outputs: Sequence[Any]) -> None:
         """Call a handler each time that settings were put in."""
@@ -132,12 +138,12 @@ class Restore:
         for source in self._sources:
             source.success(self.ask, [self.offer, *now], [self.table, self.box, self.yes], **quick)
         self._randomize = [randomize] if randomize is not None else []
-        put_in = self.yes.click(
-            self.put_in, [self.offer, *now], [*now, self.applied, self.offer, self.box, tabs, *self._randomize], **quick
-        )
+        there = [*now, self.applied, self.offer, self.box, tabs, *self._randomize]
         self.no.click(lambda: (None, gr.update(visible=False)), None, [self.offer, self.box], **quick)
-        for function, inputs, outputs in self._followers:
-            put_in.success(function, inputs, list(outputs), **quick)
+        for said in (self.yes.click, *(listener.success for listener in self._at_once)):
+            put_in = said(self.put_in, [self.offer, *now], there, **quick)
+            for function, inputs, outputs in self._followers:
+                put_in.success(function, inputs, list(outputs), **quick)
 
     def changes(self, offer: Mapping[str, Any], now: Sequence[Any]) -> list[FieldChange]:
         """What would change, field by field."""

@@ -1,21 +1,22 @@
-"""What the Create tab shows while a run goes on: events in, updates of components out."""
+"""The Create tab drawn from a visitor's state: every part of the page, whatever is on stage."""
 
-from collections.abc import Iterator
+import re
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from emofeedback.affect import Affect
 from emofeedback.files.large_pictures import LargePictures
-from emofeedback.files.run_json import candidate_name
+from emofeedback.files.storage import parameters_text
 from emofeedback.loop.rounds import TOLERANCE, reached
-from emofeedback.loop.run import Advised, Chosen, Drawn, Event, Finished, Progress, ReadDone, RoundDone, RoundStarted
-from emofeedback.loop.waiting import Waiting
-from emofeedback.records import Round
+from emofeedback.loop.run import Finished
+from emofeedback.records import Candidate, Picture, Round
 from emofeedback.ui.create import create_layout as layout
-from emofeedback.ui.create.create_state import CreateState, ShownRun
+from emofeedback.ui.create.create_state import CreateState, ShownRun, SinglePicture, Work
 from emofeedback.ui.parts import cards, html
-from emofeedback.ui.parts.pad import overlay
+from emofeedback.ui.parts.circumplex import marks
+from emofeedback.ui.parts.pad import as_value, overlay
 from emofeedback.ui.upscaling import picture_file
 
 Updates = dict[Any, Any]
@@ -31,158 +32,298 @@ STOPPED = {
     "cancelled": "stopped by you",
     "failed": "a model failed",
 }
+SHORT_NOTE = "Press Run to have the judge say which words it would change."
 
 
 class RunView:
-    """Turns the events of a run into what changes on the page."""
+    """What a visitor's state is on the page.
 
-    def __init__(self, controls: layout.CreateControls, output: layout.CreateOutput, judge: layout.JudgeSide) -> None:
+    Args:
+        left_out: the end of a prompt that the generator at hand leaves out.
+        keeps: whether runs are kept at all, so that one can be starred.
+    """
+
+    def __init__(
+        self,
+        controls: layout.CreateControls,
+        output: layout.CreateOutput,
+        judge: layout.JudgeSide,
+        left_out: Any,
+        keeps: bool,
+    ) -> None:
         self.controls, self.output, self.judge = controls, output, judge
+        self.left_out, self.keeps = left_out, keeps
 
     def outputs(self) -> list[Any]:
-        """All components that any update here may name."""
+        """All components that any update here may name; what says that it is over is updated last."""
+        c, s, j = self.controls, self.output, self.judge
+        last = [j.run, j.stop, s.star, s.download, j.again, s.status]
+        parts = [c.marks, c.pad, c.valence, c.arousal, c.prompt, *layout.everything(s, j)]
+        return [*(part for part in parts if part not in last), *last]
+
+    def page(self, state: CreateState) -> Updates:
+        """Everything that is drawn from the state."""
+        with state.lock:
+            found, s, j = page_values(state), self.output, self.judge
+            more = html.left_out(self.left_out(found["next_prompt"]), "The next prompt")
+            return {
+                s.picture: found["picture"],
+                s.live: found["live"],
+                s.about: found["about"] + html.left_out(self.left_out(shown_prompt(state)), "What was drawn"),
+                s.gallery: found["gallery"],
+                s.strip: found["strip"],
+                s.left: gr.update(choices=found["options"], value=found["left"]),
+                s.right: gr.update(choices=found["options"], value=found["right"]),
+                s.compare: found["compare"],
+                self.controls.marks: found["marks"],
+                j.words: found["words"],
+                j.note: found["note"],
+                j.edits: found["edits"],
+                j.next_prompt: found["next_prompt"],
+                j.difference: found["difference"] + more,
+                **self.chrome(state, found["picture"]),
+            }
+
+    def chrome(self, state: CreateState, file: str | None = None) -> Updates:
+        """What says how things are going: status, buttons, the file to hand out."""
         s, j = self.output, self.judge
-        return [*layout.everything(s, j), self.controls.marks, self.controls.seed]
-
-    def idle(self, sentence: str, state: CreateState) -> Updates:
-        """Nothing runs: what the status says, which buttons can be pressed, and the last file to download."""
+        free, stage = not state.busy, state.stage
+        file = file if isinstance(file, str) else None  # a live picture has none
+        run = state.run
+        starred = stage == "round" and run is not None and run.starred
         return {
-            self.output.status: html.progress(sentence, busy=False),
-            self.output.download: layout.download_of(state.file, state.plain),
-            self.judge.run: gr.update(interactive=True),
-            self.judge.next_round: gr.update(interactive=True),
-            self.judge.again: gr.update(interactive=True),
-            self.judge.stop: gr.update(interactive=False),
+            s.status: status_of(state),
+            s.download: layout.download_of(file if free else None, state.plain),
+            s.star: gr.update(
+                value=layout.STARRED if starred else layout.STAR,
+                interactive=self.keeps and free and stage == "round",
+            ),
+            j.run: gr.update(interactive=free),
+            j.again: gr.update(interactive=free and stage == "round"),
+            j.stop: gr.update(interactive=not free),
         }
 
-    def busy(self, loading: bool, waits: bool = False) -> Updates:
-        """Something begins to run, or waits for others to be done; the file of what was made before is out of reach."""
-        sentence = "Loading the models …" if loading else "Waiting for your turn …" if waits else "Starting …"
+    def frame(self, state: CreateState) -> Updates:
+        """A live picture's next frame: what changes while a drag goes on."""
+        with state.lock:
+            found = _single_values(state, state.single, live=True) if state.single else {"live": "", "about": ""}
+            return {self.output.live: found["live"], self.output.about: found["about"]}
+
+    def fields(self, state: CreateState) -> Updates:
+        """The words and the mood of the run at hand: they follow where a person went to another round or run."""
+        run, c = state.run, self.controls
+        if run is None:
+            return {}
         return {
-            self.output.status: html.progress(sentence),
-            self.output.download: gr.update(value=None, interactive=False),
-            self.judge.run: gr.update(interactive=False),
-            self.judge.next_round: gr.update(interactive=False),
-            self.judge.again: gr.update(interactive=False),
-            self.judge.stop: gr.update(interactive=True),
+            c.prompt: run.prompt,
+            c.pad: as_value(run.target),
+            c.valence: run.target.valence,
+            c.arousal: run.target.arousal,
         }
 
-    def clear(self, state: CreateState) -> Updates:
-        """The page before a run's first round."""
-        return {
-            self.output.strip: strip_of(state),
-            self.controls.marks: overlay(""),
-            self.judge.words: html.notice("The judge waits for the first pictures."),
-            self.judge.note: layout.note("The judge's edits follow its reading."),
-            self.judge.edits: "",
-            self.judge.next_prompt: "",
-            self.judge.difference: "",
-        }
 
-    def show(self, event: Event, state: CreateState, run: ShownRun, rounds: int) -> Iterator[Updates]:
-        """What an event changes on the page."""
-        s, j, number = self.output, self.judge, len(run.past.rounds) + 1
-        where = f"Round {number} of {rounds}" if rounds > 1 else f"Round {number}"
-        match event:
-            case RoundStarted():
-                yield {s.status: html.progress(f"{where}: drawing", 0.0)}
-            case Waiting(steps=0):  # each sign of life lets the page be stopped
-                yield {s.status: html.progress(f"{where}: waiting for the judge", 1.0)}
-            case Progress():
-                label = f"{where}: drawing, step {event.step} of {event.steps}"
-                yield {s.status: html.progress(label, event.step / max(1, event.steps))}
-            case Drawn():
-                files = [
-                    picture_file(c.picture, None, _sketch(run, number, i, state.plain), run.settings)
-                    for i, c in enumerate(event.candidates)
-                ]
-                yield {
-                    s.gallery: [(f, cards.caption(c)) for f, c in zip(files, event.candidates, strict=True)],
-                    s.status: html.progress(f"{where}: the judge reads", 1.0),
-                }
-            case Chosen():
-                sketch = _sketch(run, number, event.index, state.plain)
-                yield {  # the judge does not wait for an upscaler that is not quick
-                    s.picture: picture_file(
-                        event.candidate.picture, None, sketch, run.settings, state.large, chosen=False
-                    ),
-                    s.status: html.progress(f"{where}: the judge writes", 1.0),
-                    j.words: html.judgement(event.candidate, None, run.target),
-                }
-            case RoundDone():
-                run.add(event.round, event.edits)
-                state.shown, state.picked, state.branched = event.round.number, None, False
-                yield self.present(state)
-            case Finished():
-                run.settled = event.run
-                best = run.best_number()
-                seconds = sum(r.cost.seconds for r in event.run.rounds)
-                sentence = f"Done in {seconds:.1f} s: {STOPPED[event.run.stopped]}."
-                if event.run.failure is not None:
-                    sentence = f"Ended after round {len(event.run.rounds)}: {event.run.failure}"
-                if best and best != state.shown:
-                    state.shown = best
-                    sentence += f" Shown: the best, of round {best}."
-                    yield self.present(state)
-                yield self.idle(sentence, state)
-            case ReadDone() | Advised():
-                pass  # shown with the choice and with the whole round, a moment later
+def ended(event: Finished, work: Work) -> str:
+    """What a run came to, as a sentence."""
+    seconds = sum(r.cost.seconds for r in event.run.rounds)
+    sentence = f"Done in {seconds:.1f} s: {STOPPED[event.run.stopped]}."
+    if event.run.failure is not None:
+        sentence = f"Ended after round {len(event.run.rounds)}: {event.run.failure}"
+    best = work.run.best_number()
+    if best and event.run.rounds and best != event.run.rounds[-1].number:
+        sentence += f" Shown: the best, of round {best}."
+    return sentence
 
-    def present(self, state: CreateState) -> Updates:
-        """The round on stage with all that belongs to it (see `page_values`)."""
-        found = page_values(state)
-        if not found:
-            return self.clear(state)
-        s, j, state.file = self.output, self.judge, found["picture"]
-        left, right = found["left"], found["right"]
-        return {
-            s.picture: found["picture"],
-            s.gallery: found["gallery"],
-            s.download: layout.download_of(found["picture"], state.plain),
-            s.strip: found["strip"],
-            s.left: gr.update(choices=found["options"], value=left),
-            s.right: gr.update(choices=found["options"], value=right),
-            s.compare: found["compare"],
-            self.controls.marks: found["marks"],
-            j.words: found["words"],
-            j.note: found["note"],
-            j.edits: found["edits"],
-            j.next_prompt: found["next_prompt"],
-            j.difference: found["difference"],
-        }
+
+def status_of(state: CreateState) -> str:
+    """The line under the picture."""
+    work = state.work
+    if work is None:
+        return html.progress(state.status, busy=state.busy)
+    where = f"Round {work.number} of {work.rounds}" if work.rounds > 1 else f"Round {work.number}"
+    if not work.candidates:
+        if not work.begun:
+            return html.progress(state.status or "Starting …")
+        share = work.step / max(1, work.steps)
+        step = f", step {work.step} of {work.steps}" if work.step else ""
+        left = work.left
+        about = f" · about {left:.0f} s left" if left is not None and left >= 2 else ""
+        return html.progress(f"{where}: drawing{step}{about}", share)
+    return html.progress(f"{where}: the judge {'reads' if work.chosen is None else 'writes'}", 1.0)
 
 
 def page_values(state: CreateState) -> dict[str, Any]:
-    """What the page shows of the shown round, by name of the component; empty without a round.
-
-    Picture, candidates, its place in the strip, its reading, the comparison of the first round with the best (with
-    the last where the first is the best), and the advice at hand with its edits as the person left them.
-    """
-    run, advice = state.run, state.advisory()
-    done = run.round(state.shown) if run else None
-    if run is None or done is None or advice is None:
-        return {}
-    rounds, files = run.past.rounds, round_files(state, run, done)
-    own = done.critique if done.advised_on in (None, done.number) else None
-    edits = advice.critique.edits if advice.critique else ()
-    first, best = rounds[0].number, run.best_number()
-    right = best if best != first else rounds[-1].number
-    words = state.next_prompt()
-    return {
-        "picture": next(path for path, item in zip(files, done.candidates, strict=True) if item.chosen),
-        "gallery": [(path, cards.caption(item)) for path, item in zip(files, done.candidates, strict=True)],
+    """What the page shows, by name of the component: all of it of one and the same thing on stage."""
+    found: dict[str, Any] = {
+        "picture": None,
+        "live": "",
+        "about": "",
+        "gallery": "",
         "strip": strip_of(state),
+        "marks": overlay(""),
+        "words": html.notice(layout.EMPTY_WORDS),
+        "note": layout.note(layout.EMPTY_NOTE),
+        "edits": "",
+        "next_prompt": "",
+        "difference": "",
+        **_comparison(state),
+    }
+    match state.stage:
+        case "work" if state.work is not None:
+            return found | _work_values(state, state.work)
+        case "single" if state.single is not None:
+            return found | _single_values(state, state.single)
+        case "round" if state.run is not None and state.round is not None:
+            return found | _round_values(state, state.run, state.round)
+    return found
+
+
+def _round_values(state: CreateState, run: ShownRun, done: Round) -> dict[str, Any]:
+    rounds, advice = run.past.rounds, state.advisory()
+    at = next(i for i, item in enumerate(done.candidates) if item.chosen)
+    best, pictures = done.candidates[at], run.thumbnails[rounds.index(done)].candidates
+    own = done.critique if done.advised_on in (None, done.number) else None
+    edits = advice.critique.edits if advice is not None and advice.critique else ()
+    words = state.words()
+    told = f"<b>Round {done.number}</b> of {html.text(run.title)}"
+    note = layout.note(cards.advice_note(advice, reached(advice.best(), TOLERANCE))) if advice else ""
+    if advice is not None and advice.judge_choice is not None and advice.critique is None:
+        note = layout.note("The judge looks at your choice …" if state.advising else "Your choice goes on as it is.")
+    return {
+        "picture": round_files(state, run, done)[at],
+        "about": about(told, best.picture, run.target, state.plain),
+        "gallery": cards.candidates(
+            done.candidates,
+            pictures,
+            done.number,
+            open_to_choice=not state.busy,
+            judge_choice=done.judge_choice,
+        ),
         "marks": layout.marks_of(rounds, done),
-        "words": html.judgement(done.best(), own, run.target),
-        "note": layout.note(cards.advice_note(advice, reached(advice.best(), TOLERANCE))),
-        "edits": cards.edit_rows(edits, state.choices(), f"{id(run)}-{advice.number}") if edits else "",
+        "words": html.judgement(best, own, run.target),
+        "note": note,
+        "edits": cards.edit_rows(edits, state.choices(), f"{id(run)}-{advice.number}-{id(advice)}")
+        if edits and advice is not None
+        else "",
         "next_prompt": words,
         "difference": difference(state, words),
-        "options": [(f"Round {r.number}", r.number) for r in rounds],
-        "left": first,
-        "right": right,
-        "compare": compared(state, run, first, right),
     }
+
+
+def _work_values(state: CreateState, work: Work) -> dict[str, Any]:
+    items, at = work.candidates, work.chosen or 0
+    item = items[at]
+    read = work.chosen is not None
+    waits = html.notice("The judge reads these pictures …")
+    found = {
+        "picture": picture_file(  # the judge does not wait for an upscaler that is not quick
+            item.picture,
+            item.reading,
+            _named(work.run, item, work.number, at, state.plain, drawn=not read),
+            {},
+            state.large if read else LargePictures(),
+            chosen=False,
+        ),
+        "about": about(
+            f"<b>Round {work.number}</b> of {html.text(work.run.title)}", item.picture, work.run.target, state.plain
+        ),
+        "gallery": cards.candidates(items, cards.row_pictures(items), work.number, open_to_choice=False),
+        "words": html.judgement(item, None, work.run.target) if read else waits,
+        "note": layout.note("The judge's edits follow its reading."),
+    }
+    if read:
+        readings = [c.reading for i, c in enumerate(items) if c.reading is not None and i != at]
+        found["marks"] = overlay(marks(readings, item.reading))
+    return found
+
+
+def _single_values(state: CreateState, single: SinglePicture, live: bool = False) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "about": about(f"<b>{html.text(single.title)}</b>", single.picture, single.target, state.plain),
+        "note": layout.note(single.told or SHORT_NOTE),
+    }
+    if not single.settled or live:
+        source = html.thumbnail(single.picture.image, cards.LARGE)
+        found["live"] = f'<img src="{source}" alt="Preview while you move">'
+        found["picture"] = gr.skip()  # it lies under the live one
+        found["words"] = html.notice("The judge reads it once it stands still.")
+        return found
+    found["picture"] = single_file(state, single)
+    if single.reading is not None or single.target is not None:
+        names = html.seen(single.reading.seen) if single.reading else ""
+        found["words"] = html.reading(single.reading, single.target) + names
+    if single.reading is not None:
+        found["marks"] = overlay(marks((), single.reading))
+    return found
+
+
+def _comparison(state: CreateState) -> dict[str, Any]:
+    """Any two pictures of the visitor's runs; to begin with, what a person chose beside what the judge did, or the
+    first round's picture beside the shown one."""
+    options = [
+        (_label(run, done, i, len(state.runs) > 1), f"{run.title}|{done.number}|{i}")
+        for run in state.runs
+        for done in run.past.rounds
+        for i in range(len(done.candidates))
+    ]
+    run = state.run
+    if run is None or not run.past.rounds or state.round is None:
+        return {"options": options, "left": None, "right": None, "compare": None}
+    first, last = run.past.rounds[0], state.round
+    left, right = _chosen(first), _chosen(last)
+    if last.judge_choice is not None:
+        first, left = last, last.judge_choice
+    elif first is last and len(run.past.rounds) > 1:
+        last = run.past.rounds[-1]
+        right = _chosen(last)
+    elif first is last and len(last.candidates) > 1:
+        left = next(i for i in range(len(last.candidates)) if i != right)
+    keys = (f"{run.title}|{first.number}|{left}", f"{run.title}|{last.number}|{right}")
+    return {"options": options, "left": keys[0], "right": keys[1], "compare": compared(state, *keys)}
+
+
+def _label(run: ShownRun, done: Round, index: int, several: bool) -> str:
+    mark = " ✓" if done.candidates[index].chosen else ""
+    where = f"{run.title.split(' · ')[0]}, " if several else ""
+    return f"{where}round {done.number}, picture {index + 1}{mark}"
+
+
+def _chosen(done: Round) -> int:
+    return next(i for i, item in enumerate(done.candidates) if item.chosen)
+
+
+def compared(state: CreateState, left: str | None, right: str | None) -> tuple[str, str] | None:
+    """The files of two pictures that the comparison names; None where one of them does not exist."""
+    found = []
+    for key in (left, right):
+        title, _, rest = (key or "").rpartition("|")[0].rpartition("|")
+        index = (key or "").rpartition("|")[2]
+        run = next((known for known in state.runs if known.title == title), None)
+        done = run.round(int(rest)) if run is not None and rest.isdecimal() else None
+        if run is None or done is None or not index.isdecimal() or int(index) >= len(done.candidates):
+            return None
+        found.append(round_files(state, run, done)[int(index)])
+    return found[0], found[1]
+
+
+def about(told: str, picture: Picture, target: Affect | None, plain: bool) -> str:
+    """What is on stage: the words, the mood and the seed it was drawn from, to be used again or copied."""
+    asked = picture.request
+    words = f"<q>{html.text(asked.prompt)}</q>" if asked.prompt else "<em>mood alone</em>"
+    mood = "" if target is None else f" for <i>{html.text(html.mood(target))}</i>"
+    return (
+        f'<p class="shown" data-seed="{asked.seed}" data-settings="{html.text(parameters_text(picture))}">{told} · '
+        f'{words}{mood}</p><p class="more">seed <b>{asked.seed}</b> <button type="button" data-does="reuse" '
+        'title="Every run draws from this seed until you press Random">use again</button><button type="button" '
+        'data-does="copy" title="As text that other studios read too">copy settings</button><button type="button" '
+        'data-does="link" title="Opens this page with the settings as they stand now">copy link</button></p>'
+    )
+
+
+def shown_prompt(state: CreateState) -> str:
+    """The words of the picture on stage."""
+    if state.stage == "single" and state.single is not None:
+        return state.single.picture.request.prompt
+    return state.round.prompt if state.stage == "round" and state.round is not None else ""
 
 
 def difference(state: CreateState, words: str) -> str:
@@ -192,22 +333,21 @@ def difference(state: CreateState, words: str) -> str:
 
 
 def strip_of(state: CreateState) -> str:
-    """The strip of the run at hand."""
-    run, titles = state.run, [item.title for item in state.runs]
-    return cards.strip(run.past.rounds, run.thumbnails, state.shown, titles, state.at) if run else cards.EMPTY
-
-
-def compared(state: CreateState, run: ShownRun, left: int, right: int) -> tuple[str, str] | None:
-    """The chosen pictures of two rounds; None where a round does not exist."""
-    rounds = run.round(left), run.round(right)
-    if rounds[0] is None or rounds[1] is None:
-        return None
-    first, second = (
-        next(p for p, c in zip(round_files(state, run, r), r.candidates, strict=True) if c.chosen)
-        for r in rounds
-        if r is not None
+    """The rounds of the run at hand; none is marked where something else is on stage."""
+    run, titles = state.run, [("★ " if item.starred else "") + item.title for item in state.runs]
+    if run is None:
+        return cards.EMPTY
+    here = state.stage == "round"
+    return cards.strip(
+        run.past.rounds, run.thumbnails, state.shown if here else None, titles, state.at if here else None
     )
-    return first, second
+
+
+def file_name(picture: Picture, target: Affect | None, more: str = "") -> str:
+    """What a file tells by its name: the words, the mood, the seed."""
+    words = "-".join(re.findall(r"[a-z0-9]+", picture.request.prompt.lower()))[:48].strip("-") or "mood"
+    mood = "" if target is None else f"-{html.mood(target)}"
+    return f"{words}{mood}-seed-{picture.request.seed}{more}.png"
 
 
 def round_files(state: CreateState, run: ShownRun, done: Round) -> list[str]:
@@ -215,19 +355,28 @@ def round_files(state: CreateState, run: ShownRun, done: Round) -> list[str]:
 
     Those without the settings inside have names of their own, because what was shown never changes.
     """
-    large = LargePictures() if run.shipped else state.large
-    paths = [_named(run, candidate_name(done.number, i), state.plain) for i in range(len(done.candidates))]
+    idle = state.work is None  # the models may be another visitor's just now
     return [
-        picture_file(c.picture, c.reading, path, run.settings, large, chosen=c.chosen, idle=not state.playing)
-        for c, path in zip(done.candidates, paths, strict=True)
+        picture_file(
+            c.picture,
+            c.reading,
+            _named(run, c, done.number, i, state.plain),
+            run.settings,
+            state.large,
+            chosen=c.chosen,
+            idle=idle,
+        )
+        for i, c in enumerate(done.candidates)
     ]
 
 
-def _sketch(run: ShownRun, number: int, index: int, plain: bool) -> Path:
-    """A candidate's file before it is read. Shown pictures are always files: Gradio rewrites the file of an
-    image object each time that it is shown, while the browser may be fetching it."""
-    return _named(run, f"drawn-{candidate_name(number, index)}", plain)
+def single_file(state: CreateState, single: SinglePicture) -> str:
+    """The file of a picture of its own."""
+    name = file_name(single.picture, single.target)
+    path = single.folder / (f"plain-{name}" if state.plain else name)
+    return picture_file(single.picture, single.reading, path, single.settings, state.large, idle=True)
 
 
-def _named(run: ShownRun, name: str, plain: bool) -> Path:
+def _named(run: ShownRun, item: Candidate, number: int, index: int, plain: bool, drawn: bool = False) -> Path:
+    name = file_name(item.picture, run.target, f"-{number}-{index + 1}{'-drawn' if drawn else ''}")
     return run.folder / (f"plain-{name}" if plain else name)

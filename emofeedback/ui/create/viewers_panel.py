@@ -17,7 +17,7 @@ from emofeedback.rewriting.director import in_order, read_distances, turn_of
 from emofeedback.rewriting.viewers import Viewer, choose_viewers
 from emofeedback.ui.create import viewers_cards
 from emofeedback.ui.create.create_layout import CreateControls
-from emofeedback.ui.create.create_order import CreateOrder
+from emofeedback.ui.create.create_order import CreateOrder, seed_of
 from emofeedback.ui.create.own_viewers import (
     browser_kept,
     joined,
@@ -169,7 +169,7 @@ class ViewersPanel:
         company = self._company(state)
         yield gr.skip(), html.text(f"{len(company.viewers)} viewers think …")
         with visit.time_limit.work(visit.user):
-            chains, missing = company.chains(words, target, seed=int(seed or 0))
+            chains, missing = company.chains(words, target, seed=seed_of(seed))
         state.chains, state.missing, state.used = chains, missing, ()
         if not chains:
             state.rewrites = ()
@@ -236,7 +236,7 @@ class ViewersPanel:
             raise UserError("Tick at least one chain, or ask the viewers first.")
         state.on = True
         count = "1 rewrite" if len(state.used) == 1 else f"{len(state.used)} rewrites"
-        return True, html.text(f"Round 1 takes {count}, the first ones for its candidates. Press Run all.")
+        return True, html.text(f"Round 1 takes {count}, the first ones for its candidates. Press Run.")
 
     @friendly
     def added(self, data: dict[Any, Any], request: gr.Request) -> tuple[Any, ...]:

@@ -15,7 +15,9 @@ import gradio as gr
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.finetuning.job_store import JobStore
+from emofeedback.finetuning.objectives.table import OBJECTIVES
 from emofeedback.finetuning.order import AUTO, Estimate, FinetuneOrder, lines
+from emofeedback.records import MAX_SEED
 from emofeedback.settings import Settings, data_folder
 from emofeedback.ui.adapters import VisitorAdapters
 from emofeedback.ui.finetune import finetune_layout as layout
@@ -25,14 +27,15 @@ from emofeedback.ui.finetune.finetune_view import (
     ending_words,
     estimate_words,
     event_words,
-    left_words,
+    learned_nothing,
     pairs,
     place_words,
 )
+from emofeedback.ui.finetune.pace import Pace
 from emofeedback.ui.finetune.past_jobs import PastJobs, continued
 from emofeedback.ui.finetune.queue import JobQueue, QueuePlace, VisitorJob, queued, store_of
 from emofeedback.ui.limits import OpenJob
-from emofeedback.ui.parts import html
+from emofeedback.ui.parts import html, numbers
 from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
 from emofeedback.ui.worker import Post
 
@@ -108,19 +111,40 @@ class FinetuneTab:
         ]
         for button, task, inputs, name in listeners:
             pressed = button.click(self.order_work, None, [s.status, *buttons], **page)
-            pressed.then(task, inputs, [*shown, s.past, s.in_use, *buttons], api_name=name, **queued)
+            outputs = [*shown, s.past, s.in_use, *buttons, s.box]
+            ended = pressed.then(task, inputs, outputs, api_name=name, **queued)
+            ended.then(self.past.refresh, None, [s.past, s.box], **page)
         c.stop.click(self.halt, None, [s.status], api_name="finetune_stop", queue=False, **quiet)
         models = quiet | {"concurrency_id": MODELS, "concurrency_limit": 1}
-        s.use.click(self.past.use, [s.strength, s.past], [s.in_use], api_name="finetune_use", **models)
-        s.off.click(self.past.take_off, None, [s.in_use], **(models | {"api_visibility": "private"}))
+        taken = s.use.click(self.past.use, [s.strength, s.past], [s.in_use], api_name="finetune_use", **models)
+        left = s.off.click(self.past.take_off, None, [s.in_use], **(models | {"api_visibility": "private"}))
+        self._changes = [taken, left]
+        for change in self._changes:
+            change.success(self.past.worn, None, [s.off], **page)
         s.past.input(self.past.look, [s.past], shown, api_name="finetune_job", queue=False, **quiet)
-        gr.on([s.past.focus], self.past.refresh, None, [s.past], **page)
+        gr.on([s.past.focus], self.past.refresh, None, [s.past, s.box], **page)
         gr.on([c.begin.focus], self.past.to_begin_with, None, [c.begin], **page)
-        gr.on(None, self.past.refresh, None, [s.past], **page)  # when the page loads
+        gr.on(None, self.past.refresh, None, [s.past, s.box], **page)  # when the page loads
         c.source.change(lambda source: gr.update(visible=source == "own"), [c.source], [c.prompts], **page)
         c.region.change(
             lambda region: (gr.update(visible=region == "point"),) * 2, [c.region], [c.valence, c.arousal], **page
         )
+
+    def adapter_line(self, request: gr.Request) -> str:
+        """Which adapter this visitor draws with, as HTML; empty where there is none. For the tabs that draw."""
+        line = self.adapters.line(self.visits.of(request))
+        return f'<p class="adapter-on" role="status">{html.text(line)}</p>' if line else ""
+
+    def show_adapter(self, component: gr.HTML, *opened: Callable[..., Any]) -> None:
+        """Keep a component of another tab at `adapter_line`.
+
+        Args:
+            opened: events after which it is looked at too, such as `tab.select` and `page.load`; an adapter put on or
+                taken off always counts.
+        """
+        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        for event in (*(change.success for change in self._changes), *opened):
+            event(self.adapter_line, None, [component], **quick)
 
     def order(self, data: dict[Any, Any], visit: Visit) -> FinetuneOrder:
         """The controls as an order of this visitor.
@@ -132,22 +156,22 @@ class FinetuneTab:
         prompts = lines(data[c.prompts]) if data[c.source] == "own" else ()
         if data[c.source] == "own" and not prompts:
             raise UserError("Write at least one prompt, one a line, or choose the scenes of the bundled world.")
-        for knob in (c.group, c.steps, c.learning_rate, c.seed):
-            if data[knob] is None:
-                raise UserError(f"{knob.label} is empty; give a number.")
-        point = Affect(float(data[c.valence]), float(data[c.arousal])) if data[c.region] == "point" else None
+        point = None
+        if data[c.region] == "point":
+            valence = numbers.number(data[c.valence], "Pleasant (valence)", -1, 1)
+            point = Affect(valence, numbers.number(data[c.arousal], "Energy (arousal)", -1, 1))
         return FinetuneOrder(
             prompts=prompts,
             held_out=lines(data[c.held_out]),
             region=data[c.region],
             point=point,
             objective=data[c.objective],
-            minutes=float(data[c.minutes] or 0) or None,
-            updates=int(data[c.updates] or 0) or None,
-            group=int(data[c.group]),
-            steps=int(data[c.steps]),
-            learning_rate=float(data[c.learning_rate]),
-            seed=int(data[c.seed]),
+            minutes=numbers.number(data[c.minutes] or 0, "Minutes", 0, 1440) or None,
+            updates=numbers.whole(data[c.updates] or 0, "Updates", 0, 1_000_000) or None,
+            group=numbers.whole(data[c.group], "Pictures of a group", 0, 32),
+            steps=numbers.whole(data[c.steps], "Denoising steps", 0, 50),
+            learning_rate=numbers.number(data[c.learning_rate], "The learning rate", 0, 0.1),
+            seed=numbers.whole(data[c.seed], "The seed", 0, MAX_SEED),
             start=self.past.adapter(visit, data[c.begin]),
         )
 
@@ -195,27 +219,35 @@ class FinetuneTab:
         s, mine = self.panel, self.job(visit)
         stop = mine.begin()
         entries: list[Entry] = []
+        base: Entry | None = None
         out: Path | None = None
         try:
             order, out = begun()
+            pace = Pace(order.updates, order.minutes)
             yield self._busy("Preparing the job …") | {s.charts: charts(()), s.pairs: ""}
-            for post in queued(
-                self.models, self.queue, visit, stop, lambda post: self._train(order, visit, stop, out, post, again)
-            ):
+
+            def task(post: Post) -> None:
+                self._train(order, visit, stop, out, post, again, pace)
+
+            for post in queued(self.models, self.queue, visit, stop, task, lambda: _takes(order, pace)):
                 match post:
-                    case QueuePlace(ahead):
-                        yield {s.status: html.progress(place_words(ahead))}
+                    case QueuePlace():
+                        yield {s.status: html.progress(place_words(post))}
                     case Told(entry, shown):
                         entries.append(entry)
-                        words = event_words(entry) + left_words(order, entries)
+                        pace.add(entry)
+                        base = base or (entry if entry["kind"] == "audit" else None)
                         yield {
-                            s.status: html.progress(words, _share(order, entries)),
+                            s.status: html.progress(event_words(entry, pace, base), pace.share()),
                             s.charts: charts(entries),
                         } | ({} if shown is None else {s.pairs: shown})
                     case str(words):
                         yield {s.status: html.progress(words)}
                     case Known(before):
                         entries.extend(before)
+                        base = next((entry for entry in before if entry["kind"] == "audit"), None)
+                        for entry in before:
+                            pace.add(entry, live=False)
                     case None:
                         pass
                     case ending:
@@ -232,12 +264,22 @@ class FinetuneTab:
                     out.rmdir()
 
     def _train(
-        self, order: FinetuneOrder, visit: Visit, stop: threading.Event, out: Path, post: Post, again: bool
+        self,
+        order: FinetuneOrder,
+        visit: Visit,
+        stop: threading.Event,
+        out: Path,
+        post: Post,
+        again: bool,
+        pace: Pace,
     ) -> None:
         job = self._opened(order, out, post)
+        pace.audit_every = job.trainer.settings.audit_every
         if again:
             job.resume()
             post(Known(job.trainer.log.read()))
+        else:
+            post("Drawing the pictures as they are, for the check before the first update …")
 
         def tell(entry: Entry) -> None:
             shown = None
@@ -251,17 +293,22 @@ class FinetuneTab:
         judge = self.models.get()[1]
         job = self.open_job(order, judge, out)
         if order.objective == AUTO:
-            post(f"The objective that suits {judge.name} is {job.trainer.settings.objective}.")
+            chosen = OBJECTIVES[job.trainer.settings.objective]
+            post(f"It learns by {chosen.title} ({chosen.name}), which suits {judge.name}.")
         return job
 
     def _finished(self, visit: Visit, out: Path, ending: Any, started: bool) -> Updates:
         mine, s = self.job(visit), self.panel
         mine.job = out.name
-        return self._idle(ending_words(asdict(ending.result), started), mine) | {
+        result = asdict(ending.result)
+        useful = gr.update(interactive=started or not learned_nothing(result))
+        return self._idle(ending_words(result, started), mine) | {
             s.past: self.past.choices(visit, out.name),
             s.resume: gr.update(interactive=True),
-            s.in_use: "",
+            s.use: useful,
+            s.strength: useful,
             s.download: gr.update(value=self.past.archive(visit, out), interactive=True),
+            s.box: gr.update(visible=True),
         }
 
     @friendly_stream
@@ -272,18 +319,18 @@ class FinetuneTab:
         stop = mine.begin()
         try:
             order = self.order(data, visit)
-            yield self._busy("Trying a few updates and one audit …")
+            yield self._busy("Measuring three updates and one check …")
             for post in queued(
                 self.models, self.queue, visit, stop, lambda post: self._estimate(order, visit, stop, post)
             ):
                 if isinstance(post, QueuePlace):
-                    yield {self.panel.status: html.progress(place_words(post.ahead))}
+                    yield {self.panel.status: html.progress(place_words(post))}
                 if isinstance(post, Estimate):
                     yield self._idle(estimate_words(post, order.updates is None), mine)
         except Cancelled:
             yield self._idle("Stopped.", mine)
         except Exception:
-            yield self._idle("The dry run did not finish.", mine)
+            yield self._idle("Measuring did not finish.", mine)
             raise
         finally:
             mine.busy = False
@@ -307,23 +354,15 @@ class FinetuneTab:
 
     def _idle(self, sentence: str, mine: VisitorJob) -> Updates:
         c, s = self.controls, self.panel
-        ready = gr.update(interactive=mine.job is not None)
         return {
             s.status: html.progress(sentence, busy=False),
-            s.strength: ready,
-            s.use: ready,
-            s.off: ready,
             c.start: gr.update(interactive=True),
             c.dry: gr.update(interactive=True),
             c.stop: gr.update(interactive=False),
         }
 
 
-def _share(order: FinetuneOrder, entries: list[Entry]) -> float:
-    """Share of the budget that is used, in [0, 1]."""
-    updates = [entry for entry in entries if entry["kind"] == "update"]
-    if not updates:
-        return 0.0
-    if order.updates is not None:
-        return updates[-1]["update"] / order.updates
-    return min(1.0, updates[-1]["elapsed"] / (60 * (order.minutes or 1)))
+def _takes(order: FinetuneOrder, pace: Pace) -> float | None:
+    """Seconds that a job still takes, for those who wait behind it; before its first update what it may take."""
+    left = pace.left()
+    return left if left is not None or order.minutes is None else 60 * order.minutes

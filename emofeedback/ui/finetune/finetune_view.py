@@ -1,53 +1,87 @@
 """What the Fine-tune tab shows: charts as inline SVG, pictures before and after, sentences."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from PIL import Image
 
+from emofeedback.affect import Affect, mood_name
 from emofeedback.finetuning.job_store import RUNNING, JobRecord
-from emofeedback.finetuning.order import REGIONS, Estimate, FinetuneOrder
+from emofeedback.finetuning.order import REGIONS, Estimate
 from emofeedback.records import PictureRequest
+from emofeedback.ui.finetune.pace import Pace
+from emofeedback.ui.finetune.queue import QueuePlace
 from emofeedback.ui.parts.html import signed, text, thumbnail
 
 Entry = dict[str, Any]
 Points = list[tuple[float, float]]
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 320.0, 168.0, 46.0, 12.0, 30.0, 24.0
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 340.0, 168.0, 58.0, 14.0, 30.0, 24.0
 PAIRS = 8  # shown at most
 
 
+EMPTY = (
+    '<ol class="how-it-learns"><li><b>It draws</b> your words at the moods that you aim at, several times each.</li>'
+    "<li><b>The judge reads</b> every picture; what comes close to its mood is reinforced.</li>"
+    "<li><b>A second opinion</b>, which takes no part in the learning, checks words that were never practised.</li>"
+    "<li><b>What it learned</b> is a small file, an adapter, that you can use in all tabs, take off, or download.</li>"
+    "</ol>"
+)
+"""Shown before the first job."""
+
+
 def charts(entries: Sequence[Entry]) -> str:
-    """Reward, audit and drift by update, from the job's events so far."""
+    """How a job goes, from its events so far; before the first, what will happen."""
+    if not entries:
+        return EMPTY
 
     def points(kind: str, name: str) -> Points:
         return [(e["update"], e[name]) for e in entries if e["kind"] == kind and e.get(name) is not None]
 
     audits = points("audit", "score")
     base = audits[0][1] if audits else None
+    score, check = "the judge on what is practised; higher is better", "on words never practised; higher is better"
     return (
         '<div class="charts">'
-        + chart("Reward", points("update", "reward"), "the judge's score of each update, higher is better")
-        + chart("Audit", audits, "the second rater on held-out prompts, higher is better", base)
-        + chart("Drift", points("update", "drift"), "how far the generator moved from the base")
+        + chart("The judge's score", points("update", "reward"), score, hint="the reward of each update")
+        + chart("Second opinion", audits, check, base, hint="the audit by the second rater; dashed: before learning")
+        + chart(
+            "How far it moved",
+            points("update", "drift"),
+            "drift from the generator as it came",
+            extra="expert",
+            hint="mean change of the predicted velocity",
+        )
         + "</div>"
     )
 
 
-def chart(title: str, points: Points, note: str, base: float | None = None) -> str:
+def chart(title: str, points: Points, note: str, base: float | None = None, *, hint: str = "", extra: str = "") -> str:
     """One line over the updates.
 
     Args:
         points: (update, value), updates rising.
         base: drawn as a dashed level.
+        hint: the field's own words, shown under the pointer.
+        extra: a class of the figure.
     """
-    last = f"{points[-1][1]:.3g}".replace("-", "−") if points else "…"
+    last = number_words(points[-1][1]) if points else "…"
     spoken = f"{title}: {note}; " + (f"now {last} after update {points[-1][0]:g}." if points else "nothing yet.")
     return (
-        f'<figure><svg class="chart" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" aria-label="{text(spoken)}">'
-        f'<text x="{LEFT:g}" y="18" class="title">{text(title)}</text>'
+        f'<figure title="{text(hint)}" class="{extra}"><svg class="chart" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" '
+        f'role="img" aria-label="{text(spoken)}"><text x="{LEFT:g}" y="18" class="title">{text(title)}</text>'
         f'<text x="{WIDTH - RIGHT:g}" y="18" class="now">{last}</text>{_drawing(points, base)}</svg>'
         f"<figcaption>{text(note)}</figcaption></figure>"
     )
+
+
+def number_words(value: float) -> str:
+    """A value beside a chart in at most seven characters, so that it has room there."""
+    size = abs(value)
+    if value == 0:
+        return "0"
+    shown = f"{value:.1e}" if size < 0.001 or size >= 100_000 else f"{value:.3g}" if size < 1000 else f"{value:.0f}"
+    return shown.replace("e-0", "e-").replace("e+0", "e").replace("-", "−")
 
 
 def _drawing(points: Points, base: float | None) -> str:
@@ -73,7 +107,7 @@ def _drawing(points: Points, base: float | None) -> str:
         y = place(first, base)[1]
         level = f'<path d="M{LEFT:g} {y:.1f}H{right:g}" class="base"/>'
     marks = "".join(
-        f'<text x="{LEFT - 5:g}" y="{place(first, v)[1] + 3:.1f}" class="low">{f"{v:.2g}".replace("-", "−")}</text>'
+        f'<text x="{LEFT - 5:g}" y="{place(first, v)[1] + 3:.1f}" class="low">{number_words(v)}</text>'
         for v in (low, high)
     )
     x, y = placed[-1]
@@ -92,15 +126,25 @@ def pairs(requests: Sequence[PictureRequest], before: Sequence[Image.Image], aft
     for request, old, new in list(zip(requests, before, after, strict=False))[:PAIRS]:
         words = text(request.prompt[:120]) or "<em>mood alone</em>"
         at = request.affect
-        aim = f"to {signed(at.valence)} {signed(at.arousal)}" if at else ""
+        aim = f"should be {mood_name(at)}" if at else ""
+        hint = f"valence {signed(at.valence)}, arousal {signed(at.arousal)}" if at else ""
         cards.append(
-            f'<article class="pair"><div><img src="{thumbnail(old, 160)}" alt="before: {text(request.prompt[:120])}">'
-            f'<img src="{thumbnail(new, 160)}" alt="after: {text(request.prompt[:120])}"></div>'
-            f"<p>{words}</p><footer>{aim}</footer></article>"
+            f'<article class="pair"><div><img src="{thumbnail(old, 256)}" alt="before: {text(request.prompt[:120])}">'
+            f'<img src="{thumbnail(new, 256)}" alt="after: {text(request.prompt[:120])}"></div>'
+            f'<p>{words}</p><footer title="{hint}">{aim}</footer></article>'
         )
+    same = '<p class="quiet">No picture has changed yet.</p>' if alike(before, after) else ""
     return (
-        '<h4 class="pairs-title">Held-out prompts: before, and beside it with the best adapter so far</h4>'
-        f'<div class="pairs">{"".join(cards)}</div>'
+        '<h4 class="pairs-title">Before, and beside it with what it learned so far: words it never practised</h4>'
+        f'{same}<div class="pairs">{"".join(cards)}</div>'
+    )
+
+
+def alike(before: Sequence[Image.Image], after: Sequence[Image.Image]) -> bool:
+    """Whether both hold the very same pictures."""
+    return len(before) == len(after) and all(
+        a.size == b.size and a.convert("RGB").tobytes() == b.convert("RGB").tobytes()
+        for a, b in zip(before, after, strict=True)
     )
 
 
@@ -111,8 +155,8 @@ def estimate_words(estimate: Estimate, by_minutes: bool) -> str:
     span = f"about {_minutes(estimate.minutes)}"
     total = f"{span} make {amount}" if by_minutes else f"{amount} take {span}"
     return (
-        f"One update takes {_seconds(estimate.seconds_per_update)} and one audit "
-        f"{_seconds(estimate.seconds_per_audit)}: {total}.{memory}"
+        f"Measured here: one update takes {_seconds(estimate.seconds_per_update)} and one check "
+        f"{_seconds(estimate.seconds_per_audit)}, so {total}, longer while others draw too.{memory}"
     )
 
 
@@ -132,8 +176,9 @@ def ending_words(result: Mapping[str, Any], started: bool = False) -> str:
     said = f"{why}: {count} and {result['pictures']:,} pictures in {_seconds(result['seconds'])}."
     if base is not None and best is not None and result["best_update"] > 0:
         said += (
-            f" The best was update {result['best_update']}: held-out pictures lie {best['error']:.2f} from "
-            f"their targets on average; before it was {base['error']:.2f}."
+            f" The best was update {result['best_update']}: words it never practised now come "
+            f"{_closer(base['error'], best['error'])} their mood ({best['error']:.2f} from it on average, before "
+            f"{base['error']:.2f})."
         )
     doubt = no_gain(result, started)
     return f"{said} {doubt}" if doubt else said
@@ -160,54 +205,85 @@ def no_gain(result: Mapping[str, Any] | None, started: bool = False) -> str:
     return ""
 
 
+def learned_nothing(result: Mapping[str, Any] | None) -> bool:
+    """Whether a job's adapter is the one it began with, or none at all."""
+    return result is not None and (
+        result["updates"] == 0 or (result["best"] is not None and result["best_update"] == 0)
+    )
+
+
+def _closer(before: float, after: float) -> str:
+    """As "24 % closer to"."""
+    share = 0.0 if before <= 0 else 1 - after / before
+    if abs(share) < 0.005:
+        return "no closer to"
+    return f"{abs(share):.0%} ".replace("%", " %") + ("closer to" if share > 0 else "further from")
+
+
 def record_words(record: JobRecord) -> str:
     """A past job in one or two sentences."""
     if record.result is not None:
         return ending_words(record.result, record.settings.get("start") is not None)
     if record.status == RUNNING:
-        return "This job was interrupted; it can go on where it was."
+        return "This job was interrupted; it can go on learning from where it was."
     return "This job did not finish."
 
 
-def record_label(record: JobRecord) -> str:
-    """A past job in the list: when, where to, with what, what came of it."""
+def record_aim(record: JobRecord) -> str:
+    """Which moods a past job aimed at, and when it was ordered: "the four corners, 27 Nov 15:41"."""
     point = record.tasks.get("point")
-    region = REGIONS.get(record.tasks.get("region", "point"), "")
-    aim = f"{signed(point['valence'])} {signed(point['arousal'])}" if point else region
+    aim = REGIONS.get(record.tasks.get("region", "point"), "")
+    if point:
+        aim = mood_name(Affect.clamped(point["valence"], point["arousal"]))
+    try:
+        when = time.strftime("%d %b %H:%M", time.strptime(record.made, "%Y-%m-%d %H:%M")).lstrip("0")
+    except ValueError:
+        when = record.made
+    return f"{aim}, {when}" if aim else when
+
+
+def record_label(record: JobRecord) -> str:
+    """A past job in the list: where to, when, what came of it."""
     result = record.result or {}
     base, best = result.get("base"), result.get("best")
-    gain = f": {base['error']:.2f} to {best['error']:.2f}" if base and best else ""
-    if best and not result["best_update"]:
-        gain = ": no gain"
+    gain = f": {_closer(base['error'], best['error'])} the mood" if base and best else ""
+    if learned_nothing(record.result):
+        gain = ": changes nothing"
     state = {"budget": "", "cancelled": ", stopped", "hacked": ", stopped by the guard", RUNNING: ", interrupted"}
-    objective = record.settings.get("objective", "")
-    return f"{record.made}, {objective}, {aim}{gain}{state.get(record.status, ', failed')}"
+    return f"{record_aim(record)}{gain}{state.get(record.status, ', failed')}"
 
 
-def place_words(ahead: int) -> str:
-    """The place in the queue."""
-    return "One job is before yours …" if ahead == 1 else f"{ahead} jobs are before yours …"
+def place_words(place: QueuePlace) -> str:
+    """The place in the queue, and how long it lasts where that is known."""
+    said = "One job is before yours" if place.ahead == 1 else f"{place.ahead} jobs are before yours"
+    return f"{said}, about {_minutes(place.seconds / 60)} left …" if place.seconds is not None else f"{said} …"
 
 
-def event_words(entry: Entry) -> str:
-    """One event as a status line."""
+def event_words(entry: Entry, pace: Pace, base: Mapping[str, Any] | None) -> str:
+    """One event as a status line, with the time that is left as far as it was measured.
+
+    Args:
+        base: the check before the first update.
+    """
     if entry["kind"] == "audit":
-        return f"Audit after update {entry['update']}: {entry['error']:.2f} from the targets on average"
-    reward = "nothing could be read" if entry["reward"] is None else f"reward {signed(entry['reward'])}"
-    return f"Update {entry['update']}: {reward}"
-
-
-def left_words(order: FinetuneOrder, entries: Sequence[Entry]) -> str:
-    """How long a job still takes by what was measured of it; empty before its first update."""
-    updates = [entry for entry in entries if entry["kind"] == "update"]
-    if not updates:
-        return ""
-    done, elapsed = updates[-1]["update"], entries[-1]["elapsed"]
-    if order.updates is not None:
-        left = elapsed / done * (order.updates - done)  # the audits on the way included
+        if base is None or entry["update"] == 0:
+            said = "The pictures as they were are checked; now it learns"
+        else:
+            said = f"Checked after update {entry['update']}: {_closer(base['error'], entry['error'])} the mood"
     else:
-        left = 60 * (order.minutes or 0.0) - elapsed
-    return f"; about {_minutes(left / 60)} left" if left > 0 else ""
+        of = f" of {pace.updates}" if pace.updates else ""
+        unread = ", but no picture could be read" if entry["reward"] is None else ""
+        said = f"Update {entry['update']}{of}{unread}"
+    return said + left_words(pace)
+
+
+def left_words(pace: Pace) -> str:
+    """How long a job still takes, and what that rests on."""
+    left = pace.left()
+    if left is None:
+        return "; the first update tells how long it takes"
+    count = "one update" if pace.measured == 1 else f"{pace.measured} updates"
+    return f"; about {_minutes(left / 60)} left, measured from {count}" if left >= 1 else ""
 
 
 def _minutes(minutes: float) -> str:

@@ -16,8 +16,16 @@ from emofeedback.finetuning.metrics_log import MetricsLog
 from emofeedback.finetuning.order import FinetuneOrder
 from emofeedback.records import PictureRequest
 from emofeedback.ui.adapters import AdapterChoice, VisitorAdapters
-from emofeedback.ui.finetune.finetune_view import charts, no_gain, pairs, record_label, record_words
-from emofeedback.ui.parts import html
+from emofeedback.ui.finetune.finetune_view import (
+    charts,
+    learned_nothing,
+    no_gain,
+    pairs,
+    record_aim,
+    record_label,
+    record_words,
+)
+from emofeedback.ui.parts import html, numbers
 from emofeedback.ui.session import Visit, Visits, friendly
 
 ARCHIVE = "emofeedback-adapter"
@@ -47,10 +55,15 @@ class PastJobs:
         jobs = [(record_label(record), record.folder.name) for record in self.store(visit).jobs()]
         return gr.update(choices=jobs, value=chosen)
 
-    def refresh(self, request: gr.Request) -> Any:
-        """The list as it is on disk; what is chosen stays."""
+    def refresh(self, request: gr.Request) -> tuple[Any, Any]:
+        """The list as it is on disk; what is chosen stays. It shows once there is a job."""
         jobs = self.store(self.visits.of(request)).jobs()
-        return gr.update(choices=[(record_label(record), record.folder.name) for record in jobs])
+        listed = gr.update(choices=[(record_label(record), record.folder.name) for record in jobs])
+        return listed, gr.update(visible=True) if jobs else gr.skip()
+
+    def worn(self, request: gr.Request) -> Any:
+        """The button that takes an adapter off: it works where one is on."""
+        return gr.update(interactive=bool(self.adapters.line(self.visits.of(request))))
 
     def to_begin_with(self, request: gr.Request) -> Any:
         """The jobs that left an adapter, for one that begins with it."""
@@ -75,7 +88,9 @@ class PastJobs:
         """How the chosen job went: its end, charts, pictures before and after; its adapter is ready to be used."""
         visit = self.visits.of(request)
         record = self.store(visit).find(name)
-        has = gr.update(interactive=record.adapter is not None)
+        useful = not learned_nothing(record.result) or record.settings.get("start") is not None
+        has = gr.update(interactive=record.adapter is not None and useful)
+        worn = gr.update(interactive=bool(self.adapters.line(visit)))
         file = None if record.adapter is None else self.archive(visit, record.folder)
         return (
             html.progress(record_words(record), busy=False),
@@ -84,7 +99,7 @@ class PastJobs:
             gr.update(interactive=record.resumable),
             has,
             has,
-            has,
+            worn,
             gr.update(value=file, interactive=file is not None),
         )
 
@@ -94,6 +109,7 @@ class PastJobs:
         it off."""
         visit = self.visits.of(request)
         wanted = name or self.last(visit)
+        strength = numbers.number(strength, "How strongly it is used", 0, 2)
         if wanted is None:
             raise UserError("Run a job first; its adapter can then be used in the other tabs.")
         record = self.store(visit).find(wanted)
@@ -102,14 +118,14 @@ class PastJobs:
         self.models.get()
         try:
             with self.models.lock:
-                self.adapters.choose(visit, AdapterChoice(record.adapter, float(strength)))
+                self.adapters.choose(visit, AdapterChoice(record.adapter, strength, record_aim(record)))
                 self.adapters.apply(visit)
         except Exception:
             self.adapters.choose(visit, None)
             raise
         if not strength:
-            return html.notice("The other tabs draw with the generator as it was.")
-        said = f"Your other tabs now draw with this adapter at strength {strength:g}."
+            return html.notice("All your tabs draw with the generator as it came.")
+        said = f"All your tabs now draw with this adapter at strength {strength:g}."
         doubt = no_gain(record.result, record.settings.get("start") is not None)
         return html.notice(f"{said} {doubt}" if doubt else said)
 
@@ -121,7 +137,7 @@ class PastJobs:
         with self.models.lock:
             self.adapters.choose(visit, None)
             self.adapters.apply(visit)
-        return html.notice("The other tabs draw with the generator as it was.")
+        return html.notice("All your tabs draw with the generator as it came.")
 
     def archive(self, visit: Visit, folder: Path) -> str:
         """The job's adapter as a zip among the visitor's files, where the page may serve it from."""

@@ -34,11 +34,16 @@ class VisitorJob:
         return self.stop
 
 
+Left = Callable[[], float | None]
+"""Seconds that a job still takes; None = not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueuePlace:
-    """How many jobs are before this one."""
+    """How many jobs are before this one, and the seconds that they still take; None = not known of all of them."""
 
     ahead: int
+    seconds: float | None = None
 
 
 class JobQueue:
@@ -47,13 +52,26 @@ class JobQueue:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._tickets: list[object] = []
+        self._left: dict[object, Left] = {}
 
-    def enter(self) -> object:
-        """A ticket, behind all others."""
+    def enter(self, left: Left = lambda: None) -> object:
+        """A ticket, behind all others.
+
+        Args:
+            left: what its job still takes, asked whenever somebody behind it wants to know.
+        """
         ticket = object()
         with self._changed:
             self._tickets.append(ticket)
+            self._left[ticket] = left
         return ticket
+
+    def place(self, ticket: object) -> QueuePlace:
+        """Where it stands."""
+        with self._changed:
+            before = [self._left[one]() for one in self._tickets[: self._tickets.index(ticket)]]
+        known = [seconds for seconds in before if seconds is not None]
+        return QueuePlace(len(before), sum(known) if len(known) == len(before) else None)
 
     def ahead(self, ticket: object, timeout: float = 0.0) -> int:
         """How many are before it; waits up to `timeout` seconds for that to change."""
@@ -67,6 +85,7 @@ class JobQueue:
         with self._changed:
             if ticket in self._tickets:
                 self._tickets.remove(ticket)
+                del self._left[ticket]
             self._changed.notify_all()
 
 
@@ -78,22 +97,33 @@ def store_of(root: Path, visit: Visit) -> JobStore:
 
 
 def queued(
-    models: Models, jobs: JobQueue, visit: Visit, stop: threading.Event, task: Callable[[Post], None]
+    models: Models,
+    jobs: JobQueue,
+    visit: Visit,
+    stop: threading.Event,
+    task: Callable[[Post], None],
+    left: Left = lambda: None,
 ) -> Iterator[object]:
     """Run `task` as `on_thread` does, when its turn in the queue has come.
 
     Yields a `QueuePlace` while others are before it, then what the task posts, and None as a sign of life.
 
+    Args:
+        left: what the task still takes, for those who wait behind it.
+
     Raises:
         Cancelled: `stop` was set before the task began.
     """
-    ticket = jobs.enter()
+    ticket = jobs.enter(left)
     started = False
     try:
-        ahead = jobs.ahead(ticket)
-        while ahead:
-            yield QueuePlace(ahead)
-            ahead = jobs.ahead(ticket, TICK)
+        while jobs.ahead(ticket) or models.long_work.locked():  # a job that a program ordered holds no ticket
+            place = jobs.place(ticket)
+            yield place if place.ahead else QueuePlace(1)
+            if place.ahead:
+                jobs.ahead(ticket, TICK)
+            else:
+                stop.wait(TICK)
             if stop.is_set() or visit.gone:
                 raise Cancelled("Stopped.")
         started = True

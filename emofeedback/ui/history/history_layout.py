@@ -4,16 +4,18 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from emofeedback.affect import PRESETS
 from emofeedback.ui.history.history_view import EMPTY, OPEN_ONE
 from emofeedback.ui.parts import html
 
 KINDS = [
-    ("every kind", ""),
-    ("feedback run", "feedback"),
+    ("any", ""),
+    ("run with rounds", "feedback"),
     ("single picture", "picture"),
-    ("sheet", "sheet"),
-    ("path", "path"),
+    ("sheet of moods", "sheet"),
+    ("path of moods", "path"),
 ]
+MOODS = [("any", ""), *((name, name) for name in (*PRESETS, "neutral"))]
 METADATA_INFO = "Prompt, seed, models and reading travel inside each PNG; off, a saved picture tells nothing."
 
 
@@ -22,6 +24,7 @@ class Filters:
     """The left column."""
 
     words: gr.Textbox
+    mood: gr.Dropdown
     kind: gr.Dropdown
     model: gr.Dropdown
     pinned: gr.Checkbox
@@ -56,6 +59,8 @@ class Listing:
     choose_none: gr.Button
     export: gr.Button
     download: gr.DownloadButton
+    pager: gr.Row
+    basket: gr.Row
 
 
 @dataclass(frozen=True)
@@ -81,24 +86,26 @@ def filters() -> Filters:
     """Build the filters."""
     words = gr.Textbox(
         label="Search",
-        placeholder="words, or what the judge saw",
+        placeholder="words or a mood",
         elem_id="history-words",
         max_lines=1,
         max_length=200,
     )
     with gr.Row():
+        mood = gr.Dropdown(MOODS, value="", label="Mood", elem_id="history-mood", min_width=110)
         kind = gr.Dropdown(KINDS, value="", label="Kind", elem_id="history-kind", min_width=110)
-        model = gr.Dropdown([("every model", "")], value="", label="Model", elem_id="history-model", min_width=110)
     pinned = gr.Checkbox(False, label="Only pinned runs", elem_id="history-pinned")
-    with gr.Accordion("Dates and target mood", open=False, elem_id="history-more"):
+    with gr.Accordion("Dates, model and more", open=False, elem_id="history-more"):
         with gr.Row():
             since = gr.DateTime(label="From", include_time=False, type="string", elem_id="history-since", min_width=120)
             until = gr.DateTime(label="To", include_time=False, type="string", elem_id="history-until", min_width=120)
-        valence_low = gr.Slider(-1, 1, -1, step=0.05, label="Valence from", buttons=[])
-        valence_high = gr.Slider(-1, 1, 1, step=0.05, label="Valence to", buttons=[])
-        arousal_low = gr.Slider(-1, 1, -1, step=0.05, label="Arousal from", buttons=[])
-        arousal_high = gr.Slider(-1, 1, 1, step=0.05, label="Arousal to", buttons=[])
-    return Filters(words, kind, model, pinned, since, until, valence_low, valence_high, arousal_low, arousal_high)
+        model = gr.Dropdown([("every model", "")], value="", label="Model", elem_id="history-model", min_width=110)
+        with gr.Column(elem_classes="expert"):
+            valence_low = gr.Slider(-1, 1, -1, step=0.05, label="Valence from", buttons=[])
+            valence_high = gr.Slider(-1, 1, 1, step=0.05, label="Valence to", buttons=[])
+            arousal_low = gr.Slider(-1, 1, -1, step=0.05, label="Arousal from", buttons=[])
+            arousal_high = gr.Slider(-1, 1, 1, step=0.05, label="Arousal to", buttons=[])
+    return Filters(words, mood, kind, model, pinned, since, until, valence_low, valence_high, arousal_low, arousal_high)
 
 
 def files() -> Files:
@@ -126,17 +133,17 @@ def listing() -> Listing:
         elem_id="history-gallery",
         visible=False,
     )
-    with gr.Row(elem_classes="pager"):
+    with gr.Row(elem_classes="pager", visible=False) as pager:
         newer = gr.Button("Newer", size="sm", interactive=False, elem_id="history-newer", min_width=70)
         place = gr.HTML(elem_id="history-place")
         older = gr.Button("Older", size="sm", interactive=False, elem_id="history-older", min_width=70)
-    with gr.Row(elem_classes=["board", "basket"]):
+    with gr.Row(elem_classes=["board", "basket"], visible=False) as basket:
         told = gr.HTML(elem_id="history-chosen")
         choose_all = gr.Button("Select these", size="sm", elem_id="history-all", min_width=90)
         choose_none = gr.Button("Select none", size="sm", elem_id="history-none", min_width=90)
         export = gr.Button("Export as zip", size="sm", elem_id="history-export", interactive=False, min_width=90)
         download = gr.DownloadButton("Download", size="sm", visible=False, elem_id="history-download", min_width=90)
-    return Listing(note, gallery, newer, place, older, told, choose_all, choose_none, export, download)
+    return Listing(note, gallery, newer, place, older, told, choose_all, choose_none, export, download, pager, basket)
 
 
 def opened() -> Opened:
@@ -145,7 +152,7 @@ def opened() -> Opened:
     with gr.Column(visible=False, elem_classes="board", elem_id="history-open") as box:
         title = gr.HTML(elem_id="history-title")
         with gr.Row(elem_classes="actions"):
-            restore = gr.Button("Restore settings", variant="primary", elem_id="history-restore", scale=2, min_width=90)
+            restore = gr.Button("Use in Create", variant="primary", elem_id="history-restore", scale=2, min_width=90)
             pin = gr.Button("Pin", elem_id="history-pin", min_width=60)
         with gr.Row(elem_classes="actions"):
             choose = gr.Button("Select", elem_id="history-choose", min_width=60)

@@ -16,7 +16,7 @@ from emofeedback.errors import UserError
 from emofeedback.files.png_settings import read_settings, strip_metadata
 from emofeedback.files.storage import write_whole
 from emofeedback.history.index import Entry, Wanted
-from emofeedback.history.record import BOARD
+from emofeedback.history.record import BOARD, telling_names
 from emofeedback.history.store import Page
 from emofeedback.ui.create.restore import Restore
 from emofeedback.ui.history import history_layout as layout
@@ -24,7 +24,7 @@ from emofeedback.ui.history import history_view as view
 from emofeedback.ui.history.history_owner import owner_of
 from emofeedback.ui.history.history_view import moment
 from emofeedback.ui.history.history_writer import HistoryWriter
-from emofeedback.ui.parts import html
+from emofeedback.ui.parts import html, numbers
 from emofeedback.ui.session import Visit, Visits, friendly
 
 PAGE = 24
@@ -68,6 +68,8 @@ class HistoryTab:
             r.told,
             r.export,
             r.download,
+            r.pager,
+            r.basket,
             self.offset,
             self.listed,
             self.chosen,
@@ -85,7 +87,15 @@ class HistoryTab:
             self.key,
         ]
         sliders = (f.valence_low, f.valence_high, f.arousal_low, f.arousal_high)
-        changed = [f.words.change, f.kind.input, f.model.input, f.pinned.input, f.since.change, f.until.change]
+        changed = [
+            f.words.change,
+            f.mood.input,
+            f.kind.input,
+            f.model.input,
+            f.pinned.input,
+            f.since.change,
+            f.until.change,
+        ]
         gr.on(
             [tab.select, *changed, *(slider.release for slider in sliders)],
             self.first,
@@ -183,6 +193,8 @@ class HistoryTab:
             r.told: view.chosen_words(len(chosen)),
             r.export: gr.update(interactive=bool(chosen)),
             r.download: gr.update(visible=False),
+            r.pager: gr.update(visible=page.total > len(items)),
+            r.basket: gr.update(visible=bool(items or chosen)),
             self.offset: offset,
             self.listed: keys,
             self.chosen: chosen,
@@ -190,10 +202,12 @@ class HistoryTab:
 
     def _search(self, owner: str, data: dict[Any, Any], offset: int) -> Page:
         f, last = self.filters, moment(data[self.filters.until])
-        valence = (data[f.valence_low], data[f.valence_high])
-        arousal = (data[f.arousal_low], data[f.arousal_high])
+        ends = (f.valence_low, f.valence_high, f.arousal_low, f.arousal_high)
+        low, high, calm, excited = (numbers.number(data[end], end.label, -1, 1) for end in ends)
+        valence, arousal = (low, high), (calm, excited)
         wanted = Wanted(
             words=data[f.words] or "",
+            mood=data[f.mood] or None,
             kind=data[f.kind] or None,
             model=data[f.model] or None,
             pinned=True if data[f.pinned] else None,
@@ -216,6 +230,7 @@ class HistoryTab:
         owner, o = self.owner(request), self.opened
         saved, visit = self.history.get(key, owner), self.visits.of(request)
         plain, pictures = not self.history.metadata(owner), saved.pictures()
+        told = telling_names(saved.record)
         names = [(item["image"], view.picture_caption(item)) for item in pictures]
         large = [item["image"] for item in pictures if item.get("chosen")]  # history itself keeps what was drawn
         if "cells" in saved.record:
@@ -230,9 +245,13 @@ class HistoryTab:
             o.question: view.delete_question(saved.entry),
             o.gallery: gr.update(
                 value=[
-                    (str(self._copy_for(visit, saved.folder / name, key, plain, large=name in large)), words)
+                    (
+                        str(self._copy_for(visit, saved.folder / name, key, plain, told.get(name), name in large)),
+                        words,
+                    )
                     for name, words in names
                 ],
+                selected_index=None,
                 columns=2 if len(names) <= 12 else 3,
             ),
             o.rounds: view.rounds(saved.record),
@@ -325,15 +344,19 @@ class HistoryTab:
         return self._copy_for(visit, self.history.thumbnail(entry), entry.id, plain=False)
 
     @staticmethod
-    def _copy_for(visit: Visit, source: Path, key: str, plain: bool, large: bool = False) -> Path:
+    def _copy_for(
+        visit: Visit, source: Path, key: str, plain: bool, name: str | None = None, large: bool = False
+    ) -> Path:
         """A copy of a history file in the visitor's folder, enlarged and without metadata where that is wanted.
 
         An upscaler that is not quick would keep others from the models; it does nothing here.
+
+        Args:
+            name: of the copy; None = as the file.
         """
         upscaler = visit.large.upscaler if large else None
         grown = f"-x{upscaler.scale}" if upscaler is not None and upscaler.quick else ""
-        name = f"{key[:8]}{'-plain' if plain else ''}{grown}-{source.name}"
-        target = visit.folder / "history" / name
+        target = visit.folder / "history" / f"{key[:8]}{'-plain' if plain else ''}{grown}" / (name or source.name)
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             content = source.read_bytes()

@@ -1,21 +1,24 @@
 """The History tab's fragments: captions, the head of a run, its rounds with readings, words and prompts."""
 
+import datetime
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from dataclasses import fields
 from typing import Any
 
-from emofeedback.affect import Affect, nearest_emotion
+from emofeedback.affect import Affect, mood_name
 from emofeedback.errors import UserError
 from emofeedback.history.index import Entry
 from emofeedback.history.store import Saved
+from emofeedback.sweep.plane import Continuity
 from emofeedback.ui.parts import html
+from emofeedback.ui.sweep.sheet_view import evenness
 
 EMPTY = "Nothing here yet. Make a picture in Create or a sheet in Continuum: it is kept here by itself."
-NOTHING_FOUND = "No run fits. Take a filter back, or search for other words."
-OPEN_ONE = "Choose a run to see its rounds, to bring its settings back, to pin or to delete it."
+NOTHING_FOUND = "No run fits. Take a filter back, or search for other words or another mood."
+OPEN_ONE = "Press a run to see all its pictures and what the judge said, or to use its settings again."
 NO_OWNER = "Runs are kept by a cookie, and this browser sent none. Allow cookies for this page and load it again."
-KIND_NAMES = {"feedback": "Feedback run", "picture": "Picture", "sheet": "Sheet", "path": "Path"}
+KIND_NAMES = {"feedback": "Run", "picture": "Single picture", "sheet": "Sheet", "path": "Path"}
 STOPPED = {
     "tolerance": "the target was reached",
     "no_gain": "a round came no closer",
@@ -28,21 +31,28 @@ STOPPED = {
 }
 
 
-def css() -> str:
-    """Rules of this tab."""
-    return Path(__file__).with_name("history.css").read_text(encoding="utf-8")
+def caption(entry: Entry, chosen: bool, now: float | None = None) -> str:
+    """Under a thumbnail: its words, then mood and time; plain text, which Gradio escapes.
 
-
-def caption(entry: Entry, chosen: bool) -> str:
-    """Under a thumbnail; plain text, which Gradio escapes."""
+    Args:
+        now: seconds since 1970; None = the clock's.
+    """
     marks = ("☑ " if chosen else "") + ("★ " if entry.pinned else "")
     words = entry.prompt.strip() or "mood alone"
-    return f"{marks}{words[:60]}{'…' if len(words) > 60 else ''} · {day(entry.created)}"
+    mood = entry.mood or KIND_NAMES.get(entry.kind, "")
+    return f"{marks}{words[:60]}{'…' if len(words) > 60 else ''}\n{mood} · {when(entry.created, now)}"
 
 
-def day(seconds: float) -> str:
-    """A date as people write it, local to the server."""
-    return time.strftime("%d %b %Y", time.localtime(seconds)).lstrip("0")
+def when(seconds: float, now: float | None = None) -> str:
+    """A time as people say it, local to the server: "today 15:41", "27 Nov, 15:41", "27 Nov 2025"."""
+    at, today = time.localtime(seconds), time.localtime(now)
+    clock = time.strftime("%H:%M", at)
+    days = datetime.date(*today[:3]).toordinal() - datetime.date(*at[:3]).toordinal()
+    if days in (0, 1):
+        return f"{'yesterday' if days else 'today'} {clock}"
+    if at.tm_year == today.tm_year:
+        return f"{time.strftime('%d %b', at).lstrip('0')}, {clock}"
+    return time.strftime("%d %b %Y", at).lstrip("0")
 
 
 def moment(text: str | None) -> float | None:
@@ -74,11 +84,10 @@ def chosen_words(count: int) -> str:
 def title(saved: Saved) -> str:
     """The head of an open run."""
     entry, record = saved.entry, saved.record
-    clock = time.strftime("%H:%M", time.localtime(entry.created))
-    facts = [f"{KIND_NAMES.get(entry.kind, 'Run')}, {day(entry.created)}, {clock}"]
-    if entry.valence_low is not None and entry.valence_low == entry.valence_high and entry.arousal_low is not None:
-        at = Affect(entry.valence_low, entry.arousal_low)
-        facts.append(f"target {html.signed(at.valence)} / {html.signed(at.arousal)}, near <i>{nearest_emotion(at)}</i>")
+    facts = [f"{KIND_NAMES.get(entry.kind, 'Run')}, {when(entry.created)}"]
+    if entry.mood is not None and entry.valence_low is not None and entry.arousal_low is not None:
+        hint = f"valence {html.signed(entry.valence_low)}, arousal {html.signed(entry.arousal_low)}"
+        facts.append(f'asked for <b title="{hint}">{entry.mood}</b>')
     facts.append(f"{entry.pictures} {'picture' if entry.pictures == 1 else 'pictures'} by {html.text(entry.model)}")
     if entry.judge:
         facts.append(f"read by {html.text(entry.judge)}")
@@ -92,12 +101,11 @@ def title(saved: Saved) -> str:
 def picture_caption(item: Mapping[str, Any]) -> str:
     """Under a picture of an open run."""
     read, request = item["reading"], item["request"]
-    mark = "✓ " if item.get("chosen") else ""
     if "cell" in item["image"]:
-        at = f"V {request['valence']:+.2f} A {request['arousal']:+.2f}" if request["valence"] is not None else ""
-        return f"{mark}{at}"
-    reads = f"reads {read['valence']:+.2f} / {read['arousal']:+.2f}" if read else "unread"
-    return f"{mark}round {item['round']} · seed {request['seed']} · {reads}"
+        return "" if request["valence"] is None else mood_name(Affect(request["valence"], request["arousal"]))
+    mark = "✓ " if item.get("chosen") else ""
+    reads = f"reads as {mood_name(Affect(read['valence'], read['arousal']))}" if read else "unread"
+    return f"{mark}{reads}\nround {item['round']} · seed {request['seed']}"
 
 
 def rounds(record: Mapping[str, Any]) -> str:
@@ -128,13 +136,16 @@ def _reading(chosen: Mapping[str, Any] | None) -> str:
     read = chosen["reading"] if chosen else None
     if chosen is None or read is None:
         return "<p class='quiet'>The judge could not read the picture.</p>"
-    name = nearest_emotion(Affect.clamped(read["valence"], read["arousal"]))
+    name = mood_name(Affect.clamped(read["valence"], read["arousal"]))
     away = "" if chosen["distance"] is None else f", {chosen['distance']:.2f} from the target"
     seen = ", ".join(html.text(item["word"]) for item in read["seen"][:8])
+    numbers = (
+        f"valence {html.signed(read['valence'])} ± {read['valence_sd']:.2f}, "
+        f"arousal {html.signed(read['arousal'])} ± {read['arousal_sd']:.2f}{away}"
+    )
     return (
-        f"<p>reads as <b>{html.text(name)}</b>: valence {html.signed(read['valence'])} ± {read['valence_sd']:.2f}, "
-        f"arousal {html.signed(read['arousal'])} ± {read['arousal_sd']:.2f}{away}.</p>"
-        + (f"<p class='quiet'>It saw {seen}.</p>" if seen else "")
+        f'<p title="{numbers}">The judge reads it as <b>{html.text(name)}</b>'
+        f'<span class="expert">: {numbers}</span>.</p>' + (f"<p class='quiet'>It saw {seen}.</p>" if seen else "")
     )
 
 
@@ -145,17 +156,9 @@ def _edit(edit: Mapping[str, str]) -> str:
 
 
 def _figures(figures: Mapping[str, Mapping[str, float]]) -> str:
-    rows = "".join(
-        f"<tr><td>{html.text(axis)}</td><td>{f['mean_step']:.1f}</td><td>{f['largest_step']:.1f}</td>"
-        f"<td>{f['travel']:.1f}</td></tr>"
-        for axis, f in figures.items()
-    )
-    if not rows:
-        return ""
-    return (
-        "<h4>How evenly it changes</h4><table class='figures'><thead><tr><th>Along</th><th>mean step</th>"
-        f"<th>largest step</th><th>end to end</th></tr></thead><tbody>{rows}</tbody></table>"
-    )
+    names = [field.name for field in fields(Continuity)]
+    known = {axis: Continuity(**{name: f[name] for name in names}) for axis, f in figures.items()}  # type: ignore[arg-type]
+    return f"<h4>How evenly it changes</h4>{evenness(known)}" if known else ""
 
 
 def delete_question(entry: Entry) -> str:

@@ -38,15 +38,19 @@ class HistoryWriter:
         self._trouble: dict[str, str] = {}
         self._wanted: dict[str, bool] = {}
 
-    def save(self, owner: str, made: Run | Sweep, group: object | None = None) -> None:
+    def save(self, owner: str, made: Run | Sweep, group: object | None = None, *, instead: bool = False) -> None:
         """Save it soon. Within a group (an object, the same for a run that goes on) the longer run takes the shorter
-        one's place; a branch, whose earlier rounds are not all the same, is kept beside it."""
+        one's place; a branch, whose earlier rounds are not all the same, is kept beside it.
+
+        Args:
+            instead: it takes the earlier one's place whatever its rounds are: a person chose another picture of one.
+        """
         with self._lock:
             before = self._last.get(group) if group is not None else None
             rounds = made.rounds if isinstance(made, Run) else ()
             if before is not None and begins_with(before.rounds, rounds) and len(before.rounds) == len(rounds):
                 return
-            goes_on = before is not None and begins_with(before.rounds, rounds)
+            goes_on = before is not None and (instead or begins_with(before.rounds, rounds))
             key = self._pool.submit(self._write, owner, made, before.key if goes_on and before else None)
             if group is not None:
                 self._last[group] = _Saved(rounds, key)
@@ -65,6 +69,20 @@ class HistoryWriter:
             self._trouble.pop(owner, None)
             return key
         return None
+
+    def star(self, owner: str, group: object, starred: bool) -> bool:
+        """Pin what was last saved of a group, or unpin it; waits for it. False: nothing was.
+
+        Raises:
+            UserError: too much is pinned already.
+        """
+        with self._lock:
+            saved = self._last.get(group)
+        key = saved.key.result() if saved is not None else None
+        if key is None:
+            return False
+        self.history.pin(key, owner, starred)
+        return True
 
     def metadata(self, owner: str) -> bool:
         """Whether the owner wants settings inside saved PNGs: as they said last, where the disk does not tell."""

@@ -18,7 +18,8 @@ from emofeedback.ui.parts import html
 from emofeedback.ui.session import Models, friendly, friendly_stream
 from emofeedback.ui.worker import Post, posts_of
 
-FIRST = "Another model takes the place of the one that is loaded; all tabs then work with it."
+FIRST = "Another model takes the place of the one in use; all tabs then work with it."
+DOES = {"generator": "Draws the pictures", "judge": "Reads them and advises"}
 OTHER = {
     "generator": "or a folder, OWNER/NAME[@REVISION], hosted:OWNER/NAME",
     "judge": "or a folder, OWNER/NAME[@REVISION], hosted:OWNER/NAME, a server's address",
@@ -39,6 +40,7 @@ class ModelsTab:
     def __init__(self, models: Models, loaded_models: LoadedModels, tab: gr.Tab | None = None) -> None:
         self.models, self.loaded_models = models, loaded_models
         self._stop = threading.Event()
+        self.working: dict[Kind, gr.HTML] = {}
         self.names: dict[Kind, gr.Dropdown] = {}
         self.cards: dict[Kind, gr.HTML] = {}
         self.buttons: dict[Kind, tuple[gr.Button, gr.Button]] = {}
@@ -50,7 +52,7 @@ class ModelsTab:
         self.stop = gr.Button("Stop the download", elem_id="models-stop", visible=False)
         self._connect()
         if tab is not None:
-            outputs = [*self.names.values(), *self.cards.values()]
+            outputs = [*self.names.values(), *self.cards.values(), *self.states()]
             tab.select(self.look, None, outputs, queue=False, show_progress="hidden", api_visibility="private")
 
     def look(self) -> Updates:
@@ -59,14 +61,33 @@ class ModelsTab:
             self.names[kind]: gr.update(choices=choices(kind), value=self.loaded_models.shown_name(kind))
             for kind in KINDS
         }
-        return names | {self.cards[kind]: card(kind, self.loaded_models.shown_name(kind)) for kind in KINDS}
+        cards = {self.cards[kind]: card(kind, self.loaded_models.shown_name(kind)) for kind in KINDS}
+        return names | cards | self.state()
+
+    def states(self) -> list[Any]:
+        """The components of `state`."""
+        return [*self.working.values(), *(button for pair in self.buttons.values() for button in pair)]
+
+    def state(self) -> Updates:
+        """What is in use, and which buttons do something, where each picker stands at what is in use."""
+        found: Updates = {}
+        for kind in KINDS:
+            use, off = self.buttons[kind]
+            loaded = self.loaded_models.loaded(kind)
+            found |= {
+                self.working[kind]: working(kind, self.loaded_models),
+                use: gr.update(value="In use" if loaded else f"Load this {kind}", interactive=not loaded),
+                off: gr.update(interactive=loaded),
+            }
+        return found
 
     def _column(self, kind: Kind) -> None:
         shown = self.loaded_models.shown_name(kind)
+        self.working[kind] = gr.HTML(working(kind, self.loaded_models), elem_id=f"models-{kind}-working")
         self.names[kind] = gr.Dropdown(
             choices(kind),
             value=shown,
-            label=kind.capitalize(),
+            label=f"Choose a {kind}",
             info=OTHER[kind],
             allow_custom_value=True,
             elem_id=f"models-{kind}",
@@ -75,8 +96,8 @@ class ModelsTab:
             card(kind, self.loaded_models.shown_name(kind), look=False), elem_id=f"models-{kind}-card"
         )
         with gr.Row(elem_classes="actions"):
-            use = gr.Button(f"Load this {kind}", variant="primary", elem_id=f"models-{kind}-load")
-            off = gr.Button(f"Unload the {kind}", elem_id=f"models-{kind}-unload")
+            use = gr.Button(f"Load this {kind}", elem_id=f"models-{kind}-load", min_width=120)
+            off = gr.Button("Free its memory", elem_id=f"models-{kind}-unload", min_width=120)
         self.buttons[kind] = use, off
 
     def _connect(self) -> None:
@@ -85,13 +106,12 @@ class ModelsTab:
             "concurrency_id": "models-tab",
             "concurrency_limit": 1,
             "api_visibility": "private",
-            "show_progress": "minimal",
-            "show_progress_on": [self.status],
+            "show_progress": "hidden",
         }
         for kind in KINDS:
             name, shown = self.names[kind], self.cards[kind]
-            name.change(lambda chosen, kind=kind: card(kind, chosen), [name], [shown], **quick)
             use, off = self.buttons[kind]
+            name.change(lambda chosen, kind=kind: self.picked(kind, chosen), [name], [shown, use], **quick)
 
             def load(chosen: str, kind: Kind = kind) -> Iterator[Updates]:
                 yield from self.load(kind, chosen)
@@ -100,10 +120,15 @@ class ModelsTab:
                 return self.unload(kind)
 
             use.click(lambda: gr.update(visible=True), None, [self.stop], **quick)
-            ended = use.click(load, [name], [self.status, shown], **slow)
+            ended = use.click(load, [name], [self.status, shown, *self.states()], **slow)
             ended.then(lambda: gr.update(visible=False), None, [self.stop], **quick)
-            off.click(friendly(unload), None, [self.status, shown], **slow)
+            off.click(friendly(unload), None, [self.status, shown, *self.states()], **slow)
         self.stop.click(self.halt, None, [self.status], **quick)
+
+    def picked(self, kind: Kind, name: str) -> tuple[str, Any]:
+        """What is known of the model in the picker, and whether it can be loaded."""
+        used = self.loaded_models.loaded(kind) and name == self.loaded_models.shown_name(kind)
+        return card(kind, name), gr.update(value="In use" if used else f"Load this {kind}", interactive=not used)
 
     def halt(self) -> str:
         """Stop a download; what has come is kept."""
@@ -127,7 +152,7 @@ class ModelsTab:
         yield {
             self.status: html.progress(f"The {kind} is now {shown}.", busy=False),
             self.cards[kind]: card(kind, shown),
-        }
+        } | self.state()
 
     def _fetched(self, kind: Kind, name: str) -> Iterator[Download | None]:
         """What a download says, and None as a sign of life; closing the iterator stops it."""
@@ -149,7 +174,18 @@ class ModelsTab:
             self.loaded_models.unload(kind)
         name = self.loaded_models.shown_name(kind)
         line = f"The {kind} {name} is unloaded; it is loaded again when it is needed."
-        return {self.status: html.progress(line, busy=False), self.cards[kind]: card(kind, name)}
+        return {self.status: html.progress(line, busy=False), self.cards[kind]: card(kind, name)} | self.state()
+
+
+def working(kind: Kind, models: LoadedModels) -> str:
+    """What is in use, in plain words: "Draws the pictures: Scene generator (bundled), in memory"."""
+    name = models.shown_name(kind)
+    entry = entry_of(kind, name)
+    state = "loaded" if models.loaded(kind) else "not in memory now; it is loaded when it is needed"
+    return (
+        f'<p class="working {"on" if models.loaded(kind) else "off"}"><small>{DOES[kind]}</small>'
+        f"<b>{html.text(entry.title if entry else name)}</b><span>{state}</span></p>"
+    )
 
 
 def choices(kind: Kind) -> list[tuple[str, str]]:

@@ -1,7 +1,11 @@
-"""Rounds as cards in a strip, and the judge's edits as rows with switches. The browser's side is strip.js, edits.js."""
+"""Candidates to choose from, rounds as a list, and the judge's edits as rows with switches.
+
+The browser's side is gallery.js, strip.js and edits.js.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from emofeedback.loop.prompt_edits import Choice
 from emofeedback.loop.rounds import advice_missing
@@ -9,24 +13,104 @@ from emofeedback.records import Candidate, Edit, Round
 from emofeedback.ui.parts import html
 from emofeedback.ui.parts.html import text
 
-EMPTY = (
-    '<div class="strip empty"><p>Every round will line up here: its picture, its candidates, what changed in the '
-    "words and what it cost. Press <b>Run all</b>, or <b>Next round</b> to go step by step.</p></div>"
-)
+EMPTY = ""
+LARGE, SMALL = 512, 128
+"""Pixels of a candidate's picture in the row, and of a round's in the list."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoundThumbnails:
-    """A round's pictures as small data addresses: the chosen one, and all candidates smaller still."""
+    """A round's pictures as data addresses: all candidates, and the chosen one smaller."""
 
     chosen: str
     candidates: tuple[str, ...]
 
     @classmethod
     def of(cls, done: Round) -> "RoundThumbnails":
-        """Made once for each round: a strip is drawn many times."""
-        small = tuple(html.thumbnail(item.picture.image, 64) for item in done.candidates)
-        return cls(html.thumbnail(done.best().picture.image, 320), small)
+        """Made once for each round: a page is drawn many times."""
+        return cls(html.thumbnail(done.best().picture.image, SMALL), row_pictures(done.candidates))
+
+
+def row_pictures(candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    """The candidates' pictures as data addresses."""
+    return tuple(html.thumbnail(item.picture.image, LARGE) for item in candidates)
+
+
+def candidates(
+    items: Sequence[Candidate],
+    pictures: Sequence[str],
+    number: int,
+    *,
+    open_to_choice: bool,
+    judge_choice: int | None = None,
+) -> str:
+    """The pictures of a round in one row, each to be looked at, used or varied; captions stand below them.
+
+    Args:
+        pictures: data addresses, in the same order.
+        number: of the round.
+        open_to_choice: False while the round is still being made.
+        judge_choice: see `Round.judge_choice`.
+    """
+    if not items:
+        return ""
+    rows = "".join(
+        _candidate(i, item, source, len(items), open_to_choice, judge_choice)
+        for i, (item, source) in enumerate(zip(items, pictures, strict=True))
+    )
+    return f'<ol class="candidates" aria-label="Pictures of round {number}" data-round="{number}">{rows}</ol>'
+
+
+def _candidate(
+    index: int, item: Candidate, source: str, count: int, open_to_choice: bool, judge_choice: int | None
+) -> str:
+    seed = item.picture.request.seed
+    told = '<span class="quiet">not read yet</span>' if item.chosen is False and item.distance is None else ""
+    where = ""
+    if item.reading is not None:
+        at = item.reading.affect
+        told = f"<b>{text(html.mood(at))}</b> {html.closeness(item.distance)}"
+        where = f" · {html.signed(at.valence)} {html.signed(at.arousal)}"
+    if item.picture.withheld:
+        told = "withheld by the safety checker"
+    if item.content_kept is False:
+        told += ' <span class="lost">part of the words missing</span>'
+    marks = ""
+    if item.chosen:
+        marks = f'<span class="mark">✓ {"Your choice" if judge_choice is not None else "Chosen"}</span>'
+    elif index == judge_choice:
+        marks = '<span class="mark judge-choice">the judge\'s choice</span>'
+    acts = ""
+    if open_to_choice:
+        use = "" if item.chosen else f'<button type="button" data-does="use" data-index="{index}">Use this one</button>'
+        vary = (
+            f'<button type="button" data-does="vary" data-index="{index}" aria-label="Variations of picture '
+            f'{index + 1}" title="More pictures like this one: the same words, nearly the same drawing">Vary</button>'
+        )
+        acts = f'<div class="acts">{use or marks}{vary}</div>'
+    name = f"Look closer at picture {index + 1} of {count}"
+    return (
+        f'<li class="candidate{" chosen" if item.chosen else ""}" data-index="{index}">'
+        f'<button type="button" class="closer" data-does="closer" data-index="{index}" aria-label="{name}">'
+        f'<img src="{source}" alt="Picture {index + 1}" title="{text(item.picture.request.prompt)}"></button>'
+        f'<p class="told">{told}<small class="expert"> seed {seed}{where}</small></p>{acts or marks}'
+        f"{marks if acts and not item.chosen else ''}</li>"
+    )
+
+
+def caption(item: Candidate) -> str:
+    """A picture's reading, how near it comes and its seed as plain words, for galleries that take text alone."""
+    parts = []
+    if item.picture.withheld:
+        parts.append("withheld by the safety checker")
+    if item.reading is not None:
+        parts.append(html.mood(item.reading.affect))
+    if item.distance is not None or item.chosen:
+        parts.append(html.nearness(item.distance))
+    if item.content_kept is False:
+        parts.append("part of the words missing")  # why a nearer one was not chosen
+    parts.append(f"seed {item.picture.request.seed}")
+    return ("✓ " if item.chosen else "") + " · ".join(parts)
 
 
 def strip(
@@ -34,18 +118,18 @@ def strip(
     thumbnails: Sequence[RoundThumbnails],
     shown: int | None,
     runs: Sequence[str] = (),
-    run: int = 0,
+    run: int | None = 0,
 ) -> str:
-    """The rounds of a run, left to right, and above them the visitor's runs where there are several.
+    """The rounds of a run, first to last, and above them the visitor's runs where there are several.
 
     Args:
         thumbnails: of the rounds, in the same order.
-        shown: number of the shown round.
+        shown: number of the round on stage; None = something else is.
         runs: titles of all runs of the visitor.
-        run: index of the run at hand.
+        run: index of the run at hand; None = none is on stage.
     """
     if not rounds:
-        return _tabs(runs, run) + EMPTY
+        return _tabs(runs, run)
     cards = "".join(
         _card(done, thumbnails[index], rounds[index - 1].prompt if index else None, done.number == shown, len(rounds))
         for index, done in enumerate(rounds)
@@ -53,8 +137,8 @@ def strip(
     return f'{_tabs(runs, run)}<ol class="strip" aria-label="Rounds">{cards}</ol>'
 
 
-def _tabs(runs: Sequence[str], run: int) -> str:
-    if len(runs) < 2:
+def _tabs(runs: Sequence[str], run: int | None) -> str:
+    if len(runs) < 2 and (run is not None or not runs):
         return ""
     buttons = "".join(
         f'<button type="button" data-does="show_run" data-number="{index}" aria-pressed="{str(index == run).lower()}">'
@@ -66,47 +150,34 @@ def _tabs(runs: Sequence[str], run: int) -> str:
 
 def _card(done: Round, thumbs: RoundThumbnails, before: str | None, shown: bool, rounds: int) -> str:
     best, number = done.best(), done.number
-    away = "unread" if best.distance is None else f"{best.distance:.2f} away"
-    change = html.diff(before if before is not None else done.prompt, done.prompt)
-    if not done.prompt and not before:
-        change = '<p class="diff"><em>mood alone</em></p>'
     pictures = done.cost.pictures or len(done.candidates)
     noun = "picture" if pictures == 1 else "pictures"
     cost = f"{done.cost.seconds:.1f} s · {pictures} {noun}" if done.cost.seconds else f"{pictures} {noun}"
     branch = (
         f'<button type="button" class="branch" data-does="branch" data-number="{number}" '
-        f'aria-label="Branch from round {number}">Branch</button>'
+        f'aria-label="Branch from round {number}" title="Begin a run of its own here; this one stays as it is">'
+        "Branch</button>"
     )
     return (
         f'<li class="card{" shown" if shown else ""}"><button type="button" class="round-picture" data-does="pick" '
         f'data-number="{number}" aria-pressed="{str(shown).lower()}" aria-label="Show round {number} of {rounds}">'
-        f'<img src="{thumbs.chosen}" alt=""></button>'
-        f'<div class="round-candidates">{"".join(map(_small, done.candidates, thumbs.candidates))}</div>'
-        f"<header><b>Round {number}</b><span>{away}</span></header>{change}"
-        f"<footer><span>{cost}</span>{branch}</footer></li>"
+        f'<img src="{thumbs.chosen}" alt=""><span><b>Round {number}</b>'
+        f'<span class="near">{html.closeness(best.distance)}</span></span></button>'
+        f"{word_changes(before, done.prompt)}<footer><span class='expert'>{cost}</span>{branch}</footer></li>"
     )
 
 
-def _small(item: Candidate, source: str) -> str:
-    """A candidate beside its siblings; its seed and reading are its description."""
-    mark = ' class="chosen"' if item.chosen else ""
-    return f'<img{mark} src="{source}" alt="" title="{text(caption(item))}">'
-
-
-def caption(item: Candidate) -> str:
-    """Seed, reading and distance of a candidate as plain words."""
-    parts = [f"seed {item.picture.request.seed}"]
-    if item.picture.withheld:
-        parts.append("withheld by the safety checker")
-    if item.reading is not None:
-        parts.append(f"{html.signed(item.reading.affect.valence)} {html.signed(item.reading.affect.arousal)}")
-    if item.distance is not None:
-        parts.append(f"{item.distance:.2f} away")
-    elif item.reading is None and item.chosen:
-        parts.append("unread")
-    if item.content_kept is False:
-        parts.append("part of the words missing")  # why a nearer one was not chosen
-    return ("✓ " if item.chosen else "") + " · ".join(parts)
+def word_changes(before: str | None, after: str) -> str:
+    """What a round changed in the words, and nothing else, so that all of it can be read."""
+    if before is None or before == after:
+        return ""
+    old, new = before.split(), after.split()
+    parts: list[str] = []
+    for kind, a, b, c, d in SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            parts += [f"<del>{text(' '.join(old[a:b]))}</del>"] if b > a else []
+            parts += [f"<ins>{text(' '.join(new[c:d]))}</ins>"] if d > c else []
+    return f'<p class="diff">{" ".join(parts)}</p>'
 
 
 def edit_rows(edits: Sequence[Edit], choices: Sequence[Choice], stamp: str) -> str:

@@ -40,31 +40,28 @@ def _join(words: Sequence[str]) -> str:
     return re.sub(r" ([,.;:!?])", r"\1", " ".join(words))
 
 
-def left_out(rest: str) -> str:
+def left_out(rest: str, what: str = "The prompt") -> str:
     """A notice on the end of a prompt that is too long for the generator; empty when nothing is left out."""
     if not rest:
         return ""
     tail = rest if len(rest) <= 120 else "… " + rest[-118:]
+    said = f"{what} is too long for this generator; left out: {rest}"
     return (
-        f'<p class="unknown" role="status"><mark>{text(tail)}</mark><br><small>The prompt is too long for this '
-        "generator: the words from here on are left out. Shorten it.</small></p>"
+        f'<p class="unknown" role="status" title="{text(said)}">{text(what)} is too long for this generator; left out: '
+        f"<mark>{text(tail)}</mark></p>"
     )
 
 
 def unknown_words(prompt: str, unknown: Sequence[str]) -> str:
-    """The prompt again with the words underlined that the generator has never seen; empty when there are none."""
+    """The words of a prompt that the generator has never seen, as one line; empty when there are none."""
     if not unknown:
         return ""
     lowered = {word.lower() for word in unknown}
-    marked = "".join(
-        f"<mark>{text(part)}</mark>" if part.lower() in lowered else text(part)
-        for part in re.split(r"(\w[\w'-]*)", prompt[:400])
-    )
-    noun = "word is" if len(unknown) == 1 else "words are"
-    return (
-        f'<p class="unknown" role="status">{marked}<br><small>The underlined {noun} unknown to this generator and '
-        f"will not show in the picture.</small></p>"
-    )
+    found = [part for part in re.findall(r"\w[\w'-]*", prompt[:400]) if part.lower() in lowered]
+    marked = " ".join(f"<mark>{text(word)}</mark>" for word in dict.fromkeys(found or unknown))
+    noun = "is" if len(unknown) == 1 else "are"
+    said = f"{marked} {noun} unknown to this generator and will not show in the picture."
+    return f'<p class="unknown" role="status" title="{text(re.sub("<[^>]+>", "", said))}">{said}</p>'
 
 
 def signed(value: float) -> str:
@@ -119,17 +116,54 @@ def _degree(by: float) -> str:
 
 
 def reading(read: Reading | None, target: Affect | None = None) -> str:
-    """The judge's verdict and its numbers: valence and arousal with their spread, and what was asked for."""
+    """The judge's verdict in words and its two numbers; what was asked for and the spread are for experts."""
     if read is None:
         return '<p class="quiet">The judge could not read this picture.</p>'
     rows = []
-    for name, value, sd, asked in (
-        ("Valence", read.affect.valence, read.valence_sd, target.valence if target else None),
-        ("Arousal", read.affect.arousal, read.arousal_sd, target.arousal if target else None),
+    for name, term, value, sd, asked in (
+        ("Pleasant", VALENCE, read.affect.valence, read.valence_sd, target.valence if target else None),
+        ("Energy", AROUSAL, read.affect.arousal, read.arousal_sd, target.arousal if target else None),
     ):
-        wanted = "" if asked is None else f" · asked {coordinate(asked)}"
-        rows.append(f"<div><dt>{name}</dt><dd>{coordinate(value)} <small>{spread(sd)}{wanted}</small></dd></div>")
+        wanted = "" if asked is None else f"asked {coordinate(asked)}"
+        more = f'<small class="expert">{spread(sd)}</small>'
+        rows.append(
+            f'<div title="{text(term)}"><dt>{name}</dt><dd>{coordinate(value)} {more}<small>{wanted}</small></dd></div>'
+        )
+    rows.append(
+        f'<div title="{text(SURE)}"><dt>The judge is</dt><dd class="how-sure">{text(sureness(read))}</dd></div>'
+    )
     return verdict(read, target) + f'<dl class="numbers">{"".join(rows)}</dl>'
+
+
+VALENCE = "Valence: from unpleasant (−1) to pleasant (+1)"
+AROUSAL = "Arousal: from calm (−1) to excited (+1)"
+SURE = "By the spread of the judge's rating around its mean"
+
+
+def sureness(read: Reading) -> str:
+    """How sure a judge is, by the larger of its two standard deviations."""
+    sd = max(read.valence_sd, read.arousal_sd)
+    return "sure" if sd < 0.18 else "fairly sure" if sd < 0.3 else "not sure"
+
+
+def nearness(distance: float | None) -> str:
+    """How near a picture comes to what was asked for, in words."""
+    if distance is None:
+        return "unread"
+    near = "on target" if distance <= TOLERANCE else "close" if distance < 0.3 else "some way off"
+    return "far off" if distance >= 0.6 else near
+
+
+def closeness(distance: float | None) -> str:
+    """The same as HTML, with the number for experts."""
+    if distance is None:
+        return nearness(distance)
+    return f'{nearness(distance)}<span class="expert"> · {distance:.2f} away</span>'
+
+
+def mood(affect: Affect) -> str:
+    """The nearest of the words on the pad."""
+    return _word(affect)
 
 
 def seen(items: Sequence[Seen]) -> str:

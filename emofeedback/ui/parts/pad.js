@@ -1,10 +1,24 @@
 // The pad: a point on the valence-arousal plane, dragged by mouse or finger or moved by the arrow keys.
 // "input" tells each move, "release" the end of one; setting the value from outside tells nothing, so that
 // the pad and the sliders never answer each other.
+const MOODS = __MOODS__;
 const root = document.documentElement;
 const STEPS = { signed: 0.05, nine: 0.05, grid: 0.25 };
 const scale = () => (root.dataset.scale in STEPS ? root.dataset.scale : "signed");
 const plane = () => element.querySelector(".pad-plane");
+
+// Which of the named moods the point stands at: told to the page, whose chips show it.
+const NEAR = 0.06;
+function tell() {
+  const { valence, arousal } = props.value ?? {};
+  const [name] = Object.entries(MOODS).find(([, at]) => Math.hypot(at[0] - valence, at[1] - arousal) < NEAR) ?? [""];
+  root.dataset.mood = name;
+  for (const mood of Object.keys(MOODS)) {
+    document.getElementById(`emotion-${mood}`)?.setAttribute("aria-pressed", String(mood === name));
+  }
+}
+watch("value", tell);
+requestAnimationFrame(tell);
 
 function snap(x) {
   const step = STEPS[scale()];
@@ -15,6 +29,7 @@ function move(valence, arousal) {
   const next = { valence: snap(valence), arousal: snap(arousal) };
   if (next.valence === props.value.valence && next.arousal === props.value.arousal) return;
   props.value = next;
+  tell();
   trigger("input");
 }
 

@@ -91,5 +91,10 @@ def theme() -> gr.themes.Base:
 
 def css() -> str:
     """Rules for our own fragments and the layout."""
-    dots = "\n".join(f".chip-{name}::before {{ background: {mood_colour(EMOTIONS[name])}; }}" for name in PRESETS)
+    dots = "\n".join(
+        f".chip-{name}::before {{ background: {mood_colour(EMOTIONS[name])}; }}\n"
+        f'[data-mood="{name}"] .chip-{name} {{ border-color: {mood_colour(EMOTIONS[name])} !important; '
+        f"box-shadow: inset 0 0 0 1px {mood_colour(EMOTIONS[name])}; font-weight: 700 !important; }}"
+        for name in PRESETS
+    )
     return Path(__file__).with_name("studio.css").read_text(encoding="utf-8") + dots

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import gradio as gr
 
 from emofeedback.errors import Cancelled, UserError
-from emofeedback.records import Picture, Reading, VisualPrompt
+from emofeedback.records import MAX_SEED, Picture, Reading, VisualPrompt
 from emofeedback.sweep.animation import Format, format_of
 from emofeedback.sweep.plane import parse_path
 from emofeedback.sweep.run_sweep import Sweep, SweepFiles, SweepOrder, plan, run_sweep, write_sweep
@@ -19,15 +19,20 @@ from emofeedback.ui.create.create_layout import START_PROMPT
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.create.create_tab import CreateTab
 from emofeedback.ui.create.references_panel import SWITCH_OFF, ReferencesPanel
-from emofeedback.ui.parts import html
+from emofeedback.ui.parts import html, numbers
 from emofeedback.ui.parts.at_once import say_at_once, say_not_begun
 from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
 from emofeedback.ui.sweep import sweep_layout as layout
+from emofeedback.ui.sweep.sheet_view import evenness, sheet_of
 from emofeedback.ui.sweep.sweep_layout import BLEND, MODES, PATH, SHEET
+from emofeedback.ui.time_left import TimeLeft
+from emofeedback.ui.waiting_line import WaitingLine
 
 Updates = dict[Any, Any]
 CLIP_INLINE = 3_000_000
 """Bytes of an animation that is shown on the page itself."""
+KEPT = ("prompt", "mode", "grid", "path", "first", "second", "share", "frames", "strength", "seed", "animation")
+BUTTONS = "() => [{{__type__: 'update', interactive: {draw}}}, {{__type__: 'update', interactive: {stop}}}]"
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,13 @@ class ShownSweep:
 class SweepTab:
     """Builds the tab and answers its events."""
 
-    def __init__(self, models: Models, visits: Visits, prompt: str = START_PROMPT) -> None:
-        self.models, self.visits = models, visits
+    def __init__(self, models: Models, visits: Visits, prompt: str = START_PROMPT, tab: gr.Tab | None = None) -> None:
+        self.models, self.visits, self.tab = models, visits, tab
         self._shown: WeakKeyDictionary[Visit, ShownSweep] = WeakKeyDictionary()
-        with gr.Row(elem_classes="page-columns"):
+        self._set: WeakKeyDictionary[Visit, dict[str, Any]] = WeakKeyDictionary()  # the fields of the last sweep
+        self.given = gr.State(prompt)  # the words that nobody has changed here yet
+        self.seen = gr.State(False)  # whether this page has opened the tab before
+        with gr.Row(elem_classes=["page-columns", "continuum"]):
             self.controls = layout.controls(prompt)
             self.output = layout.output()
         self._connect()
@@ -67,34 +75,64 @@ class SweepTab:
             c.seed,
             c.animation,
         }
-        say_at_once([c.draw.click], s.status)
-        drawn = c.draw.click(
+        pressed, buttons = [c.draw.click, c.prompt.submit], [c.draw, c.stop]
+        idle = BUTTONS.format(draw="true", stop="false")
+        say_at_once(pressed, s.status)
+        gr.on(pressed, None, None, buttons, js=BUTTONS.format(draw="false", stop="true"), **quick)
+        WaitingLine().show(pressed, s.status)
+        drawn = gr.on(
+            pressed,
             self.run,
             knobs,
             self.outputs(),
-            show_progress="minimal",
-            show_progress_on=[s.status],
+            show_progress="hidden",
             api_visibility="private",
             concurrency_id=MODELS,
             concurrency_limit=1,
         )
         say_not_begun(drawn, s.status)
+        for over in (drawn.success, drawn.failure):
+            over(None, None, buttons, js=idle, **quick)
         stopped = c.stop.click(self.halt, None, [s.status], cancels=[drawn], **quick)
         # what was on its way when the job was cancelled may have come last: it is said once more
-        stopped.then(self.halt, None, [s.status], **quick)
-        c.mode.change(self.switch, [c.mode], [*c.shape.values(), c.frames, c.draw], **quick)
+        stopped.then(self.halt, None, [s.status], **quick).then(None, None, buttons, js=idle, **quick)
+        modes = [*c.shape.values(), c.frames, c.draw]
+        c.mode.change(self.switch, [c.mode], modes, **quick)
         c.visual.change(lambda on: gr.update(visible=on), [c.visual], [c.visual_strength], **quick)
         c.drawn.click(self.add_point, [c.path], [c.path, c.drawn], **quick)
         c.undo.click(lambda path: _path(" ".join(path.split()[:-1])), [c.path], [c.path, c.drawn], **quick)
         c.clear.click(lambda: _path(""), None, [c.path, c.drawn], **quick)
         c.path.blur(lambda path: _path(path)[1], [c.path], [c.drawn], **{**quick, "queue": True})  # a refusal is shown
-        s.sheet.select(self.pick_at, None, [s.cell], **quick)
-        s.cell.change(self.pick, [s.cell], [s.picture, s.words, s.open], **quick)
+        s.sheet.pick(self.pick, None, [s.cell, s.picture, s.words], **{**quick, "queue": True})
+
+    def _fields(self) -> list[Any]:
+        """What comes back after a reload, and what follows the kind of sweep."""
+        c = self.controls
+        return [*(getattr(c, name) for name in KEPT), c.drawn, *c.shape.values(), c.draw]
+
+    @friendly
+    def opened(self, seen: bool, theirs: str, here: str, given: str, request: gr.Request) -> Updates:
+        """The tab was opened: where the page was loaded again since, the visitor's last sweep and its fields are back;
+        where nobody has written other words here, those of Create are taken up."""
+        c, visit = self.controls, self.visits.of(request)
+        known, shown = self._set.get(visit), self._shown.get(visit)
+        if not seen and known is not None:
+            *groups, frames, draw = self.switch(known["mode"])
+            back: Updates = {self.seen: True} | {getattr(c, name): value for name, value in known.items()}
+            back |= dict(zip(c.shape.values(), groups, strict=True)) | {c.draw: draw}
+            back |= {c.frames: gr.update(value=known["frames"], visible=frames["visible"])}
+            back |= {c.drawn: _path(known["path"] or "")[1]}
+            return back | ({} if shown is None else self._present(shown))
+        return {self.seen: True} | ({c.prompt: theirs, self.given: theirs} if here == given else {})
 
     def open_into(self, create: CreateTab, references: ReferencesPanel, tabs: gr.Tabs) -> None:
-        """Let "Open in Create" put the picture's settings into the Create tab and go there."""
-        c = create.controls
+        """Let "Open in Create" put the picture's settings into the Create tab and go there; and take up the words that
+        stand in Create when this tab is opened, as long as nobody has written others here."""
+        c, own = create.controls, self.controls
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        if self.tab is not None:
+            asked = [self.seen, c.prompt, own.prompt, self.given]
+            self.tab.select(self.opened, asked, [*self._fields(), self.seen, self.given, *self.outputs()], **quick)
 
         @friendly
         def settings(index: int | None, request: gr.Request) -> Updates:
@@ -109,16 +147,32 @@ class SweepTab:
                 c.arousal: at.arousal,
                 c.strength: asked.strength,
                 c.seed: asked.seed,
-                c.randomize: False,
                 tabs: gr.Tabs(selected="create"),
                 **references.settings_of(asked.visual),
             }
 
         self.settings = settings
-        there = [c.prompt, c.valence, c.arousal, c.strength, c.seed, c.randomize, tabs, *references.knobs]
+        there = [c.prompt, c.valence, c.arousal, c.strength, c.seed, tabs, *references.knobs]
         opened = self.output.open.click(settings, [self.output.cell], there, **quick)
         opened.success(create.follow, [c.valence, c.arousal], [c.pad], **quick)
         opened.success(references.found, references.asked, [references.cards], **quick)
+
+    def take_words(self, pressed: Any, inputs: list[Any], tabs: gr.Tabs) -> None:
+        """Let a button of another tab bring words and a seed here.
+
+        Args:
+            pressed: the button's listener, as `button.click`.
+            inputs: the components that hold the words and, where there is one, the seed.
+        """
+        c = self.controls
+        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        there = [c.prompt, c.seed][: len(inputs)]
+
+        def brought(words: str, seed: float | None = None) -> tuple[Any, ...]:
+            fixed = int(seed) if seed is not None and seed >= 0 else gr.skip()
+            return (words, fixed)[: len(inputs)] + (gr.Tabs(selected="continuum"),)
+
+        pressed(brought, inputs, [*there, tabs], **quick)
 
     def halt(self, request: gr.Request) -> str:
         """Stop the sweep within one denoising step."""
@@ -145,15 +199,17 @@ class SweepTab:
         mode = data[c.mode]
         if mode not in MODES:
             raise UserError(f"Unknown mode; known are {', '.join(MODES)}.")
+        self._set[visit] = {name: data[getattr(c, name)] for name in KEPT}
         if mode == PATH and not (data[c.path] or "").strip():
             raise UserError("Press two or more points on the plane, or type them, to draw a path.")
         path = data[c.path] if mode == PATH else None
         blend = f"{data[c.first]},{data[c.second]},{data[c.share]}" if mode == BLEND else None
-        grid, frames = int(data[c.grid] or 0), int(data[c.frames] or 0)
-        if mode == SHEET and not 2 <= grid <= layout.MAX_GRID:
-            raise UserError(f"The grid must be a whole number from 2 to {layout.MAX_GRID}.")
+        grid = numbers.whole(data[c.grid], "Grid", 2, layout.MAX_GRID)
+        frames = numbers.whole(data[c.frames], "How many pictures", 2, layout.MAX_FRAMES)
+        seed = numbers.whole(data[c.seed], "The seed", 0, MAX_SEED)
+        strength = numbers.number(data[c.strength], "How strongly the mood shows", 0, 2)
         words = checked_words(data[c.prompt])
-        rows = plan(grid, path, blend, min(frames, layout.MAX_FRAMES))
+        rows = plan(grid, path, blend, frames)
         visual = VisualPrompt(float(data[c.visual_strength])) if data[c.visual] else None
         form = format_of(data[c.animation]) if data[c.animation] else None
         yield {s.status: html.progress("Starting …" if self.models.peek() else "Loading the models …")}
@@ -162,7 +218,8 @@ class SweepTab:
             raise UserError(SWITCH_OFF)
         try:
             with self.models.lock, visit.work() as cancel:
-                order = SweepOrder(words, rows, int(data[c.seed] or 0), float(data[c.strength]), visual=visual)
+                left = TimeLeft()
+                order = SweepOrder(words, rows, seed, strength, visual=visual)
                 for event in run_sweep(generator, judge, order, cancel=cancel):
                     if isinstance(event, Sweep):
                         visit.save(event)
@@ -172,38 +229,53 @@ class SweepTab:
                         yield self._present(shown)
                     else:
                         part = event.done / event.total
-                        yield {s.status: html.progress(f"Drawing {event.total} pictures: {part:.0%}", part)}
+                        told = f"Drawing {event.total} pictures{left.words(part)}"
+                        yield {s.status: html.progress(told, part)}
         except Cancelled:
             yield {s.status: html.progress("Stopped.", busy=False)}
 
     @staticmethod
     def _written(sweep: Sweep, visit: Visit, folder: Path, form: Format | None) -> SweepFiles:
         """A sweep's files as the visitor wants them."""
-        return write_sweep(sweep, folder, form, metadata=not visit.plain, large=visit.large)
+        return write_sweep(sweep, folder, form, metadata=not visit.plain, large=visit.large, telling=True)
 
     def _present(self, shown: ShownSweep) -> Updates:
         s, files = self.output, shown.files
-        names = [_cell_label(i, picture) for i, picture in enumerate(shown.sweep.cells())]
         folder = files.sheet.parent
-        archive = shutil.make_archive(str(folder.with_name(f"{folder.name}-sweep")), "zip", folder)
+        archive = shutil.make_archive(str(folder.with_name(f"{folder.name}-{files.sheet.stem}")), "zip", folder)
         clip = files.animation
         return {
-            s.sheet: str(files.sheet),
-            s.status: html.progress("Done. Press a picture to look closer.", busy=False),
-            s.figures: layout.figure_table(shown.sweep.figures),
+            s.sheet: sheet_of(shown.sweep),
+            s.status: html.progress("Done. Press a picture to look closer, or go with the arrow keys.", busy=False),
+            s.figures: evenness(shown.sweep.figures),
             s.moving: "" if clip is None else _inline(clip),
-            s.cell: gr.update(choices=[(name, i) for i, name in enumerate(names)], value=0),
+            s.cell: 0,
             s.picture: str(files.cells[0]),
             s.words: html.reading(shown.sweep.readings[0], shown.sweep.cells()[0].request.affect),
-            s.open: gr.update(interactive=True),
-            s.files: gr.update(value=archive, interactive=True),
-            s.clip: gr.update(value=None if clip is None else str(clip), interactive=clip is not None),
+            s.files: gr.update(value=archive),
+            s.whole: gr.update(value=str(files.sheet)),
+            s.clip: gr.update(value=None if clip is None else str(clip), visible=clip is not None),
+            s.empty: gr.update(visible=False),
+            s.made: gr.update(visible=True),
         }
 
     def outputs(self) -> list[Any]:
         """All components that a sweep changes."""
         s = self.output
-        return [s.sheet, s.status, s.figures, s.moving, s.cell, s.picture, s.words, s.open, s.files, s.clip]
+        return [
+            s.sheet,
+            s.status,
+            s.figures,
+            s.moving,
+            s.cell,
+            s.picture,
+            s.words,
+            s.files,
+            s.whole,
+            s.clip,
+            s.empty,
+            s.made,
+        ]
 
     @friendly
     def again(self, request: gr.Request) -> Updates:
@@ -229,22 +301,26 @@ class SweepTab:
         number = int(index)
         return shown.sweep.cells()[number], shown.sweep.readings[number], shown.files.cells[number]
 
-    def pick_at(self, event: gr.SelectData, request: gr.Request) -> Any:
-        """The picture under a press on the sheet."""
-        shown = self.shown(request)
-        if shown is None:
-            return gr.skip()
-        index = shown.sweep.board().index_at(*event.index)
-        return gr.skip() if index is None or index >= len(shown.files.cells) else index
-
     @friendly
-    def pick(self, index: int | None, request: gr.Request) -> tuple[Any, Any, Any]:
-        """Show one picture with its target and its reading."""
+    def file_of(self, index: int | None, request: gr.Request) -> str:
+        """The file of the picture that is shown, for another tab to take."""
         found = self.cell(index, request)
         if found is None:
-            return None, html.notice(layout.PICK), gr.update(interactive=False)
+            raise UserError("Choose a picture of the sheet first.")
+        return str(found[2])
+
+    @friendly
+    def pick(self, event: gr.EventData, request: gr.Request) -> tuple[Any, Any, Any]:
+        """Show the picture that was pressed, with its target and its reading."""
+        try:
+            index = int(event.index)
+        except (AttributeError, TypeError, ValueError):
+            index = -1
+        found = self.cell(index, request)
+        if found is None:
+            raise UserError("This sheet is not there any more; draw it again.")
         picture, reading, file = found
-        return str(file), html.reading(reading, picture.request.affect), gr.update(interactive=True)
+        return index, str(file), html.reading(reading, picture.request.affect)
 
 
 def _path(text: str) -> tuple[str, str]:
@@ -256,12 +332,6 @@ def _path(text: str) -> tuple[str, str]:
         except UserError:
             continue
     return text, layout.path_plane(points)
-
-
-def _cell_label(index: int, picture: Picture) -> str:
-    at = picture.request.affect
-    where = "" if at is None else f"valence {html.signed(at.valence)}, arousal {html.signed(at.arousal)}"
-    return f"{index + 1}: {where}"
 
 
 def _inline(clip: Path) -> str:
