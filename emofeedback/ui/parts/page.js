@@ -46,7 +46,10 @@ window.emo = (() => {
     for (const [key, value] of query) asked[SHORT[key] ?? key] = value;
     const linked = fields.some((field) => field.name in asked);
     if (linked) history.replaceState(null, "", location.pathname + location.hash);
-    return given(linked ? asked : session.get("emofeedback-settings", {}));
+    const values = linked ? asked : session.get("emofeedback-settings", {});
+    const usual = (field) => good(field, values[field.name]) ?? field.usual;
+    latest = stable = Object.fromEntries(fields.map((field) => [field.name, usual(field)]));
+    return given(values);
   }
 
   function settle() {
