@@ -219,6 +219,7 @@ class CreateTab:
         picture, found = dropped_picture(Path(file))
         told = "Its settings are in the fields. Press Run to draw from them."
         self.browse.show(request, picture, None, "Your file", told)
+        self.preview.read_now(request)
         c = self.controls
         updates = self.view.page(state) | {c.drop: None}
         for name in CREATE:

@@ -166,13 +166,18 @@ class Preview:
         state.status = "These settings are in the fields. Press Run to draw from them."
         self.live(data, request)
         if state.single is not None:
-            self._settled(request, 0.0)
+            self.read_now(request)
         return self.view.page(state)
 
     @friendly
     def settle(self, request: gr.Request) -> Updates:
         """The last picture of a move is read and becomes a file; nothing where a newer one is on its way."""
         return self._settled(request, QUIET)
+
+    def read_now(self, request: gr.Request) -> None:
+        """The picture on stage is read and becomes a file, where the models are there."""
+        if not self.models.loading:
+            self._settled(request, 0.0)
 
     def _settled(self, request: gr.Request, quiet: float) -> Updates:
         visit = self.visits.of(request)

@@ -171,12 +171,14 @@ def word_changes(before: str | None, after: str) -> str:
     """What a round changed in the words, and nothing else, so that all of it can be read."""
     if before is None or before == after:
         return ""
-    old, new = before.split(), after.split()
+    old, new = html.tokens(before), html.tokens(after)
     parts: list[str] = []
     for kind, a, b, c, d in SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
-        if kind != "equal":
-            parts += [f"<del>{text(' '.join(old[a:b]))}</del>"] if b > a else []
-            parts += [f"<ins>{text(' '.join(new[c:d]))}</ins>"] if d > c else []
+        if kind == "equal":
+            continue
+        for tag, words in (("del", html.joined(old[a:b])), ("ins", html.joined(new[c:d]))):
+            shown = words.strip(" ,;")
+            parts += [f"<{tag}>{text(shown)}</{tag}>"] if shown else []
     return f'<p class="diff">{" ".join(parts)}</p>'
 
 

@@ -21,22 +21,28 @@ def text(value: object) -> str:
 
 def diff(before: str, after: str) -> str:
     """Both prompts as one line: words that went are struck out, words that came are marked."""
-    old, new = re.findall(r"\w[\w'-]*|[^\w\s]", before), re.findall(r"\w[\w'-]*|[^\w\s]", after)
+    old, new = tokens(before), tokens(after)
     parts: list[str] = []
     for kind, a, b, c, d in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
         if kind == "equal":
-            parts.append(text(_join(old[a:b])))
+            parts.append(text(joined(old[a:b])))
             continue
         if b > a:
-            parts.append(f"<del>{text(_join(old[a:b]))}</del>")
+            parts.append(f"<del>{text(joined(old[a:b]))}</del>")
         if d > c:
-            parts.append(f"<ins>{text(_join(new[c:d]))}</ins>")
-    joined = " ".join(parts)
-    tidy = re.sub(r" ((?:<(?:ins|del)>)?[,.;:!?])", r"\1", joined)
+            parts.append(f"<ins>{text(joined(new[c:d]))}</ins>")
+    line = " ".join(parts)
+    tidy = re.sub(r" ((?:<(?:ins|del)>)?[,.;:!?])", r"\1", line)
     return f'<p class="diff">{tidy or "<em>no words</em>"}</p>'
 
 
-def _join(words: Sequence[str]) -> str:
+def tokens(prompt: str) -> list[str]:
+    """A prompt's words and punctuation marks, one by one."""
+    return re.findall(r"\w[\w'-]*|[^\w\s]", prompt)
+
+
+def joined(words: Sequence[str]) -> str:
+    """Words and punctuation marks as a line."""
     return re.sub(r" ([,.;:!?])", r"\1", " ".join(words))
 
 

@@ -15,7 +15,7 @@ window.emo = (() => {
   const session = store("sessionStorage"), local = store("localStorage");
   const SKIP = { __type__: "update" };
   const SHORT = { v: "valence", a: "arousal" };
-  let fields = [], stable = null, latest = null, timer = null, expected = null;
+  let fields = [], stable = null, latest = null, timer = null, undoing = false;
   const past = [];
 
   function good(field, value) {
@@ -46,7 +46,10 @@ window.emo = (() => {
     for (const [key, value] of query) asked[SHORT[key] ?? key] = value;
     const linked = fields.some((field) => field.name in asked);
     if (linked) history.replaceState(null, "", location.pathname + location.hash);
-    return given(linked ? asked : session.get("emofeedback-settings", {}));
+    const values = linked ? asked : session.get("emofeedback-settings", {});
+    const usual = (field) => good(field, values[field.name]) ?? field.usual;
+    latest = stable = Object.fromEntries(fields.map((field) => [field.name, usual(field)]));
+    return given(values);
   }
 
   function settle() {
@@ -54,10 +57,9 @@ window.emo = (() => {
     timer = null;
     const text = JSON.stringify(latest);
     if (latest === null || text === JSON.stringify(stable)) return;
-    if (stable !== null && text !== expected) past.push(stable);
+    if (stable !== null) past.push(stable);
     if (past.length > 50) past.shift();
     stable = latest;
-    expected = null;
   }
 
   // every change of a field: kept for a reload, and as a step to undo once the changing is over
@@ -68,12 +70,12 @@ window.emo = (() => {
     timer = setTimeout(settle, 500);
   }
 
+  // the settings before the last change; `take` puts them in
   function undo() {
     settle();
     const before = past.pop();
-    if (before === undefined) return {};
-    expected = JSON.stringify(before);
-    return before;
+    undoing = before !== undefined;
+    return before ?? {};
   }
 
   function link() {
@@ -135,11 +137,19 @@ window.emo = (() => {
   };
   setExpert(expert());
 
+  // what the fields are given of values that were chosen here: a step of its own, or one step back
   const take = () => {
-    settle(); // what was typed a moment ago is a step of its own
     const values = emo.next ?? {};
     emo.next = null;
-    return given(values);
+    settle(); // what was typed a moment ago is a step of its own
+    const found = given(values);
+    const taken = fields.filter((field, index) => found[index] !== SKIP);
+    latest = { ...now(), ...Object.fromEntries(taken.map((field) => [field.name, good(field, values[field.name])])) };
+    if (undoing) stable = latest;
+    else settle();
+    undoing = false;
+    session.set("emofeedback-settings", latest);
+    return found;
   };
   const emo = { start, keep, undo, link, copy, tab, recent, styles, saveStyle, removeStyle, expert, setExpert, now, take, ran, lastSeed: -1, next: null };
   return emo;
