@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from emofeedback.errors import UserError
+from emofeedback.errors import Cancelled, UserError
 from emofeedback.loop.rounds import Past, Rules, Turn, next_turn, prompt_after
 from emofeedback.loop.run import Event, Finished, Progress, RoundDone, draw_round, run_loop
 from emofeedback.ui.create import create_layout as layout
@@ -447,14 +447,15 @@ class CreateTab:
                         for event in saving(events(cancel), visit, going):
                             state.take(event)
                             if isinstance(event, RoundDone):
-                                round_files(state, going, event.round)  # a slow upscaler works in its turn
+                                with state.lock:  # the page writes the same files
+                                    round_files(state, going, event.round)  # a slow upscaler works in its turn
                             if isinstance(event, Finished) and state.work is not None:
                                 state.status = ended(event, state.work)
                             play.tell(not isinstance(event, Progress))
                 if not state.status.startswith(("Done", "Ended")):
                     state.status = told(state)
-            except Exception:
-                state.status = STOPPED if play.stopped or visit.cancel.is_set() else UNFINISHED
+            except Exception as error:
+                state.status = STOPPED if play.stopped or isinstance(error, Cancelled) else UNFINISHED
                 raise
             finally:
                 state.waiting = False

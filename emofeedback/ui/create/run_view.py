@@ -312,7 +312,7 @@ def about(told: str, picture: Picture, target: Affect | None, plain: bool) -> st
     mood = "" if target is None else f" for <i>{html.text(html.mood(target))}</i>"
     return (
         f'<p class="shown" data-seed="{asked.seed}" data-settings="{html.text(parameters_text(picture))}">{told} · '
-        f'{words}{mood}</p><p class="more">seed <b>{asked.seed}</b> <button type="button" data-does="reuse" '
+        f'{words}{mood}</p> <p class="more">· seed <b>{asked.seed}</b> <button type="button" data-does="reuse" '
         'title="Every run draws from this seed until you press Random">use again</button><button type="button" '
         'data-does="copy" title="As text that other studios read too">copy settings</button><button type="button" '
         'data-does="link" title="Opens this page with the settings as they stand now">copy link</button></p>'
