@@ -264,10 +264,11 @@ class CreateTab:
         """Stop whatever runs: it ends within one denoising step. What still waits leaves the line."""
         visit = self.visits.of(request)
         state = self.browse.of(visit)
-        waited = state.waiting and state.work is None
-        state.waiting = state.advising = False
-        if state.play is not None:
-            state.play.stopped = True
+        with state.lock:  # a run that is just beginning sees it, or is seen here
+            waited = state.waiting and state.work is None
+            state.waiting = state.advising = False
+            if state.play is not None:
+                state.play.stopped = True
         visit.cancel.set()
         if state.play is not None:
             state.play.join(10)
@@ -460,8 +461,14 @@ class CreateTab:
             finally:
                 state.waiting = False
 
-        state.status = "Starting …" if self.models.peek() is not None else "Loading the models …"
-        state.play = Play(task)
+        with state.lock:
+            begins = state.waiting  # otherwise it was stopped while the order was read
+            if begins:
+                state.status = "Starting …" if self.models.peek() is not None else "Loading the models …"
+                state.play = Play(task)
+        if not begins or state.play is None:
+            yield self.view.page(state)
+            return
         yield from self._follow(state, state.play)
 
     def _follow(self, state: CreateState, play: Play) -> Iterator[Updates]:
