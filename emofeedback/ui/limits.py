@@ -112,11 +112,11 @@ class Hosting:
         name = getattr(request, "username", None)
         if name:
             return f"name:{name}"
-        proof, _, caller = str(request.headers.get(CALLER, "")).partition(":")
+        proof, _, caller = str(_headers(request).get(CALLER, "")).partition(":")
         if caller and hmac.compare_digest(proof.encode(), self.token.encode()):
             return caller
         if self.proxied:
-            for part in reversed(str(request.headers.get("x-forwarded-for", "")).split(",")):
+            for part in reversed(str(_headers(request).get("x-forwarded-for", "")).split(",")):
                 try:
                     address = ipaddress.ip_address(part.strip())
                 except ValueError:
@@ -273,3 +273,8 @@ async def refuse(send: Callable[[Any], Awaitable[None]], sentence: str, status: 
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _headers(request: Any) -> Mapping[str, str]:
+    """Those of a request; none where it did not come over HTTP."""
+    return getattr(request, "headers", None) or {}

@@ -50,6 +50,10 @@ class GuardedBlocks(gr.Blocks):
             for described in web:  # gradio would fetch them without a limit of size
                 described["path"] = str(await fetched(described["path"], self.most_bytes))
                 self.upload_file_set.add(described["path"])  # cleaned up like uploads
+        if block_fn.api_name:  # switches that came later: a program may leave them out at the end
+            left_out = block_fn.inputs[len(inputs) :]
+            if all(isinstance(component, gr.Checkbox) for component in left_out):
+                inputs = [*inputs, *(component.value for component in left_out)]
         found: list[Any] = await super().preprocess_data(block_fn, inputs, state, explicit_call)
         return found
 

@@ -320,7 +320,7 @@ def test_what_words_can_carry_is_an_outline_around_where_their_scene_stands() ->
 
 def test_a_seed_of_minus_one_is_another_each_time() -> None:
     assert seed_of(7) == 7 and len({seed_of(value) for value in (-1, None, "", -1)}) == 4
-    for wrong in (-2, 2**31, "x", 1.5):
+    for wrong in (-2, 2**53 + 1, "x", 1.5):
         with pytest.raises(UserError, match="Seed must be"):
             seed_of(wrong)
 

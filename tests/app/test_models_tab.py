@@ -153,8 +153,9 @@ def named(generator: FakeGenerator, name: str) -> FakeGenerator:
 
 def test_what_is_loaded_is_said_plainly() -> None:
     """The page showed a picker and two buttons, and nothing told whether a model was in memory."""
-    tab = tab_with(loaded_with())
-    assert "not in memory now" in working("generator", tab.loaded_models)
+    loaded_models = loaded_with()
+    assert "not in memory now" in working("generator", loaded_models)
+    tab = tab_with(loaded_models)
     tab.models.get()
     said = working("generator", tab.loaded_models)
     assert "Draws the pictures" in said and "Scene generator (bundled)" in said and ">loaded<" in said

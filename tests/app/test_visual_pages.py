@@ -67,7 +67,7 @@ class Page:
     def preview(self) -> list[Any]:
         controls = vars(self.create.controls).values()
         data = {control: getattr(control, "value", None) for control in controls if isinstance(control, gr.Component)}
-        return list(self.create.preview.preview(data, REQUEST))
+        return [self.create.preview.live(data, REQUEST)]
 
     def draw_sheet(self, on: bool, strength: float = 0.7) -> list[Any]:
         c = self.sweep.controls
