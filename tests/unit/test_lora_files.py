@@ -146,8 +146,8 @@ def test_what_is_odd_is_refused_by_its_name(sd3: PipelineGenerator, tmp_path: Pa
     refused("whole weights", good | {f"{module}.diff": good[a]}, r"made for another model: .*\.diff' fits no layer")
     refused("DoRA", good | {f"{module}.dora_scale": good[a]}, "dora_scale")
     refused("twice", good | {a.replace("lora_A", "lora_A.other"): good[a]}, "lora_A")
-    refused("another rank", good | {b: torch.ones(good[b].shape[0], 3)}, "of shape")
-    refused("another width", good | {a: torch.ones(RANK, 5)}, "of shape")
+    refused("another rank", good | {b: torch.ones(good[b].shape[0], 3)}, "has the shape")
+    refused("another width", good | {a: torch.ones(RANK, 5)}, "has the shape")
     refused("no LoRA", {"conv_in.weight": torch.ones(3)}, "'conv_in.weight'")
     refused("empty", {}, "holds no layer")
 
