@@ -14,7 +14,7 @@ def wait_for(page: Any, script: str, seconds: float = 60) -> None:
 def says(page: Any, words: str, where: str = "#status", seconds: float = 60) -> None:
     """Wait until an element's text contains the words; where it never does, the failure tells what it says."""
     try:
-        wait_for(page, f"document.querySelector({where!r}).innerText.includes({words!r})", seconds)
+        wait_for(page, f"(document.querySelector({where!r})?.innerText ?? '').includes({words!r})", seconds)
     except Exception as error:
         raise AssertionError(f"{where} says {page.locator(where).inner_text()!r}, not {words!r}") from error
 

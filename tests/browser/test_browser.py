@@ -183,7 +183,7 @@ def test_one_thing_is_shown_and_a_choice_goes_on(desktop, artifacts: Path, tmp_p
     set_number(page, "Steps", 50)
     page.click("#run")
     page.click("#stop")
-    says(page, "Stopped")
+    wait_for(page, "/Stopped|You left the line/.test(document.querySelector('#status').innerText)")
     wait_for(page, "!document.querySelector('#run').disabled")
     assert (page.locator("#about").inner_text(), page.locator("#words").inner_text()) == shown
     cards(page, 3)
@@ -287,7 +287,7 @@ def test_keys_seeds_and_a_run_said_before_the_server_answers(desktop, generator:
     page.click("#run")
     says(page, "of 50")
     page.click("#stop")
-    says(page, "Stopped")
+    wait_for(page, "/Stopped|You left the line/.test(document.querySelector('#status').innerText)")
     stopped_at = generator.steps_done
     assert stopped_at - before < 300  # six rounds
     set_number(page, "Steps", 0)

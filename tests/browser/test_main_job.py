@@ -68,7 +68,7 @@ def test_three_rounds_of_the_shipped_models(browser, served: str, artifacts: Pat
     page.screenshot(path=artifacts / "main-job.png", full_page=True)
     assert page.locator("#strip .card").count() == 3
     assert page.locator("#gallery img").count() == 2
-    page.wait_for_function("document.querySelector('#picture img').naturalWidth == 128", timeout=WAIT)
+    page.wait_for_function("document.querySelector('#picture img').naturalWidth == 512", timeout=WAIT)
     assert "Pleasant" in page.locator("#words").inner_text()
     assert page.locator("#strip ins").count() >= 1
     context.close()
