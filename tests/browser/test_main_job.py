@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from steps import open_more
+from steps import open_more, says
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +64,7 @@ def test_three_rounds_of_the_shipped_models(browser, served: str, artifacts: Pat
     assert [box.input_value() for box in boxes] == list(boxes.values())
     page.fill("#prompt textarea", "a lighthouse by the sea")
     page.click("#run")
-    page.wait_for_function("document.querySelector('#status').innerText.includes('Done in')", timeout=WAIT)
+    says(page, "Done in", seconds=WAIT / 1000)
     page.screenshot(path=artifacts / "main-job.png", full_page=True)
     assert page.locator("#strip .card").count() == 3
     assert page.locator("#gallery img").count() == 2
