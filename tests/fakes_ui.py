@@ -3,7 +3,9 @@
 import random
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+import httpx
 from PIL import Image, ImageDraw
 
 from emofeedback.affect import Affect
@@ -84,3 +86,13 @@ class FakeJudge:
 
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
         return True
+
+
+def raw_call(address: str, name: str, data: list[Any]) -> tuple[bool, str]:
+    """A call of an endpoint as curl makes it: whether it went well, and all that came back."""
+    base = f"{address}gradio_api/call/{name}"
+    begun = httpx.post(base, json={"data": data})
+    if begun.status_code != 200:
+        return False, begun.text
+    answer = httpx.get(f"{base}/{begun.json()['event_id']}", timeout=30).text
+    return "event: complete" in answer, answer

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fakes_ui import FakeGenerator, FakeJudge
+from fakes_ui import FakeGenerator, FakeJudge, raw_call
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -40,13 +40,7 @@ class Target:
         self.client = Client(self.address, verbose=False, download_files=str(folder / "client"))
 
     def call(self, name: str, data: list[Any]) -> tuple[bool, str]:
-        """A raw call as curl makes it: whether it went well, and all that came back."""
-        base = f"{self.address}gradio_api/call/{name}"
-        begun = httpx.post(base, json={"data": data})
-        if begun.status_code != 200:
-            return False, begun.text
-        answer = httpx.get(f"{base}/{begun.json()['event_id']}", timeout=30).text
-        return "event: complete" in answer, answer
+        return raw_call(self.address, name, data)
 
 
 @pytest.fixture(scope="module")

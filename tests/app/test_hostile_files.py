@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 import httpx
 import pytest
-from fakes_ui import FakeGenerator, FakeJudge
+from fakes_ui import FakeGenerator, FakeJudge, raw_call
 from gradio.utils import get_upload_folder
 from PIL import Image
 
@@ -89,13 +89,7 @@ class Studio:
         return told
 
     def call(self, name: str, data: list[Any]) -> tuple[bool, str]:
-        """A raw call as curl makes it: whether it went well, and all that came back."""
-        base = f"{self.address}gradio_api/call/{name}"
-        begun = httpx.post(base, json={"data": data})
-        if begun.status_code != 200:
-            return False, begun.text
-        answer = httpx.get(f"{base}/{begun.json()['event_id']}", timeout=30).text
-        return "event: complete" in answer, answer
+        return raw_call(self.address, name, data)
 
 
 @pytest.fixture(scope="module")

@@ -51,8 +51,11 @@ An ESPCN of {parameters:.0f} k parameters (Shi et al. 2016, arXiv 1609.05158) th
 of {size} px at {scale} times their side.
 
 ```python
+from pathlib import Path
+
 from emofeedback.generators.scene.upscaler import SceneUpscaler
-large = SceneUpscaler.from_pretrained(folder).upscale([small])[0]
+
+large = SceneUpscaler.from_pretrained(Path("checkpoints/scene-upscaler")).upscale([small])[0]
 ```
 
 ## Data

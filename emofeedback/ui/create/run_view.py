@@ -1,6 +1,5 @@
 """The Create tab drawn from a visitor's state: every part of the page, whatever is on stage."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import gradio as gr
 
 from emofeedback.affect import Affect
 from emofeedback.files.large_pictures import LargePictures
+from emofeedback.files.picture_names import PURE_MOOD, slug
 from emofeedback.files.storage import parameters_text
 from emofeedback.loop.rounds import TOLERANCE, reached
 from emofeedback.loop.run import Finished
@@ -345,7 +345,7 @@ def strip_of(state: CreateState) -> str:
 
 def file_name(picture: Picture, target: Affect | None, more: str = "") -> str:
     """What a file tells by its name: the words, the mood, the seed."""
-    words = "-".join(re.findall(r"[a-z0-9]+", picture.request.prompt.lower()))[:48].strip("-") or "mood"
+    words = slug(picture.request.prompt) or PURE_MOOD
     mood = "" if target is None else f"-{html.mood(target)}"
     return f"{words}{mood}-seed-{picture.request.seed}{more}.png"
 
