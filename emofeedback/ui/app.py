@@ -43,6 +43,7 @@ from emofeedback.ui.parts.theme import css, theme
 from emofeedback.ui.read.read_tab import ReadTab
 from emofeedback.ui.safety import guarded
 from emofeedback.ui.session import Models, Visits
+from emofeedback.ui.studio_server import serve_patiently
 from emofeedback.ui.sweep.sweep_tab import SweepTab
 from emofeedback.ui.upscaling import follow_switch, upscaler_of
 from emofeedback.ui.visitor_files import GuardedBlocks
@@ -248,6 +249,7 @@ def launch(
         no_trust_in_peers()
     page, models = build(load, options)
     models.start()
+    serve_patiently()
     if models.loaded_models is not None:
         idle = threading.Thread(
             target=watch_idle, args=(models.loaded_models, models.lock, threading.Event()), daemon=True
