@@ -141,7 +141,7 @@ def _place_sets(place: str) -> NDArray[np.bool_]:
 
 
 def setting_table(scene: Scene) -> SettingTable:
-    """The settings of content of this kind; made at the first call for a kind (0.3 s) and kept."""
+    """The settings of content of this kind; made at the first call for a kind and kept."""
     kinds = kind_items(scene.place, scene.subject, scene.companion)
     return _setting_table(tuple(kinds), poseable(scene.subject, scene.companion))
 
@@ -163,16 +163,32 @@ def _setting_table(kinds: tuple[Item, ...], living: bool) -> SettingTable:
     for aspect, values in OPTIONS.items():
         effects = [pair_sums(pairs_of([(aspect, value), *kinds])) for value in values]
         parts += np.stack(effects, axis=1)[:, index[aspect]]
-    by_weather = []
-    for weather in WEATHERS:
-        rows = []
-        for chosen in element_sets():
-            elements: list[Item] = [("element", e) for e in _present(chosen)]
-            weather_pairs = pairs_of([*elements, ("weather", weather), *kinds])
-            # the room's own pair with the weather is in the base
-            rows.append(sums(elements) + pair_sums(p for p in weather_pairs if any(i[0] == "element" for i in p)))
-        by_weather.append(np.stack(rows, axis=1))
-    return SettingTable(bases, parts.astype(np.float32), np.stack(by_weather).astype(np.float32))
+    return SettingTable(bases, parts.astype(np.float32), _element_parts(kinds).astype(np.float32, order="C"))
+
+
+def _element_parts(kinds: tuple[Item, ...]) -> Array:
+    """(W, 6, S) the sums of the element sets under each weather, with their pairs; those of the room and the weather
+    are in the base."""
+    items: list[Item] = [("element", e) for e in ELEMENTS]
+    nothing = np.zeros(6)
+    alone = np.stack([*map(sums, ([item] for item in items)), nothing])
+    members = set_members()
+    found = np.zeros((len(WEATHERS), len(members), 6))
+    for slot in members.T:
+        found += alone[slot]
+    paired = np.zeros_like(found)
+    for first, second in PAIRS:
+        if (first, second) == ("element", "element"):
+            both = np.array([[pair_sums(pairs_of([a, b])) for b in [*items, ("", "")]] for a in [*items, ("", "")]])
+            for one, other in itertools.combinations(members.T, 2):
+                paired += both[one, other]
+        elif "element" in (first, second):
+            for n, weather in enumerate(WEATHERS):
+                beside = [item for item in [("weather", weather), *kinds] if item[0] in (first, second)]
+                single = np.stack([*(pair_sums(pairs_of([item, *beside])) for item in items), nothing])
+                for slot in members.T:
+                    paired[n] += single[slot]
+    return (found + paired).transpose(0, 2, 1)
 
 
 def content_sums(scene: Scene) -> Array:
