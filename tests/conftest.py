@@ -1,5 +1,16 @@
 """Makes the helpers beside this file importable from every folder of tests; no test tells anybody of itself."""
 
+import gc
 import os
 
+from patience import patient_requests
+
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is: for so little, more threads wait for each other
+patient_requests()
+
+
+def pytest_collection_finish() -> None:
+    """A million objects of libraries are there for good: no collection of garbage has to look through them again."""
+    gc.collect()
+    gc.freeze()

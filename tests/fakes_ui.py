@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
+from patience import PATIENCE
 from PIL import Image, ImageDraw
 
 from emofeedback.affect import Affect
@@ -94,5 +95,5 @@ def raw_call(address: str, name: str, data: list[Any]) -> tuple[bool, str]:
     begun = httpx.post(base, json={"data": data})
     if begun.status_code != 200:
         return False, begun.text
-    answer = httpx.get(f"{base}/{begun.json()['event_id']}", timeout=30).text
+    answer = httpx.get(f"{base}/{begun.json()['event_id']}", timeout=PATIENCE).text
     return "event: complete" in answer, answer

@@ -15,6 +15,7 @@ import pytest
 from fakes_ui import FakeGenerator, FakeJudge
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from patience import PATIENCE
 from PIL import Image
 
 from emofeedback.errors import UserError
@@ -93,7 +94,7 @@ def slow(server: Server) -> Iterator[FakeGenerator]:
 
 
 def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -239,7 +240,7 @@ def test_fine_tuning_is_cancelled(server: Server) -> None:
 def test_plain_http_as_with_curl(server: Server) -> None:
     base = f"{server.address}gradio_api/call/generate"
     call = httpx.post(base, json={"data": ["a boat", 0.7, -0.5, 1, 9, 0, "", 0, False, True]}).json()["event_id"]
-    lines = httpx.get(f"{base}/{call}", timeout=30).text.splitlines()
+    lines = httpx.get(f"{base}/{call}", timeout=PATIENCE).text.splitlines()
     assert "event: complete" in lines
     picture, result = json.loads(lines[lines.index("event: complete") + 1].removeprefix("data: "))
     assert result["seed"] == 9
@@ -304,7 +305,7 @@ def test_users_at_once_get_their_own_pictures(server: Server) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=PATIENCE)
     assert results == {11: 11, 12: 12, 13: 13}
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from patience import PATIENCE
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
@@ -136,7 +137,7 @@ def adapter_names(output: tuple[Any, ...]) -> list[str]:
 
 def test_a_job_runs_to_the_end_and_its_adapter_is_used_by_who_made_it(client: Client, tmp_path: Path) -> None:
     job = client.submit(*values(), api_name="/finetune")
-    last = job.result(timeout=120)
+    last = job.result(timeout=PATIENCE)
     seen = job.outputs()
     drawn = [shown(output[CHARTS]) for output in seen]
     lines_drawn = [str(c).count('class="line"') for c in drawn if c]
@@ -210,12 +211,12 @@ def test_a_second_job_waits_and_sees_its_place(client: Client, tmp_path: Path) -
     second = other.submit(*values(updates=1), api_name="/finetune")
     wait_for(second, "One job is before yours")
     client.predict(api_name="/finetune_stop")
-    assert "Done: 1 update" in str(shown(second.result(timeout=120)[STATUS]))
-    busy.result(timeout=60)
+    assert "Done: 1 update" in str(shown(second.result(timeout=PATIENCE)[STATUS]))
+    busy.result(timeout=PATIENCE)
 
 
 def wait_for(job: Any, words: str) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE
     while not any(words in str(shown(output[STATUS])) for output in job.outputs()):
         assert time.monotonic() < end and not job.done()
         time.sleep(0.05)
@@ -225,7 +226,7 @@ def test_stop_leaves_an_adapter(client: Client) -> None:
     job = client.submit(*values(updates=100_000), api_name="/finetune")
     wait_for(job, "Update 1")
     assert "Stopping" in client.predict(api_name="/finetune_stop")
-    last = job.result(timeout=60)
+    last = job.result(timeout=PATIENCE)
     assert "Stopped by you" in shown(last[STATUS])
     assert "adapter/pytorch_lora_weights.safetensors" in adapter_names(last)
     assert "Nothing is running" in client.predict(api_name="/finetune_stop")
@@ -233,7 +234,7 @@ def test_stop_leaves_an_adapter(client: Client) -> None:
 
 def test_an_objective_that_is_left_open_is_chosen_for_the_judge_and_said(client: Client) -> None:
     job = client.submit(*values(objective="auto", updates=1), api_name="/finetune")
-    job.result(timeout=120)
+    job.result(timeout=PATIENCE)
     assert any("matching (awm), which suits colour" in str(shown(output[STATUS])) for output in job.outputs())
     with pytest.raises(AppError, match="colour gives scores alone; choose awm"):
         client.predict(*values(objective="direct"), api_name="/finetune")

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
+from patience import PATIENCE
 
 from emofeedback.errors import UserError
 from emofeedback.protocols import OnStep
@@ -30,7 +31,7 @@ class Held(FakeGenerator):
     let = threading.Event()
 
     def generate(self, requests: Any, on_step: OnStep | None = None) -> Iterator[Picture]:
-        self.let.wait(60)
+        self.let.wait(PATIENCE)
         yield from super().generate(requests, on_step)
 
 
@@ -57,7 +58,7 @@ def ended(url: str, name: str, data: list[Any], **headers: str) -> str:
     begun = httpx.post(f"{url}gradio_api/call/{name}", json={"data": data}, headers=headers)
     if begun.status_code != 200:
         return begun.text
-    return httpx.get(f"{url}gradio_api/call/{name}/{begun.json()['event_id']}", timeout=60, headers=headers).text
+    return httpx.get(f"{url}gradio_api/call/{name}/{begun.json()['event_id']}", timeout=PATIENCE, headers=headers).text
 
 
 def test_thirty_calls_at_once_are_as_many_as_are_allowed(url: str) -> None:

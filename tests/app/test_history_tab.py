@@ -11,6 +11,7 @@ import gradio as gr
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
 from gradio_client import Client
+from patience import PATIENCE
 from PIL import Image
 
 from emofeedback.affect import Affect
@@ -430,5 +431,5 @@ def test_the_data_folder_is_not_served(server: tuple[str, HistoryWriter]) -> Non
     index = writer.history.folder / "history.sqlite"
     assert index.is_file()
     for path in (index, f"{writer.history.folder}/../history/history.sqlite", f"{writer.history.folder}/runs"):
-        answer = httpx.get(f"{address}gradio_api/file={path}", timeout=30)
+        answer = httpx.get(f"{address}gradio_api/file={path}", timeout=PATIENCE)
         assert answer.status_code in (403, 404)

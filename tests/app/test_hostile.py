@@ -13,6 +13,7 @@ import pytest
 from fakes_ui import FakeGenerator, FakeJudge, raw_call
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from patience import PATIENCE
 from PIL import Image
 
 from emofeedback import build
@@ -246,5 +247,5 @@ def test_half_a_character_in_a_prompt_is_one_sentence(target: Target, endpoint: 
     body = json.dumps({"data": ["a dog \ud83d" if name == "prompt" else v for name, v in fields.items()]})
     address = f"{target.address}gradio_api/call/{endpoint}"
     asked = httpx.post(address, content=body, headers={"content-type": "application/json"})
-    answer = httpx.get(f"{address}/{asked.json()['event_id']}", timeout=60)
+    answer = httpx.get(f"{address}/{asked.json()['event_id']}", timeout=PATIENCE)
     assert "event: error" in answer.text and "half a character" in answer.text

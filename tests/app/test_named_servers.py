@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from patience import PATIENCE
 
 from emofeedback.deploy.models import LoadedModels
 from emofeedback.errors import UserError
@@ -126,7 +127,9 @@ def test_the_event_of_the_models_tab_is_held_to_the_same(
             body = {"fn_index": number, "data": [asked], "session_hash": f"visitor-{number}"}
             if listener.queue:
                 httpx.post(f"{at}gradio_api/queue/join", json=body)
-                with httpx.stream("GET", f"{at}gradio_api/queue/data?session_hash=visitor-{number}", timeout=60) as got:
+                with httpx.stream(
+                    "GET", f"{at}gradio_api/queue/data?session_hash=visitor-{number}", timeout=PATIENCE
+                ) as got:
                     for line in got.iter_lines():
                         said += line
                         if "process_completed" in line:

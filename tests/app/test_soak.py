@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
+from patience import PATIENCE
 
 from emofeedback.deploy.soak import Tally, memory_of, soak
 from emofeedback.errors import UserError
@@ -21,7 +22,7 @@ def test_twenty_users_at_once(tmp_path: Path) -> None:
         block=False,
     )
     try:
-        tally = soak(url, 20, 120.0, calls=3, memory=lambda: memory_of(os.getpid()))
+        tally = soak(url, 20, PATIENCE, calls=3, memory=lambda: memory_of(os.getpid()))
     finally:
         page.close()
     report = tally.report(20)
@@ -46,7 +47,7 @@ def test_a_mix_up_is_seen(tmp_path: Path) -> None:
         lambda: (Muddled(), FakeJudge()), studio.StudioOptions(example=tmp_path / "none", files=tmp_path), block=False
     )
     try:
-        tally = soak(url, 2, 120.0, calls=3)
+        tally = soak(url, 2, PATIENCE, calls=3)
     finally:
         page.close()
     assert tally.mix_ups and not tally.good()

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
 from gradio_client import Client
+from patience import PATIENCE
 from PIL import Image
 
 from emofeedback.affect import Affect
@@ -143,16 +144,16 @@ def test_the_app_starts_from_exactly_that_folder(tmp_path: Path) -> None:
         assert used == str(space.folder.resolve()) != str(ROOT)
     finally:
         app.terminate()
-        app.wait(timeout=30)
+        app.wait(timeout=PATIENCE)
 
 
 def wait_for(address: str, app: "subprocess.Popen[bytes]", log: Path) -> None:
     """Until GET / answers 200."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         assert app.poll() is None, log.read_text()[-2000:]
         try:
-            if httpx.get(address, timeout=10).status_code == 200:
+            if httpx.get(address, timeout=PATIENCE).status_code == 200:
                 return
         except httpx.TransportError:
             pass

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
+from patience import PATIENCE
 from served import served
 
 ARTIFACTS = Path(__file__).resolve().parents[1] / "artifacts"
@@ -63,7 +64,7 @@ def coloured(request, browser, address: str) -> Iterator:
 def _open(browser, address: str, width: int, height: int, **options) -> Iterator:
     context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **options)
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE * 1000)
     page.faults = []
     page.on("pageerror", lambda error: page.faults.append(str(error)))
     with page.expect_response(lambda response: "/run/predict" in response.url):  # the page listens from then on

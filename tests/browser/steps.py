@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
+from patience import PATIENCE
+
 PAD = "#pad .pad-plane"
 
 
-def wait_for(page: Any, script: str, seconds: float = 60) -> None:
+def wait_for(page: Any, script: str, seconds: float = PATIENCE) -> None:
     """Wait until a script is true."""
     page.wait_for_function(script, timeout=seconds * 1000)
 
 
-def says(page: Any, words: str, where: str = "#status", seconds: float = 60) -> None:
+def says(page: Any, words: str, where: str = "#status", seconds: float = PATIENCE) -> None:
     """Wait until an element's text contains the words; where it never does, the failure tells what it says."""
     try:
         wait_for(page, f"(document.querySelector({where!r})?.innerText ?? '').includes({words!r})", seconds)
@@ -33,14 +35,14 @@ WATCH = """([where, words]) => {
 }"""
 
 
-def after(page: Any, act: Callable[[], object], words: str, where: str = "#status", seconds: float = 60) -> None:
+def after(page: Any, act: Callable[[], object], words: str, where: str = "#status", seconds: float = PATIENCE) -> None:
     """Do something, then wait until an element says the words anew: those that stand from before do not count."""
     page.evaluate(WATCH, [where, words])
     act()
     wait_for(page, f"window.fresh && document.querySelector({where!r}).innerText.includes({words!r})", seconds)
 
 
-def run_all(page: Any, seconds: float = 60) -> None:
+def run_all(page: Any, seconds: float = PATIENCE) -> None:
     """Press Run and wait for the end of that very run."""
     after(page, lambda: page.click("#run"), "Done in", seconds=seconds)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fakes_ui import FakeGenerator
+from patience import PATIENCE
 from PIL import Image
 from steps import (
     PAD,
@@ -366,7 +367,7 @@ def test_run_is_always_on_screen(browser, address: str, width: int) -> None:
     """Run was off screen between 781 and 1180 px; on a phone nothing visible happened after it."""
     context = browser.new_context(viewport={"width": width, "height": 800}, has_touch=width < 500)
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE * 1000)
     page.goto(address)
     page.wait_for_selector(PAD)
     for scroll in (0, 600, 99_999):

@@ -60,7 +60,7 @@ def walk(page: Any, words: str, mood: str, folder: Path) -> Path:
     """The whole visit; the downloaded file."""
     page.fill("#prompt textarea", words)
     page.click(f"#emotion-{mood}")
-    says(page, "Preview in", seconds=120)
+    says(page, "Preview in")
     one_round(page)
     # why the judge disagrees: in plain words, beside the picture
     says(page, f"You asked for {mood}", "#words")
@@ -71,7 +71,7 @@ def walk(page: Any, words: str, mood: str, folder: Path) -> Path:
     if page.locator("[data-all=on]").count():
         page.click("[data-all=on]")  # click one: take all edits (they are taken as they come, too)
     page.click("#next-round")  # click two
-    says(page, "Round 2 is done", seconds=120)
+    says(page, "Round 2 is done")
     cards(page, 2)
     wait_for(page, "document.querySelector('#picture img').naturalWidth > 0")
     with page.expect_download() as download:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fakes_ui import FakeGenerator, FakeJudge
+from patience import PATIENCE
 from served import writer_in
 from steps import run_rounds, says, wait_for
 
@@ -27,7 +28,7 @@ def serve(data: Path, files: Path, port: int) -> Any:
 
 def visit(context: Any, address: str) -> Any:
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE * 1000)
     with page.expect_response(lambda response: "/run/predict" in response.url):
         page.goto(address)
     page.wait_for_selector("#pad .pad-plane")

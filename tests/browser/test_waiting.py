@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
+from patience import PATIENCE
 from served import served
 from steps import cards, open_more, says, set_number, wait_for
 
@@ -26,7 +27,7 @@ def others(browser, address: str) -> Iterator[list[Any]]:
     contexts, pages = [browser.new_context(viewport={"width": 1280, "height": 800}) for _ in range(2)], []
     for context in contexts:
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE * 1000)
         with page.expect_response(lambda response: "/run/predict" in response.url):
             page.goto(address)
         page.wait_for_selector("#pad .pad-plane")

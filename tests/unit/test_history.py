@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from fakes import ColourJudge, PaintGenerator
 from full_disk import files_end_at
+from patience import PATIENCE
 from PIL import Image
 
 from emofeedback.affect import Affect
@@ -224,7 +225,7 @@ History(Path({folder!r})).add(run(), ANN)
 def test_a_kill_between_files_and_row_leaves_no_trace(history: History) -> None:
     kept = history.add(run(), ANN)
     script = KILL.format(tests=str(HERE), folder=str(history.folder))
-    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=120).returncode == 9
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=PATIENCE).returncode == 9
     assert len(folders(history)) == 2
     again = History(history.folder)
     assert folders(again) == {kept}

@@ -17,6 +17,7 @@ import httpx2
 import pytest
 import torch
 from fakes import PaintGenerator
+from patience import PATIENCE
 from PIL import Image
 
 from emofeedback.affect import Affect
@@ -34,7 +35,6 @@ from emofeedback.settings import Settings
 PROMPT = "a boat on a lake"
 PICTURE = Picture(Image.new("RGB", (40, 30), "navy"), PictureRequest(PROMPT, None, 0), "test", 0.0)
 NAMES = ("llama-server", "llama-server-vulkan", "llama-cpp-server")
-START = 60.0
 
 
 def llama_server() -> str | None:
@@ -57,7 +57,7 @@ def free_port() -> int:
 
 
 def wait_for(url: str, alive: subprocess.Popen[bytes] | None = None) -> None:
-    end = time.monotonic() + START
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end and (alive is None or alive.poll() is None):
         with contextlib.suppress(httpx2.HTTPError):
             if httpx2.get(url).status_code == 200:
@@ -89,7 +89,7 @@ def llama(folder: Path, *options: str) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}/v1"
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")

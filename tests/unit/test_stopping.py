@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fake_openai import HANG, FakeOpenAI, completion, serve
 from fakes import PaintGenerator
+from patience import PATIENCE
 from PIL import Image
 
 from emofeedback.affect import Affect
@@ -24,7 +25,7 @@ from emofeedback.servers.patience import Patience
 from emofeedback.servers.stopping import each_of, stoppable, within
 from emofeedback.sweep.run_sweep import SweepOrder, run_sweep
 
-LONG = Patience(deadline=25.0)  # a test that waits for it fails by what is raised in the end
+LONG = Patience(deadline=PATIENCE)  # a test that waits for it fails by what is raised in the end
 ORDER = RunOrder("a boat", Affect(0.9, 0.9), Drawing(candidates=2))
 
 
@@ -40,7 +41,7 @@ def no_request_waits() -> bool:
     """Whether the threads of abandoned requests end although the server still hangs."""
     threads = [thread for thread in threading.enumerate() if thread.name == "request"]
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     return not any(thread.is_alive() for thread in threads)
 
 
@@ -124,10 +125,10 @@ def test_where_one_job_fails_the_others_stop() -> None:
     begun = threading.Barrier(2)
 
     def work(job: int) -> int:
-        begun.wait(10)
+        begun.wait(PATIENCE)
         if job == 0:
             raise UserError("wrong key")
-        return within(25.0, threading.Event().wait)  # type: ignore[return-value]
+        return within(PATIENCE, threading.Event().wait)  # type: ignore[return-value]
 
     with pytest.raises(UserError, match="wrong key"):
         each_of(work, [0, 1], 2)
@@ -136,11 +137,11 @@ def test_where_one_job_fails_the_others_stop() -> None:
 def test_blocks_inside_of_each_other_count_together() -> None:
     def ends(outer: Callable[[], bool], inner: Callable[[], bool]) -> None:
         with stoppable(outer), stoppable(inner), pytest.raises(Cancelled):
-            within(25.0, threading.Event().wait)
+            within(PATIENCE, threading.Event().wait)
 
     ends(lambda: True, lambda: False)
     ends(lambda: False, lambda: True)
-    assert within(25.0, lambda: 7) == 7
+    assert within(PATIENCE, lambda: 7) == 7
 
 
 def test_a_judge_of_this_machine_is_called_as_it_is() -> None:

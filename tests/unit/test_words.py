@@ -165,10 +165,10 @@ def test_nearest_known_word_by_kind_then_by_spelling() -> None:
 def test_reading_is_fast() -> None:
     parse("a dog")  # the tables are built once
     read.cache_clear()
-    start = time.perf_counter()
+    start = time.process_time()
     for prompt in PROMPTS:
         parse(prompt)
-    assert (time.perf_counter() - start) / len(PROMPTS) < 0.001
+    assert (time.process_time() - start) / len(PROMPTS) < 0.001
 
 
 def test_all_that_a_prompt_names_is_protected() -> None:
