@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import weakref
 from pathlib import Path
 
 import pytest
 from fakes import ColourJudge, PaintGenerator
+from forked import COMMAND, fork
 from PIL import Image
 
 from emofeedback import build
@@ -388,24 +388,11 @@ def test_help_and_errors_load_no_model() -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_sigint_in_a_process_is_one_sentence(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "emofeedback",
-        "render",
-        "--count",
-        "100000",
-        "--size",
-        "64",
-        "--out",
-        str(tmp_path / "o"),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-    limit = time.monotonic() + 300
-    while not list((tmp_path / "o").glob("*.png")) and time.monotonic() < limit:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert (process.returncode, out) == (1, "")
-    assert err.startswith("emofeedback render: Stopped") and len(err.splitlines()) == 1
+    out = tmp_path / "o"
+    drawing = fork(COMMAND, "render", "--count", "100000", "--size", "64", "--out", str(out))
+    drawing.until(lambda: bool(list(out.glob("*.png"))))
+    os.kill(drawing.pid, signal.SIGINT)
+    drawing.wait()
+    assert (drawing.returncode, drawing.stdout) == (1, "")
+    assert drawing.stderr.startswith("emofeedback render: Stopped") and len(drawing.stderr.splitlines()) == 1
     assert not list((tmp_path / "o").glob("*.tmp"))

@@ -4,13 +4,12 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from forked import Forked, fork
 from tiny_finetune import job
 
 from emofeedback.errors import UserError
@@ -18,8 +17,7 @@ from emofeedback.files.training_state import load_state
 from emofeedback.finetuning.trainer import STATE
 from emofeedback.machine.processes import Processes
 
-WORKER = Path(__file__).with_name("finetune_worker.py")
-ROOT = WORKER.parents[2]
+WORKER = Path(__file__).with_name("finetune_worker.py").read_text()
 
 
 @pytest.fixture(autouse=True)
@@ -31,10 +29,8 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def start(out: Path, updates: int, **environment: str) -> subprocess.Popen[str]:
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
-    command = [sys.executable, str(WORKER), str(out), str(updates)]
-    return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+def start(out: Path, updates: int, **environment: str) -> Forked:
+    return fork(WORKER, str(out), str(updates), environ={**os.environ, **environment})
 
 
 def flat(folder: Path) -> torch.Tensor:
@@ -43,12 +39,9 @@ def flat(folder: Path) -> torch.Tensor:
 
 def test_a_job_that_kill_9_ended_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
     victim = start(tmp_path / "killed", 1000)
-    assert victim.stdout is not None
-    for line in victim.stdout:
-        if json.loads(line)["update"] == 3:  # the state of this update is perhaps not written yet
-            break
-    victim.send_signal(signal.SIGKILL)
-    assert victim.wait() == -signal.SIGKILL
+    victim.says('"update": 3')  # the state of this update is perhaps not written yet
+    victim.process.kill()
+    assert victim.wait().returncode == -signal.SIGKILL
     done = load_state(tmp_path / "killed" / STATE)["done"]
     assert 2 <= done < 1000
     resumed = job(tmp_path / "killed", updates=done + 2, micro_batch=4, audit_every=2)
@@ -71,8 +64,8 @@ def test_two_processes_take_the_step_of_one(tmp_path: Path) -> None:
         port = str(free.getsockname()[1])
     there = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     both = [start(tmp_path / "two", 1, RANK=str(rank), LOCAL_RANK=str(rank), **there) for rank in (0, 1)]
-    said = [process.communicate(timeout=300)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
+    assert [process.wait().returncode for process in both] == [0, 0], both[0].stderr
+    said = [process.stdout for process in both]
     assert said[1] == ""  # the main process speaks for both
     one = job(tmp_path / "one", updates=1, micro_batch=4, audit_every=2)
     begun = torch.cat([p.detach().flatten() for p in one.policy.parameters()]).double()

@@ -4,8 +4,6 @@ import io
 import json
 import logging
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -15,7 +13,9 @@ from typing import Any
 import httpx
 import pytest
 from fake_openai import FakeOpenAI, completion, serve
+from forked import COMMAND, fork
 from local_server import serving
+from patience import PATIENCE
 from PIL import Image
 
 from emofeedback.build import build_generator, build_judge
@@ -92,11 +92,11 @@ def test_a_run_with_secrets_leaves_them_nowhere(tmp_path: Path, drawing: tuple[s
     endpoint, asked = drawing
     environ = {name: value for name, value in os.environ.items() if not name.startswith("EMOFEEDBACK_")}
     environ |= {"EMOFEEDBACK_JUDGE_KEY": KEY, "EMOFEEDBACK_GENERATOR_KEY": "generator-K3y", "HF_TOKEN": SECRETS[-1]}
-    environ |= {"EMOFEEDBACK_GENERATOR": f"hosted:{endpoint}", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environ |= {"EMOFEEDBACK_GENERATOR": f"hosted:{endpoint}", "PYTHONPATH": str(ROOT)}
     with serve(FakeOpenAI(answer)) as fake:
-        command = [sys.executable, "-m", "emofeedback", "generate", "a boat", "--emotion", "happy", "--rounds", "2"]
+        command = ["generate", "a boat", "--emotion", "happy", "--rounds", "2"]
         command += ["--candidates", "1", "--out", "out", "--json", "--judge", secret_address(fake.url)]
-        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=240)
+        done = fork(COMMAND, *command, cwd=tmp_path, environ=environ).wait()
     assert done.returncode == 0, done.stderr
     assert_clean(done.stdout, done.stderr, contents(tmp_path / "out"))
     assert {path for path, _ in asked} == {f"/draw?api_key={QUERY}"}, "the endpoint got what was meant for it"
@@ -165,7 +165,7 @@ def test_the_page_and_the_history_hold_no_secret(
                 json={"data": ["a boat", 0.5, 0.5, 1, 0, 2, 1, "same_seed"]},
                 cookies=cookies,
             )
-            ran = httpx.get(f"{address}gradio_api/call/feedback_run/{begun.json()['event_id']}", timeout=60).text
+            ran = httpx.get(f"{address}gradio_api/call/feedback_run/{begun.json()['event_id']}", timeout=PATIENCE).text
             assert "event: complete" in ran, ran
             writer.settle()
             shown = [httpx.get(f"{address}{path}").text for path in ("config", "", "gradio_api/info")]
@@ -231,9 +231,9 @@ def test_what_is_hidden_and_what_is_left(text: str, left: str) -> None:
 )
 def test_a_long_text_is_looked_through_once(piece: str) -> None:
     """A pattern that begins anew at each letter takes hours for an error that echoes a megabyte."""
-    begun = time.monotonic()
+    begun = time.process_time()
     redacted(piece * (2**20 // len(piece)), environ={})
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 def test_logs_and_names_of_hosts() -> None:

@@ -3,17 +3,15 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked import COMMAND, Forked, fork
 from PIL import Image
 
 from emofeedback.errors import UserError
 from emofeedback.machine.processes import Processes
 
-ROOT = Path(__file__).resolve().parents[2]
 WORKER = """
 import json, sys
 from emofeedback.errors import UserError
@@ -33,27 +31,14 @@ print("main speaks", flush=True)
 """
 
 
-def both(command: list[str], **more: str) -> list[subprocess.CompletedProcess[str]]:
+def both(code: str, *arguments: str, **more: str) -> list[Forked]:
+    """Two processes that ran a program together."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    shared = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **more}
-    shared |= {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    started = [
-        subprocess.Popen(
-            [sys.executable, *command],
-            env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in (0, 1)
-    ]
-    said = [process.communicate(timeout=300) for process in started]
-    return [
-        subprocess.CompletedProcess(command, process.returncode, out, err)
-        for process, (out, err) in zip(started, said, strict=True)
-    ]
+    shared = {**os.environ, **more, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    ranks = [fork(code, *arguments, environ=shared | {"RANK": rank, "LOCAL_RANK": rank}) for rank in ("0", "1")]
+    return [rank.wait() for rank in ranks]
 
 
 def test_alone_everything_is_the_identity() -> None:
@@ -68,7 +53,7 @@ def test_alone_everything_is_the_identity() -> None:
 
 @pytest.mark.parametrize("count", [1, 5])
 def test_parts_are_gathered_in_order_by_everybody(count: int) -> None:
-    first, second = both(["-c", WORKER, str(count)])
+    first, second = both(WORKER, str(count))
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     lines = first.stdout.splitlines()
     rows = json.loads(lines[0])
@@ -80,19 +65,18 @@ def test_parts_are_gathered_in_order_by_everybody(count: int) -> None:
 
 
 def test_a_failure_of_one_is_the_failure_of_all() -> None:
-    for done in both(["-c", WORKER, "4", "break"]):
+    for done in both(WORKER, "4", "break"):
         assert json.loads(done.stdout.splitlines()[0]) == "Part two is broken."
 
 
 def test_a_folder_is_estimated_by_two_as_by_one(tmp_path: Path) -> None:
     for k in range(3):
         Image.new("RGB", (64, 64), (80 * k, 120, 200)).save(tmp_path / f"{k}.png")
-    command = ["-m", "emofeedback", "estimate", str(tmp_path), "--device", "cpu", "--json"]
-    first, second = both(command)
+    command = ["estimate", str(tmp_path), "--device", "cpu", "--json"]
+    first, second = both(COMMAND, *command)
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert second.stdout == ""
-    shared = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    alone = subprocess.run([sys.executable, *command], env=shared, capture_output=True, text=True, timeout=300)
+    alone = fork(COMMAND, *command).wait()
     ours, theirs = json.loads(first.stdout), json.loads(alone.stdout)
     assert [Path(row["image"]).name for row in ours["readings"]] == ["0.png", "1.png", "2.png"]
     for a, b in zip(ours["readings"], theirs["readings"], strict=True):
@@ -120,7 +104,7 @@ sys.exit(main(["sweep", "a lake", "--grid", "2", "--device", "cpu", "--steps", "
 @pytest.mark.parametrize("broken", ["0", "1"])
 def test_a_sweep_that_fails_in_one_process_ends_in_both_with_a_sentence(broken: str, tmp_path: Path) -> None:
     """The other process waited for the part that never came, then died of the transport's own error."""
-    first, second = both(["-c", SWEEP, broken], WORK=str(tmp_path / "out"))
+    first, second = both(SWEEP, broken, WORK=str(tmp_path / "out"))
     for done in (first, second):
         assert done.returncode == 1 and "Traceback" not in done.stderr and "gloo" not in done.stderr.lower()
         last = done.stderr.strip().splitlines()[-1]
@@ -133,7 +117,7 @@ def test_models_that_are_missing_in_one_process_are_missed_in_both(tmp_path: Pat
     command = "import os, sys\nfrom emofeedback.cli import main\n"
     command += "judge = ['--judge', 'nowhere'] if os.environ['RANK'] == '1' else []\n"
     command += f"sys.exit(main(['sweep', 'a lake', '--device', 'cpu', '--out', {str(tmp_path / 'out')!r}, *judge]))"
-    for done in both(["-c", command]):
+    for done in both(command):
         assert done.returncode == 1
         assert "There is no judge 'nowhere'" in done.stderr.strip().splitlines()[-1]
 
@@ -156,5 +140,5 @@ except UserError as error:
 
 def test_a_process_that_is_gone_is_said_in_a_sentence() -> None:
     """What is left of a killed process is an error of the transport; it was shown as it came."""
-    first, second = both(["-c", KILLED])
+    first, second = both(KILLED)
     assert "ended before its work was done" in first.stdout and second.returncode == -9
