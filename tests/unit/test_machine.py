@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from patience import PATIENCE
 
 from emofeedback.cli import main
 from emofeedback.errors import UserError
@@ -25,20 +26,15 @@ from emofeedback.ui.session import Models, Visit
 
 ROOT = Path(__file__).resolve().parents[2]
 WATCHED = """
-import os, runpy, sys
+import os, sys
 class Watch:
     def find_spec(self, name, path, target=None):
         if name == "torch":
             os.write(1, ("[" + os.environ.get("OMP_WAIT_POLICY", "unset") + "]").encode())
             os._exit(0)
 sys.meta_path.insert(0, Watch())
-sys.argv = ["program", *sys.argv[2:]] if (run := sys.argv[1]) else []
 """
 """Ends the process when torch is imported and tells how its threads would wait."""
-PROGRAMS = {
-    "command": ("runpy.run_module(run, run_name='__main__')", ["emofeedback", "doctor"]),
-    "app": ("runpy.run_path(run, run_name='__main__')", ["app.py"]),
-}
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -48,62 +44,94 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT)} | more
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+def start(environ: dict[str, str], code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+
+
 @pytest.mark.parametrize(
     ("given", "policy"),
     [({}, "[PASSIVE]"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "[ACTIVE]"), ({"GOMP_SPINCOUNT": "9"}, "[unset]")],
 )
-def test_threads_sleep_while_they_wait(tmp_path: Path, program: str, given: dict[str, str], policy: str) -> None:
+def test_threads_sleep_while_they_wait(tmp_path: Path, given: dict[str, str], policy: str) -> None:
     """Beside one busy process an update took ten times as long: the threads of torch spun on the core it needed."""
-    run, arguments = PROGRAMS[program]
-    environ = environment(EMOFEEDBACK_DATA=str(tmp_path), **given)
-    command = [sys.executable, "-c", WATCHED + run, *arguments]
-    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    code = WATCHED + "import runpy; runpy.run_module('emofeedback', run_name='__main__')"
+    done = start(environment(EMOFEEDBACK_DATA=str(tmp_path), **given), code, "doctor")
     assert policy in done.stdout, done.stderr
 
 
-UNKNOWN = """
-import os, pwd
+STARTS = """
+import json, os, pwd, socket, sys
 def unknown(number): raise KeyError(number)
-if "HOME" not in os.environ: pwd.getpwuid = unknown
+pwd.getpwuid = unknown
+import app
+
+def launched(*given, **more):
+    print("\\N{HAMMER} served")
+    print(json.dumps([os.environ["OMP_WAIT_POLICY"], "torch" in sys.modules]))
+
+app.studio.launch = launched
+other = socket.create_server(("127.0.0.1", 0))
+for given in json.loads(sys.argv[1]):
+    for name in ("EMOFEEDBACK_DATA", "GRADIO_SERVER_PORT"):
+        os.environ.pop(name, None)
+    os.environ.update({name: value.replace("USED", str(other.getsockname()[1])) for name, value in given.items()})
+    try:
+        app.main()
+        print(json.dumps("served"))
+    except SystemExit as end:
+        print(json.dumps(end.code))
 """
-"""Without HOME, nobody has this user's number either."""
-STUBBED = "import app\napp.studio.launch = lambda *given, **more: print('\\N{HAMMER} served')\napp.main()"
-"""The app up to the point where it would serve."""
+"""The app up to the point where it would serve, several times: without HOME, and nobody has this user's number."""
 
 
-def start(environ: dict[str, str], code: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=120)
+@pytest.fixture(scope="module")
+def starts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The lines that each start left where there is no home and output is no UTF-8; its last says how it ended."""
+    if os.name != "posix":
+        pytest.skip("user numbers")
+    data = str(tmp_path_factory.mktemp("data"))
+    given = {
+        "data": {"EMOFEEDBACK_DATA": data},
+        "nothing": {},
+        "tilde": {"EMOFEEDBACK_DATA": "~/data"},
+        "used port": {"EMOFEEDBACK_DATA": data, "GRADIO_SERVER_PORT": "USED"},
+    }
+    environ = environment(PYTHONIOENCODING="cp1252")
+    environ.pop("HOME", None)
+    done = start(environ, STARTS, json.dumps(list(given.values())))
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    lines = iter(done.stdout.splitlines())
+    return {name: [next(lines) for _ in range(3 if name == "data" else 1)] for name in given}
 
 
-def test_the_studio_starts_where_output_is_not_utf8(tmp_path: Path) -> None:
+def test_the_studio_starts_where_output_is_not_utf8(starts: dict[str, list[str]]) -> None:
     """Gradio prints an emoji: on a Windows console, or with redirected output, the studio died at its start."""
-    done = start(environment(EMOFEEDBACK_DATA=str(tmp_path), PYTHONIOENCODING="cp1252"), STUBBED)
-    assert done.returncode == 0 and done.stdout == "\\U0001f528 served\n", done.stderr
+    assert starts["data"][0] == "\\U0001f528 served" and starts["data"][2] == '"served"'
 
 
-@pytest.mark.skipif(os.name != "posix", reason="user numbers")
-def test_no_home_is_one_sentence_and_not_looked_for_in_vain(tmp_path: Path) -> None:
+def test_threads_of_the_studio_sleep_too(starts: dict[str, list[str]]) -> None:
+    assert json.loads(starts["data"][1]) == ["PASSIVE", False], "said before torch is imported"
+
+
+def test_no_home_is_one_sentence_and_not_looked_for_in_vain(starts: dict[str, list[str]]) -> None:
     """HOME unset and an unknown user number (containers) ended in a traceback."""
-    environ, code = environment(), UNKNOWN + STUBBED
-    del environ["HOME"]
-    done = start(environ, code)
-    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and "EMOFEEDBACK_DATA" in done.stderr
-    assert start(environ | {"EMOFEEDBACK_DATA": str(tmp_path)}, code).returncode == 0
-    done = start(environ | {"EMOFEEDBACK_DATA": "~/data"}, code)
-    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1 and "home folder is unknown" in done.stderr
+    nothing, tilde = json.loads(starts["nothing"][0]), json.loads(starts["tilde"][0])
+    assert "EMOFEEDBACK_DATA" in nothing and "\n" not in nothing
+    assert "home folder is unknown" in tilde and "\n" not in tilde
 
 
-def test_a_port_that_is_asked_for_is_the_one_or_refused(tmp_path: Path) -> None:
+def test_a_port_that_is_asked_for_is_the_one_or_refused(starts: dict[str, list[str]], tmp_path: Path) -> None:
     """A used port was silently changed for the next one; a port out of range was a traceback."""
+    refused = json.loads(starts["used port"][0])
+    assert refused.startswith("Port ") and "cannot be used" in refused and "\n" not in refused
     run_app = "import runpy; runpy.run_path('app.py', run_name='__main__')"
+    for port in ("70000", "http"):
+        done = start(environment(EMOFEEDBACK_DATA=str(tmp_path), GRADIO_SERVER_PORT=port), run_app)
+        assert done.returncode == 1 and done.stdout == "", done.stderr
+        assert len(done.stderr.splitlines()) == 1 and port in done.stderr
     with socket.create_server(("127.0.0.1", 0)) as other:
         used = other.getsockname()[1]
-        for port in (str(used), "70000", "http"):
-            done = start(environment(EMOFEEDBACK_DATA=str(tmp_path), GRADIO_SERVER_PORT=port), run_app)
-            assert done.returncode == 1 and done.stdout == "", done.stderr
-            assert len(done.stderr.splitlines()) == 1 and port in done.stderr
         with pytest.raises(UserError, match="cannot be used"):
             free_port({"GRADIO_SERVER_PORT": str(used)}, "0.0.0.0")
     assert free_port({"GRADIO_SERVER_PORT": str(used)}, None) == used
@@ -128,8 +156,7 @@ def test_no_optional_package_is_heard(tmp_path: Path) -> None:
     code = "from emofeedback.machine.quiet import quiet_libraries; quiet_libraries(); from emofeedback import build"
     code = f"import logging; logging.basicConfig(level=logging.INFO); {code}"
     environ = environment() | {"PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = start(environ, code)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -140,7 +167,7 @@ def folder_left_by(tmp_path: Path, then: str) -> Path | None:
     """What a process leaves that makes its folder and does this."""
     before = set(tmp_path.iterdir())
     environ = environment(TMPDIR=str(tmp_path), TEMP=str(tmp_path))
-    subprocess.run([sys.executable, "-c", FOLDER + then], env=environ, cwd=ROOT, timeout=60)
+    subprocess.run([sys.executable, "-c", FOLDER + then], env=environ, cwd=ROOT, timeout=PATIENCE)
     return next(iter(set(tmp_path.iterdir()) - before), None)
 
 
@@ -175,7 +202,7 @@ def test_a_stopped_studio_leaves_no_temporary_folder(tmp_path: Path) -> None:
     assert any("Running on" in line for line in process.stdout)
     assert len(list(tmp_path.glob("emofeedback-*"))) == 1
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 143 and not list(tmp_path.glob("emofeedback-*"))
 
 
