@@ -17,6 +17,8 @@ from emofeedback.ui.turns import FOREVER, POLL, Ticket
 Post = Callable[[object], None]
 TICK = 1.0
 """Seconds between signs of life."""
+PAUSE = 0.05
+"""Seconds in which the page takes what was posted: a task that posts without end would keep it from all else."""
 
 
 def on_thread(
@@ -50,7 +52,8 @@ def on_thread(
                     post(what)
                     if not stop.is_set():
                         models.lock.to_the_end(ticket)
-                        job.waited += waits(models, ticket)
+                        time.sleep(PAUSE)
+                        job.waited += PAUSE + waits(models, ticket)
 
                 @contextmanager
                 def others_meanwhile() -> Iterator[None]:
