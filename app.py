@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emofeedback.errors import UserError
+from emofeedback.machine.app_arguments import take_arguments
 from emofeedback.machine.server_port import asked_port, free_port
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 if __name__ == "__main__":
     try:
+        take_arguments(sys.argv[1:], os.environ)
         asked_port(os.environ)  # gradio's import dies of a port that is no number
     except UserError as error:
         raise SystemExit(str(error)) from None

@@ -30,6 +30,7 @@ from safetensors.numpy import save_file
 from emofeedback.build import build_generator
 from emofeedback.cli import main as command
 from emofeedback.cli.soak_command import studio
+from emofeedback.deploy.check_report import CheckReport
 from emofeedback.deploy.space import ROOT
 from emofeedback.errors import MAX_MESSAGE, UserError
 from emofeedback.files.open_picture import open_picture
@@ -43,6 +44,7 @@ from emofeedback.settings import Settings
 logger = logging.getLogger(__name__)
 LIMIT = 20.0
 """Seconds of one input; a call over HTTP may also wait for the models."""
+READERS, HTTP, LINE = "readers", "HTTP", "command lines"
 ODD: tuple[Any, ...] = (
     *(None, True, -1, 0, 3.5, 10**400, 1e308, float("nan"), float("inf"), "", "x" * 100_000, "\ud83d", "a\0b"),
     *("../../etc/passwd", "/dev/zero", "<script>alert(1)</script>", "{{7*7}}", "🎆" * 500, [], [[]], {}, {"path": "/"}),
@@ -75,13 +77,16 @@ LINES = (
 class Tally:
     """Inputs by their way in, and what went wrong."""
 
-    def __init__(self) -> None:
-        self.inputs: dict[str, int] = {}
-        self.faults: list[str] = []
-        self.slowest = 0.0
+    def __init__(self, report: CheckReport) -> None:
+        self.report = report
 
-    def judge(self, way: str, work: Callable[[], object]) -> None:
-        """One input: `work` raises UserError or answers; a text that it gives is a fault."""
+    def judge(self, kind: str, way: str, work: Callable[[], object]) -> None:
+        """One input: `work` raises UserError or answers; a text that it gives is a fault.
+
+        Args:
+            kind: "readers", "HTTP" or "command lines".
+            way: what is told of a fault.
+        """
         begin, fault = time.monotonic(), None
         try:
             said = work()
@@ -91,12 +96,14 @@ class Tally:
         except Exception as error:
             fault = f"{type(error).__name__}: {str(error)[:200]}"
         seconds = time.monotonic() - begin
-        self.slowest = max(self.slowest, seconds)
         if seconds > LIMIT:
             fault = f"{fault or 'nothing'} after {seconds:.0f} s"
-        if fault:
-            self.faults.append(f"{way} {self.inputs.get(way, 0)}: {fault}")
-        self.inputs[way] = self.inputs.get(way, 0) + 1
+        self.report.count(kind, [f"{way}: {fault}"] if fault else [], seconds)
+
+    def left(self, kind: str) -> Iterator[tuple[int, random.Random]]:
+        """The inputs that are still to be sent: their number, and what they are made with, which follows from it."""
+        for number in self.report.left(kind):
+            yield number, random.Random(f"{self.report.seed} {kind} {number}")
 
 
 def mutated(content: bytes, rng: random.Random) -> bytes:
@@ -118,7 +125,7 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
     return bytes(found)
 
 
-def files(number: int, rng: random.Random, tally: Tally, folder: Path) -> None:
+def files(tally: Tally, folder: Path) -> None:
     """Pictures, their settings, adapters, records, prompt files, judges' replies."""
     example = ROOT / "assets" / "example_run" / "round-01-candidate-01.png"
     pictures = [example.read_bytes()]
@@ -143,35 +150,36 @@ def files(number: int, rng: random.Random, tally: Tally, folder: Path) -> None:
     record = json.dumps({"status": "running", "made": "", "settings": {}, "tasks": {}, "order": None, "result": None})
     text = "a boat\nNegative prompt: x\nSteps: 2, Seed: 3, Size: 1x1, Model: m\nTemplate: a\nb"
 
-    def lora() -> None:
+    def lora(rng: random.Random) -> None:
         adapter.write_bytes(mutated(weights, rng))
         generator.load_adapter(adapter)  # type: ignore[attr-defined]
 
-    def job() -> None:
+    def job(rng: random.Random) -> None:
         (folder / RECORD).write_bytes(mutated(record.encode(), rng))
         found = read_record(folder)
         if found is not None:
             found.order()
 
-    def reply() -> None:
+    def reply(rng: random.Random) -> None:
         said = mutated(REPLY.encode(), rng).decode("utf-8", "replace")
         replies.critique_for(said, "a boat")
         replies.parse_content(said)
         replies.parse_label(said, ("1", "2"))
         replies.parse_yes(said)
+        replies.parse_pair(said)
 
-    ways: dict[str, Callable[[], object]] = {
-        "picture": lambda: open_picture(mutated(rng.choice(pictures), rng)),
-        "settings": lambda: read_settings(mutated(pictures[0], rng)),
-        "parameters": lambda: parse_parameters(mutated(text.encode(), rng).decode("utf-8", "replace")),
+    ways: dict[str, Callable[[random.Random], object]] = {
+        "picture": lambda rng: open_picture(mutated(rng.choice(pictures), rng)),
+        "settings": lambda rng: read_settings(mutated(pictures[0], rng)),
+        "parameters": lambda rng: parse_parameters(mutated(text.encode(), rng).decode("utf-8", "replace")),
         "adapter": lora,
         "job record": job,
-        "prompt file": lambda: decoded(mutated(b"\xff\xfea\0b\0", rng), "it"),
+        "prompt file": lambda rng: decoded(mutated(b"\xff\xfea\0b\0", rng), "it"),
         "judge's reply": reply,
     }
-    for i in range(number):
+    for i, rng in tally.left(READERS):
         way = list(ways)[i % len(ways)]
-        tally.judge(way, partial(_quietly, ways[way]))
+        tally.judge(READERS, way, partial(_quietly, partial(ways[way], rng)))
 
 
 def _quietly(work: Callable[[], object]) -> None:
@@ -180,12 +188,12 @@ def _quietly(work: Callable[[], object]) -> None:
         work()
 
 
-def calls(number: int, rng: random.Random, tally: Tally, url: str) -> None:
+def calls(tally: Tally, url: str) -> None:
     """Raw calls, direct calls and uploads."""
     with httpx.Client(timeout=600) as web:
         # the models load meanwhile, which is no answer's time
         _asked(web, url, "call", "generate", json.dumps({"data": CALLS["generate"]}).encode())
-        for i in range(number):
+        for i, rng in tally.left(HTTP):
             name = list(CALLS)[i % len(CALLS)]
             data = list(CALLS[name])
             for _ in range(rng.choice((1, 1, 2))):
@@ -194,7 +202,7 @@ def calls(number: int, rng: random.Random, tally: Tally, url: str) -> None:
             if rng.random() < 0.2:
                 body = mutated(body, rng)
             way = rng.choice(("call", "call", "call", "run", "upload"))
-            tally.judge(f"HTTP {way}", partial(_asked, web, url, way, name, body))
+            tally.judge(HTTP, f"{way} of {name}", partial(_asked, web, url, way, name, body))
 
 
 def _asked(web: httpx.Client, url: str, way: str, name: str, body: bytes) -> str | None:
@@ -220,14 +228,14 @@ def _fault(status: int, text: str) -> str | None:
     return "an answer of a megabyte" if "event: error" in text and len(text) > 10 * MAX_MESSAGE else None
 
 
-def lines(number: int, rng: random.Random, tally: Tally, folder: Path) -> None:
+def lines(tally: Tally, folder: Path) -> None:
     """Command lines that end before a model is loaded: one odd word is always among them."""
-    for _ in range(number):
+    for _, rng in tally.left(LINE):
         line = list(rng.choice(LINES))
         odd = "".join(rng.choice(string.printable + "é雪\u202e") for _ in range(rng.randrange(30)))
         line[rng.randrange(1, len(line))] = odd
         line += ["--out", str(folder / "out"), "--strength" if line[0] == "generate" else "--seed", "none"]
-        tally.judge("command line", partial(_ran, line))
+        tally.judge(LINE, line[0], partial(_ran, line))
 
 
 def _ran(line: list[str]) -> str | None:
@@ -240,9 +248,10 @@ def _ran(line: list[str]) -> str | None:
     return None
 
 
-def parts(inputs: int) -> Iterator[int]:
-    """How many of all go to files, calls and command lines."""
-    yield from (inputs * 7 // 10, inputs * 2 // 10, inputs - inputs * 7 // 10 - inputs * 2 // 10)
+def parts(inputs: int) -> dict[str, int]:
+    """How many of all go to readers, calls and command lines."""
+    readers, http = inputs * 7 // 10, inputs * 2 // 10
+    return {READERS: readers, LINE: inputs - readers - http, HTTP: http}
 
 
 def main() -> int:
@@ -250,30 +259,36 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inputs", type=int, default=10_000, help="of all ways together (10,000)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--report", type=Path, help="kept in this file meanwhile; it goes on from what is there")
     given = parser.parse_args()
     quiet_libraries()
     logging.disable(logging.WARNING)
-    tally, rng = Tally(), random.Random(given.seed)
-    of_files, of_calls, of_lines = parts(given.inputs)
+    stream = sys.stderr  # what the command line says goes elsewhere meanwhile
+
+    def tell(line: str) -> None:
+        stream.write(line + "\n")
+        stream.flush()
+
+    try:
+        report = CheckReport(parts(given.inputs), given.seed, given.report, tell)
+    except UserError as error:
+        parser.error(str(error))
+    tally = Tally(report)
     with tempfile.TemporaryDirectory(prefix="hostile-") as name:
         folder = Path(name)
         (folder / "studio").mkdir()
-        files(of_files, rng, tally, folder)
-        lines(of_lines, rng, tally, folder)
-        if of_calls:
+        if report.left(READERS):
+            files(tally, folder)
+        lines(tally, folder)
+        if report.left(HTTP):
             with studio(folder / "studio", EMOFEEDBACK_DATA=str(folder / "data"), EMOFEEDBACK_FINETUNE_MINUTES="0") as (
                 url,
                 _,
             ):
-                calls(of_calls, rng, tally, url)
-    report = {
-        "inputs": tally.inputs,
-        "faults": len(tally.faults),
-        "first_faults": tally.faults[:20],
-        "slowest_seconds": round(tally.slowest, 2),
-    }
-    sys.stdout.write(json.dumps(report, indent=1) + "\n")
-    return 1 if tally.faults else 0
+                calls(tally, url)
+    report.keep()
+    sys.stdout.write(json.dumps(report.as_json(), indent=1) + "\n")
+    return 1 if report.faults else 0
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from emofeedback.cli.console import CommandResult, Console
 from emofeedback.cli.soak_options import SoakOptions
@@ -24,13 +25,34 @@ def run(arguments: SoakOptions, console: Console) -> CommandResult:
     """Soak a studio that runs, or one that is started here and stopped again."""
     from emofeedback.deploy.soak import Tally, memory_of, soak
 
+    told = 0
+
+    def tell(tally: Tally) -> None:
+        """A line a minute, and the report so far: what a soak of hours found is not lost with its terminal."""
+        nonlocal told
+        console.progress(f"{arguments.users} users, {len(tally.seconds)} calls")
+        minute = int(tally.lasted // 60)
+        if minute > told:
+            told = minute
+            held = f", {tally.memory[-1][1]:.0f} MB" if tally.memory else ""
+            wrong = len(tally.errors) + len(tally.mix_ups) + len(tally.foreign)
+            console.note(f"minute {minute} of {arguments.minutes:g}: {len(tally.seconds)} calls, {wrong} wrong{held}")
+            keep(tally, complete=False)
+
+    def keep(tally: Tally, complete: bool) -> dict[str, Any]:
+        data = tally.report(arguments.users) | {"minutes": arguments.minutes, "complete": complete}
+        if arguments.out is not None:
+            with results_folder(arguments.out) as folder:
+                write_json(folder / "soak.json", data)
+        return data
+
     def work(url: str, pid: int | None) -> Tally:
         return soak(
             url,
             arguments.users,
             60 * arguments.minutes,
             memory=lambda: None if pid is None else memory_of(pid),
-            progress=lambda calls: console.progress(f"{arguments.users} users, {calls} calls"),
+            progress=tell,
         )
 
     if arguments.url:
@@ -41,10 +63,7 @@ def run(arguments: SoakOptions, console: Console) -> CommandResult:
             with studio(Path(temporary)) as (url, pid):
                 tally = work(url, pid)
             tally.left_behind = sum(len(files) for _, _, files in os.walk(temporary))
-    data = tally.report(arguments.users) | {"minutes": arguments.minutes}
-    if arguments.out is not None:
-        with results_folder(arguments.out) as folder:
-            write_json(folder / "soak.json", data)
+    data = keep(tally, complete=True)
     grown = "not watched" if data["memory_growth"] is None else f"{100 * data['memory_growth']:+.1f} %"
     text = (
         f"{data['users']} users, {data['calls']} calls in {arguments.minutes:g} min, {data['cancelled']} cancelled: "

@@ -5,9 +5,11 @@ the same weights, to the byte, as one that was never killed. Exit code 1 where t
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from emofeedback.deploy.check_report import CheckReport
 from emofeedback.deploy.space import ROOT
 from emofeedback.errors import UserError
 from emofeedback.files.open_picture import open_picture
@@ -43,28 +46,19 @@ history = History(Path(sys.argv[1]))
 for _ in range(1000):
     print(history.add(run, "visitor"), flush=True)
 """
+SHARED = 10
+"""Kills of one history, which is looked through as a whole after each."""
+PATIENCE = 1800.0
+"""Seconds after which a command hangs."""
 TIMES = {"elapsed"}
 """What of a training state is no two runs' same."""
-
-
-class Tally:
-    """Kills and what was wrong after them, by what was killed."""
-
-    def __init__(self) -> None:
-        self.kills: dict[str, int] = {}
-        self.wrong: list[str] = []
-
-    def count(self, what: str, wrong: list[str]) -> None:
-        """One kill more."""
-        self.kills[what] = self.kills.get(what, 0) + 1
-        self.wrong += [f"{what}: {sentence}" for sentence in wrong]
-        logger.info("%s: %d kills, %d faults", what, self.kills[what], len(self.wrong))
 
 
 def killed(command: list[str], after: float, until: Callable[[], bool] = lambda: True) -> str:
     """Start a command, kill it so many seconds after `until()` is true; what it had printed."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT)
-    while process.poll() is None and not until():
+    end = time.monotonic() + PATIENCE
+    while process.poll() is None and not until() and time.monotonic() < end:
         time.sleep(0.02)
     try:
         process.wait(timeout=after)
@@ -104,43 +98,51 @@ def whole(command: list[str]) -> float:
         UserError: it failed.
     """
     begin = time.monotonic()
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise UserError(f"{' '.join(command[2:4])} did not end within {PATIENCE:.0f} s.") from None
     if done.returncode:
         raise UserError(f"{' '.join(command[2:4])} failed: {done.stderr.strip()[-200:]}")
     return time.monotonic() - begin
 
 
-def kill_generate(kills: int, folder: Path, rng: random.Random, tally: Tally) -> None:
+def kill_generate(report: CheckReport, folder: Path) -> None:
     """Pictures and run.json of `generate`; what was hidden is swept by the next start."""
     out = folder / "whole"
     seconds = whole(emofeedback(*GENERATE, "--out", str(out)))
     wanted = {file.name: open_picture(file).tobytes() for file in out.glob("*.png")}
-    for number in range(kills):
-        out = folder / f"generate-{number}"
+    for number in report.left("generate"):
+        out, rng = folder / f"generate-{number}", _random(report, "generate", number)
         # most of the time is spent on loading: the second half is where files are written
         killed(emofeedback(*GENERATE, "--out", str(out)), rng.uniform(0.4, 1.1) * seconds)
         wrong = half_written(out)
         for file in out.glob("*.png"):
-            if open_picture(file).tobytes() != wanted.get(file.name) or read_settings(file).seed is None:
-                wrong.append(f"{file.name} is another picture")
+            with contextlib.suppress(UserError):  # one that is not whole was told already
+                if open_picture(file).tobytes() != wanted.get(file.name) or read_settings(file).seed is None:
+                    wrong.append(f"{file.name} is another picture")
         if out.is_dir():
             with results_folder(out):
                 wrong += [f"{left.name} is left" for left in out.rglob("*.tmp")]
-        tally.count("generate", wrong)
+        report.count("generate", wrong)
+        shutil.rmtree(out, ignore_errors=True)
 
 
-def kill_history(kills: int, folder: Path, rng: random.Random, tally: Tally) -> None:
+def kill_history(report: CheckReport, folder: Path) -> None:
     """Runs that are kept: each whose id was told is there, with whole pictures, and nothing besides."""
     from emofeedback.history.store import History  # what the command needs, and it takes a second
 
-    place, told = folder / "history", set()
+    told: set[str] = set()
     script = folder / "add.py"
     script.write_text(HISTORY, encoding="utf-8")
-    for _ in range(kills):
+    for number in report.left("history"):
+        rng, place = _random(report, "history", number), folder / f"history-{number // SHARED}"
+        if not place.is_dir():
+            told = set()
         command = [sys.executable, str(script), str(place), str(ROOT / "assets" / "example_run")]
         begun = len(list((place / "runs").glob("*"))) if place.is_dir() else 0
 
-        def goes(begun: int = begun) -> bool:
+        def goes(begun: int = begun, place: Path = place) -> bool:
             return place.is_dir() and len(list((place / "runs").glob("*"))) > begun
 
         told |= set(killed(command, rng.uniform(0.0, 1.0), goes).split())
@@ -151,7 +153,12 @@ def kill_history(kills: int, folder: Path, rng: random.Random, tally: Tally) -> 
             wrong += half_written(saved.folder)
             wrong += [f"{p['image']} is missing" for p in saved.pictures() if not (saved.folder / p["image"]).is_file()]
         extra = {p.name for p in (place / "runs").iterdir()} - found.keys()
-        tally.count("history", wrong + [f"{name} has no row" for name in extra])
+        report.count("history", wrong + [f"{name} has no row" for name in extra])
+
+
+def _random(report: CheckReport, what: str, number: int) -> random.Random:
+    """When a kill comes depends on its number alone, so that a test that was broken off goes on as it had begun."""
+    return random.Random(f"{report.seed} {what} {number}")
 
 
 def _all(history: Any) -> list[Any]:
@@ -161,24 +168,25 @@ def _all(history: Any) -> list[Any]:
     return found
 
 
-def kill_finetune(kills: int, folder: Path, rng: random.Random, tally: Tally) -> None:
+def kill_finetune(report: CheckReport, folder: Path) -> None:
     """Jobs that are killed and go on, until they end: the same state as that of a job without a kill."""
     out = folder / "straight"
     seconds = whole(emofeedback(*TUNE, *SMALL, "--out", str(out)))
     wanted = state_of(out)
-    for number in range(kills):
-        out = folder / f"finetune-{number}"
+    for number in report.left("finetune"):
+        out, rng = folder / f"finetune-{number}", _random(report, "finetune", number)
         killed(emofeedback(*TUNE, *SMALL, "--out", str(out)), rng.uniform(0.2, 1.0) * seconds)
         wrong = half_written(out)
         begun = (out / "job.json").is_file()
-        whole(
-            emofeedback("finetune", "--resume", "--out", str(out))
-            if begun
-            else emofeedback(*TUNE, *SMALL, "--out", str(out))
-        )
-        if state_of(out) != wanted:
-            wrong.append("the job that went on ended in another state")
-        tally.count("finetune", wrong)
+        again = ["finetune", "--resume"] if begun else [*TUNE, *SMALL]
+        try:
+            whole(emofeedback(*again, "--out", str(out)))
+            if state_of(out) != wanted:
+                wrong.append("the job that went on ended in another state")
+        except (UserError, OSError, SafetensorError) as error:
+            wrong.append(f"the job did not go on ({str(error)[:200]})")
+        report.count("finetune", wrong)
+        shutil.rmtree(out, ignore_errors=True)
 
 
 def state_of(job: Path) -> dict[str, Any]:
@@ -196,17 +204,26 @@ def main() -> int:
     parser.add_argument("--history", type=int, default=100, help="kills of history being written (100)")
     parser.add_argument("--finetune", type=int, default=40, help="kills of fine-tuning jobs (40)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--report", type=Path, help="kept in this file after each kill; it goes on from what is there")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
-    tally, rng = Tally(), random.Random(given.seed)
-    with tempfile.TemporaryDirectory(prefix="kills-") as name:
-        for what, work in (("history", kill_history), ("generate", kill_generate), ("finetune", kill_finetune)):
-            if getattr(given, what):
-                (Path(name) / what).mkdir()
-                work(getattr(given, what), Path(name) / what, rng, tally)
-    report = {"kills": tally.kills, "faults": len(tally.wrong), "first_faults": tally.wrong[:10]}
-    sys.stdout.write(json.dumps(report, indent=1) + "\n")
-    return 1 if tally.wrong else 0
+    wanted = {"history": given.history, "generate": given.generate, "finetune": given.finetune}
+    try:
+        report = CheckReport(wanted, given.seed, given.report, logger.info)
+    except UserError as error:
+        parser.error(str(error))
+    try:
+        with tempfile.TemporaryDirectory(prefix="kills-") as name:
+            for what, work in (("history", kill_history), ("generate", kill_generate), ("finetune", kill_finetune)):
+                if report.left(what):
+                    (Path(name) / what).mkdir()
+                    work(report, Path(name) / what)
+    except UserError as error:  # a run without a kill failed
+        logger.error("%s", error)
+        return 1
+    report.keep()
+    sys.stdout.write(json.dumps(report.as_json(), indent=1) + "\n")
+    return 1 if report.faults else 0
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class Tally:
     foreign: list[str] = field(default_factory=list)  # what one user read of another's
     cancelled: int = 0
     memory: list[tuple[float, float]] = field(default_factory=list)  # (seconds since the begin, MiB)
+    lasted: float = 0.0  # seconds
     left_behind: int | None = None  # files in the studio's temporary folder after its end; None = not looked
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -47,6 +48,13 @@ class Tally:
         if end < 2 * WARM or not begun:
             return None
         return statistics.median(last) / statistics.median(begun) - 1
+
+    def by_minute(self) -> list[float]:
+        """MiB held in each minute, the median of its samples."""
+        minutes: dict[int, list[float]] = {}
+        for at, held in list(self.memory):
+            minutes.setdefault(int(at // 60), []).append(held)
+        return [round(statistics.median(held), 1) for held in minutes.values()]
 
     def good(self) -> bool:
         """No error, no mix-up, nobody read another's files, memory flat, nothing left behind."""
@@ -73,6 +81,7 @@ class Tally:
             "median_seconds": quantile(0.5),
             "p95_seconds": quantile(0.95),
             "memory_mb": round(self.memory[-1][1], 1) if self.memory else None,
+            "memory_by_minute_mb": self.by_minute(),
             "memory_growth": None if growth is None else round(growth, 4),
             "good": self.good(),
         }
@@ -84,14 +93,14 @@ def soak(
     seconds: float,
     calls: int | None = None,
     memory: Callable[[], float | None] = lambda: None,
-    progress: Callable[[int], None] = lambda calls: None,
+    progress: Callable[[Tally], None] = lambda tally: None,
 ) -> Tally:
     """Let `users` call /generate, /preview and now and then go away, each with words and seeds of their own.
 
     Args:
         calls: of each user, at most.
         memory: MiB that the studio holds now; None = not known.
-        progress: is told the calls so far.
+        progress: is given what was counted so far, about once a second.
 
     Raises:
         UserError: nothing answers at the address.
@@ -111,10 +120,10 @@ def soak(
         thread.start()
     for thread in threads:
         while thread.is_alive():
-            held = memory()
+            held, tally.lasted = memory(), time.monotonic() - begin
             if held is not None and time.monotonic() < end:
                 tally.memory.append((time.monotonic() - begin, held))
-            progress(len(tally.seconds))
+            progress(tally)
             thread.join(SAMPLE_SECONDS)
     return tally
 

@@ -16,6 +16,9 @@ from emofeedback.servers.json_reply import Piece, json_object, located_object, l
 Phrase = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Analysis = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 
+Pair = tuple[float, float]
+"""Valence and arousal in [-1, 1]."""
+
 _STRICT = ConfigDict(extra="ignore", strict=True, json_schema_extra={"additionalProperties": False})
 """A decoder is held to the fields alone; a reply may say more (a confidence, a reason), which is not read."""
 _ACTIONS = ({"replace", "with"}, {"add"}, {"remove"})
@@ -228,6 +231,20 @@ def parse_yes(text: str) -> bool | None:
     """Whether a short answer says yes or no ("Yes.", "**no**", "Answer: yes"), else None."""
     match = _LEADING_LABEL.match(without_thinking(text).strip())
     return {"yes": True, "no": False}.get(match[1].lower()) if match is not None else None
+
+
+def parse_pair(text: str) -> Pair | None:
+    """Both numbers of `{"valence": v, "arousal": a}` in [-1, 1]; None where anything in the reply is malformed."""
+    found = json_object(text)
+    if found is None or set(found) != {"valence", "arousal"}:
+        return None
+    values = found["valence"], found["arousal"]
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            return None
+        if not -1 <= value <= 1:
+            return None
+    return float(values[0]), float(values[1])
 
 
 def critique_schema() -> dict[str, Any]:

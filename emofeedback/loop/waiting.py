@@ -28,9 +28,15 @@ class Progress:
     steps: int
 
 
+class WaitsElsewhere:
+    """An event that says: a model elsewhere is waited for, and nothing is computed here until the next one."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Waiting(Progress):
-    """Nothing new from a model that works elsewhere; nothing is computed here meanwhile."""
+class Waiting(Progress, WaitsElsewhere):
+    """Nothing new from a model that works elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)

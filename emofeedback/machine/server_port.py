@@ -10,8 +10,11 @@ BACKLOG = 2048
 """Connections that may wait to be taken, as many as uvicorn lets."""
 
 
-def asked_port(environ: Mapping[str, str]) -> int | None:
+def asked_port(environ: Mapping[str, str], name: str = VARIABLE) -> int | None:
     """The port that the environment names; None = none is named. Gradio reads the same when it is imported.
+
+    Args:
+        name: what a person wrote it as.
 
     Raises:
         UserError: it is no port.
@@ -20,7 +23,7 @@ def asked_port(environ: Mapping[str, str]) -> int | None:
     if text is None:
         return None
     if not text.isascii() or not text.strip().isdigit() or not 1 <= int(text) <= 65535:
-        raise UserError(f"{VARIABLE} must be a whole number from 1 to 65535, not {text[:20]!r}.")
+        raise UserError(f"{name} must be a whole number from 1 to 65535, not {text[:20]!r}.")
     return int(text)
 
 
@@ -43,7 +46,7 @@ def free_port(environ: Mapping[str, str], host: str | None) -> int | None:
     except OSError as error:
         raise UserError(
             f"Port {port} of {host} cannot be used ({error.strerror}); stop the program that uses it, or name another "
-            f"with {VARIABLE}."
+            f"with --port or {VARIABLE}."
         ) from None
     return port
 

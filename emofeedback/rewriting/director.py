@@ -4,7 +4,7 @@ Ordered by maximal marginal relevance (Carbonell & Goldstein 1998): the next is 
 and shares least with those before it. Closeness is the judge's where its readings are given, else the affect model's.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
@@ -13,13 +13,14 @@ from emofeedback.loop.candidates import read_candidates
 from emofeedback.loop.drawing import CancelFlag, Drawing, Progress, draw_pictures
 from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.loop.rounds import Turn
+from emofeedback.loop.run import Drawn
+from emofeedback.loop.waiting import Answered, waited
 from emofeedback.protocols import Generator, Judge, Rewriter
-from emofeedback.records import Edit, Rewrite
+from emofeedback.records import Candidate, Edit, Picture, Rewrite
 from emofeedback.rewriting.concepts import Content, Key, check, concept_of
 from emofeedback.rewriting.embedded import MOST
 from emofeedback.rewriting.feeling import caption_affect
 from emofeedback.scenes.captions import parse
-from emofeedback.servers.stopping import stoppable
 
 RELEVANCE = 0.6
 """Share of closeness against difference; 1 orders by closeness alone."""
@@ -86,20 +87,29 @@ def read_distances(
     target: Affect,
     drawing: Drawing,
     cancel: CancelFlag | None = None,
-) -> list[float | None]:
+) -> Iterator[Progress | Drawn | Answered[list[float | None]]]:
     """What the judge reads in one picture of each rewrite, all from the same seed: distances to the target.
 
-    None where a picture could not be read, or where it lost what the rewrite names.
+    The last event answers with the distances: None where a picture could not be read, or where it lost
+    what the rewrite names. Before it come progress and the pictures.
 
     Raises:
         Cancelled: `cancel` was set.
     """
     [request] = drawing.requests([("", drawing.seed)], target, generator.preview_steps)
     requests = [replace(request, prompt=rewrite.prompt) for rewrite in rewrites]
-    pictures = [m for m in draw_pictures(generator, requests, cancel) if not isinstance(m, Progress)][0]
-    with stoppable(cancel.is_set if cancel is not None else lambda: False):
-        read = read_candidates(judge, pictures, target)
-    return [None if item.content_kept is False else item.distance for item in read]
+    pictures: tuple[Picture, ...] = ()
+    for message in draw_pictures(generator, requests, cancel):
+        if isinstance(message, Progress):
+            yield message
+        else:
+            pictures = message
+    yield Drawn(tuple(Candidate(picture, None, None, None) for picture in pictures))
+    for answer in waited(judge, lambda: read_candidates(judge, pictures, target), cancel):
+        if isinstance(answer, Answered):
+            yield Answered([None if item.content_kept is False else item.distance for item in answer.value])
+        else:
+            yield answer
 
 
 def turn_of(rewrites: Sequence[Rewrite], prompt: str, seed: int, candidates: int) -> Turn:

@@ -1,5 +1,6 @@
 """Language models that answer a company's questions: on a chat server, or local ones of transformers."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ class LocalLanguageModel:
 
     def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
         self.model, self.tokenizer, self.name = model.eval(), tokenizer, name
+        self._alone = threading.Lock()  # several visitors may ask at once, and the seed is the process's
 
     @classmethod
     def from_folder(cls, folder: Path, *, name: str | None = None, device: str = "cpu") -> "LocalLanguageModel":
@@ -93,7 +95,7 @@ class LocalLanguageModel:
             eos_token_id=self._ends() or None,
         )
         devices = [self.model.device] if self.model.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
+        with self._alone, torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
             out = self.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=config)
         return str(self.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True))

@@ -1,4 +1,4 @@
-"""Waiting that can be ended from outside: by the person who presses Stop, and by a deadline."""
+"""Waiting that can be ended from outside, by the person who presses Stop and by a deadline, and lets others work."""
 
 import contextvars
 import math
@@ -7,13 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from emofeedback.errors import Cancelled
 
 Job = TypeVar("Job")
 T = TypeVar("T")
+P = ParamSpec("P")
 
 POLL = 0.1
 """Seconds between two looks at whether the work shall stop."""
@@ -45,6 +47,9 @@ class Abandoned:
 
 
 _STOP: contextvars.ContextVar[Callable[[], bool] | None] = contextvars.ContextVar("stop", default=None)
+_MEANWHILE: contextvars.ContextVar[Callable[[], AbstractContextManager[None]] | None] = contextvars.ContextVar(
+    "meanwhile", default=None
+)
 _CALL: contextvars.ContextVar[Abandoned | None] = contextvars.ContextVar("call", default=None)
 
 
@@ -61,6 +66,34 @@ def stoppable(stop: Callable[[], bool]) -> Iterator[None]:
         yield
     finally:
         _STOP.reset(token)
+
+
+@contextmanager
+def meanwhile(enter: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """Calls of models elsewhere (`works_elsewhere`) that are made inside happen within a context of `enter`."""
+    token = _MEANWHILE.set(enter)
+    try:
+        yield
+    finally:
+        _MEANWHILE.reset(token)
+
+
+def works_elsewhere(call: Callable[P, T]) -> Callable[P, T]:
+    """Marks a model's method that waits for a server and computes nothing here, see `meanwhile`."""
+
+    @wraps(call)
+    def marked(*args: P.args, **kwargs: P.kwargs) -> T:
+        enter = _MEANWHILE.get()
+        if enter is None:
+            return call(*args, **kwargs)
+        token = _MEANWHILE.set(None)  # once, whatever it calls
+        try:
+            with enter():
+                return call(*args, **kwargs)
+        finally:
+            _MEANWHILE.reset(token)
+
+    return marked
 
 
 def check_stop() -> None:

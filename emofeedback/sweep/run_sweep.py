@@ -14,7 +14,7 @@ from emofeedback.files.picture_names import PURE_MOOD, picture_name, slug
 from emofeedback.files.run_json import visual_json
 from emofeedback.files.storage import image_bytes, png_bytes, write_json, write_rows, write_whole
 from emofeedback.loop.drawing import CancelFlag, Progress, check_number, check_visual, check_whole, draw_pictures
-from emofeedback.loop.waiting import Answered, waited
+from emofeedback.loop.waiting import Answered, WaitsElsewhere, elsewhere, waited
 from emofeedback.machine.processes import Processes
 from emofeedback.protocols import Generator, Judge
 from emofeedback.records import Picture, PictureRequest, Reading, VisualPrompt
@@ -70,6 +70,11 @@ class SweepProgress:
 
     done: float
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class SweepWaiting(SweepProgress, WaitsElsewhere):
+    """A generator or a judge that works elsewhere is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,7 @@ def run_sweep(
         Cancelled: `cancel` was set.
     """
     order.check()
+    progress = SweepWaiting if elsewhere(generator) else SweepProgress
     requests = processes.part(order.requests())
     pictures: list[Picture] = []
     readings: list[Reading | None] = []
@@ -161,10 +167,13 @@ def run_sweep(
             group = requests[begin : begin + BATCH]
             for message in draw_pictures(generator, group, cancel):
                 if isinstance(message, Progress):
-                    yield SweepProgress(begin + len(group) * message.step / max(1, message.steps), len(requests))
+                    yield progress(begin + len(group) * message.step / max(1, message.steps), len(requests))
                     continue
                 drawn: tuple[Picture, ...] = message
                 pictures += drawn
+                goes_on = SweepProgress(begin + len(group), len(requests))
+                if elsewhere(generator):
+                    yield goes_on
                 if judge is None:
                     readings += [None] * len(drawn)
                     continue
@@ -172,7 +181,9 @@ def run_sweep(
                     if isinstance(answer, Answered):
                         readings += answer.value
                     else:
-                        yield SweepProgress(begin + len(group), len(requests))
+                        yield SweepWaiting(begin + len(group), len(requests))
+                if elsewhere(judge):
+                    yield goes_on
             if cancel is not None and cancel.is_set():
                 raise Cancelled("The sweep was stopped.")
     except Exception as error:  # the others wait for this part

@@ -42,12 +42,14 @@ from emofeedback.ui.parts import page as page_scripts
 from emofeedback.ui.parts.theme import css, theme
 from emofeedback.ui.read.read_tab import ReadTab
 from emofeedback.ui.safety import guarded
-from emofeedback.ui.session import Models, Visits
+from emofeedback.ui.session import PLACES, Models, Visits
 from emofeedback.ui.studio_server import serve_patiently
 from emofeedback.ui.sweep.sweep_tab import SweepTab
 from emofeedback.ui.upscaling import follow_switch, upscaler_of
 from emofeedback.ui.visitor_files import GuardedBlocks
 
+THREADS = 40
+"""For what answers at once; who waits for the models has one besides."""
 MAX_SESSIONS = 300
 """Pages whose state is kept, at .7 MB each; the one that was used longest ago goes first."""
 Load = Callable[[], tuple[Generator, Judge]]
@@ -195,12 +197,14 @@ def build(load: Load, options: StudioOptions = StudioOptions()) -> tuple[gr.Bloc
     models = Models(
         (lambda: guarded(load())) if hosting.public else load, None if hosting.public else options.loaded_models
     )
+    models.most_waiting = hosting.queue_size
     visits = Visits(options.files or process_folder(), hosting)
     visits.writer, visits.upscaler = options.writer, partial(upscaler_of, models)
     quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
     cleaning = (3600, 24 * 3600)  # seconds: once an hour, files older than a day
     with GuardedBlocks(title="EmoFeedback", delete_cache=cleaning, analytics_enabled=False, fill_width=True) as page:
         page.most_bytes = hosting.max_upload_mb * 2**20
+        page.over = visits.over  # type: ignore[method-assign]
         Endpoints(models, visits, company, open_job)  # first: the page's own listeners must not take their names
         gr.HTML(BRAND)
         banner = gr.HTML(elem_id="banner")
@@ -272,6 +276,7 @@ def launch(
         allowed_paths=[str(options.example)],
         mcp_server=find_spec("mcp") is not None,
         enable_monitoring=False,
+        max_threads=THREADS + PLACES,
         state_session_capacity=MAX_SESSIONS,
         app_kwargs={
             "middleware": [Middleware(Gate, hosting=hosting), Middleware(JobLimit, page=page, hosting=hosting)]

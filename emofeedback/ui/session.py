@@ -6,8 +6,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -26,12 +25,16 @@ from emofeedback.sweep.run_sweep import Sweep
 from emofeedback.ui.history.history_owner import owner_of
 from emofeedback.ui.history.history_writer import HistoryWriter
 from emofeedback.ui.limits import Hosting, TimeLimit
+from emofeedback.ui.turns import Turns
 
 log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
 
 MODELS = "models"
-"""Every listener that touches the models carries this concurrency id: one at a time."""
+"""Every listener that touches the models carries this concurrency id; whose turn it is says `Models.lock`."""
+PLACES = 32
+"""Listeners that wait for their turn at the models, have it or are away; others wait in the page's queue."""
+HEAVY: dict[str, Any] = {"concurrency_id": MODELS, "concurrency_limit": PLACES}
 MAX_WORDS = 2000
 """Characters of a prompt."""
 GRACE, KEPT = 20.0, 1800.0
@@ -42,14 +45,15 @@ IDLE, IDLE_PROGRAM = 24 * 3600.0, 3600.0
 
 
 class Models:
-    """The generator and the judge, loaded once on a thread of their own; `lock` guards their use.
+    """The generator and the judge, loaded once on a thread of their own; `lock` guards their use, see `models_turn`.
 
     With `loaded_models` they are whatever is in them, which is loaded again when it was unloaded.
     """
 
     def __init__(self, load: Callable[[], tuple[Generator, Judge]], loaded_models: LoadedModels | None = None) -> None:
-        self.lock = threading.Lock()
+        self.lock = Turns()
         self.long_work = threading.Lock()  # held by the one job that gives others turns of `lock`
+        self.most_waiting: int | None = None  # works in the line of `lock`
         self.loaded_models = loaded_models
         self._load = load
         self._done = threading.Event()
@@ -103,17 +107,17 @@ class Models:
 
 @dataclass(eq=False)
 class Visit:
-    """One browser tab: its files, and the stop signal of its work."""
+    """One browser tab: its files, and the stop signals of its works."""
 
     folder: Path
-    cancel: threading.Event = field(default_factory=threading.Event)
-    running: bool = False
+    works: list[tuple[str, threading.Event]] = field(default_factory=list)  # what waits or runs: kind, stop signal
     runs: int = 0
     figures: dict[str, Continuity] = field(default_factory=dict)  # of the last sheet
     gone: bool = False  # the browser tab was closed
     user: str = "unknown"
     time_limit: TimeLimit = field(default_factory=lambda: TimeLimit(None))
     used: float = field(default_factory=time.monotonic)
+    left: float | None = None  # when the browser tab left last
     paged: bool = False  # a browser shows the page; otherwise a program calls the API
     apply_adapter: Callable[["Visit"], None] | None = None  # puts their adapter on, or the host's
     owner: str | None = None  # under whose name runs are saved; None = nobody's, they are not
@@ -160,24 +164,30 @@ class Visit:
         self.folder.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix="files-", dir=self.folder))
 
-    @contextmanager
-    def work(self) -> Iterator[threading.Event]:
-        """Mark the visitor as busy and hand out a fresh stop signal; to be entered under the models' lock.
+    @property
+    def running(self) -> bool:
+        """Whether any work of theirs waits for the models or runs."""
+        return bool(self.works)
 
-        Raises:
-            UserError: the visitor has used up what the host gives to one user.
-        """
-        self.cancel = threading.Event()
-        self.running = True
-        try:
-            with self.time_limit.work(self.user):
-                if self.apply_adapter is not None:
-                    self.apply_adapter(self)
-                yield self.cancel
-        finally:
-            self.running = False
-            self.used = time.monotonic()
-            self.cancel.set()
+    def begins(self, kind: str) -> threading.Event:
+        """A work waits or runs from now on; its stop signal."""
+        stop = threading.Event()
+        self.works.append((kind, stop))
+        return stop
+
+    def ends(self, stop: threading.Event) -> None:
+        """The work with this stop signal is over."""
+        for work in list(self.works):
+            if work[1] is stop:
+                self.works.remove(work)
+        self.used = time.monotonic()
+        stop.set()
+
+    def stop(self, *kinds: str) -> None:
+        """Stop the works of these kinds, waiting and running; of all kinds where none is named."""
+        for kind, stop in list(self.works):
+            if not kinds or kind in kinds:
+                stop.set()
 
 
 class Visits:
@@ -247,25 +257,40 @@ class Visits:
                 del self._visits[key]
                 self._drop(visit)
 
-    def leave(self, request: gr.Request) -> None:
-        """The page was closed: stop the visitor's work and drop their files; soon, where it may be loaded again."""
+    def over(self, session: str) -> None:
+        """A program's call that had a session for itself has ended: its visit goes, with its files."""
         with self._lock:
-            visit = self._visits.pop(request.session_hash or "", None)
+            visit = self._visits.get(session)
+            if visit is not None and not visit.paged and not visit.running:
+                del self._visits[session]
+                self._drop(visit)
+
+    def leave(self, request: gr.Request) -> None:
+        """The page was closed: stop the visitor's work and drop their files; soon, where it may be loaded again.
+
+        A program whose call is at work has not left: on a busy machine its sign of life may come late, and where it
+        does go away the call is closed.
+        """
+        with self._lock:
+            visit = self._visits.get(request.session_hash or "")
+            if visit is not None and visit.running and not visit.paged:
+                return
+            self._visits.pop(request.session_hash or "", None)
             if visit is None or visit in self._visits.values():  # two pages may show one tab's visit
                 return
             if visit.tab is None:
-                visit.cancel.set()
+                visit.stop()
                 self._drop(visit)
                 return
-        left = visit.used = time.monotonic()
-        for seconds, act in ((GRACE, visit.cancel.set), (KEPT, lambda: self._drop(visit))):
+        left = visit.left = time.monotonic()
+        for seconds, act in ((GRACE, visit.stop), (KEPT, lambda: self._drop(visit))):
             timer = threading.Timer(seconds, self._unless_back, (visit, left, act))
             timer.daemon = True
             timer.start()
 
     def _unless_back(self, visit: Visit, left: float, act: Callable[[], None]) -> None:
         with self._lock:
-            if visit not in self._visits.values() and visit.used <= left:
+            if visit not in self._visits.values() and visit.left == left:  # it has not come back and left again
                 act()
 
     def _drop(self, visit: Visit) -> None:

@@ -30,9 +30,14 @@ class GuardedBlocks(gr.Blocks):
 
     Attributes:
         most_bytes: of one fetched file.
+        over: told the session of a program's call when the call has ended.
     """
 
     most_bytes = 32 * 2**20
+
+    @staticmethod
+    def over(session: str) -> None:
+        """Nothing else goes with it."""
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
@@ -76,9 +81,26 @@ class GuardedBlocks(gr.Blocks):
             return output
         finally:
             if session_hash is not None and session_hash == event_id and not goes_on:
-                sessions = self.state_holder
-                sessions.session_data.pop(session_hash, None)
-                sessions.time_last_used.pop(session_hash, None)
+                self._call_over(event_id)
+
+    def queue(self, *given: Any, **more: Any) -> "GuardedBlocks":
+        """As gradio's. When an event has ended, also where its caller has gone away, what was kept for it goes."""
+        super().queue(*given, **more)
+        reset = self._queue.reset_iterators  # the one thing that is done at the end of every event
+
+        async def ended(event_id: str) -> None:
+            await reset(event_id)
+            self._call_over(event_id)
+
+        self._queue.reset_iterators = ended  # type: ignore[method-assign]
+        return self
+
+    def _call_over(self, event_id: str) -> None:
+        """Forget the session of a program's call that had one for itself, by the name of its event."""
+        sessions = self.state_holder
+        sessions.session_data.pop(event_id, None)
+        sessions.time_last_used.pop(event_id, None)
+        self.over(event_id)  # the answer's files are copies in gradio's own folder
 
 
 def check_files(values: Sequence[Any]) -> None:

@@ -1,7 +1,9 @@
-"""A visitor's true place among those who wait for the models, in words, while their own work has not begun."""
+"""A visitor's true place among those who wait for the models, in words, while their own work has not begun.
 
-import time
-from dataclasses import dataclass
+Work that has come as far as `ModelsTurn.wait` tells its place itself. More work than that has room for waits in the
+page's own queue, which is looked at here.
+"""
+
 from typing import Any
 
 import gradio as gr
@@ -10,19 +12,10 @@ from gradio.context import Context
 from emofeedback.ui.parts import html
 from emofeedback.ui.session import MODELS
 from emofeedback.ui.time_left import duration
+from emofeedback.ui.turns import Place
 
 TICK = 1.0
 """Seconds between two looks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """How many orders come first, whether one is the visitor's own, and seconds until it is their turn; None = not
-    known of all of them."""
-
-    ahead: int
-    own: bool
-    seconds: float | None
 
 
 class WaitingLine:
@@ -32,7 +25,7 @@ class WaitingLine:
         self._page = Context.root_block
 
     def place(self, session: str | None) -> Place | None:
-        """A visitor's place; None where nothing of theirs waits.
+        """A visitor's place; None where nothing of theirs waits in the queue.
 
         Gradio has no public view of its queue: its own list of waiting events is read here, and never changed.
         """
@@ -45,24 +38,8 @@ class WaitingLine:
         if mine is None:
             return None
         running = [event for job in list(queue.active_jobs) if job for event in job if event.concurrency_id == MODELS]
-        seconds = [self._left(queue, line, event) for event in running]
-        seconds += [self._usual(queue, event) for event in waiting[:mine]]
         before = [*running, *waiting[:mine]]
-        known = [one for one in seconds if one is not None]
-        own = any(event.session_hash == session for event in before)
-        return Place(len(before), own, sum(known) if len(known) == len(before) else None)
-
-    @staticmethod
-    def _usual(queue: Any, event: Any) -> float | None:
-        """Seconds that such work took on average; None where none was done yet."""
-        times = queue.process_time_per_fn.get(event.fn)
-        return times.avg_time if times is not None and times.count else None
-
-    def _left(self, queue: Any, line: Any, event: Any) -> float | None:
-        usual, begun = self._usual(queue, event), line.start_times_per_fn.get(event.fn)
-        if usual is None or not begun:
-            return usual
-        return max(0.0, usual - (time.time() - min(begun)))
+        return Place(len(before), any(event.session_hash == session for event in before), None)
 
     def show(self, pressed: list[Any], status: gr.HTML) -> None:
         """Keep the status at the visitor's place from the moment that a button is pressed until the work begins.

@@ -22,7 +22,11 @@ from emofeedback.errors import UserError
 from emofeedback.finetuning.order import FinetuneOrder
 from emofeedback.settings import Settings
 from emofeedback.ui import app as studio
+from emofeedback.ui import worker
+from emofeedback.ui.api.endpoint_jobs import Jobs
 from emofeedback.ui.limits import Hosting, JobLimit, TimeLimit, _joins
+from emofeedback.ui.session import Models, Visits
+from emofeedback.ui.turns import Ticket
 
 NAMES = {"/generate", "/preview", "/estimate", "/sweep", "/feedback_run", "/redraw", "/fine_tune"}
 MOOD = {"valence": 0.6, "arousal": -0.4, "strength": 1, "seed": 5}
@@ -218,13 +222,39 @@ def test_a_waiting_call_is_cancelled(server: Server, slow: FakeGenerator) -> Non
     first = server.client().submit("first", **MOOD, steps=1000, api_name="/generate")
     until(lambda: slow.steps_done > begun)
     second = server.client().submit("second", **MOOD, steps=1000, api_name="/generate")
-    until(lambda: any(line.queue for line in server.page._queue.event_queue_per_concurrency_id.values()))
-    until(lambda: second.status().rank == 0)
+    until(lambda: any(out[1] == {"status": "waiting", "done": 0.0, "ahead": 1} for out in second.outputs()))
     second.cancel()
-    until(lambda: not any(line.queue for line in server.page._queue.event_queue_per_concurrency_id.values()))
+    until(lambda: len([job for job in server.page._queue.active_jobs if job]) == 1)
     first.cancel()
     server.client().predict("a boat", **MOOD, steps=1, api_name="/generate")
     assert slow.steps_done < begun + 1000
+
+
+def test_the_archive_is_the_last_answer_of_fine_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody had the models at the job's end: a sign of life came after the archive, and was taken for the answer."""
+    models, visits = Models(lambda: (FakeGenerator(), FakeJudge())), Visits(tmp_path)
+    models.start()
+    jobs = Jobs(models, visits, lambda order, judge, out: FakeJob(order, out))
+    holds, goes = threading.Event(), threading.Event()
+    monkeypatch.setattr(worker, "TICK", 0.01)
+
+    def tune(order: FinetuneOrder, visit: Any, stop: threading.Event, post: Callable[[object], None]) -> None:
+        threading.Thread(target=guest, args=(models.lock.enter("guest"),), daemon=True).start()
+        post((Path("adapter.zip"), {"stopped": "budget"}))
+
+    def guest(ticket: Ticket) -> None:
+        models.lock.wait(ticket, 60)
+        holds.set()
+        goes.wait(60)
+        models.lock.leave(ticket)
+
+    monkeypatch.setattr(jobs, "_tune", tune)
+    answers = []
+    for answer in jobs.fine_tune("a cat", 0, 0, "corners", 0, 1, "awm", 0, SimpleNamespace(session_hash=None)):
+        answers.append(answer)
+        if holds.is_set() and answer[1] == {"status": "working"}:
+            goes.set()
+    assert goes.is_set() and answers[-1][0] == "adapter.zip" and answers[-1][1]["stopped"] == "budget"
 
 
 def test_fine_tuning_is_cancelled(server: Server) -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from fakes_ui import FakeGenerator, FakeJudge
@@ -22,7 +22,7 @@ from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.prompt_edits import Choice, untouched
 from emofeedback.loop.rounds import TOLERANCE, Past, Rules
 from emofeedback.loop.run import Drawn, Finished, RoundStarted, RunOrder, run_loop
-from emofeedback.records import Critique, Edit, Reading, Run
+from emofeedback.records import Critique, Edit, Reading, Run, StopReason
 from emofeedback.scenes.reach import outline as outline_of
 from emofeedback.scenes.reach import reach_of
 from emofeedback.settings import Settings, checkpoint_folder
@@ -33,8 +33,9 @@ from emofeedback.ui.create.create_order import seed_of
 from emofeedback.ui.create.create_state import CreateState, ShownRun, SinglePicture, Work
 from emofeedback.ui.create.drawable import drawable_words
 from emofeedback.ui.create.example import load_example
-from emofeedback.ui.create.run_view import page_values
+from emofeedback.ui.create.run_view import ended, page_values
 from emofeedback.ui.history.history_owner import COOKIE
+from emofeedback.ui.models_turn import models_turn
 from emofeedback.ui.parts import cards, html, numbers
 from emofeedback.ui.parts.cards import RoundThumbnails
 from emofeedback.ui.parts.circumplex import SIZE, mood_colour, place, plane
@@ -49,17 +50,29 @@ def test_leaving_the_page_stops_the_work_and_drops_the_files(tmp_path: Path) -> 
     models = Models(lambda: (slow, FakeJudge()))
     models.start()
     request = SimpleNamespace(session_hash="one")
-    visit = visits.of(request)
+    visit = visits.arrive(request)
     assert visits.of(request) is visit is not visits.of(SimpleNamespace(session_hash="two"))
-    with pytest.raises(Cancelled):
-        generator, judge = models.get()
-        with models.lock, visit.work() as cancel:
-            for item in run_sweep(generator, judge, SweepOrder("a boat", plan(3)), cancel=cancel):
-                assert visit.running and isinstance(item, SweepProgress)
-                visits.leave(request)
+    with pytest.raises(Cancelled), models_turn(models, visit, "sweep") as turn:
+        turn.begin()
+        for item in turn.over(run_sweep(*models.get(), SweepOrder("a boat", plan(3)), cancel=turn.cancel)):
+            assert visit.running and isinstance(item, SweepProgress)
+            visits.leave(request)
     assert slow.steps_done <= 3
     assert not visit.running and not visit.folder.exists()
     assert not models.lock.locked()
+
+
+def test_a_program_at_work_does_not_leave(tmp_path: Path) -> None:
+    """On a busy machine its sign of life came late: its files went, and /fine_tune had no archive to answer with."""
+    visits, request = Visits(tmp_path), SimpleNamespace(session_hash="one")
+    visit = visits.of(request)
+    archive, stop = visit.files() / "adapter.zip", visit.begins("fine-tuning")
+    archive.write_bytes(b"0")
+    visits.leave(request)
+    assert archive.exists() and not stop.is_set() and visits.of(request) is visit
+    visit.ends(stop)
+    visits.leave(request)
+    assert not archive.exists() and visit.gone
 
 
 def test_the_page_says_why_there_are_no_models(tmp_path: Path) -> None:
@@ -287,15 +300,33 @@ def test_a_preview_has_nothing_of_a_run_beside_it(tmp_path: Path) -> None:
     assert state.show_round(1) and "card shown" in page_values(state)["strip"]
 
 
+def test_every_end_of_a_run_is_a_whole_sentence() -> None:
+    """A run that was stopped by leaving the page said "Done in 0.0 s: stopped by you"."""
+    *_, event = run_loop(FakeGenerator(), FakeJudge(), RunOrder("a boat", Affect(0.9, 0.9), Drawing(1), Rules(2, 0.0)))
+    assert isinstance(event, Finished)
+    said = {}
+    for reason in get_args(StopReason):
+        made = replace(event.run, stopped=reason, failure="The server went." if reason == "failed" else None)
+        shown = ShownRun("Run 1", "a boat", made.target, Path())
+        said[reason] = ended(Finished(made), Work(shown, 2))
+    assert all(sentence.endswith(".") and ": ." not in sentence for sentence in said.values())
+    assert said.pop("cancelled") == "Stopped. Finished rounds are kept."
+    assert said.pop("failed") == "Ended after round 2: The server went."
+    assert all(sentence.startswith("Done in") for sentence in said.values()) and len(set(said.values())) == len(said)
+    none = replace(event.run, rounds=(), stopped="cancelled")
+    assert ended(Finished(none), Work(ShownRun("Run 1", "", none.target, Path()), 2)).startswith("Stopped before")
+
+
 def test_a_browser_tab_has_its_visit_again_after_a_reload(tmp_path: Path) -> None:
     def request(session: str, owner: str = "a") -> Any:
         return SimpleNamespace(session_hash=session, cookies={COOKIE: owner * 32}, username=None)
 
     visits, tab = Visits(tmp_path), "0" * 32
     first = visits.arrive(request("one"), tab)
+    work = first.begins("create")
     first.files()
     visits.leave(request("one"))  # the old page says good-bye, before or after the new one arrives
-    assert first.folder.exists() and not first.cancel.is_set()
+    assert first.folder.exists() and not work.is_set()
     assert visits.arrive(request("two"), tab) is first and visits.of(request("two")) is first
     assert visits.arrive(request("three"), tab) is first
     visits.leave(request("two"))

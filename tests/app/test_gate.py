@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -130,12 +131,23 @@ def test_foreign_names_large_requests_and_the_monitor_are_closed(url: str) -> No
 def test_a_call_without_a_session_leaves_none_behind(tmp_path: Path) -> None:
     """Each left .7 MB: a copy of the page's configuration. 600 pictures took a server from 704 to 1,140 MB."""
     options = studio.StudioOptions(example=tmp_path / "none", files=tmp_path)
-    page, url = studio.launch(lambda: (FakeGenerator(), FakeJudge()), options, block=False)
+    generator = FakeGenerator()
+    page, url = studio.launch(lambda: (generator, FakeJudge()), options, block=False)
     try:
         for _ in range(3):
             assert "event: complete" in ended(url, "preview", ["x", 0, 0, 1, 0])
             assert "event: error" in ended(url, "preview", ["x", 7, 0, 1, 0])
-        assert len(page.state_holder.session_data) == 0
+        generator.seconds_per_step = 0.05
+        data = {"data": ["x", 0, 0, 1, 0, 1000, "", 0, False]}
+        call = httpx.post(f"{url}gradio_api/call/generate", json=data).json()["event_id"]
+        with httpx.stream("GET", f"{url}gradio_api/call/generate/{call}") as answer:
+            next(answer.iter_lines())
+            assert len(page.state_holder.session_data) == 1
+        end = time.monotonic() + 60  # the caller went away: theirs stayed, .7 MB each
+        while page.state_holder.session_data and time.monotonic() < end:
+            time.sleep(0.02)
+        assert len(page.state_holder.session_data) == 0 and generator.steps_done < 1000
+        assert not list(tmp_path.glob("emofeedback-*"))  # a visit and its pictures stayed for an hour
         assert page.state_holder.capacity == studio.MAX_SESSIONS
     finally:
         page.close()

@@ -1,5 +1,6 @@
 """The History tab: owners kept apart, settings that come back, deletion, export, restarts; models are stand-ins."""
 
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -310,7 +311,7 @@ def test_rounds_drawn_by_hand_tell_their_rules_too(page: Page) -> None:
         shown.past = shown.past.then(whole.rounds[0])
         yield whole.rounds[0]
 
-    list(saving(events(), visit, shown))
+    list(saving(events(), visit, shown, threading.Event()))
     (key,) = page.listed(request())
     offer = page.tab.offer(key, request=request())
     assert (offer["tolerance"], offer["patience"]) == (0.3, 2)
@@ -351,7 +352,7 @@ def test_a_run_that_goes_on_is_one_entry_and_a_branch_another(page: Page) -> Non
                 shown.past = shown.past.then(done)
                 yield done
 
-        for _ in saving(events(), visit, shown):
+        for _ in saving(events(), visit, shown, threading.Event()):
             pass
 
     play(shown, whole.rounds[:1])
@@ -377,7 +378,7 @@ def test_finished_rounds_are_kept_when_the_run_is_broken_off(page: Page) -> None
         raise RuntimeError("the power went")
 
     with pytest.raises(RuntimeError):
-        list(saving(events(), visit, shown))
+        list(saving(events(), visit, shown, threading.Event()))
     (key,) = page.listed(request())
     assert len(page.writer.history.get(key, owner_of(request()) or "").record["rounds"]) == 1
 

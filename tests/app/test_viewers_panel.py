@@ -97,7 +97,7 @@ def test_the_judge_orders_what_the_viewers_wrote(panel: ViewersPanel, ask: Ask) 
     ask()
     state = panel.of(panel.visits.of(REQUEST))
     before = state.rewrites
-    _, (cards, told) = list(panel.judged(1.0, REQUEST))
+    *_, (cards, told) = panel.judged(1.0, REQUEST)
     assert cards.count(" away</small>") == len(before) == len(state.read) and "judge" in told
     assert set(state.rewrites) == set(before)
     first = state.rewrites[0].prompt

@@ -1,44 +1,37 @@
 """The place among those who wait for the models, and the time that is left: from what the queue holds and measured."""
 
-import time
-from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
 from emofeedback.ui.session import MODELS
 from emofeedback.ui.time_left import TimeLeft, duration
-from emofeedback.ui.waiting_line import Place, WaitingLine, place_words
+from emofeedback.ui.turns import Place
+from emofeedback.ui.waiting_line import WaitingLine, place_words
 
 
-def line_of(waiting: list[Any], running: list[Any], seconds: dict[str, float], begun: float) -> WaitingLine:
+def line_of(waiting: list[Any], running: list[Any]) -> WaitingLine:
     """A line over a queue as Gradio holds it."""
-    times = {fn: SimpleNamespace(count=1, avg_time=mean) for fn, mean in seconds.items()}
-    starts = defaultdict(set, {event.fn: {time.time() - begun} for event in running})
     queue = SimpleNamespace(
-        event_queue_per_concurrency_id={MODELS: SimpleNamespace(queue=waiting, start_times_per_fn=starts)},
-        active_jobs=[running or None, None],
-        process_time_per_fn=times,
+        event_queue_per_concurrency_id={MODELS: SimpleNamespace(queue=waiting)}, active_jobs=[running or None, None]
     )
     line = WaitingLine()
     line._page = SimpleNamespace(_queue=queue)  # type: ignore[assignment]
     return line
 
 
-def event(session: str, fn: str) -> Any:
-    return SimpleNamespace(session_hash=session, fn=fn, concurrency_id=MODELS)
+def event(session: str) -> Any:
+    return SimpleNamespace(session_hash=session, concurrency_id=MODELS)
 
 
 def test_the_place_counts_what_runs_and_what_waits_before() -> None:
-    waiting, running = [event("b", "sheet"), event("me", "sheet")], [event("a", "run")]
-    line = line_of(waiting, running, {"run": 20.0, "sheet": 7.0}, begun=15.0)
+    line = line_of([event("b"), event("me")], [event("a")])
     place = line.place("me")
-    assert place is not None and (place.ahead, place.own, round(place.seconds or 0)) == (2, False, 12)
-    assert place_words(place) == "2 orders come first, about 12 s …"
+    assert place == Place(2, False, None) and place_words(place) == "2 orders come first …"
     assert line.place("a") is None and line.place(None) is None  # one runs already, the other is nobody
-    unknown = line_of(waiting, running, {"run": 20.0}, begun=15.0).place("me")
-    assert unknown == Place(2, False, None)  # no sheet was drawn yet, so its time is not guessed
-    own = line_of([event("me", "sheet")], [event("me", "run")], {"run": 5.0}, begun=0.0).place("me")
-    assert own is not None and place_words(own) == "Your other work comes first, about 5 s …"
+    own = line_of([event("me")], [event("me")]).place("me")
+    assert own is not None and place_words(own) == "Your other work comes first …"
+    assert place_words(Place(1, False, 12.0)) == "Somebody else's pictures come first, about 12 s …"
+    assert place_words(Place(0, False, 0)) == "Next …"
 
 
 def test_the_time_left_is_said_once_it_was_measured() -> None:

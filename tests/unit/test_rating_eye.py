@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from emofeedback.affect import Affect
 from emofeedback.cli import main
 from emofeedback.errors import UserError
-from emofeedback.evaluation.eye.model_rater import ASKED, parse_pair, rate
+from emofeedback.evaluation.eye.model_rater import ASKED, rate
 from emofeedback.evaluation.eye.rating_figures import EYE, View, contrast_measures, group_measures, rating_measures
 from emofeedback.evaluation.eye.rating_server import application
 from emofeedback.evaluation.eye.rating_set import RatedItem, RatingKey, Shown, gather, read_key, write_key
@@ -24,6 +24,7 @@ from emofeedback.evaluation.eye.write_set import bare_bytes, write_set
 from emofeedback.evaluation.metrics import agreement
 from emofeedback.files.storage import png_bytes
 from emofeedback.judges.remote.remote_judge import RemoteJudge
+from emofeedback.judges.replies import parse_pair
 from emofeedback.records import Picture, PictureRequest
 from emofeedback.servers.chat import ChatServer
 

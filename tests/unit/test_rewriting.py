@@ -19,6 +19,7 @@ from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.loop.rounds import Rules
 from emofeedback.loop.run import Finished, RoundDone, RunOrder, run_loop
+from emofeedback.loop.waiting import Answered
 from emofeedback.records import Rewrite
 from emofeedback.rewriting.chain import STEPS, RewriteRequest, distance, rerun, rewrite_of, walk
 from emofeedback.rewriting.company import Company
@@ -290,7 +291,9 @@ def test_round_one_shares_out_the_rewrites_and_the_judge_picks() -> None:
 
 def test_the_judge_reads_one_picture_of_each_rewrite() -> None:
     rewrites = (of("plain", (), 0.5), of("brighter", (), 0.5), of("lost", (), 0.5))
-    found = read_distances(PaintGenerator(), ColourJudge(), rewrites, Affect(0.6, 0.0), Drawing(seed=1))
+    *_, last = read_distances(PaintGenerator(), ColourJudge(), rewrites, Affect(0.6, 0.0), Drawing(seed=1))
+    assert isinstance(last, Answered)
+    found = last.value
     assert found[1] is not None and found[0] is not None and found[1] < found[0]
     assert found[2] is None, "a picture that lost the content counts as unread"
 

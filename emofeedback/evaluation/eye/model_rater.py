@@ -4,7 +4,6 @@ Any other reader (the bundled judge, the second rater) has no words for a questi
 """
 
 import logging
-import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
@@ -14,9 +13,9 @@ from PIL import Image
 from emofeedback.evaluation.eye.rating_set import QUESTION
 from emofeedback.judges.local.vision_language import VisionLanguageJudge
 from emofeedback.judges.remote.remote_judge import RemoteJudge
+from emofeedback.judges.replies import Pair, parse_pair
 from emofeedback.records import Picture, PictureRequest, Reading
 from emofeedback.servers.chat import Refused, ServerFailed, picture_url
-from emofeedback.servers.json_reply import json_object
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +32,6 @@ SCHEMA: dict[str, Any] = {
     "required": ["valence", "arousal"],
     "additionalProperties": False,
 }
-Pair = tuple[float, float]
 
 
 class Reader(Protocol):
@@ -63,20 +61,6 @@ def rate(reader: Reader, images: Sequence[Image.Image]) -> list[Pair | None]:
 def asks(reader: Reader) -> bool:
     """Whether a reader is asked the protocol's question, rather than read by a method of its own."""
     return isinstance(reader, (RemoteJudge, VisionLanguageJudge))
-
-
-def parse_pair(text: str) -> Pair | None:
-    """Both numbers of `{"valence": v, "arousal": a}` in [-1, 1]; None where anything in the reply is malformed."""
-    found = json_object(text)
-    if found is None or set(found) != {"valence", "arousal"}:
-        return None
-    values = found["valence"], found["arousal"]
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            return None
-        if not -1 <= value <= 1:
-            return None
-    return float(values[0]), float(values[1])
 
 
 def _asked(judge: RemoteJudge, image: Image.Image) -> Pair | None:

@@ -37,7 +37,7 @@ from emofeedback.judges.replies import (
 )
 from emofeedback.records import Attempt, Critique, Picture, Reading, Seen
 from emofeedback.servers.chat import Answer, AnswerExtent, ChatServer, Refused, ServerFailed, picture_url
-from emofeedback.servers.stopping import each_of
+from emofeedback.servers.stopping import each_of, works_elsewhere
 from emofeedback.servers.words import is_filtered, quoted
 
 logger = logging.getLogger(__name__)
@@ -94,6 +94,7 @@ class RemoteJudge:
         """
         return self.read_images([picture.image for picture in pictures])
 
+    @works_elsewhere
     def read_images(self, images: Sequence[Image.Image]) -> list[Reading | None]:
         """`read` for bare images."""
         if not images:
@@ -128,6 +129,7 @@ class RemoteJudge:
             logger.warning("%s: %s pictures could not be read; it said: %s", self.name, missing, self._odd)
         return readings
 
+    @works_elsewhere
     def shows(self, pictures: Sequence[Picture], prompts: Sequence[str]) -> list[float | None]:
         """P(yes) / (P(yes) + P(no)) for each picture and its prompt, or the share of yes; None = could not be read.
 
@@ -271,6 +273,7 @@ class RemoteJudge:
                 self._schema = False
         raise AssertionError("unreachable")
 
+    @works_elsewhere
     def advise(self, attempts: Sequence[Attempt], target: Affect) -> Critique | None:
         """Advice on the last attempt, the two before it in view; None = no reply came or could be read."""
         question = advice_question(attempts, target)

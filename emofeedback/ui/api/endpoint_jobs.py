@@ -18,7 +18,9 @@ from emofeedback.sweep.animation import format_of
 from emofeedback.sweep.run_sweep import Sweep, SweepOrder, plan, run_sweep, sweep_json, write_sweep
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.limits import OpenJob
+from emofeedback.ui.models_turn import models_turn
 from emofeedback.ui.session import Models, Visit, Visits, friendly_stream
+from emofeedback.ui.turns import Place
 from emofeedback.ui.worker import Post, on_thread
 
 MAX_GRID, MAX_FRAMES, MAX_PROMPTS = 9, 81, 100_000
@@ -76,13 +78,16 @@ class Jobs:
         form = format_of(animation) if animation else None
         rows = plan(grid, path, blend, frames)
         visit = self.visits.of(request)
-        generator, judge = self.models.get()
+        generator, _ = self.models.get()
         self.visits.hosting.check_work(sum(map(len, rows)), steps or generator.default_steps)
         guide = visual_of(visual)
         check_drawn_by(generator, guide)
-        with self.models.lock, visit.work() as cancel:
+        with models_turn(self.models, visit, "sweep") as turn:
+            for place in turn.wait():
+                yield None, waiting(place), None
+            generator, judge = self.models.get()
             order = SweepOrder(words, rows, seed or 0, strength, steps or None, guide)
-            for event in run_sweep(generator, judge, order, cancel=cancel):
+            for event in turn.over(run_sweep(generator, judge, order, cancel=turn.cancel)):
                 if isinstance(event, Sweep):
                     visit.save(event)
                     visit.runs += 1
@@ -137,8 +142,15 @@ class Jobs:
             seed=seed or 0,
         )
         visit = self.visits.of(request)
-        stop = threading.Event()
+        stop = visit.begins("fine-tuning")
+        try:
+            yield from self._tuning(order, visit, stop)
+        finally:
+            visit.ends(stop)
+
+    def _tuning(self, order: FinetuneOrder, visit: Visit, stop: threading.Event) -> Iterator[tuple[str | None, State]]:
         audits: list[float] = []
+        answer: tuple[str, State] | None = None
         for post in on_thread(self.models, visit, stop, lambda post: self._tune(order, visit, stop, post)):
             match post:
                 case {"kind": str() as kind, **rest}:
@@ -147,9 +159,11 @@ class Jobs:
                     yield None, {"status": kind} | {str(k): v for k, v in rest.items() if _plain(v)}
                 case (Path() as archive, dict() as ending):
                     before, after = (audits[0], max(audits)) if audits else (None, None)
-                    yield str(archive), ending | {"audit_before": before, "audit_after": after}
+                    answer = str(archive), ending | {"audit_before": before, "audit_after": after}
                 case None:
                     yield None, {"status": "working"}
+        if answer is not None:
+            yield answer  # last, since callers take the last one for the answer: signs of life may follow the archive
 
     def _tune(self, order: FinetuneOrder, visit: Visit, stop: threading.Event, post: Post) -> None:
         assert self.open_job is not None
@@ -161,6 +175,11 @@ class Jobs:
         result = ending.result
         told = {name: getattr(result, name) for name in ("stopped", "updates", "pictures", "seconds", "best_update")}
         post((Path(shutil.make_archive(str(out / "emofeedback-adapter"), "zip", out, ending.adapter.name)), told))
+
+
+def waiting(place: Place) -> State:
+    """The status of a call while others come first."""
+    return {"status": "waiting", "done": 0.0, "ahead": place.ahead}
 
 
 def visual_of(strength: float | None, emotion: str | None = None) -> VisualPrompt | None:

@@ -21,16 +21,16 @@ from emofeedback.files.storage import write_whole
 from emofeedback.loop.drawing import Drawing, draw_pictures
 from emofeedback.loop.rounds import Continuation, Rules
 from emofeedback.loop.run import Finished, Progress, RoundStarted, RunOrder, run_loop
-from emofeedback.loop.waiting import Answered, waited
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.director import opening_turn
 from emofeedback.text import is_finite, short, told
-from emofeedback.ui.api.endpoint_jobs import Jobs, check_drawn_by, visual_of
+from emofeedback.ui.api.endpoint_jobs import Jobs, check_drawn_by, visual_of, waiting
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.history.saved_run import single
 from emofeedback.ui.limits import OpenJob
+from emofeedback.ui.models_turn import models_turn
 from emofeedback.ui.read.read_tab import read_file, take_files
-from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly_stream
+from emofeedback.ui.session import HEAVY, Models, Visit, Visits, friendly_stream
 
 State = dict[str, Any]
 
@@ -94,8 +94,7 @@ class Endpoints:
             [_input(name, value) for name, value in fields.items()],
             outputs,
             api_name=function.__name__,
-            concurrency_id=MODELS,
-            concurrency_limit=1,
+            **HEAVY,
         )
 
     @friendly_stream
@@ -166,25 +165,25 @@ class Endpoints:
         upscale: bool = False,
     ) -> Iterator[tuple[str | None, State]]:
         words = checked_words(prompt)
-        generator, judge = self.models.get()
+        generator, _ = self.models.get()
         self.visits.hosting.check_work(1, drawing.steps or generator.default_steps)
         check_drawn_by(generator, drawing.visual)
         visit = self.visits.of(request)
-        with self.models.lock, visit.work() as cancel:
-            if company is not None:
+        if company is not None:  # it may think elsewhere, and needs no turn
+            with visit.time_limit.work(visit.user):
                 words = opening_turn(company, words, target, drawing.seed, 1).prompt
+        with models_turn(self.models, visit, "picture") as turn:
+            for place in turn.wait():
+                yield None, waiting(place)
+            generator, judge = self.models.get()
             asked = drawing.requests(drawing.draws(words), target, generator.default_steps)
-            for message in draw_pictures(generator, asked, cancel):
+            for message in turn.over(draw_pictures(generator, asked, turn.cancel)):
                 if isinstance(message, Progress):
                     yield None, status("drawing", message.step / max(1, message.steps))
                     continue
                 picture = message[0]
-                read = None
-                for answer in waited(judge, partial(judge.read, [picture]), cancel):
-                    if isinstance(answer, Answered):
-                        [read] = answer.value
-                    else:
-                        yield None, status("reading", 1.0)
+                sign = (None, status("reading", 1.0))
+                [read] = yield from turn.ask(judge, partial(judge.read, [picture]), sign)
                 if keep:
                     visit.save(single(picture, read, target))
                 [shown] = (visit.large if upscale else LargePictures()).of([picture])
@@ -213,7 +212,7 @@ class Endpoints:
         Returns:
             {"valence", "arousal", "valence_sd", "arousal_sd", "mass", "seen"}; null when it could not be read.
         """
-        read = read_file(self.models, self.visits.of(request), image)
+        read = yield from read_file(self.models, self.visits.of(request), image, lambda what: status(what, 0.0))
         yield None if read is None else reading_json(read)
 
     @friendly_stream
@@ -300,13 +299,16 @@ class Endpoints:
         request: gr.Request,
     ) -> Iterator[tuple[list[str] | None, State]]:
         words, rounds = checked_words(prompt), _between("rounds", rounds, 6)
-        generator, judge = self.models.get()
+        generator, _ = self.models.get()
         self.visits.hosting.check_work(rounds * drawing.candidates, drawing.steps or generator.default_steps)
         visit = self.visits.of(request)
-        with self.models.lock, visit.work() as cancel:
+        with models_turn(self.models, visit, "run") as turn:
+            for place in turn.wait():
+                yield None, waiting(place)
+            generator, judge = self.models.get()
             number = 1
             order = RunOrder(words, target, drawing, Rules(rounds, continuation=continuation))
-            for event in run_loop(generator, judge, order, cancel=cancel):
+            for event in turn.over(run_loop(generator, judge, order, cancel=turn.cancel)):
                 match event:
                     case RoundStarted():
                         number = event.number

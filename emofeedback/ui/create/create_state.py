@@ -5,7 +5,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -151,6 +151,7 @@ class Work:
     begun: float = 0.0
     lasted: float = 0.0  # seconds of the last whole round
     drew: float = 0.0  # of them for drawing
+    here: Callable[[], bool] = lambda: True  # whether the models are this visitor's just now
 
     @property
     def left(self) -> float | None:
@@ -204,6 +205,11 @@ class CreateState:
     def busy(self) -> bool:
         """Whether a run or a round is at work or waits for its turn."""
         return self.work is not None or self.waiting or self.advising
+
+    @property
+    def idle(self) -> bool:
+        """Whether the models may be another visitor's just now."""
+        return self.work is None or not self.work.here()
 
     @property
     def play_ended(self) -> bool:

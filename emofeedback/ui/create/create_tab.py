@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import gradio as gr
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.loop.rounds import Past, Rules, Turn, next_turn, prompt_after
 from emofeedback.loop.run import Event, Finished, Progress, RoundDone, draw_round, run_loop
+from emofeedback.protocols import Generator, Judge
 from emofeedback.ui.create import create_layout as layout
 from emofeedback.ui.create.browse import BUSY, Browse, candidate_of, dropped_picture, record_of
 from emofeedback.ui.create.create_order import Contributor, CreateOrder, read_order, seed_of
@@ -25,16 +27,19 @@ from emofeedback.ui.create.example import ExampleRun
 from emofeedback.ui.create.play import Play
 from emofeedback.ui.create.preview import Preview
 from emofeedback.ui.create.restore import CREATE
-from emofeedback.ui.create.run_view import RunView, Updates, ended, page_values, round_files
+from emofeedback.ui.create.run_view import STOPPED, RunView, Updates, ended, page_values, round_files
 from emofeedback.ui.history.saved_run import saving
+from emofeedback.ui.models_turn import models_turn
 from emofeedback.ui.parts import html
 from emofeedback.ui.parts.at_once import UNFINISHED, say_at_once
 from emofeedback.ui.parts.pad import overlay
 from emofeedback.ui.parts.reach import region
-from emofeedback.ui.session import MAX_WORDS, MODELS, Models, Visit, Visits, friendly, friendly_stream, notice
+from emofeedback.ui.session import HEAVY, MAX_WORDS, Models, Visit, Visits, friendly, friendly_stream, notice
+from emofeedback.ui.waiting_line import place_words
 
 NOT_STARTED = "This did not start; the notice says why."
-STOPPED = "Stopped. Finished rounds are kept."
+CREATE_WORK = "create"
+"""What Stop of this tab stops."""
 NEAR = 0.55
 """Share of the noise schedule that a variation runs again on its picture."""
 
@@ -81,7 +86,7 @@ class CreateTab:
 
     def _connect(self) -> None:
         c, s, j = self.controls, self.output, self.judge
-        heavy: dict[str, Any] = {"api_visibility": "private", "concurrency_id": MODELS, "concurrency_limit": 1}
+        heavy: dict[str, Any] = {"api_visibility": "private", **HEAVY}
         # while a job waits, Gradio writes its place in the line over the status
         shown = {"show_progress": "minimal", "show_progress_on": [s.status]}
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
@@ -269,7 +274,7 @@ class CreateTab:
             state.waiting = state.advising = False
             if state.play is not None:
                 state.play.stopped = True
-        visit.cancel.set()
+        visit.stop(CREATE_WORK)
         if state.play is not None:
             state.play.join(10)
         state.status = "You left the line; nothing was drawn." if waited else STOPPED
@@ -380,12 +385,15 @@ class CreateTab:
             return
         run, number = state.run, state.shown
         try:
-            _, judge = self.models.get()
-            with self.models.lock, visit.work():
+            with models_turn(self.models, visit, CREATE_WORK) as turn:
+                for place in turn.wait():
+                    yield {self.output.status: html.progress(place_words(place))}
+                _, judge = self.models.get()
                 done = run.round(number)
                 if done is not None and done.critique is None:
-                    past = run.past.up_to(number)
-                    critique = judge.advise(past.attempts(done, run.prompt), run.target)
+                    attempts = run.past.up_to(number).attempts(done, run.prompt)
+                    alive = {self.output.status: gr.skip()}
+                    critique = yield from turn.ask(judge, partial(judge.advise, attempts, run.target), alive)
                     if state.advising and run.round(number) is done:  # not stopped meanwhile
                         after = prompt_after(done.prompt, critique)
                         cost = replace(done.cost, critiques=1)
@@ -436,24 +444,32 @@ class CreateTab:
         going = run
 
         def task(play: Play) -> None:
-            try:
-                steps = order.drawing.steps or self.models.get()[0].default_steps
+            def too_much(pair: tuple[Generator, Judge] | None) -> None:
+                steps = order.drawing.steps or (1 if pair is None else pair[0].default_steps)
                 self.visits.hosting.check_work(rounds * order.drawing.candidates, steps)
-                with self.models.lock, visit.work() as cancel:
+
+            try:
+                too_much(self.models.peek())
+                with models_turn(self.models, visit, CREATE_WORK) as turn:
                     if play.stopped:
-                        cancel.set()
-                    with state.working(Work(going, rounds)):
+                        turn.cancel.set()
+                    for place in turn.wait():
+                        state.status = place_words(place)
+                        play.tell(False)
+                    too_much(self.models.get())
+                    whole = False
+                    with state.working(Work(going, rounds, here=lambda: turn.here)):
                         state.waiting = False
                         going.past, going.target, going.settings = past, order.target, order.settings()
-                        for event in saving(events(cancel), visit, going):
+                        for event in saving(turn.over(events(turn.cancel)), visit, going, turn.cancel):
                             state.take(event)
                             if isinstance(event, RoundDone):
                                 with state.lock:  # the page writes the same files
                                     round_files(state, going, event.round)  # a slow upscaler works in its turn
                             if isinstance(event, Finished) and state.work is not None:
-                                state.status = ended(event, state.work)
+                                state.status, whole = ended(event, state.work), True
                             play.tell(not isinstance(event, Progress))
-                if not state.status.startswith(("Done", "Ended")):
+                if not whole:  # a round by hand
                     state.status = told(state)
             except Exception as error:
                 state.status = STOPPED if play.stopped or isinstance(error, Cancelled) else UNFINISHED

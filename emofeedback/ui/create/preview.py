@@ -8,7 +8,8 @@ the last one and writes its file.
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -22,6 +23,7 @@ from emofeedback.ui.create.create_layout import point_of
 from emofeedback.ui.create.create_order import Contributor, CreateOrder, read_order
 from emofeedback.ui.create.create_state import CreateState, SinglePicture
 from emofeedback.ui.create.run_view import RunView, Updates
+from emofeedback.ui.models_turn import ModelsTurn, models_turn
 from emofeedback.ui.session import Models, Visit, Visits, friendly
 
 FOLLOW_PAD = "(point) => [point.valence, point.arousal]"
@@ -32,6 +34,17 @@ QUIET = 0.15
 """Seconds without a newer picture after which the last one is read."""
 PATIENCE = 3.0
 """Seconds that a preview waits for the models; what takes longer is somebody's run."""
+
+
+WORK = "preview"
+"""What a run takes the place of."""
+
+
+@dataclass(frozen=True)
+class _Newer:
+    """A stop signal that looks whether something newer was asked for."""
+
+    is_set: Callable[[], bool]
 
 
 class Preview:
@@ -96,6 +109,7 @@ class Preview:
         """One quick picture of where things stand now; nothing while a run is at work, or the models are elsewhere."""
         visit = self.visits.of(request)
         state, data = self.browse.of(visit), self._at_pad(data)
+        asked = self._ask(state)  # before anything else: a run that is asked for from here on takes its place
         if state.busy:
             return self._nothing()
         if self.models.loading:
@@ -104,13 +118,12 @@ class Preview:
         order = read_order(self.controls, data, state.seed)
         for contribute in self.contributors:
             order = contribute(visit, order)
-        asked = self._ask(state)
         first = state.single is None or state.single.settled
         try:
-            with self._models(visit) as cancel:
-                if state.busy or cancel is None:
+            with self._models(visit) as turn:
+                if turn is None or state.busy or state.asked != asked:
                     return self._nothing()
-                self._draw(order, visit, state, cancel)
+                self._draw(order, visit, state, turn)
         except Cancelled:
             return self._nothing()
         if state.busy or state.asked != asked:
@@ -135,22 +148,23 @@ class Preview:
             return state.asked
 
     @contextmanager
-    def _models(self, visit: Visit) -> Iterator[threading.Event | None]:
+    def _models(self, visit: Visit) -> Iterator[ModelsTurn | None]:
         """The models for a moment; None where somebody else has them for longer."""
-        if not self.models.lock.acquire(timeout=PATIENCE):
-            yield None
-            return
-        try:
-            with visit.work() as cancel:
-                yield cancel
-        finally:
-            self.models.lock.release()
+        with models_turn(self.models, visit, WORK, brief=True) as turn:
+            try:
+                turn.begin(PATIENCE)
+            except Cancelled:
+                begun = None
+            else:
+                begun = turn
+            yield begun
 
-    def _draw(self, order: CreateOrder, visit: Visit, state: CreateState, cancel: threading.Event) -> None:
+    def _draw(self, order: CreateOrder, visit: Visit, state: CreateState, turn: ModelsTurn) -> None:
         generator, _ = self.models.get()
         d = order.drawing
         asked = PictureRequest(order.prompt, order.target, d.seed, d.strength, generator.preview_steps, visual=d.visual)
-        picture = [m for m in draw_pictures(generator, [asked], cancel) if not isinstance(m, Progress)][0][0]
+        drawing = turn.over(draw_pictures(generator, [asked], turn.cancel))
+        picture = [message for message in drawing if not isinstance(message, Progress)][0][0]
         single = SinglePicture(
             PREVIEW, picture, None, order.target, visit.folder, settings=order.settings(), settled=False
         )
@@ -188,11 +202,15 @@ class Preview:
         with self._newer:
             if self._newer.wait_for(lambda: state.asked != asked or state.busy, quiet):
                 return self._nothing()
-        with self._models(visit) as cancel:
-            if cancel is None or state.busy or state.asked != asked or state.single is not single:
+        with self._models(visit) as turn:
+            if turn is None or state.busy or state.asked != asked or state.single is not single:
                 return self._nothing()
             _, judge = self.models.get()
-            read = judge.read([single.picture])[0]
+            newer = _Newer(lambda: turn.cancel.is_set() or state.busy or state.asked != asked)
+            try:
+                [read] = turn.answer(judge, partial(judge.read, [single.picture]), newer)
+            except Cancelled:
+                return self._nothing()
         if state.busy or state.single is not single:  # a run was asked for, and its status is shown now
             return self._nothing()
         state.single = replace(single, reading=read, folder=visit.fresh(), settled=True)
@@ -204,8 +222,7 @@ class Preview:
     def stop(self, visit: Visit) -> None:
         """A preview gives way to a run; what it drew last is on stage as it is."""
         state = self.browse.of(visit)
-        visit.cancel.set()
+        self._ask(state)  # one that still waits for the models gives up, however soon the run is over
+        visit.stop(WORK)
         if state.single is not None and not state.single.settled:
             state.single = replace(state.single, folder=visit.fresh(), settled=True)
-        with self._newer:
-            self._newer.notify_all()

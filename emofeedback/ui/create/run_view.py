@@ -11,7 +11,7 @@ from emofeedback.files.picture_names import PURE_MOOD, slug
 from emofeedback.files.storage import parameters_text
 from emofeedback.loop.rounds import TOLERANCE, reached
 from emofeedback.loop.run import Finished
-from emofeedback.records import Candidate, Picture, Round
+from emofeedback.records import Candidate, Picture, Round, StopReason
 from emofeedback.ui.create import create_layout as layout
 from emofeedback.ui.create.create_state import CreateState, ShownRun, SinglePicture, Work
 from emofeedback.ui.parts import cards, html
@@ -22,16 +22,17 @@ from emofeedback.ui.upscaling import picture_file
 Updates = dict[Any, Any]
 """Component -> its new value or `gr.update`; components not named stay as they are."""
 
-STOPPED = {
+REASONS: dict[StopReason, str] = {
     "tolerance": "the target is reached",
     "no_gain": "the last round came no closer",
     "rounds": "all rounds are done",
     "no_edits": "the judge would change no word",
     "unreadable": "the judge could not read the pictures",
     "advice_unreadable": "the judge's advice could not be read",
-    "cancelled": "stopped by you",
     "failed": "a model failed",
 }
+STOPPED = "Stopped. Finished rounds are kept."
+STOPPED_EARLY = "Stopped before the first round was done."
 SHORT_NOTE = "Press Run to have the judge say which words it would change."
 
 
@@ -125,7 +126,9 @@ class RunView:
 def ended(event: Finished, work: Work) -> str:
     """What a run came to, as a sentence."""
     seconds = sum(r.cost.seconds for r in event.run.rounds)
-    sentence = f"Done in {seconds:.1f} s: {STOPPED[event.run.stopped]}."
+    if event.run.stopped == "cancelled":
+        return STOPPED if event.run.rounds else STOPPED_EARLY
+    sentence = f"Done in {seconds:.1f} s: {REASONS[event.run.stopped]}."
     if event.run.failure is not None:
         sentence = f"Ended after round {len(event.run.rounds)}: {event.run.failure}"
     best = work.run.best_number()
@@ -222,6 +225,7 @@ def _work_values(state: CreateState, work: Work) -> dict[str, Any]:
             {},
             state.large if read else LargePictures(),
             chosen=False,
+            idle=state.idle,
         ),
         "about": about(
             f"<b>Round {work.number}</b> of {html.text(work.run.title)}", item.picture, work.run.target, state.plain
@@ -355,7 +359,6 @@ def round_files(state: CreateState, run: ShownRun, done: Round) -> list[str]:
 
     Those without the settings inside have names of their own, because what was shown never changes.
     """
-    idle = state.work is None  # the models may be another visitor's just now
     return [
         picture_file(
             c.picture,
@@ -364,7 +367,7 @@ def round_files(state: CreateState, run: ShownRun, done: Round) -> list[str]:
             run.settings,
             state.large,
             chosen=c.chosen,
-            idle=idle,
+            idle=state.idle,
         )
         for i, c in enumerate(done.candidates)
     ]

@@ -10,6 +10,7 @@ import gradio as gr
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.loop.drawing import Drawing
+from emofeedback.loop.waiting import Answered
 from emofeedback.records import Chain, Rewrite
 from emofeedback.rewriting.chain import STEPS
 from emofeedback.rewriting.company import Company
@@ -27,8 +28,10 @@ from emofeedback.ui.create.own_viewers import (
     viewer_of,
     written,
 )
+from emofeedback.ui.models_turn import models_turn
 from emofeedback.ui.parts import html
-from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
+from emofeedback.ui.session import HEAVY, PLACES, Models, Visit, Visits, friendly, friendly_stream
+from emofeedback.ui.waiting_line import place_words
 
 STALE = "These chains are of earlier words; ask the viewers again."
 
@@ -109,10 +112,11 @@ class ViewersPanel:
         shown = [self.chains, self.status]
         self.on.input(self.switched, [self.on], None, queue=False, **quick)
         self.who.input(self.chose, [self.who], None, queue=False, **quick)
-        self.ask.click(self.asked, [c.prompt, c.valence, c.arousal, c.seed], shown, **quick)
-        models = {"concurrency_id": MODELS, "concurrency_limit": 1}
-        self.judge.click(self.judged, [c.strength], shown, **quick, **models)
-        self.chains.rerun(self.rerun, None, shown, **quick)
+        # a language model elsewhere may hang: that holds up who asked it alone
+        many = {**quick, "concurrency_limit": PLACES}
+        self.ask.click(self.asked, [c.prompt, c.valence, c.arousal, c.seed], shown, **many)
+        self.judge.click(self.judged, [c.strength], shown, **quick, **HEAVY)
+        self.chains.rerun(self.rerun, None, shown, **many)
         # queued: what goes wrong outside of the queue is not shown as a notice
         self.chains.use(self.use, None, [self.on, self.status], **quick)
         self.add.click(self.added, set(vars(self.form).values()), [*self.joining, self.kept], **quick)
@@ -188,10 +192,18 @@ class ViewersPanel:
             raise UserError("Ask the viewers first; then the judge can order what they wrote.")
         chain, rewrites, stamp = state.chains[0], state.rewrites, state.stamp
         yield gr.skip(), html.text(f"The judge reads {len(rewrites)} quick pictures …")
-        generator, judge = self.models.get()
-        with self.models.lock, visit.work() as cancel:
+        found: list[float | None] = []
+        with models_turn(self.models, visit, "viewers") as turn:
+            for place in turn.wait():
+                yield gr.skip(), html.text(place_words(place))
+            generator, judge = self.models.get()
             drawing = Drawing(1, chain.seed, float(strength))
-            found = read_distances(generator, judge, rewrites, chain.target, drawing, cancel)
+            reading = read_distances(generator, judge, rewrites, chain.target, drawing, turn.cancel)
+            for event in turn.over(reading):
+                if isinstance(event, Answered):
+                    found = event.value
+                else:
+                    yield gr.skip(), gr.skip()
         if state.stamp != stamp:
             raise UserError(STALE)
         state.read = {rewrite.prompt: away for rewrite, away in zip(rewrites, found, strict=True) if away is not None}

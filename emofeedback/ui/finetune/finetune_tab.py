@@ -36,7 +36,7 @@ from emofeedback.ui.finetune.past_jobs import PastJobs, continued
 from emofeedback.ui.finetune.queue import JobQueue, QueuePlace, VisitorJob, queued, store_of
 from emofeedback.ui.limits import OpenJob
 from emofeedback.ui.parts import html, numbers
-from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
+from emofeedback.ui.session import HEAVY, Models, Visit, Visits, friendly, friendly_stream
 from emofeedback.ui.worker import Post
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class FinetuneTab:
             ended = pressed.then(task, inputs, outputs, api_name=name, **queued)
             ended.then(self.past.refresh, None, [s.past, s.box], **page)
         c.stop.click(self.halt, None, [s.status], api_name="finetune_stop", queue=False, **quiet)
-        models = quiet | {"concurrency_id": MODELS, "concurrency_limit": 1}
+        models = quiet | HEAVY
         taken = s.use.click(self.past.use, [s.strength, s.past], [s.in_use], api_name="finetune_use", **models)
         left = s.off.click(self.past.take_off, None, [s.in_use], **(models | {"api_visibility": "private"}))
         self._changes = [taken, left]

@@ -117,7 +117,7 @@ class PastJobs:
             raise UserError("This job left no adapter; go on with it, or choose another.")
         self.models.get()
         try:
-            with self.models.lock:
+            with self.models.lock.turn_of(visit):
                 self.adapters.choose(visit, AdapterChoice(record.adapter, strength, record_aim(record)))
                 self.adapters.apply(visit)
         except Exception:
@@ -134,7 +134,7 @@ class PastJobs:
         """The generator as it was."""
         visit = self.visits.of(request)
         self.models.get()
-        with self.models.lock:
+        with self.models.lock.turn_of(visit):
             self.adapters.choose(visit, None)
             self.adapters.apply(visit)
         return html.notice("All your tabs draw with the generator as it came.")

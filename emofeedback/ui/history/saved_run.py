@@ -6,6 +6,7 @@ from typing import Protocol
 from emofeedback.affect import Affect
 from emofeedback.loop.rounds import Past
 from emofeedback.loop.run import Event
+from emofeedback.loop.waiting import CancelFlag
 from emofeedback.records import Candidate, Cost, Picture, Reading, Round, Run, StopReason
 from emofeedback.ui.history.history_writer import begins_with
 from emofeedback.ui.session import Visit
@@ -26,13 +27,14 @@ class GrowingRun(Protocol):
     def settings(self) -> Mapping[str, object]: ...
 
 
-def saving(events: Iterator[Event], visit: Visit, run: GrowingRun) -> Iterator[Event]:
+def saving(events: Iterator[Event], visit: Visit, run: GrowingRun, cancel: CancelFlag) -> Iterator[Event]:
     """The same events; when they end, whatever ends them, the rounds that are done go into the visitor's history.
 
     Args:
         run: grows while the events are shown; its next calls continue the same entry.
+        cancel: says whether the run was stopped.
     """
-    begun, cancel = run.past.rounds, visit.cancel
+    begun = run.past.rounds
     try:
         yield from events
     finally:

@@ -147,7 +147,7 @@ class ModelsTab:
         for news in self._fetched(kind, name):
             yield {self.status: download_line(shown, news)}
         yield {self.status: html.progress(f"Loading {shown} …")}
-        with self.models.lock:
+        with self.models.lock.alone(f"Another {kind} took its place meanwhile; start it again."):
             self.loaded_models.swap(kind, name)
         yield {
             self.status: html.progress(f"The {kind} is now {shown}.", busy=False),
@@ -170,7 +170,7 @@ class ModelsTab:
 
     def unload(self, kind: Kind) -> Updates:
         """Free a model; it is loaded again when it is needed."""
-        with self.models.lock:
+        with self.models.lock.alone(f"The {kind} was unloaded meanwhile; start it again."):
             self.loaded_models.unload(kind)
         name = self.loaded_models.shown_name(kind)
         line = f"The {kind} {name} is unloaded; it is loaded again when it is needed."

@@ -1,10 +1,11 @@
 """The Read tab: any picture in, the judge's reading of it, where in it that lies, and a run that starts from it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import gradio as gr
@@ -22,12 +23,13 @@ from emofeedback.loop.run import Finished, RoundDone, RoundStarted, RunOrder, ru
 from emofeedback.records import MAX_SEED, Attempt, Critique, Picture, PictureRequest, Reading, Round, Run
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.create.restore import Restore
+from emofeedback.ui.models_turn import models_turn
 from emofeedback.ui.parts import cards, html, numbers
 from emofeedback.ui.parts.at_once import say_at_once, say_not_begun
 from emofeedback.ui.parts.circumplex import plane
-from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
+from emofeedback.ui.session import HEAVY, Models, Visit, Visits, friendly, friendly_stream
 from emofeedback.ui.time_left import TimeLeft
-from emofeedback.ui.waiting_line import WaitingLine
+from emofeedback.ui.waiting_line import WaitingLine, place_words
 
 SCOPE = (
     "The bundled judge knows illustrated scenes like those drawn here; on photographs, paintings and faces it guesses "
@@ -38,7 +40,10 @@ LOOKING = "The judge is looking …"
 START = "It starts from your picture; the more is redrawn, the more its mood can change."
 BUTTONS = "() => [{{__type__: 'update', interactive: {draw}}}, {{__type__: 'update', interactive: {stop}}}]"
 ROUNDS = 2
+REDRAW = "redraw"
+"""What Stop of this tab stops."""
 Updates = dict[Any, Any]
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +136,7 @@ class ReadTab:
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         heavy: dict[str, Any] = {
             "api_visibility": "private",
-            "concurrency_id": MODELS,
-            "concurrency_limit": 1,
+            **HEAVY,
             "show_progress": "hidden",
         }
         line = WaitingLine()
@@ -223,8 +227,7 @@ class ReadTab:
             self.outputs(),
             show_progress="hidden",
             api_visibility="private",
-            concurrency_id=MODELS,
-            concurrency_limit=1,
+            **HEAVY,
         )
         self._not_read(read)
 
@@ -241,7 +244,7 @@ class ReadTab:
 
     def halt(self, request: gr.Request) -> str:
         """Stop the redrawing within one denoising step."""
-        self.visits.of(request).cancel.set()
+        self.visits.of(request).stop(REDRAW)
         return html.progress("Stopped.", busy=False)
 
     @friendly_stream
@@ -251,11 +254,14 @@ class ReadTab:
             yield {self.words: html.notice(WAITING)}
             return
         image = open_picture(Path(file), name="The picture")
-        visit = self.visits.of(request)
-        _, judge = self.models.get()
-        with self.models.lock, visit.work():
+        visit, alive = self.visits.of(request), {self.words: gr.skip()}
+        with models_turn(self.models, visit, "read") as turn:
+            for place in turn.wait():
+                yield {self.words: html.progress(place_words(place))}
+            yield {self.words: html.progress(LOOKING)}
+            _, judge = self.models.get()
             picture = _uploaded(image)
-            read = judge.read([picture])[0]
+            [read] = yield from turn.ask(judge, partial(judge.read, [picture]), alive)
             yield {
                 self.plane: plane(None, chosen=read, key="read"),
                 self.words: html.reading(read) + (html.seen(read.seen) if read else ""),
@@ -274,8 +280,10 @@ class ReadTab:
             }
             # asked how to get to the opposite mood, the judge names what makes this one
             opposite = Affect(-read.affect.valence, -read.affect.arousal)
-            critique = judge.advise([Attempt(named, picture, read)], opposite)
-            yield {self.carries: carriers(critique) + where(regions(judge, image, read))}
+            advice = partial(judge.advise, [Attempt(named, picture, read)], opposite)
+            critique = yield from turn.ask(judge, advice, alive)
+            parts = yield from turn.ask(judge, partial(regions, judge, image, read), alive)
+            yield {self.carries: carriers(critique) + where(parts)}
 
     @friendly_stream
     def redraw(
@@ -290,14 +298,16 @@ class ReadTab:
         chosen = numbers.whole(seed, "The seed", 0, MAX_SEED)
         yield {self.status: html.progress("Starting …")}
         visit, number = self.visits.of(request), 1
-        generator, judge = self.models.get()
-        with self.models.lock, visit.work() as cancel:
+        with models_turn(self.models, visit, REDRAW) as turn:
+            for place in turn.wait():
+                yield {self.status: html.progress(place_words(place))}
+            generator, judge = self.models.get()
             visit.runs += 1
             left = TimeLeft()
             drawing, rules = Drawing(4, chosen, start=start, start_strength=share), Rules(rounds=ROUNDS)
             order = RunOrder(words, target, drawing, rules)
             self._redrawn[visit] = redrawn = Redrawn(rule_settings(drawing, rules))
-            for event in run_loop(generator, judge, order, cancel=cancel):
+            for event in turn.over(run_loop(generator, judge, order, cancel=turn.cancel)):
                 match event:
                     case RoundStarted():
                         number = event.number
@@ -410,8 +420,13 @@ def take_files(image: gr.Image) -> None:
     image.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore[method-assign]
 
 
-def read_file(models: Models, visit: Visit, file: str | None) -> Reading | None:
-    """The judge's reading of a picture file.
+def read_file(
+    models: Models, visit: Visit, file: str | None, sign: Callable[[str], S]
+) -> Generator[S, None, Reading | None]:
+    """The judge's reading of a picture file is returned; yields signs of life until then.
+
+    Args:
+        sign: made of what is going on, "waiting" or "reading".
 
     Raises:
         UserError: no file, or not a picture.
@@ -419,9 +434,12 @@ def read_file(models: Models, visit: Visit, file: str | None) -> Reading | None:
     if file is None:
         raise UserError("Give a picture to read.")
     image = open_picture(Path(file), name="The picture")
-    _, judge = models.get()
-    with models.lock, visit.work():
-        return judge.read([_uploaded(image)])[0]
+    with models_turn(models, visit, "read") as turn:
+        for _ in turn.wait():
+            yield sign("waiting")
+        _, judge = models.get()
+        [read] = yield from turn.ask(judge, partial(judge.read, [_uploaded(image)]), sign("reading"))
+        return read
 
 
 def _uploaded(image: Any) -> Picture:

@@ -19,19 +19,22 @@ from emofeedback.ui.create.create_layout import START_PROMPT
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.create.create_tab import CreateTab
 from emofeedback.ui.create.references_panel import SWITCH_OFF, ReferencesPanel
+from emofeedback.ui.models_turn import models_turn
 from emofeedback.ui.parts import html, numbers
 from emofeedback.ui.parts.at_once import say_at_once, say_not_begun
-from emofeedback.ui.session import MODELS, Models, Visit, Visits, friendly, friendly_stream
+from emofeedback.ui.session import HEAVY, Models, Visit, Visits, friendly, friendly_stream
 from emofeedback.ui.sweep import sweep_layout as layout
 from emofeedback.ui.sweep.sheet_view import evenness, sheet_of
 from emofeedback.ui.sweep.sweep_layout import BLEND, MODES, PATH, SHEET
 from emofeedback.ui.time_left import TimeLeft
-from emofeedback.ui.waiting_line import WaitingLine
+from emofeedback.ui.waiting_line import WaitingLine, place_words
 
 Updates = dict[Any, Any]
 CLIP_INLINE = 3_000_000
 """Bytes of an animation that is shown on the page itself."""
 KEPT = ("prompt", "mode", "grid", "path", "first", "second", "share", "frames", "strength", "seed", "animation")
+WORK = "sweep"
+"""What Stop of this tab stops."""
 BUTTONS = "() => [{{__type__: 'update', interactive: {draw}}}, {{__type__: 'update', interactive: {stop}}}]"
 
 
@@ -87,8 +90,7 @@ class SweepTab:
             self.outputs(),
             show_progress="hidden",
             api_visibility="private",
-            concurrency_id=MODELS,
-            concurrency_limit=1,
+            **HEAVY,
         )
         say_not_begun(drawn, s.status)
         for over in (drawn.success, drawn.failure):
@@ -176,7 +178,7 @@ class SweepTab:
 
     def halt(self, request: gr.Request) -> str:
         """Stop the sweep within one denoising step."""
-        self.visits.of(request).cancel.set()
+        self.visits.of(request).stop(WORK)
         return html.progress("Stopped.", busy=False)
 
     def switch(self, mode: str) -> list[Any]:
@@ -213,14 +215,16 @@ class SweepTab:
         visual = VisualPrompt(float(data[c.visual_strength])) if data[c.visual] else None
         form = format_of(data[c.animation]) if data[c.animation] else None
         yield {s.status: html.progress("Starting …" if self.models.peek() else "Loading the models …")}
-        generator, judge = self.models.get()
-        if visual is not None and getattr(generator, "visual", None) is None:
-            raise UserError(SWITCH_OFF)
         try:
-            with self.models.lock, visit.work() as cancel:
+            with models_turn(self.models, visit, WORK) as turn:
+                for place in turn.wait():
+                    yield {s.status: html.progress(place_words(place))}
+                generator, judge = self.models.get()
+                if visual is not None and getattr(generator, "visual", None) is None:
+                    raise UserError(SWITCH_OFF)
                 left = TimeLeft()
                 order = SweepOrder(words, rows, seed, strength, visual=visual)
-                for event in run_sweep(generator, judge, order, cancel=cancel):
+                for event in turn.over(run_sweep(generator, judge, order, cancel=turn.cancel)):
                     if isinstance(event, Sweep):
                         visit.save(event)
                         visit.runs += 1
