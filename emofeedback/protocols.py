@@ -12,6 +12,10 @@ OnStep = Callable[[int, int], None]
 """Called after each denoising step with (steps done, steps in all); raise `Cancelled` from it to stop."""
 
 
+LeftOut = Callable[[str], str]
+"""Called with a prompt; answers with its end that a generator leaves out, empty where it takes all of it."""
+
+
 class Generator(Protocol):
     """Draws pictures. Requests of one call may differ in prompt, affect and seed, and are batched."""
 
@@ -27,6 +31,11 @@ class Generator(Protocol):
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Words of the prompt that the model has never seen, in order; () for an open-vocabulary model."""
         ...
+
+
+def left_out_of(generator: Generator) -> LeftOut | None:
+    """How a generator cuts long prompts, by its optional method `left_out`; None = it takes them whole."""
+    return getattr(generator, "left_out", None)
 
 
 @runtime_checkable

@@ -29,6 +29,7 @@ from emofeedback.loop.run import (
     run_loop,
 )
 from emofeedback.loop.waiting import Waiting
+from emofeedback.protocols import left_out_of
 from emofeedback.records import Edit, Rewrites, Round, Run, VisualPrompt
 from emofeedback.rewriting.director import turn_of
 from emofeedback.rewriting.written import rewrites_json
@@ -67,7 +68,8 @@ def run(arguments: GenerateOptions, console: Console) -> CommandResult:
             visual_from(arguments),
         )
         rules = Rules(arguments.rounds, arguments.tolerance, arguments.patience, arguments.continuation)
-        first = turn_of(rewrites.rewrites, prompt, settings.seed, arguments.candidates) if rewrites else None
+        cut = left_out_of(generator)
+        first = turn_of(rewrites.rewrites, prompt, settings.seed, arguments.candidates, cut) if rewrites else None
         events = run_loop(generator, judge, RunOrder(prompt, target, drawing, rules), first=first)
         said = {"rewrites": rewrites_json(rewrites)} if rewrites is not None else {}
         empty = Run(prompt, target, (), "cancelled", generator.name, judge.name)

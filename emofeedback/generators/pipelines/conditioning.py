@@ -14,6 +14,7 @@ from torch import Tensor
 from emofeedback.errors import UserError
 from emofeedback.generators.pipelines.emotion_text_adapter import TextEmotionAdapter
 from emofeedback.generators.pipelines.families import Family, TextCondition
+from emofeedback.generators.token_cut import beyond_limit
 from emofeedback.records import PictureRequest
 
 TEXTS = 64  # prompts whose embeddings are kept; 8 MB each at FLUX.2-klein's size
@@ -55,10 +56,7 @@ class PromptEncoder:
     def left_out(self, prompt: str) -> str:
         """The end of a prompt that lies beyond what the longest text encoder reads; empty where it reads all of it."""
         tokenizer, limit = self.family.tokenizer_of(self.pipeline)
-        ids = tokenizer(prompt, verbose=False)["input_ids"]
-        if len(ids) <= limit:
-            return ""
-        return str(tokenizer.decode(ids[limit - 1 :], skip_special_tokens=True)).strip()
+        return beyond_limit(tokenizer, prompt, limit)
 
 
 def call_arguments(

@@ -22,6 +22,7 @@ from emofeedback.loop.drawing import Drawing, draw_pictures
 from emofeedback.loop.rounds import Continuation, Rules
 from emofeedback.loop.run import Finished, Progress, RoundStarted, RunOrder, run_loop
 from emofeedback.loop.waiting import Answered, waited
+from emofeedback.protocols import left_out_of
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.director import opening_turn
 from emofeedback.text import is_finite, short, told
@@ -172,7 +173,9 @@ class Endpoints:
         visit = self.visits.of(request)
         with self.models.lock, visit.work() as cancel:
             if company is not None:
-                words = opening_turn(company, words, target, drawing.seed, 1).prompt
+                words = opening_turn(
+                    company, words, target, drawing.seed, 1, left_out_of(generator)
+                ).prompt
             asked = drawing.requests(drawing.draws(words), target, generator.default_steps)
             for message in draw_pictures(generator, asked, cancel):
                 if isinstance(message, Progress):

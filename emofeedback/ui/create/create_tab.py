@@ -55,6 +55,7 @@ class CreateTab:
         self.always: list[Contributor] = []  # as `contributors`, but asked for every round, of a branch too
         target = example.target if example else layout.point_of("serene")
         self.browse = Browse(visits, example)
+        self.browse.left_out = self.left_out
         state = self.browse.first()
         first = page_values(state) if state.runs else {}
         with gr.Column(elem_id="create"):
@@ -387,7 +388,7 @@ class CreateTab:
                     past = run.past.up_to(number)
                     critique = judge.advise(past.attempts(done, run.prompt), run.target)
                     if state.advising and run.round(number) is done:  # not stopped meanwhile
-                        after = prompt_after(done.prompt, critique)
+                        after = prompt_after(done.prompt, critique, self.left_out)
                         cost = replace(done.cost, critiques=1)
                         run.put(replace(done, critique=critique, next_prompt=after, advised_on=done.number, cost=cost))
                         visit.save(record_of(run), run, instead=True)
@@ -415,7 +416,7 @@ class CreateTab:
         """The run's past as the new target sees it, and the next turn as the person left it."""
         past = run.past if order.target == run.target else run.past.aimed_at(order.target)
         if not (words or "").strip() and state.base() is None:
-            return past, next_turn(past)
+            return past, next_turn(past, state.left_out)
         return past, state.turn((words or "").strip(), past, share_out)
 
     def _play(
