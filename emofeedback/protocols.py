@@ -6,6 +6,8 @@ from typing import Protocol, runtime_checkable
 from PIL import Image
 
 from emofeedback.affect import Affect
+from emofeedback.errors import UserError
+from emofeedback.picture_size import Sizes
 from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading, Rewrites
 
 OnStep = Callable[[int, int], None]
@@ -20,9 +22,11 @@ class Generator(Protocol):
     """Draws pictures. Requests of one call may differ in prompt, affect and seed, and are batched."""
 
     name: str
-    size: int  # pixels, square
+    size: int  # side of a picture in pixels, where none is asked for
     default_steps: int
     preview_steps: int
+    takes_negative: bool  # whether a request's negative prompt counts; one that has none refuses it
+    sizes: Sizes | None  # that requests may ask for; None = squares of `size` only
 
     def generate(self, requests: Sequence[PictureRequest], on_step: OnStep | None = None) -> Iterator[Picture]:
         """Yield one picture per request, in order. The same request gives the same picture on one machine."""
@@ -36,6 +40,17 @@ class Generator(Protocol):
 def left_out_of(generator: Generator) -> LeftOut | None:
     """How a generator cuts long prompts, by its optional method `left_out`; None = it takes them whole."""
     return getattr(generator, "left_out", None)
+
+
+def negative_for(generator: Generator, words: str) -> str:
+    """A negative prompt as a request to this generator takes it.
+
+    Raises:
+        UserError: the generator takes none.
+    """
+    if words.strip() and not generator.takes_negative:
+        raise UserError(f"{generator.name} draws without guidance and takes no negative prompt; leave it out.")
+    return words.strip()
 
 
 @runtime_checkable

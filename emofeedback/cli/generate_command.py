@@ -29,7 +29,8 @@ from emofeedback.loop.run import (
     run_loop,
 )
 from emofeedback.loop.waiting import Waiting
-from emofeedback.protocols import left_out_of
+from emofeedback.picture_size import size_of
+from emofeedback.protocols import left_out_of, negative_for
 from emofeedback.records import Edit, Rewrites, Round, Run, VisualPrompt
 from emofeedback.rewriting.director import turn_of
 from emofeedback.rewriting.written import rewrites_json
@@ -66,6 +67,8 @@ def run(arguments: GenerateOptions, console: Console) -> CommandResult:
             start,
             arguments.image_strength,
             visual_from(arguments),
+            negative_for(generator, plain_text(arguments.negative)),
+            size_of(arguments.size, generator.sizes, generator.size, generator.name),
         )
         rules = Rules(arguments.rounds, arguments.tolerance, arguments.patience, arguments.continuation)
         cut = left_out_of(generator)

@@ -137,9 +137,7 @@ def prompt_after(prompt: str, critique: Critique | None, left_out: LeftOut | Non
     return None if edited == prompt else edited
 
 
-def trials_of(
-    prompt: str, edits: Sequence[Edit], left_out: LeftOut | None = None
-) -> dict[str, tuple[Edit, ...]]:
+def trials_of(prompt: str, edits: Sequence[Edit], left_out: LeftOut | None = None) -> dict[str, tuple[Edit, ...]]:
     """Prompts to try in the next round, each with the edits that make it: all edits, then each change alone.
 
     A judge may be right about one edit and overdo it with three; the candidates then show which words help. What is

@@ -240,5 +240,7 @@ def _run(
         **rule_settings(drawing, rules),
         "start_image": drawing.start is not None,
         **({} if drawing.visual is None else {"visual": visual_json(drawing.visual)}),
+        **({"negative_prompt": drawing.negative} if drawing.negative else {}),
+        **({} if drawing.size is None else {"width": drawing.size[0], "height": drawing.size[1]}),
     }
     return Run(order.prompt, order.target, past.rounds, stopped, generator.name, judge.name, settings, failure)

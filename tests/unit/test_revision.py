@@ -159,7 +159,9 @@ def test_an_addition_goes_where_a_part_of_the_sentence_ends() -> None:
     edited = apply_edits(", ".join(parts), [add("in fog")], first(40))
     assert edited == ", ".join([*parts[:3], "in fog", *parts[3:]])
     sentences = ". ".join(part.capitalize() for part in parts) + "."
-    assert apply_edits(sentences, [add("in fog")], first(40)).startswith(f"{'. '.join(sentences.split('. ')[:3])}. in fog,")
+    assert apply_edits(sentences, [add("in fog")], first(40)).startswith(
+        f"{'. '.join(sentences.split('. ')[:3])}. in fog,"
+    )
 
 
 @pytest.mark.parametrize(

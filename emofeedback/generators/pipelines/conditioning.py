@@ -31,6 +31,10 @@ class PromptEncoder:
         """The condition of a prompt."""
         return self._keep(prompt, prompt)
 
+    def away(self, negative: str) -> TextCondition:
+        """What guidance leads away from: the words of a negative prompt, else as `unconditional`."""
+        return self.encode(negative) if negative else self.unconditional()
+
     def unconditional(self) -> TextCondition:
         """What guidance leads away from: the empty prompt, or zeros where a model was trained so."""
         empty = self._keep(None, "")
@@ -60,14 +64,17 @@ class PromptEncoder:
 
 
 def call_arguments(
-    family: Family, conditions: Sequence[TextCondition], unconditional: TextCondition | None
+    family: Family, conditions: Sequence[TextCondition], away: Sequence[TextCondition] | None
 ) -> dict[str, Any]:
-    """The conditions of a batch as its pipeline takes them; `unconditional` is None without guidance."""
+    """The conditions of a batch as its pipeline takes them.
+
+    Args:
+        away: what guidance leads away from, one a picture; None without guidance.
+    """
     given: dict[str, Any] = {"prompt_embeds": family.call_embeds([c.embeds for c in conditions])}
     if family.pooled:
         given["pooled_prompt_embeds"] = torch.stack([_some(c.pooled) for c in conditions])
-    if unconditional is not None:
-        away = [unconditional] * len(conditions)
+    if away is not None:
         given["negative_prompt_embeds"] = family.call_embeds([c.embeds for c in away])
         if family.pooled:
             given["negative_pooled_prompt_embeds"] = torch.stack([_some(c.pooled) for c in away])

@@ -17,7 +17,7 @@ pipelines run over all families there.
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -30,6 +30,7 @@ from torch import Tensor
 
 from emofeedback.errors import UserError
 from emofeedback.generators.sampling_defaults import SamplingDefaults
+from emofeedback.picture_size import Sizes
 
 INDEX = "model_index.json"
 TIMESTEPS = 1000.0
@@ -101,6 +102,14 @@ class Family(ABC):
     def unconditional_is_zero(self, pipe: DiffusionPipeline) -> bool:
         """Whether guidance leads away from zeros in the place of the empty prompt."""
         return False
+
+    def sizes(self, pipe: DiffusionPipeline, native: int) -> Sizes:
+        """The sizes that a pipeline draws: from a fourth of its native side to twice of it.
+
+        Latents are halved once in a transformer's patches and in every pipeline's own check of sizes.
+        """
+        multiple = 2 * int(pipe.vae_scale_factor)
+        return Sizes(multiple, max(multiple, native // 4), max(multiple, 2 * native))
 
     def call_embeds(self, embeds: list[Tensor]) -> Tensor | list[Tensor]:
         """Embeddings [L, D] of a batch as the pipeline takes them."""
@@ -236,6 +245,11 @@ class StableDiffusion3(FlowFamily):
 
     def is_distilled(self, index: Mapping[str, Any], scheduler: Mapping[str, Any]) -> bool:
         return False  # 3.5 Large Turbo has the same files as its teacher: its steps and guidance are to be set
+
+    def sizes(self, pipe: DiffusionPipeline, native: int) -> Sizes:
+        usual, config = super().sizes(pipe, native), pipe.transformer.config
+        table = int(config.pos_embed_max_size * config.patch_size * pipe.vae_scale_factor)  # of positions
+        return replace(usual, high=min(usual.high, table))
 
     def encode(self, pipe: DiffusionPipeline, prompt: str) -> TextCondition:
         embeds, _, pooled, _ = pipe.encode_prompt([prompt], None, None, do_classifier_free_guidance=False)

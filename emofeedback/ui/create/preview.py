@@ -19,7 +19,7 @@ from emofeedback.loop.drawing import Progress, draw_pictures
 from emofeedback.records import PictureRequest
 from emofeedback.ui.create.browse import Browse
 from emofeedback.ui.create.create_layout import point_of
-from emofeedback.ui.create.create_order import Contributor, CreateOrder, read_order
+from emofeedback.ui.create.create_order import Contributor, CreateOrder, as_drawn_by, read_order
 from emofeedback.ui.create.create_state import CreateState, SinglePicture
 from emofeedback.ui.create.run_view import RunView, Updates
 from emofeedback.ui.session import Models, Visit, Visits, friendly
@@ -148,8 +148,17 @@ class Preview:
 
     def _draw(self, order: CreateOrder, visit: Visit, state: CreateState, cancel: threading.Event) -> None:
         generator, _ = self.models.get()
-        d = order.drawing
-        asked = PictureRequest(order.prompt, order.target, d.seed, d.strength, generator.preview_steps, visual=d.visual)
+        d = as_drawn_by(generator, order).drawing
+        asked = PictureRequest(
+            order.prompt,
+            order.target,
+            d.seed,
+            d.strength,
+            generator.preview_steps,
+            visual=d.visual,
+            negative=d.negative,
+            size=d.size,
+        )
         picture = [m for m in draw_pictures(generator, [asked], cancel) if not isinstance(m, Progress)][0][0]
         single = SinglePicture(
             PREVIEW, picture, None, order.target, visit.folder, settings=order.settings(), settled=False
