@@ -54,6 +54,8 @@ def run(arguments: TrainOptions, console: Console) -> CommandResult:
     training = training_run(arguments, settings, RATER_SEED if arguments.part == "rater" else 0)
     if arguments.part == "upscaler":
         scenes = _upscaler(arguments, settings, out, training)
+    elif arguments.part == "decoder":
+        scenes = _decoder(arguments, settings, out, training)
     else:
         scenes = _train(arguments, out, training)
     data = {"part": arguments.part, "out": str(out), "minutes": arguments.minutes, "scenes": scenes}
@@ -135,6 +137,18 @@ def _upscaler(arguments: TrainOptions, settings: Settings, out: Path, training: 
     large = rendered(arguments, training.seed, count, 4 * arguments.size)
     train_upscaler(small, large, out, training, generator_dir=arguments.teacher or _bundled(settings))
     return len(small)
+
+
+def _decoder(arguments: TrainOptions, settings: Settings, out: Path, training: TrainingRun) -> int:
+    """Finish a generator's decoder; its folder is written to only where --install is given."""
+    from emofeedback.training.generator.decoder_finish import install_decoder, train_decoder
+
+    teacher: Path = arguments.teacher or checkpoint_folder(settings, "scene-generator")
+    cache = rendered(arguments, training.seed, arguments.scenes, arguments.size)
+    vae = train_decoder(teacher, cache, out, training)
+    if arguments.install is not None:
+        install_decoder(vae, teacher)
+    return len(cache)
 
 
 def _bundled(settings: Settings) -> Path | None:

@@ -8,10 +8,12 @@ import typer
 
 from emofeedback.cli.shared_options import SharedOptions, limited, option, switch
 
-TrainedPart = Literal["generator", "few-step", "autoencoder", "upscaler", "judge", "rater", "bank", "adapter"]
+TrainedPart = Literal[
+    "generator", "few-step", "autoencoder", "decoder", "upscaler", "judge", "rater", "bank", "adapter"
+]
 BANK = "Bank: visual prompts from rendered scenes, or from a folder of pictures"
 BASE = "Judge and adapter: on a base that is trained already"
-FEW_STEP = "Few-step: distil a generator into a LoRA that draws in four forward passes"
+FEW_STEP = "Few-step: distil a generator into a LoRA that draws in four forward passes; decoder: finish its decoder"
 
 
 def _sixteenths(value: int) -> int:

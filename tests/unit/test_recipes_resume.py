@@ -30,6 +30,7 @@ from emofeedback.training.emotion_adapter.text_embeddings import embed_pairs
 from emofeedback.training.few_step.distillation import DistillRecipe
 from emofeedback.training.few_step.trajectories import TrajectoryCache, make_trajectories
 from emofeedback.training.generator.autoencoder import AutoencoderRecipe, AutoencoderTraining, build_autoencoder
+from emofeedback.training.generator.decoder_finish import DecoderData, DecoderRecipe, DecoderTraining
 from emofeedback.training.generator.generator_recipe import GeneratorTraining
 from emofeedback.training.judge.advice_lessons import example_for
 from emofeedback.training.judge.judge_recipe import JudgeData, JudgeRecipe, JudgeTraining, build_judge
@@ -131,8 +132,21 @@ def upscaler(folder: Path) -> Build:
     return lambda: UpscalerTraining(UpscalerData(small, large, [small.pictures[:6]], recipe, 5), recipe)
 
 
+def decoder(folder: Path) -> Build:
+    cache = scenes(folder, 16)
+    latents = np.random.default_rng(0).standard_normal((len(cache), 4, 4, 4)).astype(np.float16)
+    recipe = DecoderRecipe(batch=4, critic_from=0.4)
+
+    def build() -> TrainingRecipe:
+        vae = build_autoencoder(16, widths=(8, 8, 8), latent_channels=4, groups=4)
+        return DecoderTraining(vae, DecoderData(cache, latents, latents[:8]), recipe, 5)
+
+    return build
+
+
 RECIPES = (
     autoencoder,
+    decoder,
     generator,
     judge,
     rater,
