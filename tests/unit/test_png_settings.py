@@ -98,7 +98,7 @@ def test_our_parameters_text_says_the_same_as_our_chunk() -> None:
     whole = read_settings(content)
     with Image.open(io.BytesIO(content)) as image:
         plain = parse_parameters(image.info["parameters"])
-    silent = {"others": (), "visual": None}  # the common text has no place for it
+    silent = {"others": (), "visual": None, "negative_prompt": "", "size": ""}  # it has no place for these
     assert {**plain.known(), **silent} == {**whole.known(), **silent}
 
 
