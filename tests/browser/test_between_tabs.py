@@ -80,7 +80,7 @@ def test_what_is_on_stage_goes_to_other_tabs_and_fills_the_window(desktop, tmp_p
     seed = page.locator("#about [data-seed]").get_attribute("data-seed")
     words = page.locator("#about q").inner_text().strip("“”")
     page.click("#about [data-does=to_continuum]")
-    wait_for(page, f"document.querySelector('#sweep-prompt textarea').value === {words!r}")
+    wait_for(page, f"document.querySelector('#sweep-prompt textarea')?.value === {words!r}")
     page.get_by_role("button", name="Seed, strength and more").click()
     wait_for(page, f"[...document.querySelectorAll('input')].some((box) => box.offsetParent && box.value === '{seed}')")
     # to Read and back: the picture is read there, and its settings can be used

@@ -15,6 +15,7 @@ pipelines run over all families there.
 """
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -106,7 +107,7 @@ class Family(ABC):
     def sizes(self, pipe: DiffusionPipeline, native: int) -> Sizes:
         """The sizes that a pipeline draws: from a fourth of its native side to twice of it.
 
-        Latents are halved once in a transformer's patches and in every pipeline's own check of sizes.
+        Latents are halved once more in a transformer's patches.
         """
         multiple = 2 * int(pipe.vae_scale_factor)
         return Sizes(multiple, max(multiple, native // 4), max(multiple, 2 * native))
@@ -176,6 +177,11 @@ class UNetFamily(Family):
 
     def tokenizer_of(self, pipe: DiffusionPipeline) -> tuple[Any, int]:
         return pipe.tokenizer, _clip_length(pipe.tokenizer)
+
+    def sizes(self, pipe: DiffusionPipeline, native: int) -> Sizes:
+        usual = super().sizes(pipe, native)
+        multiple = math.lcm(8, usual.multiple)  # diffusers asks for 8, whatever the autoencoder is
+        return Sizes(multiple, max(multiple, usual.low), max(multiple, usual.high))
 
 
 class Flux2Klein(FlowFamily):

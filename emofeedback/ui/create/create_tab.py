@@ -186,8 +186,9 @@ class CreateTab:
     def offers(self) -> list[Any]:
         """Which controls the generator at hand has a use for: a negative prompt, a size."""
         pair = self.models.peek()
-        takes = pair is not None and pair[0].takes_negative
-        return [gr.update(visible=takes), gr.update(visible=pair is not None and pair[0].sizes is not None)]
+        if pair is None:
+            return [gr.skip(), gr.skip()]
+        return [gr.update(visible=pair[0].takes_negative), gr.update(visible=pair[0].sizes is not None)]
 
     def _offers_once_loaded(self) -> list[Any]:
         self.models.trouble(wait=20)
