@@ -1,46 +1,17 @@
-"""From Create to other tabs and back, over the whole window, with an adapter, a negative prompt and a size."""
+"""From Create to other tabs and back, over the whole window, with a negative prompt and a size."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes_ui import FakeGenerator, FakeJudge
+from fakes_ui import FakeGenerator
 from PIL import Image
-from served import served
 from steps import open_more, run_all, says, set_number, wait_for
 
-from emofeedback.errors import UserError
 from emofeedback.picture_size import Sizes
-from emofeedback.ui import app as studio
-from emofeedback.ui.adapters import AdapterChoice
-from emofeedback.ui.finetune.finetune_tab import FinetuneTab
 
 pytestmark = pytest.mark.browser
-TABS: list[FinetuneTab] = []
-
-
-class KeptTab(FinetuneTab):
-    """Lets the tests choose an adapter without a job that makes one."""
-
-    def __init__(self, *given: Any, **more: Any) -> None:
-        super().__init__(*given, **more)
-        TABS.append(self)
-
-
-def no_job(*given: Any) -> Any:
-    raise UserError("There is no fine-tuning in this test.")
-
-
-@pytest.fixture(scope="module")
-def address(generator: FakeGenerator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("between")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(studio, "FinetuneTab", KeptTab)
-        patch.setenv("EMOFEEDBACK_DATA", str(folder / "data"))
-        with served(lambda: (generator, FakeJudge()), folder, open_job=no_job) as address:
-            yield address
 
 
 def tab(page: Any, name: str) -> None:
@@ -90,19 +61,6 @@ def test_what_is_on_stage_goes_to_other_tabs_and_fills_the_window(desktop, tmp_p
     says(page, "a boat", "#read-settings")
     page.click("#read-use")
     wait_for(page, "document.querySelector('#run').offsetParent !== null")
-
-    # a fine-tuned adapter is told in one line, and one press takes it off
-    (visit,) = TABS[0].visits._visits.values()
-    TABS[0].adapters._chosen[visit] = AdapterChoice(tmp_path, 0.8, "the four corners, today")
-    tab(page, "Continuum")
-    says(page, "(the four corners, today) is on at strength 0.8", "#sweep-adapter")
-    tab(page, "Create")
-    says(page, "(the four corners, today) is on at strength 0.8", "#create-adapter")
-    page.click("#create-adapter [data-does=off]")
-    wait_for(page, "!document.querySelector('#create-adapter p')")
-    assert not TABS[0].adapters.own(visit)
-    tab(page, "Continuum")
-    wait_for(page, "!document.querySelector('#sweep-adapter p')")
     assert page.faults == []
 
 
@@ -134,8 +92,8 @@ def test_a_negative_prompt_and_a_size_where_the_generator_takes_them(
         link = page.evaluate("window.emo.link()")
         assert "negative_prompt=people" in link and "size=3%3A2" in link
         page.goto(link)
-        wait_for(page, "document.querySelector('#negative-prompt :is(textarea, input)')?.value === 'people'")
-        wait_for(page, "window.emo.now().size === '3:2'")
+        page.wait_for_selector("#pad .pad-plane")
+        wait_for(page, "window.emo?.now().size === '3:2' && window.emo.now().negative_prompt === 'people'")
     finally:
         generator.sizes = None
     assert page.faults == []
