@@ -6,19 +6,33 @@ from typing import Protocol, runtime_checkable
 from PIL import Image
 
 from emofeedback.affect import Affect
+from emofeedback.errors import UserError
+from emofeedback.picture_size import Sizes
 from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading, Rewrites
 
 OnStep = Callable[[int, int], None]
 """Called after each denoising step with (steps done, steps in all); raise `Cancelled` from it to stop."""
 
 
+LeftOut = Callable[[str], str]
+"""Called with a prompt; answers with its end that a generator leaves out, empty where it takes all of it."""
+
+
 class Generator(Protocol):
     """Draws pictures. Requests of one call may differ in prompt, affect and seed, and are batched."""
 
     name: str
-    size: int  # pixels, square
+    size: int  # side of a picture in pixels, where none is asked for
     default_steps: int
     preview_steps: int
+
+    @property
+    def takes_negative(self) -> bool:
+        """Whether a request's negative prompt counts; a generator without one refuses it."""
+
+    @property
+    def sizes(self) -> Sizes | None:
+        """Sizes that requests may ask for; None = squares of `size` only."""
 
     def generate(self, requests: Sequence[PictureRequest], on_step: OnStep | None = None) -> Iterator[Picture]:
         """Yield one picture per request, in order. The same request gives the same picture on one machine."""
@@ -27,6 +41,22 @@ class Generator(Protocol):
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """Words of the prompt that the model has never seen, in order; () for an open-vocabulary model."""
         ...
+
+
+def left_out_of(generator: Generator) -> LeftOut | None:
+    """How a generator cuts long prompts, by its optional method `left_out`; None = it takes them whole."""
+    return getattr(generator, "left_out", None)
+
+
+def negative_for(generator: Generator, words: str) -> str:
+    """A negative prompt as a request to this generator takes it.
+
+    Raises:
+        UserError: the generator takes none.
+    """
+    if words.strip() and not generator.takes_negative:
+        raise UserError(f"{generator.name} draws without guidance and takes no negative prompt; leave it out.")
+    return words.strip()
 
 
 @runtime_checkable

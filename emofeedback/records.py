@@ -51,11 +51,14 @@ class PictureRequest:
     start: Image.Image | None = None  # image-to-image: the picture to start from
     start_strength: float = 0.6  # (0, 1]: share of the noise schedule run again on `start`
     visual: VisualPrompt | None = None
+    negative: str = ""  # what the picture shall not show; needs guidance (see `Generator.takes_negative`)
+    size: tuple[int, int] | None = None  # width and height in pixels (see `Generator.sizes`)
 
     def __post_init__(self) -> None:
-        """Raise UserError where the prompt is no text, or too long."""
-        if len(unbroken(self.prompt)) > MAX_PROMPT:
-            raise UserError(f"The prompt has {len(self.prompt)} characters; shorten it to {MAX_PROMPT} or fewer.")
+        """Raise UserError where the prompt or the negative one is no text, or too long."""
+        for name, words in (("prompt", self.prompt), ("negative prompt", self.negative)):
+            if len(unbroken(words)) > MAX_PROMPT:
+                raise UserError(f"The {name} has {len(words)} characters; shorten it to {MAX_PROMPT} or fewer.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from patience import PATIENCE
 from PIL import Image, ImageDraw
 
 from emofeedback.affect import Affect
+from emofeedback.picture_size import Sizes
 from emofeedback.protocols import OnStep
 from emofeedback.records import Attempt, Critique, Edit, Picture, PictureRequest, Reading, Seen
 
@@ -20,6 +21,8 @@ class FakeGenerator:
     """Red = valence, green = arousal, both in [0, 255]; half of the target, more with every word of MOODS."""
 
     name, size, default_steps, preview_steps = "fake-generator", 96, 4, 2
+    takes_negative = True
+    sizes: Sizes | None = None
 
     def __init__(self, seconds_per_step: float = 0.0) -> None:
         self.seconds_per_step = seconds_per_step
@@ -50,7 +53,7 @@ class FakeGenerator:
         pen, x = ImageDraw.Draw(image), rng.randint(20, 60)
         pen.ellipse((x, 14, x + 22, 36), fill=(red, green, 220))
         pen.polygon([(0, 96), (0, 70), (30, 52), (60, 72), (96, 58), (96, 96)], fill=(red, green, 60))
-        return image
+        return image if request.size is None else image.resize(request.size)
 
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         return tuple(word for word in prompt.split() if word.lower() in ("zeppelin", "quasar"))

@@ -29,6 +29,8 @@ from emofeedback.loop.run import (
     run_loop,
 )
 from emofeedback.loop.waiting import Waiting
+from emofeedback.picture_size import size_of
+from emofeedback.protocols import left_out_of, negative_for
 from emofeedback.records import Edit, Rewrites, Round, Run, VisualPrompt
 from emofeedback.rewriting.director import turn_of
 from emofeedback.rewriting.written import rewrites_json
@@ -65,9 +67,12 @@ def run(arguments: GenerateOptions, console: Console) -> CommandResult:
             start,
             arguments.image_strength,
             visual_from(arguments),
+            negative_for(generator, plain_text(arguments.negative)),
+            size_of(arguments.size, generator.sizes, generator.size, generator.name),
         )
         rules = Rules(arguments.rounds, arguments.tolerance, arguments.patience, arguments.continuation)
-        first = turn_of(rewrites.rewrites, prompt, settings.seed, arguments.candidates) if rewrites else None
+        cut = left_out_of(generator)
+        first = turn_of(rewrites.rewrites, prompt, settings.seed, arguments.candidates, cut) if rewrites else None
         events = run_loop(generator, judge, RunOrder(prompt, target, drawing, rules), first=first)
         said = {"rewrites": rewrites_json(rewrites)} if rewrites is not None else {}
         empty = Run(prompt, target, (), "cancelled", generator.name, judge.name)

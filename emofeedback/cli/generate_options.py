@@ -17,6 +17,8 @@ class GenerateOptions(DrawingOptions):
     valence: Annotated[float | None, limited(-1, 1, "unpleasant -1 .. 1 pleasant", "V")] = None
     arousal: Annotated[float | None, limited(-1, 1, "calm -1 .. 1 excited", "A")] = None
     emotion: Annotated[str | None, option("a named emotion instead of V and A", "NAME")] = None
+    negative: Annotated[str, option("what the picture shall not show", "WORDS")] = ""
+    size: Annotated[str | None, option("pixels or a ratio, such as 3:2, where the generator can", "WxH")] = None
     rounds: Annotated[int, limited(1, 50)] = 1
     candidates: Annotated[int, limited(1, 64)] = 4
     strength: Annotated[float, limited(0, 5, "of the emotion; 0 = words only", "X")] = 1.0

@@ -89,6 +89,7 @@ class PictureSettings:
     continuation: str | None = None  # one of CONTINUATIONS
     start_strength: float | None = None  # share that is redrawn of a picture to start from
     model: str | None = None
+    size: str | None = None  # "1216x832"; "" = the generator's own
     visual: VisualPrompt | None = None  # without a person's own pictures, which no settings hold
     own_pictures: int | None = None  # how many of those there were
     others: tuple[tuple[str, str], ...] = ()  # what the text says besides, in its own words
@@ -226,6 +227,7 @@ def settings_from(values: Mapping[str, object], label: str) -> PictureSettings:
         if value is not None and not (isinstance(value, str) and len(value) <= MAX_PROMPT):
             raise _damaged(label, name)
         found[name] = value
+    found["negative_prompt"] = found["negative_prompt"] or ""  # a record that names none had none
     found["continuation"] = values.get("continuation")
     if found["continuation"] not in (None, *CONTINUATIONS):
         raise _damaged(label, "continuation")
@@ -242,6 +244,12 @@ def settings_from(values: Mapping[str, object], label: str) -> PictureSettings:
         found[name] = value
     if (found.get("valence") is None) != (found.get("arousal") is None):
         raise _damaged(label, "valence and arousal")
+    sides = [values.get(name) for name in ("width", "height")]
+    found["size"] = ""
+    if sides != [None, None]:
+        if not all(isinstance(side, int) and _within(side, 1, 100_000) for side in sides):
+            raise _damaged(label, "size")
+        found["size"] = f"{sides[0]}x{sides[1]}"
     visual, own_pictures = _visual(values.get("visual"), label)
     return PictureSettings(**found, visual=visual, own_pictures=own_pictures)  # type: ignore[arg-type]
 

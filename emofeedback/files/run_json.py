@@ -40,6 +40,7 @@ Digits4 = Annotated[float, AfterValidator(lambda value: round(value, 4))]
 Digits3 = Annotated[float, AfterValidator(lambda value: round(value, 3))]
 Coordinate = Annotated[float, Field(ge=-1, le=1)]
 Count = Annotated[int, Field(ge=0)]
+Side = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class JsonRecord(BaseModel):
@@ -89,6 +90,9 @@ class RequestJson(JsonRecord):
     guidance: float | None = None
     start_strength: float | None = None
     visual: VisualJson | None = Field(None, exclude_if=_absent)
+    negative_prompt: str = Field("", exclude_if=lambda words: not words)
+    width: Side | None = Field(None, exclude_if=_absent)
+    height: Side | None = Field(None, exclude_if=_absent)
 
     @classmethod
     def of(cls, request: PictureRequest) -> Self:
@@ -102,12 +106,25 @@ class RequestJson(JsonRecord):
             guidance=request.guidance,
             start_strength=None if request.start is None else request.start_strength,
             visual=None if request.visual is None else VisualJson.of(request.visual),
+            negative_prompt=request.negative,
+            width=None if request.size is None else request.size[0],
+            height=None if request.size is None else request.size[1],
         )
 
     def request(self) -> PictureRequest:
         affect = None if self.valence is None or self.arousal is None else Affect(self.valence, self.arousal)
         visual = None if self.visual is None else self.visual.visual()
-        return PictureRequest(self.prompt, affect, self.seed, self.strength, self.steps, self.guidance, visual=visual)
+        return PictureRequest(
+            self.prompt,
+            affect,
+            self.seed,
+            self.strength,
+            self.steps,
+            self.guidance,
+            visual=visual,
+            negative=self.negative_prompt,
+            size=None if self.width is None or self.height is None else (self.width, self.height),
+        )
 
 
 class SeenJson(JsonRecord):
@@ -337,6 +354,13 @@ def run_json(
     ).as_json()
 
 
+def _negative_and_size(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run's settings say of its requests' negative prompt and size."""
+    width, height = settings.get("width"), settings.get("height")
+    size = (width, height) if isinstance(width, int) and isinstance(height, int) else None
+    return {"negative": str(settings.get("negative_prompt") or ""), "size": size}
+
+
 def run_from_json(data: Mapping[str, Any], open_image: Callable[[str], Image.Image]) -> Run:
     """The run that `run_json` wrote, whatever version it was.
 
@@ -351,7 +375,10 @@ def run_from_json(data: Mapping[str, Any], open_image: Callable[[str], Image.Ima
     """
     given = RunJson.model_validate(data)
     target = Affect(given.target.valence, given.target.arousal)
-    drawn = {name: given.settings[name] for name in ("strength", "steps", "guidance") if name in given.settings}
+    drawn: dict[str, Any] = {
+        name: given.settings[name] for name in ("strength", "steps", "guidance") if name in given.settings
+    }
+    drawn |= _negative_and_size(given.settings)
 
     def candidate_from(prompt: str, item: CandidateJson) -> Candidate:
         request = PictureRequest(prompt, target, item.seed, **drawn) if item.request is None else item.request.request()

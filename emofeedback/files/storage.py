@@ -177,7 +177,8 @@ def parameters_text(picture: Picture) -> str:
         fields.append(("Emotion strength", f"{request.strength:g}"))
     fields.append(("Version", f"emofeedback {__version__}"))
     line = ", ".join(f"{key}: {value}" for key, value in fields)
-    return f"{request.prompt}\n{line}" if done is None else f"{request.prompt}\n{line}, {upscaling_text(done)}"
+    words = f"{request.prompt}\nNegative prompt: {request.negative}" if request.negative else request.prompt
+    return f"{words}\n{line}" if done is None else f"{words}\n{line}, {upscaling_text(done)}"
 
 
 def upscaling_text(done: Upscaling) -> str:

@@ -18,6 +18,7 @@ from emofeedback.errors import UserError
 from emofeedback.files.open_picture import MAX_PIXELS
 from emofeedback.generators.pipelines.emotion_words import with_emotion_words
 from emofeedback.generators.sampling_defaults import SamplingDefaults
+from emofeedback.picture_size import Sizes
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
 from emofeedback.servers.hosted_client import HostedClient
@@ -51,6 +52,8 @@ class HostedGenerator:
     """
 
     elsewhere = True
+    takes_negative = True
+    sizes: Sizes | None = Sizes(8, 64, 4096)  # what a provider draws of them it says itself
 
     def __init__(
         self,
@@ -123,7 +126,11 @@ class HostedGenerator:
             wishes["num_inference_steps"] = request.steps
         if request.guidance is not None:
             wishes["guidance_scale"] = request.guidance
-        if self.asked_size is not None:
+        if request.negative:
+            wishes["negative_prompt"] = request.negative
+        if request.size is not None:
+            wishes |= {"width": request.size[0], "height": request.size[1]}
+        elif self.asked_size is not None:
             wishes |= {"width": self.asked_size, "height": self.asked_size}
 
         def ask(seconds: float) -> Image.Image:
@@ -142,7 +149,7 @@ class HostedGenerator:
         except Refused as error:
             raise UserError(
                 f"{self.host} refuses this request to {self.shown} ({error}); change the words, or leave steps, "
-                "guidance and size open."
+                "guidance, size and a negative prompt open."
             ) from None
         return Picture(image, request, self.name, time.perf_counter() - begun)
 

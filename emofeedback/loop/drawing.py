@@ -32,6 +32,8 @@ class Drawing:
     start: Image.Image | None = None
     start_strength: float = 0.6  # (0, 1]
     visual: VisualPrompt | None = None
+    negative: str = ""
+    size: tuple[int, int] | None = None  # width and height
 
     def __post_init__(self) -> None:
         check_whole("candidates", self.candidates, 1, MAX_CANDIDATES)
@@ -63,6 +65,8 @@ class Drawing:
                 start=self.start,
                 start_strength=self.start_strength,
                 visual=self.visual,
+                negative=self.negative,
+                size=self.size,
             )
             for prompt, seed in draws
         ]

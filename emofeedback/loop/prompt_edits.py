@@ -1,9 +1,11 @@
 """Prompt revision: applies phrase edits to a prompt."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from emofeedback.protocols import LeftOut
 from emofeedback.records import Edit
 
 
@@ -101,7 +103,7 @@ def chosen_edits(edits: Sequence[Edit], choices: Sequence[Choice]) -> tuple[Edit
     return tuple(kept)
 
 
-def apply_edits(prompt: str, edits: Sequence[Edit]) -> str:
+def apply_edits(prompt: str, edits: Sequence[Edit], left_out: LeftOut | None = None) -> str:
     """The prompt after the edits, one after the other, with commas and spaces tidied.
 
     Phrases match whole words, whatever their case. A replacement whose old phrase is absent is an addition; removing
@@ -110,7 +112,18 @@ def apply_edits(prompt: str, edits: Sequence[Edit]) -> str:
     place of an adjective or a bare noun, but goes behind its part of the sentence: "a foggy lake, at night" with
     "foggy" -> "in the rain" gives "a lake, in the rain, at night". What is added stands at the end, before words
     about the style.
+
+    Args:
+        left_out: how the generator at hand cuts a prompt that is too long for it. What the edits bring then stands
+            before the cut, and the words of the prompt keep their order. None = nothing is cut.
     """
+    edited = _applied(prompt, edits)
+    if left_out is None or not left_out(edited):
+        return edited
+    return _within_reach(edited, [new for edit in edits if (new := _tidy(edit.new))], left_out)
+
+
+def _applied(prompt: str, edits: Sequence[Edit]) -> str:
     for edit in edits:
         old, new = _tidy(edit.old), _tidy(edit.new)
         if edit.action == "remove":
@@ -120,6 +133,43 @@ def apply_edits(prompt: str, edits: Sequence[Edit]) -> str:
         else:
             prompt = _replace(prompt, old, new)
     return prompt
+
+
+def _within_reach(text: str, brought: Sequence[str], left_out: LeftOut) -> str:
+    """The text with all phrases that were brought before the cut: those behind it move together to its front."""
+    moved: list[str] = []
+    while True:
+        found = [(phrase, _find(text, phrase)) for phrase in brought if phrase not in moved]
+        late = [phrase for phrase, at in found if at is not None and left_out(text[: at.end()])]
+        if not late:
+            return text
+        if moved and (block := _find(text, ", ".join(moved))) is not None:  # it pushed these behind the cut
+            text = _tidy(f"{text[: block.start()]}{text[block.end() :]}")
+        for phrase in late:
+            text = _remove(text, phrase)
+        moved += late
+        text = _put_before_cut(text, ", ".join(moved), left_out)
+
+
+def _put_before_cut(text: str, words: str, left_out: LeftOut) -> str:
+    """The text with the words behind the last part of a sentence, else the last word, after which none is cut."""
+
+    def reaches(at: int) -> bool:
+        return not left_out(_beside(text[:at], words))
+
+    parts = [m.end() for m in re.finditer(r"[,;.!?\n]+(?=\s)", text)]
+    ends = [m.end() for m in re.finditer(r"\S+(?=\s)", text) if not _DANGLING.search(text[: m.end()])]
+    for places in (parts, ends):
+        count = bisect_left(places, True, key=lambda at: not reaches(at))
+        if count:
+            left, right = _beside(text[: places[count - 1]], words), text[places[count - 1] :].strip(" ,;")
+            return _tidy(f"{left}, {right}" if right else left)
+    return _tidy(f"{words}, {text}")
+
+
+def _beside(left: str, words: str) -> str:
+    left = left.rstrip(" ,;")
+    return f"{left}{' ' if left.endswith(('.', '!', '?')) else ', '}{words}"
 
 
 def holds_phrase(prompt: str, phrase: str) -> bool:

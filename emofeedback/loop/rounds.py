@@ -9,6 +9,7 @@ from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.loop.drawing import CancelFlag, check_number, check_whole
 from emofeedback.loop.prompt_edits import apply_edits
+from emofeedback.protocols import LeftOut
 from emofeedback.records import Attempt, Candidate, Critique, Edit, Round, StopReason, rank
 
 TOLERANCE = 0.12
@@ -124,15 +125,19 @@ def reached(candidate: Candidate, tolerance: float) -> bool:
     return candidate.distance is not None and candidate.distance <= tolerance and candidate.content_kept is not False
 
 
-def prompt_after(prompt: str, critique: Critique | None) -> str | None:
-    """The next prompt a critique asks for; None when it asks for no change."""
+def prompt_after(prompt: str, critique: Critique | None, left_out: LeftOut | None = None) -> str | None:
+    """The next prompt a critique asks for; None when it asks for no change.
+
+    Args:
+        left_out: how the generator cuts long prompts (see `apply_edits`), here and below.
+    """
     if critique is None or not critique.edits:
         return None
-    edited = apply_edits(prompt, critique.edits)
+    edited = apply_edits(prompt, critique.edits, left_out)
     return None if edited == prompt else edited
 
 
-def trials_of(prompt: str, edits: Sequence[Edit]) -> dict[str, tuple[Edit, ...]]:
+def trials_of(prompt: str, edits: Sequence[Edit], left_out: LeftOut | None = None) -> dict[str, tuple[Edit, ...]]:
     """Prompts to try in the next round, each with the edits that make it: all edits, then each change alone.
 
     A judge may be right about one edit and overdo it with three; the candidates then show which words help. What is
@@ -146,7 +151,7 @@ def trials_of(prompt: str, edits: Sequence[Edit]) -> dict[str, tuple[Edit, ...]]
         sets += [(edit, *kept) for edit in changes]
     trials: dict[str, tuple[Edit, ...]] = {}
     for some in sets:
-        trials.setdefault(apply_edits(prompt, some), some)
+        trials.setdefault(apply_edits(prompt, some, left_out), some)
     return trials
 
 
@@ -156,7 +161,7 @@ def attempt_of(done: Round, edits: Sequence[Edit] = (), original: str | None = N
     return Attempt(done.prompt, best.picture, best.reading, tuple(edits), original)
 
 
-def next_turn(past: Past) -> Turn:
+def next_turn(past: Past, left_out: LeftOut | None = None) -> Turn:
     """The round after these: on from the best so far, with the words that the last advice asked for.
 
     The seeds are those of the round it goes on from, the chosen picture's first, so that a picture changes only where
@@ -169,7 +174,8 @@ def next_turn(past: Past) -> Turn:
     if base is None:
         raise ValueError("there is no round to go on from")
     advice = past.rounds[-1].critique
-    trials = trials_of(base.prompt, advice.edits) if advice is not None and advice.edits else {base.prompt: ()}
+    edits = () if advice is None else advice.edits
+    trials = trials_of(base.prompt, edits, left_out) if edits else {base.prompt: ()}
     return Turn(next(iter(trials)), trials, base, seeds_of(base))
 
 

@@ -17,7 +17,7 @@ from emofeedback.loop.candidates import choose, read_candidates
 from emofeedback.loop.drawing import CancelFlag, Drawing, Progress, draw_pictures
 from emofeedback.loop.rounds import Past, Rules, Turn, next_turn, prompt_after, reached, stop_reason
 from emofeedback.loop.waiting import Answered, waited
-from emofeedback.protocols import Generator, Judge
+from emofeedback.protocols import Generator, Judge, LeftOut, left_out_of
 from emofeedback.records import Candidate, Cost, Critique, Edit, Picture, Round, Run, StopReason
 
 
@@ -137,7 +137,8 @@ def draw_round(
     if chosen.reading is not None and not met and not (cancel is not None and cancel.is_set()):
         bare = done
         try:
-            for advice in waited(judge, lambda: _advised(judge, bare, past.then(bare, edits), order), cancel):
+            cut = left_out_of(generator)
+            for advice in waited(judge, lambda: _advised(judge, bare, past.then(bare, edits), order, cut), cancel):
                 if isinstance(advice, Answered):
                     done = advice.value
                 else:
@@ -158,11 +159,12 @@ def draw_round(
     yield RoundDone(replace(done, cost=cost), edits)
 
 
-def _advised(judge: Judge, done: Round, past: Past, order: RunOrder) -> Round:
+def _advised(judge: Judge, done: Round, past: Past, order: RunOrder, left_out: LeftOut | None) -> Round:
     """The round with advice on the best round of a past that ends with it."""
     best = past.best() or done
     critique = judge.advise(past.attempts(best, order.prompt), order.target)
-    return replace(done, critique=critique, next_prompt=prompt_after(best.prompt, critique), advised_on=best.number)
+    after = prompt_after(best.prompt, critique, left_out)
+    return replace(done, critique=critique, next_prompt=after, advised_on=best.number)
 
 
 def run_loop(
@@ -191,7 +193,7 @@ def run_loop(
         UserError: a model failed before any round was done.
     """
     if first is None:
-        first = next_turn(past) if past.rounds else Turn(order.prompt)
+        first = next_turn(past, left_out_of(generator)) if past.rounds else Turn(order.prompt)
     turn, failure = first, None
     stopped: StopReason | None = None
     while stopped is None:
@@ -210,7 +212,7 @@ def run_loop(
             break
         stopped = stop_reason(past.rounds, order.rules, cancel)
         if stopped is None:
-            turn = next_turn(past)
+            turn = next_turn(past, left_out_of(generator))
     yield Finished(_run(generator, judge, order, past, stopped, failure))
 
 
@@ -238,5 +240,7 @@ def _run(
         **rule_settings(drawing, rules),
         "start_image": drawing.start is not None,
         **({} if drawing.visual is None else {"visual": visual_json(drawing.visual)}),
+        **({"negative_prompt": drawing.negative} if drawing.negative else {}),
+        **({} if drawing.size is None else {"width": drawing.size[0], "height": drawing.size[1]}),
     }
     return Run(order.prompt, order.target, past.rounds, stopped, generator.name, judge.name, settings, failure)

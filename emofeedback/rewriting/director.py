@@ -15,7 +15,7 @@ from emofeedback.loop.prompt_edits import apply_edits
 from emofeedback.loop.rounds import Turn
 from emofeedback.loop.run import Drawn
 from emofeedback.loop.waiting import Answered, waited
-from emofeedback.protocols import Generator, Judge, Rewriter
+from emofeedback.protocols import Generator, Judge, LeftOut, Rewriter
 from emofeedback.records import Candidate, Edit, Picture, Rewrite
 from emofeedback.rewriting.concepts import Content, Key, check, concept_of
 from emofeedback.rewriting.embedded import MOST
@@ -112,12 +112,29 @@ def read_distances(
             yield answer
 
 
-def turn_of(rewrites: Sequence[Rewrite], prompt: str, seed: int, candidates: int) -> Turn:
-    """Round 1 of the loop: its candidates share out the rewrites; the judge's reading then picks among them."""
-    trials = {rewrite.prompt: rewrite.edits for rewrite in rewrites[: max(1, candidates)]}
+def turn_of(
+    rewrites: Sequence[Rewrite], prompt: str, seed: int, candidates: int, left_out: LeftOut | None = None
+) -> Turn:
+    """Round 1 of the loop: its candidates share out the rewrites; the judge's reading then picks among them.
+
+    Args:
+        left_out: how the generator cuts long prompts: what viewers add stands before the cut.
+    """
+    trials = {}
+    for rewrite in rewrites[: max(1, candidates)]:
+        cut = left_out is not None and bool(left_out(rewrite.prompt))
+        words = apply_edits(prompt, rewrite.edits, left_out) if cut and rewrite.edits else rewrite.prompt
+        trials[words] = rewrite.edits
     return Turn(next(iter(trials), prompt), trials, seeds=(seed,))
 
 
-def opening_turn(rewriter: Rewriter, prompt: str, target: Affect, seed: int, candidates: int) -> Turn:
+def opening_turn(
+    rewriter: Rewriter,
+    prompt: str,
+    target: Affect,
+    seed: int,
+    candidates: int,
+    left_out: LeftOut | None = None,
+) -> Turn:
     """Round 1 of the loop, in the words of a rewriter; in the prompt's own where it gave none."""
-    return turn_of(rewriter.rewrite(prompt, target, seed=seed).rewrites, prompt, seed, candidates)
+    return turn_of(rewriter.rewrite(prompt, target, seed=seed).rewrites, prompt, seed, candidates, left_out)

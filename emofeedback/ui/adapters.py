@@ -2,10 +2,13 @@
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary, ref
+
+import gradio as gr
 
 from emofeedback.errors import UserError
 from emofeedback.machine.temporary import process_folder
@@ -13,6 +16,16 @@ from emofeedback.ui.session import Models, Visit
 
 TUNED = "tuned"
 """What a visitor's adapter is called in a picture's record."""
+
+
+OFF = """element.addEventListener("click", (event) => {
+  if (event.target.closest("button[data-does=off]")) trigger("off");
+});"""
+
+
+def adapter_line(name: str, classes: Sequence[str] = ()) -> gr.HTML:
+    """The line of a tab that says which adapter is on; its button tells "off". Kept by `FinetuneTab.show_adapter`."""
+    return gr.HTML(elem_id=name, elem_classes=["adapter-line", *classes], js_on_load=OFF, apply_default_css=False)
 
 
 class Adaptable(Protocol):
@@ -53,6 +66,10 @@ class VisitorAdapters:
             self._chosen.pop(visit, None)
         else:
             self._chosen[visit] = choice
+
+    def own(self, visit: Visit) -> bool:
+        """Whether a visitor draws with an adapter of their choice."""
+        return visit in self._chosen
 
     def line(self, visit: Visit) -> str:
         """Which adapter a visitor draws with, in one sentence; empty where the generator draws as it came."""

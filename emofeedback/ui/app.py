@@ -123,6 +123,7 @@ class StudioPage:
         )
 
     def _create(self, tab: gr.Tab) -> None:
+        self.creating = tab
         self.create = create = CreateTab(self.models, self.visits, load_example(self.options.example))
         with create.before():
             self.viewers = ViewersPanel(self.models, self.visits, self.company, create.controls, self.kept_viewers)
@@ -161,6 +162,8 @@ class StudioPage:
             (viewers.switched, [viewers.on], None),
         ]
         self.create.keep(page, {**panels, "rewrite": viewers.on}, then)
+        if self.finetune is not None:  # now that the page can be listened to: a reload shows what is on
+            self.finetune.show_adapter(self.create.controls.adapter, self.creating.select, page.load)
 
     def connect(self) -> None:
         """What one tab does in another."""
@@ -173,6 +176,11 @@ class StudioPage:
         if self.finetune is not None:
             self.finetune.show_adapter(self.sweep.controls.adapter, self.continuum.select)
             self.finetune.show_adapter(self.read.adapter, self.reading.select)
+        shown = create.output.about
+        self.sweep.take_drawing(shown.to_continuum, create.drawing_shown, self.bar)
+        self.read.take_picture(shown.to_read, create.file_shown, [], self.bar)
+        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        self.creating.select(create.offers, None, [controls.negative_prompt, controls.size], **quick)
         if self.history is None:
             self.restore.panel()  # nothing opens it, and it stays hidden
         else:

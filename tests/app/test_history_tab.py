@@ -34,7 +34,7 @@ from emofeedback.ui.history.history_writer import HistoryWriter
 from emofeedback.ui.history.saved_run import saving
 from emofeedback.ui.session import Visits
 
-RULES = [0.12, 2, "same_seed", 0.6]
+RULES = [0.12, 2, "same_seed", 0.6, "", ""]  # and neither a negative prompt nor a size
 """How the page of these tests stands, beside words and numbers."""
 ANN, BEN = "a" * 32, "b" * 32
 
@@ -76,6 +76,8 @@ class Page:
                         "patience": gr.Slider(0, 6),
                         "continuation": gr.Radio(CONTINUATIONS),
                         "start_strength": gr.Slider(0.1, 1),
+                        "negative_prompt": gr.Textbox(),
+                        "size": gr.Textbox(),
                     }
                     randomize = gr.Checkbox()
                 with gr.Tab("History", id="history") as tab:
@@ -299,7 +301,7 @@ def test_a_runs_rules_come_back(page: Page, from_file: bool) -> None:
     )
     assert "never stop" in table and "from the best picture" in table
     put = dict(zip(CREATE, page.restore.put_in(offer, *now), strict=False))
-    assert [put[name] for name in CREATE[-4:]] == [0.0, 0, "image", 0.4]
+    assert [put[name] for name in CREATE[-6:-2]] == [0.0, 0, "image", 0.4]
 
 
 def test_rounds_drawn_by_hand_tell_their_rules_too(page: Page) -> None:
@@ -321,10 +323,10 @@ def test_what_create_cannot_take_is_limited_or_left_out(page: Page) -> None:
     offer = {"prompt": "<script>", "seed": 2**40, "candidates": 64, "strength": 5.0, "negative_prompt": "<b>people"}
     now = ["", 0.0, 0.0, 1.0, 5, 0, 4, 2, *RULES]
     changes = {c.field: c for c in page.restore.changes(offer, now)}
-    assert set(changes) == {"prompt", "candidates", "strength"}
+    assert set(changes) == {"prompt", "candidates", "strength", "negative_prompt"}
     assert (changes["candidates"].after, changes["candidates"].limited, changes["strength"].after) == (8, True, 2)
     table = restoring.changes_table(offer, list(changes.values()))
-    assert "<script>" not in table and "<b>people" not in table and "negative prompt" in table
+    assert "<script>" not in table and "<b>people" not in table and "&lt;b&gt;people" in table
 
 
 def test_a_dropped_png_offers_its_settings(page: Page, tmp_path: Path) -> None:

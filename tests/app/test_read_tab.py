@@ -42,7 +42,7 @@ def test_a_png_tells_its_settings_and_other_pictures_nothing(tmp_path: Path) -> 
     made = Picture(Image.new("RGB", (32, 32)), PictureRequest("a <b>boat", Affect(0.7, 0.4), 7, 1.5, 4), "fake", 0.1)
     (tmp_path / "own.png").write_bytes(png_bytes(made))
     shown, table, found = tab.look_inside(str(tmp_path / "own.png"))
-    assert shown["visible"] and "a &lt;b&gt;boat" in table and "happy (valence +0.70, arousal +0.40)" in table
+    assert shown["visible"] and "a &lt;b&gt;boat" in table and "happy (pleasant +0.70, energy +0.40)" in table
     assert (found["seed"], found["valence"], found["strength"]) == (7, 0.7, 1.5)
     Image.new("RGB", (32, 32)).save(tmp_path / "bare.png")
     Image.new("RGB", (32, 32)).save(tmp_path / "photo.jpg")

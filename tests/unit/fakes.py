@@ -24,6 +24,8 @@ class PaintGenerator:
     size = SIZE
     default_steps = 4
     preview_steps = 2
+    takes_negative = True
+    sizes = None
 
     def __init__(self, obedience: float = 0.5, step_seconds: float = 0.0, fail: Exception | None = None) -> None:
         self.obedience, self.step_seconds, self.fail = obedience, step_seconds, fail

@@ -145,3 +145,12 @@ def test_a_tampered_checkpoint_is_refused(tmp_path: Path) -> None:
         weights.write_bytes(bytes(content))
         with pytest.raises(UserError):
             load.from_pretrained(copy)
+
+
+def test_what_is_left_out_of_a_long_prompt_is_whole_words(generator) -> None:
+    """It once began within a word: "ats , a cottage" of boats."""
+    prompt = "an old man on a bench in a park at dusk in autumn, with a dog, a fire and birds, golden light, a bridge"
+    said = generator.texts.said(f"{prompt}, boats, a fence, boats, a rainbow, lanterns, flowers, a cottage")
+    rest = generator.left_out(f"{prompt}, boats, a fence, boats, a rainbow, lanterns, flowers, a cottage")
+    assert rest and said.endswith(rest) and not said.removesuffix(rest)[-1:].isalnum()
+    assert generator.left_out(prompt) == ""

@@ -397,3 +397,36 @@ def test_the_card_keeps_its_other_sections() -> None:
     card = with_section("# A\n\n## Recipe\nx\n\n## Limits\ny\n", "## Few-step student\none\n")
     assert with_section(card, "## Few-step student\none\n") == card
     assert card == "# A\n\n## Recipe\nx\n\n## Few-step student\none\n\n## Limits\ny\n"
+
+
+def test_with_a_negative_prompt_the_base_draws_with_guidance(exported: Path) -> None:
+    """The student has guidance folded in, so that nothing can lead it away from other words."""
+    asked = PictureRequest("a boat on a lake", Affect(0.4, 0.2), 3, negative="a dog in a forest")
+    generator, base = with_student(exported, default=True), tiny_generator()
+    drawn = draw(generator, [asked, replace(asked, steps=K)])  # the number that a page asks for is the default one
+    guided = draw(base, [replace(asked, steps=base.guided_steps)] * 2)
+    assert same(drawn, guided)
+    assert not same(drawn[:1], draw(base, [replace(asked, steps=base.guided_steps, negative="")]))
+    assert not generator.few_step.draws(asked, K) and generator.few_step.draws(replace(asked, negative=""), K)
+
+
+def test_away_from_its_own_words_a_picture_is_that_without_guidance() -> None:
+    """u + w (c - u) with u = c is c, whatever w is; and each request of a batch has its own negative prompt."""
+    generator, asked = tiny_generator(), PictureRequest("a boat on a lake", None, 3, steps=3)
+    plain, own, other, none = (
+        np.asarray(picture.image, dtype=int)
+        for picture in generator.generate(
+            [
+                replace(asked, guidance=1.0),
+                replace(asked, guidance=5.0, negative=asked.prompt),
+                replace(asked, guidance=5.0, negative="a dog in a forest"),
+                replace(asked, guidance=5.0),
+            ]
+        )
+    )
+    assert np.abs(plain - own).max() <= 2
+    assert not np.array_equal(other, own) and not np.array_equal(other, none)
+    with pytest.raises(UserError, match="needs guidance"):
+        list(generator.generate([replace(asked, guidance=1.0, negative="a dog")]))
+    with pytest.raises(UserError, match="pixels only"):
+        list(generator.generate([replace(asked, size=(64, 32))]))

@@ -400,3 +400,19 @@ def test_a_new_target_is_what_earlier_rounds_are_measured_by() -> None:
     assert aimed.best() is aimed.rounds[0]
     assert [r.best().picture for r in aimed.rounds] == [r.best().picture for r in run.rounds]
     assert next_turn(aimed).base is aimed.rounds[0]
+
+
+class Forgetful(PaintGenerator):
+    """Reads the first four words of a prompt."""
+
+    def left_out(self, prompt: str) -> str:
+        return " ".join(prompt.split()[4:])
+
+    def generate(self, requests: Sequence[PictureRequest], on_step: OnStep | None = None) -> Iterator[Picture]:
+        return super().generate([replace(r, prompt=" ".join(r.prompt.split()[:4])) for r in requests], on_step)
+
+
+def test_the_judges_words_reach_a_generator_that_cuts_the_prompt() -> None:
+    run = run_of(list(loop(Forgetful(), ColourJudge(), "a very small dog on a hill", TARGET, rounds=2, tolerance=0.0)))
+    assert run.rounds[0].next_prompt == "a very small, brighter, dog on a hill"
+    assert run.rounds[1].best().distance < run.rounds[0].best().distance

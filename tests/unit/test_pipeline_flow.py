@@ -21,7 +21,9 @@ def test_the_velocity_is_the_one_that_the_pipelines_own_loop_steps_along(flow: P
     view, condition = flow.flow(), flow.conditioning([request])
     noise = view.noise([request.seed])
     unfolded = noise if flow.family.key != "flux2-klein" else noise
-    given = call_arguments(flow.family, condition.conditions, condition.unconditional)
+    given = call_arguments(
+        flow.family, condition.conditions, [condition.unconditional] if condition.unconditional else None
+    )
     scale = 2.0 if flow.family.added_to_guidance else 3.0
     if flow.described.distilled:
         condition = replace(condition, guidance=1.0)

@@ -73,3 +73,38 @@ def test_bad_requests_are_one_sentence(pipeline: PipelineGenerator) -> None:
             list(pipeline.generate([wrong]))
     assert pipeline.unknown_words("zeppelin") == () and pipeline.left_out("a cat") == ""
     assert pipeline.left_out("a cat " * 600) != ""
+
+
+def test_a_negative_prompt_leads_away_from_its_words(pipeline: PipelineGenerator) -> None:
+    assert pipeline.takes_negative == (not pipeline.described.distilled)
+    if pipeline.described.distilled:  # it draws without guidance, and says so
+        with pytest.raises(UserError, match="negative prompt needs guidance"):
+            list(pipeline.generate([replace(CAT, negative="a boat")]))
+        return
+    asked = replace(CAT, guidance=6.0)
+    plain, without, other = draw(pipeline, asked, replace(asked, negative="a boat"), replace(asked, negative="a fire"))
+    assert not np.array_equal(plain, without) and not np.array_equal(without, other)
+    [alone] = draw(pipeline, replace(asked, negative="a boat"))
+    assert np.abs(alone - without).max() <= 1  # each request of a batch has its own
+    with pytest.raises(UserError, match="negative prompt needs guidance"):
+        list(pipeline.generate([replace(CAT, guidance=1.0, negative="a boat")]))
+
+
+def test_any_size_that_the_pipeline_allows(pipeline: PipelineGenerator) -> None:
+    sizes = pipeline.sizes
+    wide = (SIZE, SIZE - sizes.multiple) if SIZE - sizes.multiple >= sizes.low else (SIZE + sizes.multiple, SIZE)
+    plain, shaped = pipeline.generate([CAT, replace(CAT, size=wide)])
+    assert plain.image.size == (SIZE, SIZE) and shaped.image.size == wide
+    begun = replace(CAT, size=wide, start=Image.new("RGB", (40, 40), "navy"), start_strength=0.6)
+    assert next(iter(pipeline.generate([begun]))).image.size == wide
+    for wrong in ((SIZE + 1, SIZE), (SIZE, 100 * SIZE)):
+        with pytest.raises(UserError, match=f"multiple of {sizes.multiple}"):
+            list(pipeline.generate([replace(CAT, size=wrong)]))
+
+
+def test_away_from_its_own_words_a_picture_is_that_without_guidance(pipeline: PipelineGenerator) -> None:
+    """u + w (c - u) with u = c is c, whatever w is."""
+    if pipeline.described.distilled:
+        pytest.skip("it draws without guidance")
+    plain, own = draw(pipeline, replace(CAT, guidance=1.0), replace(CAT, guidance=6.0, negative=CAT.prompt))
+    assert np.abs(plain - own).max() <= 2

@@ -20,9 +20,11 @@ from emofeedback.files.png_settings import (
     SIGNATURE,
     parse_parameters,
     read_settings,
+    settings_from,
     strip_metadata,
 )
-from emofeedback.files.storage import png_bytes
+from emofeedback.files.run_json import RequestJson
+from emofeedback.files.storage import parameters_text, png_bytes
 from emofeedback.loop.drawing import Drawing
 from emofeedback.records import MAX_SEED, Picture, PictureRequest, VisualPrompt
 
@@ -96,7 +98,7 @@ def test_our_parameters_text_says_the_same_as_our_chunk() -> None:
     whole = read_settings(content)
     with Image.open(io.BytesIO(content)) as image:
         plain = parse_parameters(image.info["parameters"])
-    silent = {"others": (), "visual": None}  # the common text has no place for it
+    silent = {"others": (), "visual": None, "negative_prompt": "", "size": ""}  # it has no place for these
     assert {**plain.known(), **silent} == {**whole.known(), **silent}
 
 
@@ -414,3 +416,21 @@ def test_without_metadata_only_the_pixels_are_left() -> None:
             assert image.convert("RGB").tobytes() == picture.image.tobytes()
         with pytest.raises(UserError, match="carries no settings"):
             read_settings(bare)
+
+
+def test_a_negative_prompt_and_a_size_come_back_from_a_picture_and_from_a_record() -> None:
+    picture = drawn(negative="people, text", size=(96, 64))
+    found = read_settings(png_bytes(picture))
+    assert (found.negative_prompt, found.size) == ("people, text", "96x64")
+    assert parameters_text(picture).split("\n")[1] == "Negative prompt: people, text"
+    assert parse_parameters(parameters_text(picture)).negative_prompt == "people, text"
+    assert RequestJson.of(picture.request).request() == picture.request
+    plain = read_settings(png_bytes(drawn()))
+    assert (plain.negative_prompt, plain.size) == ("", ""), "settings that name none bring back that there was none"
+    assert not {"negative_prompt", "width", "height"} & set(RequestJson.of(drawn().request).as_json())
+
+
+@pytest.mark.parametrize("sides", [{"width": 96}, {"width": 96, "height": "64"}, {"width": 0, "height": 64}])
+def test_a_damaged_size_is_one_sentence(sides: dict[str, object]) -> None:
+    with pytest.raises(UserError, match="size"):
+        settings_from({"prompt": "a boat", **sides}, "it")

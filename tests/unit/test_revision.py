@@ -129,3 +129,69 @@ def test_edits_are_taken_dropped_and_rewritten() -> None:
     assert chosen_edits(edits[:2], [Choice(True, ""), Choice(True, " ")]) == (remove("at night"),)
     with pytest.raises(ValueError):
         chosen_edits(edits, choices[:2])
+
+
+WORDS = [f"w{i}" for i in range(60)]
+
+
+def first(words: int):
+    """A generator that reads so many words of a prompt."""
+    return lambda prompt: " ".join(prompt.split()[words:])
+
+
+def test_an_addition_to_a_long_prompt_stands_before_the_cut() -> None:
+    """It once stood behind it, where no generator reads it: the next round drew the very same picture."""
+    prompt = " ".join(WORDS)
+    # of 40 words that are read three are the addition's: the first 37 stay before it, the others behind it in order
+    edited = apply_edits(prompt, [add("in thick fog")], first(40))
+    assert edited == f"{' '.join(WORDS[:37])}, in thick fog, {' '.join(WORDS[37:])}"
+    assert first(40)(edited) == " ".join(WORDS[37:])
+
+
+def test_additions_stand_together_and_all_of_them_are_read() -> None:
+    prompt = " ".join(WORDS)
+    edited = apply_edits(prompt, [add("in thick fog"), add("at dusk")], first(40))
+    assert edited == f"{' '.join(WORDS[:35])}, in thick fog, at dusk, {' '.join(WORDS[35:])}"
+
+
+def test_an_addition_goes_where_a_part_of_the_sentence_ends() -> None:
+    parts = [" ".join(WORDS[i : i + 10]) for i in range(0, 60, 10)]
+    edited = apply_edits(", ".join(parts), [add("in fog")], first(40))
+    assert edited == ", ".join([*parts[:3], "in fog", *parts[3:]])
+    sentences = ". ".join(part.capitalize() for part in parts) + "."
+    assert apply_edits(sentences, [add("in fog")], first(40)).startswith(
+        f"{'. '.join(sentences.split('. ')[:3])}. in fog,"
+    )
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (replace("w50", "a fox"), "a fox"),  # its place lies behind the cut
+        (add("w50 w51"), "w50 w51"),  # it is there already, where nobody reads it
+        (replace("w5", "a fox"), "a fox"),
+    ],
+)
+def test_whatever_an_edit_brings_is_read(edit: Edit, expected: str) -> None:
+    edited = apply_edits(" ".join(WORDS), [edit], first(40))
+    assert expected in " ".join(edited.split()[:40]).replace(",", "")
+    kept = [word for word in edited.replace(",", "").split() if word in WORDS]
+    if edit.action == "replace":
+        assert kept == [word for word in WORDS if word != edit.old], "the other words keep their order"
+    assert edited.replace(",", "").count(expected) == 1
+
+
+def test_a_prompt_that_fits_is_edited_as_ever() -> None:
+    assert apply_edits("a lake, oil painting", [add("in fog")], first(40)) == "a lake, in fog, oil painting"
+
+
+def test_what_is_longer_than_all_that_is_read_stands_first() -> None:
+    assert apply_edits("w0 w1 w2 w3", [add("in very thick fog")], first(3)) == "in very thick fog, w0 w1 w2 w3"
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.sampled_from(["a lake", "in fog", "at dusk,", "a dog", "and", "with", "red."]), max_size=30))
+def test_every_addition_is_read_if_there_is_room(parts: list[str]) -> None:
+    edits = [add("in rain"), add("under stars")]
+    read = apply_edits(" ".join(parts), edits, first(8)).split()[:8]
+    assert {"in rain", "under stars"} <= {" ".join(pair).strip(",.") for pair in zip(read, read[1:], strict=False)}

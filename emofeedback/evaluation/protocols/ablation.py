@@ -22,7 +22,7 @@ from emofeedback.evaluation.report import Measure
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules
 from emofeedback.loop.run import Finished, RunOrder, run_loop
-from emofeedback.protocols import Rewriter
+from emofeedback.protocols import Rewriter, left_out_of
 from emofeedback.records import Picture, VisualPrompt
 from emofeedback.rewriting.director import opening_turn
 
@@ -112,7 +112,8 @@ def _run(
     """The picture that one arm ends with, and how many it drew; without edits all are drawn in one round."""
     rounds, candidates = ablation.size.rounds, ablation.size.candidates
     share = candidates if arm.edits else rounds * candidates
-    first = opening_turn(rewriter, prompt, target, seed, candidates) if arm.rewriter else None
+    cut = left_out_of(models.generator)
+    first = opening_turn(rewriter, prompt, target, seed, candidates, cut) if arm.rewriter else None
     drawing = Drawing(share, seed, ablation.strength, visual=ablation.visual if arm.visual else None)
     order = RunOrder(prompt, target, drawing, Rules(rounds if arm.edits else 1, tolerance=0.0))
     events = run_loop(models.generator, models.judge, order, first=first)

@@ -16,7 +16,7 @@ from emofeedback.loop.candidates import choose, read_candidates
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules, Turn
 from emofeedback.loop.run import Finished, RoundDone, RunOrder, draw_round, run_loop
-from emofeedback.protocols import Generator, Judge, Rewriter
+from emofeedback.protocols import Generator, Judge, Rewriter, left_out_of
 from emofeedback.records import Candidate, Cost, PictureRequest, Round, VisualPrompt, rank
 from emofeedback.rewriting.director import opening_turn
 
@@ -118,7 +118,7 @@ def draw_arm(models: SuiteModels, folder: SuiteFolder, arm: str, prompt: int, cl
             cells = []
             for point in points:
                 begun = clock()
-                first = opening_turn(rewriter, words, point, seed, plan.candidates)
+                first = opening_turn(rewriter, words, point, seed, plan.candidates, left_out_of(models.generator))
                 spent, plain = clock() - begun, replace(plan, strength=0.0)
                 cells.append(_loop(models, plain, words, point, seed, clock, first, VisualPrompt(), spent))
             return cells

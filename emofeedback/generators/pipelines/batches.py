@@ -18,6 +18,7 @@ class BatchSettings:
     steps: int
     guidance: float
     strength: float | None  # of the start picture; None = from noise
+    size: tuple[int, int] | None = None  # width and height; None = the generator's own
 
     @property
     def run(self) -> int:
@@ -37,12 +38,18 @@ def batch_settings(request: PictureRequest, default_steps: int, default_guidance
         raise UserError(f"steps must lie between 1 and 1000, but is {steps}.")
     if request.strength < 0:
         raise UserError(f"strength must be 0 or more, but is {request.strength:g}.")
+    if request.negative and guidance <= 1.0:
+        raise UserError(
+            "A negative prompt needs guidance, and this request is drawn without; set it above 1, or leave it out."
+        )
     if request.start is None:
-        return BatchSettings(steps, guidance, None)
+        return BatchSettings(steps, guidance, None, request.size)
     share = request.start_strength
     if not 0 < share <= 1:
         raise UserError(f"The start strength must be above 0 and at most 1, but is {share:g}.")
-    return BatchSettings(max(steps, -int(-1 // share)), guidance, share)  # at least one step of the share is run
+    return BatchSettings(
+        max(steps, -int(-1 // share)), guidance, share, request.size
+    )  # at least one step of the share is run
 
 
 class StepCounter:
@@ -65,9 +72,9 @@ class StepCounter:
         return {}
 
 
-def square(start: Image.Image | None, size: int) -> Image.Image:
-    """A start picture as the model takes it: RGB, `size` pixels a side."""
+def fitted(start: Image.Image | None, size: tuple[int, int]) -> Image.Image:
+    """A start picture as the model takes it: RGB, of this width and height."""
     if start is None:
         raise ValueError("a start picture is missing")
     picture = start.convert("RGB")
-    return picture if picture.size == (size, size) else picture.resize((size, size), Image.Resampling.LANCZOS)
+    return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)

@@ -14,6 +14,7 @@ from torch import Tensor
 from emofeedback.errors import UserError
 from emofeedback.generators.pipelines.emotion_text_adapter import TextEmotionAdapter
 from emofeedback.generators.pipelines.families import Family, TextCondition
+from emofeedback.generators.token_cut import beyond_limit
 from emofeedback.records import PictureRequest
 
 TEXTS = 64  # prompts whose embeddings are kept; 8 MB each at FLUX.2-klein's size
@@ -29,6 +30,10 @@ class PromptEncoder:
     def encode(self, prompt: str) -> TextCondition:
         """The condition of a prompt."""
         return self._keep(prompt, prompt)
+
+    def away(self, negative: str) -> TextCondition:
+        """What guidance leads away from: the words of a negative prompt, else as `unconditional`."""
+        return self.encode(negative) if negative else self.unconditional()
 
     def unconditional(self) -> TextCondition:
         """What guidance leads away from: the empty prompt, or zeros where a model was trained so."""
@@ -55,21 +60,21 @@ class PromptEncoder:
     def left_out(self, prompt: str) -> str:
         """The end of a prompt that lies beyond what the longest text encoder reads; empty where it reads all of it."""
         tokenizer, limit = self.family.tokenizer_of(self.pipeline)
-        ids = tokenizer(prompt, verbose=False)["input_ids"]
-        if len(ids) <= limit:
-            return ""
-        return str(tokenizer.decode(ids[limit - 1 :], skip_special_tokens=True)).strip()
+        return beyond_limit(tokenizer, prompt, limit)
 
 
 def call_arguments(
-    family: Family, conditions: Sequence[TextCondition], unconditional: TextCondition | None
+    family: Family, conditions: Sequence[TextCondition], away: Sequence[TextCondition] | None
 ) -> dict[str, Any]:
-    """The conditions of a batch as its pipeline takes them; `unconditional` is None without guidance."""
+    """The conditions of a batch as its pipeline takes them.
+
+    Args:
+        away: what guidance leads away from, one a picture; None without guidance.
+    """
     given: dict[str, Any] = {"prompt_embeds": family.call_embeds([c.embeds for c in conditions])}
     if family.pooled:
         given["pooled_prompt_embeds"] = torch.stack([_some(c.pooled) for c in conditions])
-    if unconditional is not None:
-        away = [unconditional] * len(conditions)
+    if away is not None:
         given["negative_prompt_embeds"] = family.call_embeds([c.embeds for c in away])
         if family.pooled:
             given["negative_pooled_prompt_embeds"] = torch.stack([_some(c.pooled) for c in away])

@@ -15,9 +15,10 @@ pipelines run over all families there.
 """
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -30,6 +31,7 @@ from torch import Tensor
 
 from emofeedback.errors import UserError
 from emofeedback.generators.sampling_defaults import SamplingDefaults
+from emofeedback.picture_size import Sizes
 
 INDEX = "model_index.json"
 TIMESTEPS = 1000.0
@@ -102,6 +104,14 @@ class Family(ABC):
         """Whether guidance leads away from zeros in the place of the empty prompt."""
         return False
 
+    def sizes(self, pipe: DiffusionPipeline, native: int) -> Sizes:
+        """The sizes that a pipeline draws: from a fourth of its native side to twice of it.
+
+        Latents are halved once more in a transformer's patches.
+        """
+        multiple = 2 * int(pipe.vae_scale_factor)
+        return Sizes(multiple, max(multiple, native // 4), max(multiple, 2 * native))
+
     def call_embeds(self, embeds: list[Tensor]) -> Tensor | list[Tensor]:
         """Embeddings [L, D] of a batch as the pipeline takes them."""
         return torch.stack(embeds)
@@ -167,6 +177,11 @@ class UNetFamily(Family):
 
     def tokenizer_of(self, pipe: DiffusionPipeline) -> tuple[Any, int]:
         return pipe.tokenizer, _clip_length(pipe.tokenizer)
+
+    def sizes(self, pipe: DiffusionPipeline, native: int) -> Sizes:
+        usual = super().sizes(pipe, native)
+        multiple = math.lcm(8, usual.multiple)  # diffusers asks for 8, whatever the autoencoder is
+        return Sizes(multiple, max(multiple, usual.low), max(multiple, usual.high))
 
 
 class Flux2Klein(FlowFamily):
@@ -236,6 +251,11 @@ class StableDiffusion3(FlowFamily):
 
     def is_distilled(self, index: Mapping[str, Any], scheduler: Mapping[str, Any]) -> bool:
         return False  # 3.5 Large Turbo has the same files as its teacher: its steps and guidance are to be set
+
+    def sizes(self, pipe: DiffusionPipeline, native: int) -> Sizes:
+        usual, config = super().sizes(pipe, native), pipe.transformer.config
+        table = int(config.pos_embed_max_size * config.patch_size * pipe.vae_scale_factor)  # of positions
+        return replace(usual, high=min(usual.high, table))
 
     def encode(self, pipe: DiffusionPipeline, prompt: str) -> TextCondition:
         embeds, _, pooled, _ = pipe.encode_prompt([prompt], None, None, do_classifier_free_guidance=False)

@@ -29,16 +29,17 @@ class FlowView:
     """A flow pipeline of any flow family.
 
     Args:
-        size: side of the pictures in pixels.
+        size: side of the pictures in pixels, or their width and height.
 
     Raises:
         UserError: the family does not predict velocities.
     """
 
-    def __init__(self, pipeline: DiffusionPipeline, family: Family, size: int) -> None:
+    def __init__(self, pipeline: DiffusionPipeline, family: Family, size: int | tuple[int, int]) -> None:
         if not isinstance(family, FlowFamily):
             raise UserError(f"{family.title} does not predict velocities; choose FLUX.2-klein, SD3.5 or Z-Image.")
-        self.pipeline, self.family, self.size = pipeline, family, size
+        self.pipeline, self.family = pipeline, family
+        self.size = size if isinstance(size, tuple) else (size, size)
 
     @property
     def device(self) -> torch.device:
@@ -47,8 +48,8 @@ class FlowView:
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of one picture's latents."""
         channels = int(self.pipeline.transformer.config.in_channels)
-        side = self.size // (self.pipeline.vae_scale_factor * self.family.latent_side)
-        return channels, side, side
+        pixels = self.pipeline.vae_scale_factor * self.family.latent_side
+        return channels, self.size[1] // pixels, self.size[0] // pixels
 
     def noise(self, seeds: Sequence[int]) -> Tensor:
         """Noise [B, C, h, w], drawn on the CPU one picture at a time, so alike on every device and in every batch."""

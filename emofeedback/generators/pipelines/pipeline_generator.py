@@ -20,7 +20,7 @@ from emofeedback.errors import OutOfMemory, UserError
 from emofeedback.flow.pixels import from_images
 from emofeedback.flow.schedule import interpolate
 from emofeedback.generators.lora import load_lora
-from emofeedback.generators.pipelines.batches import BatchSettings, StepCounter, batch_settings, square
+from emofeedback.generators.pipelines.batches import BatchSettings, StepCounter, batch_settings, fitted
 from emofeedback.generators.pipelines.conditioning import (
     PromptEncoder,
     call_arguments,
@@ -38,6 +38,7 @@ from emofeedback.generators.pipelines.pipeline_loading import TooLarge, image_to
 from emofeedback.generators.pipelines.repository_files import check_pipeline_folder
 from emofeedback.generators.pipelines.safety_check import SafetyCheck
 from emofeedback.generators.sampling_defaults import SamplingDefaults
+from emofeedback.picture_size import Sizes
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
 
@@ -180,6 +181,16 @@ class PipelineGenerator:
         """For each picture, whether that checker flags it."""
         return self._check.flags([picture.image for picture in pictures])
 
+    @property
+    def takes_negative(self) -> bool:
+        """Whether it draws with guidance, which a negative prompt needs."""
+        return self.default_guidance > 1.0
+
+    @property
+    def sizes(self) -> Sizes:
+        """The sizes that its pipeline draws."""
+        return self.family.sizes(self.pipeline, self.size)
+
     def unknown_words(self, prompt: str) -> tuple[str, ...]:
         """None: the vocabulary is open."""
         return ()
@@ -224,6 +235,8 @@ class PipelineGenerator:
             raise UserError(f"{self.name} has no visual prompts; set EMOFEEDBACK_VISUAL_PROMPTS, or leave them out.")
         groups: dict[BatchSettings, list[int]] = {}
         for i, request in enumerate(requests):
+            if request.size is not None:
+                self.sizes.check(*request.size)
             groups.setdefault(batch_settings(request, self.default_steps, self.default_guidance), []).append(i)
         queue = deque(part for shared, members in groups.items() for part in self._batches(shared, members))
         drawn: dict[int, Picture] = {}
@@ -275,7 +288,9 @@ class PipelineGenerator:
         """The pictures of one batch."""
         guided = shared.guidance > 1.0
         given = call_arguments(
-            self.family, [self.condition(r) for r in batch], self.texts.unconditional() if guided else None
+            self.family,
+            [self.condition(r) for r in batch],
+            [self.texts.away(r.negative) for r in batch] if guided else None,
         )
         scale = max(0.0, shared.guidance - 1.0) if self.family.added_to_guidance else shared.guidance
         given |= {
@@ -287,17 +302,18 @@ class PipelineGenerator:
         if self.visual is not None:
             given |= self.visual.arguments(self.pipeline, batch[0])
         pipe = self.pipeline
+        width, height = shared.size or (self.size, self.size)
         if shared.strength is None:
-            given |= {"height": self.size, "width": self.size}
+            given |= {"height": height, "width": width}
         elif self.family.image_to_image is None:
-            given |= {"height": self.size, "width": self.size} | self._started(batch, shared, shared.strength)
+            given |= {"height": height, "width": width} | self._started(batch, shared, shared.strength)
         else:
             if self._from_image is None:
                 self._from_image = image_to_image(self.pipeline, self.described)
             pipe = self._from_image
-            given |= {"image": [square(r.start, self.size) for r in batch], "strength": shared.strength}
+            given |= {"image": [fitted(r.start, (width, height)) for r in batch], "strength": shared.strength}
             if self.family.flow:
-                given |= {"height": self.size, "width": self.size}
+                given |= {"height": height, "width": width}
         try:
             return list(pipe(**given).images)
         finally:
@@ -307,9 +323,10 @@ class PipelineGenerator:
     @torch.no_grad()
     def _started(self, batch: Sequence[PictureRequest], shared: BatchSettings, strength: float) -> dict[str, Any]:
         """Noised latents of the start pictures and the rest of the schedule, for pipelines that take both."""
-        view = self.flow()
+        size = shared.size or (self.size, self.size)
+        view = FlowView(self.pipeline, self.family, size)
         first = shared.steps - shared.run
-        clean = view.encode(from_images([square(r.start, self.size) for r in batch]))
+        clean = view.encode(from_images([fitted(r.start, size) for r in batch]))
         level = view.levels(shared.steps)[first].to(clean.device)
         noise = view.noise([r.seed for r in batch])
         return {

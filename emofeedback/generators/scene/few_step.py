@@ -39,8 +39,11 @@ class FewStep:
         return len(self.sigmas) - 1
 
     def draws(self, request: PictureRequest, steps: int) -> bool:
-        """Whether it is the one to draw a request of so many steps: guidance that is asked for is not folded in."""
-        return steps == self.steps and request.guidance is None
+        """Whether it is the one to draw a request of so many steps.
+
+        Guidance that is asked for is not folded in, and a negative prompt is nothing without guidance.
+        """
+        return steps == self.steps and request.guidance is None and not request.negative
 
 
 class StudentTransformer:

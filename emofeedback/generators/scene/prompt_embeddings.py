@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emofeedback.generators.scene.known_words import CAPTIONS
+from emofeedback.generators.token_cut import beyond_limit
 from emofeedback.scenes.captions import to_caption_words
 from emofeedback.scenes.vocabulary import content_unknown
 
@@ -113,6 +114,4 @@ class ScenePromptEncoder:
     def left_out(self, prompt: str) -> str:
         """The end of a prompt that lies beyond what the text encoders read; empty where they read all of it."""
         tokenizer = self.pipeline.tokenizer
-        ids = tokenizer(self.said(prompt), verbose=False)["input_ids"]
-        kept = tokenizer.model_max_length - 1  # the last place is the end token's
-        return tokenizer.decode(ids[kept:-1]).strip() if len(ids) > kept + 1 else ""
+        return beyond_limit(tokenizer, self.said(prompt), tokenizer.model_max_length)

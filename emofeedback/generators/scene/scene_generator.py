@@ -24,6 +24,7 @@ from emofeedback.generators.scene.few_step import FewStep, StudentTransformer, b
 from emofeedback.generators.scene.known_words import VOCABULARY, read_vocabulary
 from emofeedback.generators.scene.prompt_embeddings import ScenePromptEncoder
 from emofeedback.generators.visual.visual_prompts import VisualCondition, VisualPrompts, shows
+from emofeedback.picture_size import Sizes
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
 
@@ -42,10 +43,12 @@ class SceneDiffusionGenerator:
         captions: the edition of the captions seen in training (see `ScenePromptEncoder`).
     """
 
-    default_steps = 10
+    default_steps = guided_steps = 10
     preview_steps = 4
     default_guidance = 3.5
     emotion_guidance = 3.5
+    takes_negative = True
+    sizes: Sizes | None = None
 
     def __init__(
         self,
@@ -189,6 +192,12 @@ class SceneDiffusionGenerator:
     def _schedule_of(self, request: PictureRequest) -> tuple[int, float, bool]:
         """What a batch has in common: steps, the share of them that is run, whether the student draws."""
         steps = self.default_steps if request.steps is None else request.steps
+        if request.negative and self.few_step is not None and request.guidance is None and steps == self.few_step.steps:
+            steps = self.guided_steps  # the student draws without guidance, which leads away from a negative prompt
+        if request.negative and request.guidance == 1.0:
+            raise UserError("A negative prompt needs guidance; set it above 1, or leave the negative prompt out.")
+        if request.size not in (None, (self.size, self.size)):
+            raise UserError(f"{self.name} draws pictures of {self.size}x{self.size} pixels only; leave the size out.")
         if not 1 <= steps <= 1000:
             raise UserError(f"steps must lie between 1 and 1000, but is {steps}.")
         if request.strength < 0:
@@ -222,10 +231,11 @@ class SceneDiffusionGenerator:
 
         Returns:
             prompt [kB, L, D] and pooled embeddings [kB, P], the conditional ones last, after (k = 3) those with the
-            opposite emotion, after (k > 1) those of the empty prompt; and guidance: None (k = 1), towards the words
-            [1, B] (k = 2), or towards the words and the emotion [2, B] (k = 3).
+            opposite emotion, after (k > 1) those of the negative prompt, mostly empty; and guidance: None (k = 1),
+            towards the words [1, B] (k = 2), or towards the words and the emotion [2, B] (k = 3).
         """
-        *found, empty = self.texts([*(r.prompt for r in batch), ""])
+        found = self.texts([*(r.prompt for r in batch), *(r.negative for r in batch)])
+        found, away = found[: len(batch)], found[len(batch) :]
         words = torch.cat([embeds for embeds, _ in found]), torch.cat([pooled for _, pooled in found])
         guidance = [self.default_guidance if r.guidance is None else r.guidance for r in batch]
         parts = [self.with_emotion(*words, batch, 1.0)]
@@ -234,7 +244,7 @@ class SceneDiffusionGenerator:
             if self.adapter is not None and any(r.affect and r.strength for r in batch):
                 parts.insert(0, self.with_emotion(*words, batch, -1.0))
                 weights.append([self.emotion_guidance if w != 1.0 else 0.0 for w in guidance])
-            parts.insert(0, (empty[0].expand(len(batch), -1, -1), empty[1].expand(len(batch), -1)))
+            parts.insert(0, (torch.cat([embeds for embeds, _ in away]), torch.cat([pooled for _, pooled in away])))
         prompt, pooled = (torch.cat(rows) for rows in zip(*parts, strict=True))
         return prompt, pooled, torch.tensor(weights, device=self.device) if len(parts) > 1 else None
 
@@ -270,10 +280,10 @@ class SceneDiffusionGenerator:
     ) -> Tensor:
         """Guided velocity [B, C, h, w] in float32 at one noise level, or one for each picture [B].
 
-        v = u + w (c - u) + w_e (c - o) + w_v (c - n): c with words, emotion and visual prompt, u with none of them, o
-        with the words and the opposite emotion, n with the negative visual prompt or without any, after composable
-        guidance (Liu et al. 2022). Words alone fix most of a picture; the last terms let a small change of valence or
-        arousal, or of the visual prompt, show.
+        v = u + w (c - u) + w_e (c - o) + w_v (c - n): c with words, emotion and visual prompt, u with none of them, or
+        with the negative prompt, o with the words and the opposite emotion, n with the negative visual prompt or
+        without any, after composable guidance (Liu et al. 2022). Words alone fix most of a picture; the last terms let
+        a small change of valence or arousal, or of the visual prompt, show.
         """
         prompt, pooled, guidance = condition
         levels = torch.as_tensor(level, dtype=torch.float32, device=self.device).expand(len(latents))

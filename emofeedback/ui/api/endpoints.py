@@ -5,7 +5,7 @@ that still waits in the queue leaves it. Before the last answer they yield {"sta
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from emofeedback.files.storage import write_whole
 from emofeedback.loop.drawing import Drawing, draw_pictures
 from emofeedback.loop.rounds import Continuation, Rules
 from emofeedback.loop.run import Finished, Progress, RoundStarted, RunOrder, run_loop
+from emofeedback.picture_size import size_of
+from emofeedback.protocols import left_out_of, negative_for
 from emofeedback.rewriting.company import Company
 from emofeedback.rewriting.director import opening_turn
 from emofeedback.text import is_finite, short, told
@@ -69,10 +71,11 @@ class Endpoints:
             "objective": "awm",
             "seed": 0,
         }
-        self._listen(self.generate, mood | more | size, [_picture()])
+        shape = {"negative": "", "picture_size": ""}
+        self._listen(self.generate, mood | more | size | shape, [_picture()])
         self._listen(self.preview, mood, [_picture()])
         self._listen(jobs.sweep, sheet, [_picture("sheet")], [files])
-        self._listen(self.feedback_run, mood | loop | {"continuation": "same_seed"} | size, [_pictures()])
+        self._listen(self.feedback_run, mood | loop | {"continuation": "same_seed"} | size | shape, [_pictures()])
         self._listen(self.redraw, {"image": None} | mood | loop | {"image_strength": 0.6} | size, [_pictures()])
         self._listen(jobs.fine_tune, tune, [gr.File(visible=False, label="adapter")])
         self._listen(self.estimate, {"image": None}, [])
@@ -110,6 +113,8 @@ class Endpoints:
         visual: float,
         rewrite: bool,
         upscale: bool,
+        negative: str,
+        picture_size: str,
         request: gr.Request,
     ) -> Iterator[tuple[str | None, State]]:
         """Draw one picture of a prompt with a set emotion and read it.
@@ -125,6 +130,8 @@ class Endpoints:
             visual: Strength of pictures of the emotion, which guide the drawing beside its words; 0 = none do.
             rewrite: Whether a company of simulated viewers first adds to the prompt what carries the emotion to them.
             upscale: Whether the PNG is enlarged where the host has an upscaler; the reading is of the picture as drawn.
+            negative: What the picture shall not show; may be empty.
+            picture_size: WIDTHxHEIGHT in pixels or a ratio such as "3:2", where the generator can; empty = its own.
 
         Returns:
             The PNG with its settings embedded, and {"prompt", "seed", "reading", "distance", "unknown_words",
@@ -132,7 +139,14 @@ class Endpoints:
         """
         target = emotion(emotion_name) if emotion_name else Affect(valence, arousal)
         drawing = Drawing(1, whole(seed), strength, steps or None, visual=visual_of(visual, emotion_name))
+        drawing = self._shaped(drawing, negative, picture_size)
         yield from self._one(prompt, target, drawing, request, self.company if rewrite else None, True, upscale)
+
+    def _shaped(self, drawing: Drawing, negative: str, picture_size: str) -> Drawing:
+        """The drawing with a negative prompt and a size, as the generator at hand takes them."""
+        generator, _ = self.models.get()
+        size = size_of(picture_size, generator.sizes, generator.size, generator.name)
+        return replace(drawing, negative=negative_for(generator, checked_words(negative)), size=size)
 
     @friendly_stream
     def preview(
@@ -171,7 +185,7 @@ class Endpoints:
         visit = self.visits.of(request)
         if company is not None:  # it may think elsewhere, and needs no turn
             with visit.time_limit.work(visit.user):
-                words = opening_turn(company, words, target, drawing.seed, 1).prompt
+                words = opening_turn(company, words, target, drawing.seed, 1, left_out_of(generator)).prompt
         with models_turn(self.models, visit, "picture") as turn:
             for place in turn.wait():
                 yield None, waiting(place)
@@ -227,6 +241,8 @@ class Endpoints:
         candidates: int,
         continuation: Continuation,
         upscale: bool,
+        negative: str,
+        picture_size: str,
         request: gr.Request,
     ) -> Iterator[tuple[list[str] | None, State]]:
         """Run the whole loop: draw candidates, read, choose, edit the words, draw again.
@@ -241,11 +257,14 @@ class Endpoints:
             candidates: Pictures per round, 1 to 8.
             continuation: "same_seed", or "image" to start each round from the last picture.
             upscale: Whether pictures are enlarged where the host has an upscaler; readings are of them as drawn.
+            negative: As for /generate.
+            picture_size: As for /generate.
 
         Returns:
             All pictures in order, and the run as JSON: target, rounds, best.
         """
         drawing = Drawing(_between("candidates", candidates, 8), whole(seed), strength)
+        drawing = self._shaped(drawing, negative, picture_size)
         yield from self._loop(prompt, Affect(valence, arousal), rounds, drawing, continuation, upscale, request)
 
     @friendly_stream

@@ -1,8 +1,13 @@
-// What is on stage, in one line: its seed can be used again, its settings and a link to them copied.
+// What is on stage, in one line: its seed can be used again, its settings and a link to them copied, its words sent to
+// Continuum and its picture to Read.
 element.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-does]");
   if (!button) return;
   const shown = element.querySelector("[data-seed]");
+  if (["to_continuum", "to_read"].includes(button.dataset.does)) {
+    trigger(button.dataset.does);
+    return;
+  }
   if (button.dataset.does === "reuse") {
     window.emo.lastSeed = Number(shown.dataset.seed);
     trigger("reuse");

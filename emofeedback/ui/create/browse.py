@@ -12,6 +12,7 @@ from emofeedback.errors import UserError
 from emofeedback.files.open_picture import open_picture
 from emofeedback.files.png_settings import PictureSettings, read_settings
 from emofeedback.loop.prompt_edits import Choice
+from emofeedback.protocols import LeftOut
 from emofeedback.records import Picture, PictureRequest, Reading, Run
 from emofeedback.ui.create.create_layout import EXAMPLE_STATUS, FIRST_STATUS
 from emofeedback.ui.create.create_state import CreateState, ShownRun, SinglePicture
@@ -33,6 +34,7 @@ class Browse:
     def __init__(self, visits: Visits, example: ExampleRun | None) -> None:
         self.visits, self.example = visits, example
         self.first_status = FIRST_STATUS if example is None else EXAMPLE_STATUS
+        self.left_out: LeftOut | None = None  # of the generator at hand
         self._states: WeakKeyDictionary[Visit, CreateState] = WeakKeyDictionary()
 
     def of(self, visit: Visit) -> CreateState:
@@ -40,7 +42,7 @@ class Browse:
         if visit not in self._states:
             self._states.setdefault(visit, self.first())
         state = self._states[visit]
-        state.plain, state.large = visit.plain, visit.large
+        state.plain, state.large, state.left_out = visit.plain, visit.large, self.left_out
         return state
 
     def at(self, request: gr.Request) -> CreateState:

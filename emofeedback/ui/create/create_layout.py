@@ -13,6 +13,7 @@ import gradio as gr
 from emofeedback.affect import EMOTIONS, PRESETS, Affect
 from emofeedback.loop.rounds import TOLERANCE
 from emofeedback.records import MAX_SEED, Round
+from emofeedback.ui.adapters import adapter_line
 from emofeedback.ui.parts import html
 from emofeedback.ui.parts.circumplex import marks
 from emofeedback.ui.parts.pad import as_value, overlay, pad
@@ -22,6 +23,15 @@ START_PROMPT = "a lighthouse by the sea"
 CONTINUATIONS = [("same seed", "same_seed"), ("from the best picture", "image")]
 FIRST_STATUS = "Set a mood and press Run: four pictures, and what the judge reads in them."
 EXAMPLE_STATUS = "An example run. Write your own words, set a mood and press Run."
+SHAPES = [
+    ("the generator's own", ""),
+    ("square", "1:1"),
+    ("landscape 3:2", "3:2"),
+    ("portrait 2:3", "2:3"),
+    ("wide 16:9", "16:9"),
+    ("tall 9:16", "9:16"),
+]
+SHAPE_INFO = "or pixels, such as 1216x832"
 RANDOM = -1
 """The seed that stands for another one each run."""
 
@@ -34,6 +44,7 @@ class CreateControls:
     unknown: gr.HTML
     tools: gr.HTML
     words_list: gr.HTML
+    adapter: gr.HTML
     pad: gr.HTML
     reach: gr.HTML
     marks: gr.HTML
@@ -49,6 +60,8 @@ class CreateControls:
     last_seed: gr.Button
     continuation: gr.Radio
     start_strength: gr.Slider
+    negative_prompt: gr.Textbox
+    size: gr.Dropdown
     steps: gr.Slider
     tolerance: gr.Slider
     patience: gr.Slider
@@ -97,6 +110,7 @@ class AskBar:
     unknown: gr.HTML
     tools: gr.HTML
     words_list: gr.HTML
+    adapter: gr.HTML
 
 
 def ask_bar(prompt: str) -> AskBar:
@@ -120,7 +134,8 @@ def ask_bar(prompt: str) -> AskBar:
             unknown = gr.HTML(elem_id="unknown")
             tools = gr.HTML(_file("tools.html"), elem_id="tools", js_on_load=_file("tools.js"), apply_default_css=False)
         words_list = gr.HTML("", elem_id="words-list", visible="hidden", apply_default_css=False)
-    return AskBar(words, run, stop, unknown, tools, words_list)
+        adapter = adapter_line("create-adapter")
+    return AskBar(words, run, stop, unknown, tools, words_list, adapter)
 
 
 def controls(bar: AskBar, target: Affect, first: Mapping[str, Any]) -> CreateControls:
@@ -163,6 +178,17 @@ def controls(bar: AskBar, target: Affect, first: Mapping[str, Any]) -> CreateCon
                 last_seed = gr.Button("Last", size="sm", elem_id="last-seed", min_width=60, scale=0)
             continuation = gr.Radio(CONTINUATIONS, value="same_seed", label="Each next round starts")
             start_strength = _slider(0.1, 1, 0.6, 0.05, "Share redrawn", None, "when starting from the best picture")
+            negative_prompt = gr.Textbox(
+                "",
+                label="Without",
+                placeholder="what the picture shall not show",
+                max_lines=3,
+                max_length=2000,
+                elem_id="negative-prompt",
+            )
+            size = gr.Dropdown(
+                SHAPES, value="", label="Shape", allow_custom_value=True, visible=False, elem_id="size", info=SHAPE_INFO
+            )
             upscale = upscale_switch()
             with gr.Column(elem_classes="expert"):
                 steps = _slider(0, 50, 0, 1, "Steps", None, "0 = the generator's own number")
@@ -174,6 +200,7 @@ def controls(bar: AskBar, target: Affect, first: Mapping[str, Any]) -> CreateCon
         bar.unknown,
         bar.tools,
         bar.words_list,
+        bar.adapter,
         plane,
         reach,
         over,
@@ -189,6 +216,8 @@ def controls(bar: AskBar, target: Affect, first: Mapping[str, Any]) -> CreateCon
         last_seed,
         continuation,
         start_strength,
+        negative_prompt,
+        size,
         steps,
         tolerance,
         patience,

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emofeedback.affect import Affect
@@ -10,6 +10,8 @@ from emofeedback.errors import UserError
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules, Turn
 from emofeedback.loop.run import RunOrder, rule_settings
+from emofeedback.picture_size import size_of
+from emofeedback.protocols import Generator
 from emofeedback.records import MAX_SEED
 from emofeedback.text import unbroken
 from emofeedback.ui.create.create_layout import RANDOM, CreateControls
@@ -25,6 +27,7 @@ class CreateOrder(RunOrder):
     """The controls' values when a button was pressed."""
 
     first: Turn | None = None  # what a new run's first round draws, in place of the prompt
+    shape: str = ""  # the size as it is written, see `picture_size.size_of`
 
     def settings(self) -> dict[str, object]:
         """What a run's record and its pictures tell of its rules, by the names of `Run.settings`."""
@@ -36,6 +39,19 @@ Contributor = Callable[[Visit, CreateOrder], CreateOrder]
 
 Called under no lock when Run all or Next round begins a run from nothing (never for a branch); it may raise UserError.
 """
+
+
+def as_drawn_by(generator: Generator, order: CreateOrder) -> CreateOrder:
+    """The order as a generator takes it: what it does not offer, and the page hides, is left out.
+
+    Raises:
+        UserError: the size is none, or the generator does not draw it.
+    """
+    size = None
+    if generator.sizes is not None:
+        size = size_of(order.shape, generator.sizes, generator.size, generator.name)
+    negative = order.drawing.negative if generator.takes_negative else ""
+    return replace(order, drawing=replace(order.drawing, negative=negative, size=size))
 
 
 def checked_words(prompt: str | None) -> str:
@@ -80,7 +96,9 @@ def read_order(c: CreateControls, data: Mapping[Any, Any], seed: int | None = No
             number(data[c.strength], "Strength", 0, 2),
             whole(data[c.steps], "Steps", 0, 50) or None,
             start_strength=number(data[c.start_strength], "Share redrawn", 0.1, 1),
+            negative=checked_words(data[c.negative_prompt]).strip(),
         ),
+        shape=checked_words(data[c.size]).strip(),
         rules=Rules(
             whole(data[c.rounds], "Rounds", 1, 6),
             number(data[c.tolerance], "Tolerance", 0, 0.5),

@@ -17,6 +17,7 @@ from emofeedback.loop.prompt_edits import Choice, apply_edits, chosen_edits, unt
 from emofeedback.loop.rounds import Past, Turn, seeds_of, trials_of
 from emofeedback.loop.run import Chosen, Drawn, Event, Finished, Progress, ReadDone, RoundDone, RoundStarted
 from emofeedback.loop.waiting import Waiting
+from emofeedback.protocols import LeftOut
 from emofeedback.records import Candidate, Critique, Edit, Picture, Reading, Round, Run
 from emofeedback.ui.create.play import Play
 from emofeedback.ui.parts.cards import RoundThumbnails
@@ -41,6 +42,7 @@ class ShownRun:
     settled: Run | None = None  # as the loop ended it
     judged: dict[int, Round] = field(default_factory=dict)  # rounds in which a person chose, as the judge left them
     starred: bool = False
+    left_out: LeftOut | None = None  # how the generator cuts long prompts, see `apply_edits`
 
     def add(self, done: Round, edits: Sequence[Edit]) -> None:
         """One round more."""
@@ -78,7 +80,7 @@ class ShownRun:
             if before.number in self.choices
             else (before.critique.edits)
         )
-        return trials_of(base.prompt, edits).get(prompt, ())
+        return trials_of(base.prompt, edits, self.left_out).get(prompt, ())
 
     def use(self, number: int, index: int) -> Round | None:
         """A person chose a candidate of a round: it becomes the round's picture. None: it is that already.
@@ -198,6 +200,7 @@ class CreateState:
         self.seed: int | None = None  # that the last picture was drawn with
         self.plain = False  # files are written without the settings inside
         self.large = LargePictures()  # in which size they are
+        self.left_out: LeftOut | None = None  # how the generator at hand cuts long prompts
         self._begun = 0
         self._before: _Place | None = None
 
@@ -250,6 +253,7 @@ class CreateState:
 
     def enter(self, run: ShownRun) -> None:
         """Put a run on stage; of too many the oldest leaves."""
+        run.left_out = self.left_out
         if run not in self.runs:
             kept = [known for known in self.runs if known.starred or known is run]
             loose = [known for known in self.runs if known not in kept]
@@ -420,7 +424,7 @@ class CreateState:
     def next_prompt(self) -> str:
         """The prompt that the accepted edits make."""
         base = self.base()
-        return apply_edits(base.prompt, self.accepted()) if base else ""
+        return apply_edits(base.prompt, self.accepted(), self.left_out) if base else ""
 
     def turn(self, prompt: str, past: Past, share_out: bool) -> Turn:
         """The next round as the person left it.
@@ -433,6 +437,6 @@ class CreateState:
         base, accepted = self.base(), self.accepted()
         if base is None:
             return Turn(prompt)
-        whole = share_out and bool(accepted) and prompt == apply_edits(base.prompt, accepted)
-        trials = trials_of(base.prompt, accepted) if whole else {prompt: accepted}
+        whole = share_out and bool(accepted) and prompt == apply_edits(base.prompt, accepted, self.left_out)
+        trials = trials_of(base.prompt, accepted, self.left_out) if whole else {prompt: accepted}
         return Turn(prompt, trials, base, seeds_of(base))

@@ -18,16 +18,17 @@ from emofeedback.errors import Cancelled, UserError
 from emofeedback.loop.rounds import Past, Rules, Turn, next_turn, prompt_after
 from emofeedback.loop.run import Event, Finished, Progress, RoundDone, draw_round, run_loop
 from emofeedback.protocols import Generator, Judge
+from emofeedback.records import Picture
 from emofeedback.ui.create import create_layout as layout
 from emofeedback.ui.create.browse import BUSY, Browse, candidate_of, dropped_picture, record_of
-from emofeedback.ui.create.create_order import Contributor, CreateOrder, read_order, seed_of
+from emofeedback.ui.create.create_order import Contributor, CreateOrder, as_drawn_by, read_order, seed_of
 from emofeedback.ui.create.create_state import CreateState, ShownRun, Work
 from emofeedback.ui.create.drawable import drawable_words
 from emofeedback.ui.create.example import ExampleRun
 from emofeedback.ui.create.play import Play
 from emofeedback.ui.create.preview import Preview
 from emofeedback.ui.create.restore import CREATE
-from emofeedback.ui.create.run_view import STOPPED, RunView, Updates, ended, page_values, round_files
+from emofeedback.ui.create.run_view import STOPPED, RunView, Updates, ended, page_values, picture_shown, round_files
 from emofeedback.ui.history.saved_run import saving
 from emofeedback.ui.models_turn import models_turn
 from emofeedback.ui.parts import html
@@ -60,6 +61,7 @@ class CreateTab:
         self.always: list[Contributor] = []  # as `contributors`, but asked for every round, of a branch too
         target = example.target if example else layout.point_of("serene")
         self.browse = Browse(visits, example)
+        self.browse.left_out = self.left_out
         state = self.browse.first()
         first = page_values(state) if state.runs else {}
         with gr.Column(elem_id="create"):
@@ -146,6 +148,7 @@ class CreateTab:
         for function, inputs, outputs in then:
             back.then(function, inputs, outputs, **quick)
             put.then(function, inputs, outputs, **quick)
+        page.load(self._offers_once_loaded, None, [c.negative_prompt, c.size], **quick)
         arrived = page.load(
             self.arrive,
             [self.tab_name, c.prompt],
@@ -184,6 +187,38 @@ class CreateTab:
             yield from self._follow(state, state.play)
 
     # ------------------------------------------------------------ words, seeds, files
+
+    def offers(self) -> list[Any]:
+        """Which controls the generator at hand has a use for: a negative prompt, a size."""
+        pair = self.models.peek()
+        if pair is None:
+            return [gr.skip(), gr.skip()]
+        return [gr.update(visible=pair[0].takes_negative), gr.update(visible=pair[0].sizes is not None)]
+
+    def _offers_once_loaded(self) -> list[Any]:
+        self.models.trouble(wait=20)
+        return self.offers()
+
+    def drawing_shown(self, request: gr.Request) -> Picture:
+        """The picture on stage.
+
+        Raises:
+            UserError: there is none, or a run is at work.
+        """
+        state = self.browse.free(request)
+        picture = picture_shown(state)
+        if picture is None:
+            raise UserError("There is no picture yet; press Run first.")
+        return picture
+
+    @friendly
+    def file_shown(self, request: gr.Request) -> str:
+        """The file of the picture on stage, for another tab to take."""
+        self.drawing_shown(request)
+        file = page_values(self.browse.at(request))["picture"]
+        if not isinstance(file, str):
+            raise UserError("The preview still moves; press once it stands still.")
+        return file
 
     def left_out(self, prompt: str) -> str:
         """The end of a prompt that the generator at hand leaves out; empty where it takes all of it."""
@@ -315,7 +350,7 @@ class CreateTab:
 
         def events(cancel: Any) -> Iterator[Event]:
             generator, judge = self.models.get()
-            going = replace(order, rules=replace(order.rules, rounds=rounds))
+            going = as_drawn_by(generator, replace(order, rules=replace(order.rules, rounds=rounds)))
             return run_loop(generator, judge, going, past=past, first=first, cancel=cancel)
 
         yield from self._play(visit, order, run, past, rounds, events)
@@ -345,7 +380,7 @@ class CreateTab:
 
         def events(cancel: Any) -> Iterator[Event]:
             generator, judge = self.models.get()
-            return draw_round(generator, judge, order, turn, past=past, cancel=cancel)
+            return draw_round(generator, judge, as_drawn_by(generator, order), turn, past=past, cancel=cancel)
 
         yield from self._play(visit, order, run, past, len(past.rounds) + 1, events)
 
@@ -371,7 +406,7 @@ class CreateTab:
 
         def events(cancel: Any) -> Iterator[Event]:
             generator, judge = self.models.get()
-            return draw_round(generator, judge, order, Turn(words), cancel=cancel)
+            return draw_round(generator, judge, as_drawn_by(generator, order), Turn(words), cancel=cancel)
 
         yield from self._play(visit, order, None, Past(), 1, events, title)
 
@@ -395,7 +430,7 @@ class CreateTab:
                     alive = {self.output.status: gr.skip()}
                     critique = yield from turn.ask(judge, partial(judge.advise, attempts, run.target), alive)
                     if state.advising and run.round(number) is done:  # not stopped meanwhile
-                        after = prompt_after(done.prompt, critique)
+                        after = prompt_after(done.prompt, critique, self.left_out)
                         cost = replace(done.cost, critiques=1)
                         run.put(replace(done, critique=critique, next_prompt=after, advised_on=done.number, cost=cost))
                         visit.save(record_of(run), run, instead=True)
@@ -423,7 +458,7 @@ class CreateTab:
         """The run's past as the new target sees it, and the next turn as the person left it."""
         past = run.past if order.target == run.target else run.past.aimed_at(order.target)
         if not (words or "").strip() and state.base() is None:
-            return past, next_turn(past)
+            return past, next_turn(past, state.left_out)
         return past, state.turn((words or "").strip(), past, share_out)
 
     def _play(
@@ -517,6 +552,8 @@ def described(name: str, component: Any) -> dict[str, Any]:
             return found | {"kind": "text", "high": MAX_WORDS}
         case gr.Checkbox():
             return found | {"kind": "bool"}
+        case gr.Dropdown() if component.allow_custom_value:
+            return found | {"kind": "text", "high": 40}
         case gr.Radio() | gr.Dropdown():
             return found | {"kind": "choice", "choices": [value for _, value in component.choices]}
     step = component.step if isinstance(component, gr.Slider) else 1

@@ -20,7 +20,7 @@ from emofeedback.loop.drawing import Progress, draw_pictures
 from emofeedback.records import PictureRequest
 from emofeedback.ui.create.browse import Browse
 from emofeedback.ui.create.create_layout import point_of
-from emofeedback.ui.create.create_order import Contributor, CreateOrder, read_order
+from emofeedback.ui.create.create_order import Contributor, CreateOrder, as_drawn_by, read_order
 from emofeedback.ui.create.create_state import CreateState, SinglePicture
 from emofeedback.ui.create.run_view import RunView, Updates
 from emofeedback.ui.models_turn import ModelsTurn, models_turn
@@ -161,8 +161,17 @@ class Preview:
 
     def _draw(self, order: CreateOrder, visit: Visit, state: CreateState, turn: ModelsTurn) -> None:
         generator, _ = self.models.get()
-        d = order.drawing
-        asked = PictureRequest(order.prompt, order.target, d.seed, d.strength, generator.preview_steps, visual=d.visual)
+        d = as_drawn_by(generator, order).drawing
+        asked = PictureRequest(
+            order.prompt,
+            order.target,
+            d.seed,
+            d.strength,
+            generator.preview_steps,
+            visual=d.visual,
+            negative=d.negative,
+            size=d.size,
+        )
         drawing = turn.over(draw_pictures(generator, [asked], turn.cancel))
         picture = [message for message in drawing if not isinstance(message, Progress)][0][0]
         single = SinglePicture(

@@ -16,7 +16,7 @@ import gradio as gr
 
 from emofeedback.affect import MIKELS, Affect, nearest_emotion
 from emofeedback.records import VisualPrompt
-from emofeedback.ui.create.create_layout import CONTINUATIONS
+from emofeedback.ui.create.create_layout import CONTINUATIONS, SHAPES
 from emofeedback.ui.create.references_panel import FOUND, NEAREST, NOTHING, FixedReferences
 from emofeedback.ui.parts import html
 
@@ -33,6 +33,8 @@ CREATE = (
     "patience",
     "continuation",
     "start_strength",
+    "negative_prompt",
+    "size",
 )
 VISUAL = (
     "visual_on",
@@ -61,6 +63,8 @@ LABELS = {
     "patience": "Patience",
     "continuation": "Each next round starts",
     "start_strength": "Share redrawn",
+    "negative_prompt": "Without",
+    "size": "Shape",
     "visual_on": "Guide by pictures",
     "visual_strength": "Their strength",
     "visual_emotion": "Their emotion",
@@ -208,9 +212,7 @@ def lost(offer: Mapping[str, Any]) -> list[str]:
     """What cannot come back, a sentence each."""
     visual: VisualPrompt | None = offer.get("visual")
     left = [
-        f"{name.replace('_', ' ')} “{_shown(offer[name])}”"
-        for name in ("negative_prompt", "guidance")
-        if offer.get(name) is not None
+        f"{name.replace('_', ' ')} “{_shown(offer[name])}”" for name in ("guidance",) if offer.get(name) is not None
     ]
     if visual is not None and visual.strength > 0:
         named = (("references of", visual.emotion), ("away from", visual.negative))
@@ -252,6 +254,8 @@ def _named(change: FieldChange, value: Any) -> Any:
             return Path(value).name
         case "continuation":
             return next((words for words, name in CONTINUATIONS if name == value), value)
+        case "size":
+            return next((words for words, name in SHAPES if name == (value or "")), value)
         case "patience" if value == 0:
             return "never stop for it"
     return value

@@ -319,15 +319,24 @@ def about(told: str, picture: Picture, target: Affect | None, plain: bool) -> st
         f'{words}{mood}</p> <p class="more">· seed <b>{asked.seed}</b> <button type="button" data-does="reuse" '
         'title="Every run draws from this seed until you press Random">use again</button><button type="button" '
         'data-does="copy" title="As text that other studios read too">copy settings</button><button type="button" '
-        'data-does="link" title="Opens this page with the settings as they stand now">copy link</button></p>'
+        'data-does="link" title="Opens this page with the settings as they stand now">copy link</button>'
+        '<button type="button" data-does="to_continuum" title="In Continuum: the same words and seed at every mood">'
+        'see it at every mood</button><button type="button" data-does="to_read" title="In Read: where in the picture '
+        'its mood lies, and what carries it">read it closely</button></p>'
     )
+
+
+def picture_shown(state: CreateState) -> Picture | None:
+    """The picture on stage; None while a run is at work, or where there is none."""
+    if state.stage == "single" and state.single is not None:
+        return state.single.picture
+    return state.round.best().picture if state.stage == "round" and state.round is not None else None
 
 
 def shown_prompt(state: CreateState) -> str:
     """The words of the picture on stage."""
-    if state.stage == "single" and state.single is not None:
-        return state.single.picture.request.prompt
-    return state.round.prompt if state.stage == "round" and state.round is not None else ""
+    picture = picture_shown(state)
+    return "" if picture is None else picture.request.prompt
 
 
 def difference(state: CreateState, words: str) -> str:

@@ -11,6 +11,7 @@ from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.waiting import Answered
+from emofeedback.protocols import left_out_of
 from emofeedback.records import Chain, Rewrite
 from emofeedback.rewriting.chain import STEPS
 from emofeedback.rewriting.company import Company
@@ -148,7 +149,9 @@ class ViewersPanel:
             with visit.time_limit.work(visit.user):
                 rewrites = self._company(state).rewrite(order.prompt, order.target, seed=order.drawing.seed).rewrites
         d = order.drawing
-        return replace(order, first=turn_of(rewrites, order.prompt, d.seed, d.candidates))
+        pair = self.models.peek()
+        cut = None if pair is None else left_out_of(pair[0])
+        return replace(order, first=turn_of(rewrites, order.prompt, d.seed, d.candidates, cut))
 
     def _company(self, state: ViewersState) -> Company:
         return self.company.of(choose_viewers(state.viewers, state.chosen))

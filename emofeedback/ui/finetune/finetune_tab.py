@@ -132,17 +132,24 @@ class FinetuneTab:
 
     def adapter_line(self, request: gr.Request) -> str:
         """Which adapter this visitor draws with, as HTML; empty where there is none. For the tabs that draw."""
-        line = self.adapters.line(self.visits.of(request))
-        return f'<p class="adapter-on" role="status">{html.text(line)}</p>' if line else ""
+        visit = self.visits.of(request)
+        line, off = self.adapters.line(visit), ""
+        if self.adapters.own(visit):
+            off = ' <button type="button" data-does="off">Take it off</button>'
+        return f'<p class="adapter-on" role="status">{html.text(line)}{off}</p>' if line else ""
 
     def show_adapter(self, component: gr.HTML, *opened: Callable[..., Any]) -> None:
-        """Keep a component of another tab at `adapter_line`.
+        """Keep a component of another tab (`adapters.adapter_line`) at `adapter_line`; its button takes it off.
 
         Args:
             opened: events after which it is looked at too, such as `tab.select` and `page.load`; an adapter put on or
                 taken off always counts.
         """
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        s = self.panel
+        left = component.off(self.past.take_off, None, [s.in_use], **(quick | {"queue": True} | HEAVY))
+        left.success(self.past.worn, None, [s.off], **quick)
+        left.success(self.adapter_line, None, [component], **quick)
         for event in (*(change.success for change in self._changes), *opened):
             event(self.adapter_line, None, [component], **quick)
 

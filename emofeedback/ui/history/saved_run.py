@@ -79,6 +79,8 @@ def run_of(
         "guidance": request.guidance,
         "start_image": request.start is not None,
         "start_strength": request.start_strength,
+        **({"negative_prompt": request.negative} if request.negative else {}),
+        **({} if request.size is None else {"width": request.size[0], "height": request.size[1]}),
         **(rules or {}),
     }
     readers = [c.reading.judge for done in rounds for c in done.candidates if c.reading is not None]

@@ -21,8 +21,8 @@ from emofeedback.ui.worker import Post, posts_of
 FIRST = "Another model takes the place of the one in use; all tabs then work with it."
 DOES = {"generator": "Draws the pictures", "judge": "Reads them and advises"}
 OTHER = {
-    "generator": "or a folder, OWNER/NAME[@REVISION], hosted:OWNER/NAME",
-    "judge": "or a folder, OWNER/NAME[@REVISION], hosted:OWNER/NAME, a server's address",
+    "generator": "or a folder, a Hugging Face name (owner/name), or hosted:owner/name",
+    "judge": "or a folder, a Hugging Face name (owner/name), hosted:owner/name, a server's address",
 }
 ACCESS = {True: "gated: accept its terms on its page first", False: "open", None: "see its page"}
 Updates = dict[Any, Any]

@@ -82,7 +82,11 @@ def _candidate(
         marks = '<span class="mark judge-choice">the judge\'s choice</span>'
     acts = ""
     if open_to_choice:
-        use = "" if item.chosen else f'<button type="button" data-does="use" data-index="{index}">Use this one</button>'
+        use = (
+            ""
+            if item.chosen
+            else f'<button type="button" data-does="use" data-index="{index}">Use<span> this one</span></button>'
+        )
         vary = (
             f'<button type="button" data-does="vary" data-index="{index}" aria-label="Variations of picture '
             f'{index + 1}" title="More pictures like this one: the same words, nearly the same drawing">Vary</button>'

@@ -120,6 +120,8 @@ def ground(key: str) -> str:
 
 def _word(name: str) -> str:
     x, y = place(EMOTIONS[name])
+    half = 3.1 * len(name) + 4  # pixels that a word takes to either side: it stays on the ground
+    x = min(max(x, MARGIN + half), SIZE - MARGIN - half)
     return f'<text x="{x:.1f}" y="{y + 3:.1f}" class="word">{text(name)}</text>'
 
 

@@ -21,6 +21,7 @@ from emofeedback.loop.drawing import Drawing, Progress
 from emofeedback.loop.rounds import TOLERANCE, Rules
 from emofeedback.loop.run import Finished, RoundDone, RoundStarted, RunOrder, rule_settings, run_loop
 from emofeedback.records import MAX_SEED, Attempt, Critique, Picture, PictureRequest, Reading, Round, Run
+from emofeedback.ui.adapters import adapter_line
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.create.restore import Restore
 from emofeedback.ui.models_turn import models_turn
@@ -117,7 +118,7 @@ class ReadTab:
             with gr.Row(elem_classes="actions"):
                 self.draw = gr.Button("Draw 2 rounds of 4", variant="primary", elem_id="read-draw", scale=3)
                 self.stop = gr.Button("Stop", elem_id="read-stop", interactive=False, scale=2, min_width=70)
-            self.adapter = gr.HTML(elem_id="read-adapter", elem_classes="adapter-line", apply_default_css=False)
+            self.adapter = adapter_line("read-adapter")
             self.status = gr.HTML(html.progress(START, busy=False), elem_id="read-status")
             self.gallery = gr.Gallery(
                 label="Redrawn",
@@ -371,7 +372,8 @@ LABELS = {
     "mood": "Mood",
     "strength": "How strongly",
     "seed": "Seed",
-    "steps": "Denoising steps",
+    "size": "Size",
+    "steps": "Steps",
     "guidance": "Guidance",
     "candidates": "Pictures a round",
     "rounds": "Rounds",
@@ -384,11 +386,11 @@ def settings_table(found: Mapping[str, Any]) -> str:
     told = dict(found)
     if found.get("valence") is not None:
         at = Affect.clamped(found["valence"], found["arousal"])
-        told["mood"] = f"{mood_name(at)} (valence {html.signed(at.valence)}, arousal {html.signed(at.arousal)})"
+        told["mood"] = f"{mood_name(at)} (pleasant {html.signed(at.valence)}, energy {html.signed(at.arousal)})"
     rows = "".join(
         f'<tr><th scope="row">{label}</th><td>{_value(told[name])}</td></tr>'
         for name, label in LABELS.items()
-        if told.get(name) is not None
+        if told.get(name) is not None and (told[name] != "" or name == "prompt")
     )
     others = "; ".join(f"{html.text(name)} {html.text(value)}" for name, value in found.get("others", ()))
     rest = f'<p class="quiet">It also says: {others[:600]}.</p>' if others else ""

@@ -9,6 +9,7 @@ import gradio as gr
 from emofeedback.affect import EMOTIONS, Affect
 from emofeedback.records import MAX_SEED
 from emofeedback.sweep.animation import formats
+from emofeedback.ui.adapters import adapter_line
 from emofeedback.ui.parts import html
 from emofeedback.ui.parts.circumplex import MARGIN, SIZE, SPAN, ground, place
 from emofeedback.ui.sweep.sheet_view import empty_sheet, path_label
@@ -146,7 +147,7 @@ def controls(prompt: str) -> SweepControls:
         with gr.Row(elem_classes="actions"):
             draw = gr.Button("Draw the sheet", variant="primary", elem_id="sweep-draw", scale=3, min_width=120)
             stop = gr.Button("Stop", elem_id="sweep-stop", interactive=False, scale=2, min_width=70)
-        adapter = gr.HTML(elem_id="sweep-adapter", elem_classes="adapter-line", apply_default_css=False)
+        adapter = adapter_line("sweep-adapter")
         with gr.Accordion("Seed, strength and more", open=False):
             seed = gr.Number(
                 0,

@@ -2,7 +2,7 @@
 
 import base64
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,6 +175,23 @@ class SweepTab:
             return (words, fixed)[: len(inputs)] + (gr.Tabs(selected="continuum"),)
 
         pressed(brought, inputs, [*there, tabs], **quick)
+
+    def take_drawing(self, pressed: Any, find: Callable[[gr.Request], Picture], tabs: gr.Tabs) -> None:
+        """Let a button of another tab bring what a picture was drawn from: its words, its seed, its strength.
+
+        Args:
+            pressed: the button's listener, as `button.click`.
+            find: the visitor's picture; raises UserError where there is none.
+        """
+        c = self.controls
+        quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+        @friendly
+        def brought(request: gr.Request) -> tuple[Any, ...]:
+            asked = find(request).request
+            return asked.prompt, asked.seed, min(2.0, asked.strength), gr.Tabs(selected="continuum")
+
+        pressed(brought, None, [c.prompt, c.seed, c.strength, tabs], **quick)
 
     def halt(self, request: gr.Request) -> str:
         """Stop the sweep within one denoising step."""
