@@ -55,12 +55,19 @@ class GuardedBlocks(gr.Blocks):
             for described in web:  # gradio would fetch them without a limit of size
                 described["path"] = str(await fetched(described["path"], self.most_bytes))
                 self.upload_file_set.add(described["path"])  # cleaned up like uploads
-        if block_fn.api_name:  # switches that came later: a program may leave them out at the end
-            left_out = block_fn.inputs[len(inputs) :]
-            if all(isinstance(component, gr.Checkbox) for component in left_out):
-                inputs = [*inputs, *(component.value for component in left_out)]
+        if inputs and block_fn.api_visibility == "public":  # a program may leave out what comes last
+            inputs = [*inputs, *(component.value for component in block_fn.inputs[len(inputs) :])]
         found: list[Any] = await super().preprocess_data(block_fn, inputs, state, explicit_call)
         return found
+
+    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
+        """Gradio's own message repeats all values, however long.
+
+        Raises:
+            gr.Error: there are fewer values than fields.
+        """
+        if len(inputs) < len(block_fn.inputs):
+            raise _notice(f"{block_fn.name} takes {len(block_fn.inputs)} values, but {len(inputs)} came.")
 
     async def process_api(
         self,

@@ -179,6 +179,11 @@ def test_scripts_in_a_prompt_are_only_words(target: Target) -> None:
     assert sheet["prompt"] == SCRIPT and all("<" not in Path(file).name for file in files)
 
 
+def test_a_program_may_leave_out_what_comes_last(target: Target) -> None:
+    done, said = target.call("generate", ["a boat"])
+    assert done and "a boat" in said
+
+
 def test_odd_letters_in_a_prompt(target: Target) -> None:
     for prompt in ("a\0b", "\u202egnp.exe", "雪 🎆", "{{7*7}} ${7*7} %s %n", "'; DROP TABLE runs; --", "../" * 50):
         _, run = target.client.predict(prompt, 0.5, 0.5, api_name="/generate")
@@ -203,7 +208,6 @@ def test_odd_letters_in_a_prompt(target: Target) -> None:
         ("generate", ["x", 0, 0, 1, 0, 0, "../../etc/passwd", 0, False, True]),
         ("generate", ["x", 0, 0, 1, 0, 0, "", "NaN", False, True]),
         ("generate", ["x", 0, 0, 1, 0, 0, "", 1e308, False, True]),
-        ("generate", ["x"]),
         ("generate", []),
         ("sweep", ["x", 3, 1, 0, "0,0 " * 100_000, "", 9, "", 0, 0, True]),
         ("sweep", ["x", 3, 1, 0, "nan,nan inf,0", "", 9, "", 0, 0, True]),
