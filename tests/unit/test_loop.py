@@ -409,7 +409,9 @@ class Forgetful(PaintGenerator):
         return " ".join(prompt.split()[4:])
 
     def generate(self, requests: Sequence[PictureRequest], on_step: OnStep | None = None) -> Iterator[Picture]:
-        return super().generate([replace(r, prompt=" ".join(r.prompt.split()[:4])) for r in requests], on_step)
+        drawn = super().generate([replace(r, prompt=" ".join(r.prompt.split()[:4])) for r in requests], on_step)
+        for picture, request in zip(drawn, requests, strict=True):
+            yield replace(picture, request=request)
 
 
 def test_the_judges_words_reach_a_generator_that_cuts_the_prompt() -> None:
