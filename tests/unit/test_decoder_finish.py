@@ -1,5 +1,7 @@
 """The decoder's finish: mends what the generator leaves in its latents, resumes, and is put where its encoder is."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +9,13 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 from test_recipes_resume import scenes
-from tiny_finetune import tiny_generator
+from tiny_finetune import tiny_checkpoint, tiny_generator
 
 from emofeedback.errors import UserError
 from emofeedback.files.checksums import write_checksums
+from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.training.common.scene_data import SceneCache
+from emofeedback.training.common.training_loop import TrainingRun
 from emofeedback.training.generator.autoencoder import build_autoencoder
 from emofeedback.training.generator.decoder_finish import (
     DecoderData,
@@ -19,6 +23,7 @@ from emofeedback.training.generator.decoder_finish import (
     DecoderTraining,
     install_decoder,
     redrawn_latents,
+    train_decoder,
 )
 
 RECIPE = DecoderRecipe(batch=4, critic_from=0.5, adam_lr=5e-3, muon_lr=2e-2)
@@ -92,3 +97,18 @@ def test_it_is_put_only_beside_its_own_encoder(tmp_path: Path) -> None:
     ours.save_pretrained(finished)
     with pytest.raises(UserError, match="another encoder"):
         install_decoder(finished, checkpoint)
+
+
+def test_a_generators_decoder_is_finished_and_put_back(cache: SceneCache, tmp_path: Path) -> None:
+    teacher = tiny_checkpoint(tmp_path / "teacher")
+    before = AutoencoderKL.from_pretrained(teacher / "vae").decoder.conv_out.weight
+    recipe = replace(RECIPE, redraws=8, redraw_steps=2)
+    vae = train_decoder(teacher, cache, tmp_path / "out", TrainingRun(steps=3, threads=1), recipe)
+    assert torch.equal(AutoencoderKL.from_pretrained(teacher / "vae").decoder.conv_out.weight, before)  # only read
+    facts = json.loads((tmp_path / "out" / "training" / "facts.json").read_text())
+    assert facts["steps"] == 3 and facts["psnr_redrawn_db"] > 0
+    install_decoder(vae, teacher)
+    finished = SceneDiffusionGenerator.from_pretrained(teacher).pipeline.vae.decoder.conv_out.weight
+    assert not torch.equal(finished.float(), before)
+    with pytest.raises(UserError, match="--size 16"):
+        train_decoder(teacher, scenes(tmp_path, 32), tmp_path / "other", TrainingRun(steps=1), recipe)

@@ -13,7 +13,7 @@ from diffusers import StableDiffusion3Pipeline
 from diffusers.models.embeddings import PatchEmbed
 from peft import get_peft_model_state_dict
 from PIL import Image
-from tiny_finetune import tiny_generator
+from tiny_finetune import tiny_checkpoint, tiny_generator
 from torch import Tensor
 
 from emofeedback.affect import Affect
@@ -28,7 +28,6 @@ from emofeedback.training.few_step.distillation import Distillation, DistillReci
 from emofeedback.training.few_step.student import Student, chord_loss, chord_points
 from emofeedback.training.few_step.student_export import export_few_step, install_few_step, with_section
 from emofeedback.training.few_step.trajectories import TrajectoryCache, TrajectoryPlan, make_trajectories, request_at
-from emofeedback.training.generator.generator_export import export_generator
 
 K = 2
 RECIPE = DistillRecipe(steps=K, rank=4, batch=4, rate=1e-2)
@@ -342,18 +341,7 @@ def test_as_the_default_it_draws_what_leaves_the_steps_open(exported: Path) -> N
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("checkpoint") / "scene-generator"
-    generator = tiny_generator()
-    pipeline = generator.pipeline
-    networks = torch.nn.ModuleDict(
-        {name: getattr(pipeline, name) for name in ("text_encoder", "text_encoder_2", "transformer")}
-        | {"adapter": generator.adapter}
-    )
-    facts: dict[str, float | int | str] = dict.fromkeys(
-        ("scenes", "pixels", "steps", "batch", "minutes", "loss", "seed", "threads", "command"), 1
-    )
-    export_generator(networks, pipeline.vae, pipeline.tokenizer, 1.0, ["cat"], folder, facts)
-    return folder
+    return tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "scene-generator")
 
 
 def test_a_student_is_trained_installed_checked_and_drawn_by_stock_diffusers(checkpoint: Path, tmp_path: Path) -> None:

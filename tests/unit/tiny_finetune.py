@@ -16,6 +16,7 @@ from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.machine.processes import Processes
 from emofeedback.records import Picture, Reading
 from emofeedback.training.generator.autoencoder import build_autoencoder
+from emofeedback.training.generator.generator_export import export_generator
 from emofeedback.training.generator.networks import GeneratorShape, assemble_pipeline, build_networks, build_tokenizer
 
 TINY = GeneratorShape(
@@ -47,6 +48,21 @@ def tiny_generator() -> SceneDiffusionGenerator:
         vae = build_autoencoder(16, widths=(8, 8, 8), latent_channels=4, groups=4).eval()
     pipeline = assemble_pipeline(networks, vae, tokenizer, 1.0)
     return SceneDiffusionGenerator(pipeline, networks["adapter"])  # type: ignore[arg-type]
+
+
+def tiny_checkpoint(folder: Path) -> Path:
+    """`tiny_generator` as a checkpoint folder."""
+    generator = tiny_generator()
+    pipeline = generator.pipeline
+    networks = torch.nn.ModuleDict(
+        {name: getattr(pipeline, name) for name in ("text_encoder", "text_encoder_2", "transformer")}
+        | {"adapter": generator.adapter}
+    )
+    facts: dict[str, float | int | str] = dict.fromkeys(
+        ("scenes", "pixels", "steps", "batch", "minutes", "loss", "seed", "threads", "command"), 1
+    )
+    export_generator(networks, pipeline.vae, pipeline.tokenizer, 1.0, ["cat"], folder, facts)
+    return folder
 
 
 class DifferentiableColour:

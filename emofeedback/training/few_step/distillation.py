@@ -33,7 +33,7 @@ from emofeedback.training.few_step.trajectories import (
     draw_trajectories,
     make_trajectories,
 )
-from emofeedback.training.generator.critic import critic_loss, pulled_gradient
+from emofeedback.training.generator.critic import TaughtCritic, pulled_gradient
 
 HELD_OUT = 64
 """The first trajectories are for measuring and never trained on."""
@@ -84,12 +84,10 @@ class Distillation:
             student.weights.parameters(), lr=recipe.rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
         )
         self.learner = Learner(student.weights, [adam], recipe.schedule, recipe.average_decay, recipe.clip)
-        self.critic: LatentCritic | None = None
+        self.critic: TaughtCritic | None = None
         if recipe.critic:
-            self.critic = LatentCritic(cache.latents([0]).shape[2]).to(student.generator.device)
-            self.critic_adam = torch.optim.AdamW(
-                self.critic.parameters(), lr=recipe.critic_rate, betas=(0.5, 0.9), weight_decay=0.0
-            )
+            network = LatentCritic(cache.latents([0]).shape[2]).to(student.generator.device)
+            self.critic = TaughtCritic(network, recipe.critic_rate)
 
     @property
     def samples(self) -> int:
@@ -98,7 +96,7 @@ class Distillation:
     def state(self) -> dict[str, Any]:
         state: dict[str, Any] = {"learner": self.learner.state()}
         if self.critic is not None:
-            state |= {"critic": self.critic.state_dict(), "critic optimiser": self.critic_adam.state_dict()}
+            state |= self.critic.state()
         return state
 
     def load(self, state: dict[str, Any]) -> None:
@@ -106,8 +104,7 @@ class Distillation:
             raise ValueError("one of both has a critic")
         self.learner.load(state["learner"])
         if self.critic is not None:
-            self.critic.load_state_dict(state["critic"])
-            self.critic_adam.load_state_dict(state["critic optimiser"])
+            self.critic.load(state)
 
     def batch(self, step: int) -> tuple[Points, list[PictureRequest]]:
         """The batch of a step; a pure function of (seed, step)."""
@@ -137,11 +134,12 @@ class Distillation:
         if progress < self.recipe.critic_from:
             loss.backward()
             return
-        critic = self.critic
-        assert critic is not None
+        assert self.critic is not None
+        network = self.critic.network
 
         def score(velocity: Tensor) -> Tensor:
-            return critic(points.arrived(velocity), points.arrival)
+            scores: Tensor = network(points.arrived(velocity), points.arrival)
+            return scores
 
         predicted.backward(pulled_gradient(loss, predicted, score, self.recipe.critic_pull))
 
@@ -149,12 +147,7 @@ class Distillation:
         """One step of the critic on the teacher's latents and the student's; its loss."""
         assert self.critic is not None
         real = points.arrived(points.velocity.to(predicted.device))
-        self.critic_adam.zero_grad(set_to_none=True)
-        scores = self.critic(real, points.arrival), self.critic(points.arrived(predicted), points.arrival)
-        loss = critic_loss(*scores)
-        loss.backward()
-        self.critic_adam.step()
-        return float(loss.detach())
+        return self.critic.teach(real, points.arrived(predicted), points.arrival)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

@@ -24,7 +24,7 @@ from emofeedback.training.common.box_weights import weight_map, weighted_mean
 from emofeedback.training.common.optim import Learner, Muon, Schedule, split_kernels
 from emofeedback.training.common.scene_data import SceneCache, batch_indices, render_cache
 from emofeedback.training.common.training_loop import Trained, TrainingRun, step_generator, train
-from emofeedback.training.generator.critic import PatchCritic, pulled_gradient, teach_critic
+from emofeedback.training.generator.critic import patch_critic, pulled_gradient
 
 KL_WEIGHT = 1e-4  # on the mean over latent elements, which is 1e-7 or less on their sum
 LATENT_NOISE = 0.05  # in units of the latents' spread
@@ -124,26 +124,18 @@ class AutoencoderTraining:
         muon = Muon(kernels, lr=recipe.muon_lr, weight_decay=0.0)
         self.learner = Learner(model, [muon, adam], recipe.schedule, recipe.average_decay)
         self.averaged: AutoencoderKL = self.learner.average.copy  # type: ignore[assignment]
-        self.critic = PatchCritic().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.critic_adam = torch.optim.AdamW(
-            self.critic.parameters(), lr=recipe.critic_lr, betas=(0.5, 0.9), weight_decay=0.0
-        )
+        self.critic = patch_critic(recipe.critic_lr)
 
     @property
     def samples(self) -> int:
         return self.recipe.batch
 
     def state(self) -> dict[str, Any]:
-        return {
-            "learner": self.learner.state(),
-            "critic": self.critic.state_dict(),
-            "critic optimiser": self.critic_adam.state_dict(),
-        }
+        return {"learner": self.learner.state(), **self.critic.state()}
 
     def load(self, state: dict[str, Any]) -> None:
         self.learner.load(state["learner"])
-        self.critic.load_state_dict(state["critic"])
-        self.critic_adam.load_state_dict(state["critic optimiser"])
+        self.critic.load(state)
 
     def step(self, number: int, progress: float) -> dict[str, float]:
         recipe, noise = self.recipe, step_generator(self.seed, number)
@@ -168,8 +160,8 @@ class AutoencoderTraining:
         if progress < recipe.critic_from:
             loss.backward()
         else:
-            made.backward(pulled_gradient(loss, made, self.critic).to(made.dtype))
-            losses["critic"] = teach_critic(self.critic, self.critic_adam, pictures, made.detach().float())
+            made.backward(pulled_gradient(loss, made, self.critic.network).to(made.dtype))
+            losses["critic"] = self.critic.teach(pictures, made.detach().float())
         self.learner.update(number, progress)
         return losses
 

@@ -5,7 +5,8 @@ critic that tells renders from reconstructions patch by patch makes the decoder 
 arXiv 2012.09841). It comes last and briefly, when layout and colours are right already.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,13 +40,43 @@ def critic_loss(on_real: Tensor, on_made: Tensor) -> Tensor:
     return functional.relu(1.0 - on_real).mean() + functional.relu(1.0 + on_made).mean()
 
 
-def teach_critic(critic: nn.Module, optimiser: torch.optim.Optimizer, real: Tensor, made: Tensor) -> float:
-    """One step of a critic on what is real and what was made, of one shape; its loss."""
-    optimiser.zero_grad(set_to_none=True)
-    loss = critic_loss(critic(real), critic(made))
-    loss.backward()
-    optimiser.step()
-    return float(loss.detach())
+class TaughtCritic:
+    """A critic beside a module that it sharpens: it learns to tell what is real from what was made.
+
+    Args:
+        network: scores of [B, ...] inputs, and of what is given beside them.
+        rate: of AdamW.
+    """
+
+    def __init__(self, network: nn.Module, rate: float) -> None:
+        self.network = network
+        self.optimiser = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.5, 0.9), weight_decay=0.0)
+
+    def state(self) -> dict[str, Any]:
+        """Weights and optimiser, by the names that a recipe's state has them by."""
+        return {"critic": self.network.state_dict(), "critic optimiser": self.optimiser.state_dict()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from a recipe's state that holds what `state` gave."""
+        self.network.load_state_dict(state["critic"])
+        self.optimiser.load_state_dict(state["critic optimiser"])
+
+    def teach(self, real: Tensor, made: Tensor, *beside: Tensor) -> float:
+        """One step on what is real and what was made, of one shape; its loss.
+
+        Args:
+            beside: what the network is told of both, such as noise levels.
+        """
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = critic_loss(self.network(real, *beside), self.network(made, *beside))
+        loss.backward()
+        self.optimiser.step()
+        return float(loss.detach())
+
+
+def patch_critic(rate: float) -> TaughtCritic:
+    """A critic of pictures as the recipes here use it."""
+    return TaughtCritic(PatchCritic().to(memory_format=torch.channels_last), rate)  # type: ignore[call-overload]
 
 
 def pulled_gradient(

@@ -36,7 +36,7 @@ from emofeedback.training.common.optim import Learner, Muon, Schedule, split_ker
 from emofeedback.training.common.scene_data import SceneCache, batch_indices
 from emofeedback.training.common.training_loop import TrainingRun, step_generator, train
 from emofeedback.training.generator.autoencoder import AutoencoderRecipe, reconstruction_loss
-from emofeedback.training.generator.critic import PatchCritic, pulled_gradient, teach_critic
+from emofeedback.training.generator.critic import patch_critic, pulled_gradient
 
 HELD_OUT = 32  # redrawn scenes that measure
 REDRAW_LEVELS = 0.1, 0.6
@@ -120,6 +120,12 @@ class DecoderData:
         """Redrawn scenes that measure: the last ones."""
         return range(len(self.redrawn) - max(1, min(HELD_OUT, len(self.redrawn) // 8)), len(self.redrawn))
 
+    @property
+    def others(self) -> NDArray[np.int64]:
+        """Scenes whose own latents are learned from: those that were not redrawn, else those that do not measure."""
+        first, end = len(self.redrawn), len(self.cache)
+        return np.arange(first, end) if end > first else np.arange(self.held_out.start)
+
 
 class DecoderTraining:
     """What the training loop steps: the decoder of an autoencoder, and a critic."""
@@ -133,10 +139,7 @@ class DecoderTraining:
         adam = torch.optim.AdamW(rest, lr=recipe.adam_lr, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
         muon = Muon(kernels, lr=recipe.muon_lr, weight_decay=0.0)
         self.learner = Learner(decoder, [muon, adam], recipe.schedule, recipe.average_decay)
-        self.critic = PatchCritic().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.critic_adam = torch.optim.AdamW(
-            self.critic.parameters(), lr=recipe.critic_lr, betas=(0.5, 0.9), weight_decay=0.0
-        )
+        self.critic = patch_critic(recipe.critic_lr)
         self.spread = float(torch.from_numpy(data.latents[:256].astype(np.float32)).std())
 
     @property
@@ -144,25 +147,18 @@ class DecoderTraining:
         return self.recipe.batch
 
     def state(self) -> dict[str, Any]:
-        return {
-            "learner": self.learner.state(),
-            "critic": self.critic.state_dict(),
-            "critic optimiser": self.critic_adam.state_dict(),
-        }
+        return {"learner": self.learner.state(), **self.critic.state()}
 
     def load(self, state: dict[str, Any]) -> None:
         self.learner.load(state["learner"])
-        self.critic.load_state_dict(state["critic"])
-        self.critic_adam.load_state_dict(state["critic optimiser"])
+        self.critic.load(state)
 
     def batch(self, number: int) -> tuple[NDArray[np.int64], Tensor]:
         """Scene numbers [B] and latents [B, C, h, w] of a step; a pure function of (seed, step)."""
         recipe, source, first = self.recipe, step_generator(self.seed, number), self.data.held_out.start
-        again = round(recipe.batch * recipe.redrawn)
+        again, others = round(recipe.batch * recipe.redrawn), self.data.others
         drawn = batch_indices(self.seed, number, again, first)
-        count = len(self.data.cache) - len(self.data.redrawn) or first
-        clean = batch_indices(self.seed + 1, number, recipe.batch - again, count)
-        clean = clean + (len(self.data.redrawn) if len(self.data.cache) > len(self.data.redrawn) else 0)
+        clean = others[batch_indices(self.seed + 1, number, recipe.batch - again, len(others))]
         plain = torch.from_numpy(self.data.latents[clean].astype(np.float32))
         level = self.spread * recipe.noise * torch.rand(len(plain), 1, 1, 1, generator=source)
         level *= torch.rand(len(plain), 1, 1, 1, generator=source) < recipe.noisy
@@ -185,17 +181,17 @@ class DecoderTraining:
         if progress < recipe.critic_from:
             loss.backward()
         else:
-            made.backward(pulled_gradient(loss, made, self.critic, recipe.critic_pull))
-        losses["critic"] = teach_critic(self.critic, self.critic_adam, pictures, made.detach())
+            made.backward(pulled_gradient(loss, made, self.critic.network, recipe.critic_pull))
+        losses["critic"] = self.critic.teach(pictures, made.detach())
         self.learner.update(number, progress)
         return losses
 
     @torch.inference_mode()
-    def decoded(self, latents: NDArray[np.float16], averaged: bool = True) -> Tensor:
+    def decoded(self, latents: NDArray[np.float16]) -> Tensor:
         """Pictures [n, 3, H, W] of unscaled latents, by the averaged decoder; float32."""
-        decoder = self.learner.average.copy if averaged else self.vae.decoder
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            return decoder(torch.from_numpy(latents.astype(np.float32))).float()
+            made: Tensor = self.learner.average.copy(torch.from_numpy(latents.astype(np.float32)))
+        return made.float()
 
     def look(self, sheet_path: Path) -> dict[str, float]:
         """Held-out scenes: the render, its latents decoded, those that the generator drew again; PSNR of both in dB."""

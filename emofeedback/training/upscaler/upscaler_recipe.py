@@ -36,7 +36,7 @@ from emofeedback.training.common.curves import write_curve
 from emofeedback.training.common.optim import Learner, Muon, Schedule, split_kernels
 from emofeedback.training.common.scene_data import SceneCache, batch_indices
 from emofeedback.training.common.training_loop import LOG, Trained, TrainingRun, step_generator, train
-from emofeedback.training.generator.critic import PatchCritic, pulled_gradient, teach_critic
+from emofeedback.training.generator.critic import patch_critic, pulled_gradient
 
 ROUND_TRIP_NOISE = (0.0, 0.2)  # on the latents, in units of theirs
 REDRAWN, REDRAW_STRENGTH = 1000, (0.1, 0.35)  # pictures; shares of the noise schedule that are drawn again
@@ -199,26 +199,18 @@ class UpscalerTraining:
         muon = Muon(kernels, lr=recipe.muon_lr, weight_decay=0.0)
         self.learner = Learner(self.model, [muon, adam], recipe.schedule, recipe.average_decay)
         self.averaged: SceneUpscaler = self.learner.average.copy  # type: ignore[assignment]
-        self.critic = PatchCritic().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.critic_adam = torch.optim.AdamW(
-            self.critic.parameters(), lr=recipe.critic_lr, betas=(0.5, 0.9), weight_decay=0.0
-        )
+        self.critic = patch_critic(recipe.critic_lr)
 
     @property
     def samples(self) -> int:
         return self.recipe.batch
 
     def state(self) -> dict[str, Any]:
-        return {
-            "learner": self.learner.state(),
-            "critic": self.critic.state_dict(),
-            "critic optimiser": self.critic_adam.state_dict(),
-        }
+        return {"learner": self.learner.state(), **self.critic.state()}
 
     def load(self, state: dict[str, Any]) -> None:
         self.learner.load(state["learner"])
-        self.critic.load_state_dict(state["critic"])
-        self.critic_adam.load_state_dict(state["critic optimiser"])
+        self.critic.load(state)
 
     def step(self, number: int, progress: float) -> dict[str, float]:
         recipe, batch = self.recipe, self.data.batch(number)
@@ -230,8 +222,8 @@ class UpscalerTraining:
         if progress < recipe.critic_from:
             loss.backward()
         else:
-            made.backward(pulled_gradient(loss, made, self.critic, recipe.critic_pull))
-            losses["critic"] = teach_critic(self.critic, self.critic_adam, batch.large, made.detach())
+            made.backward(pulled_gradient(loss, made, self.critic.network, recipe.critic_pull))
+            losses["critic"] = self.critic.teach(batch.large, made.detach())
         self.learner.update(number, progress)
         return losses
 
