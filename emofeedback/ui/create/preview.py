@@ -17,7 +17,6 @@ import gradio as gr
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.loop.drawing import Progress, draw_pictures
-from emofeedback.records import PictureRequest
 from emofeedback.ui.create.browse import Browse
 from emofeedback.ui.create.create_layout import point_of
 from emofeedback.ui.create.create_order import Contributor, CreateOrder, as_drawn_by, read_order
@@ -34,8 +33,6 @@ QUIET = 0.15
 """Seconds without a newer picture after which the last one is read."""
 PATIENCE = 3.0
 """Seconds that a preview waits for the models; what takes longer is somebody's run."""
-
-
 WORK = "preview"
 """What a run takes the place of."""
 
@@ -161,18 +158,9 @@ class Preview:
 
     def _draw(self, order: CreateOrder, visit: Visit, state: CreateState, turn: ModelsTurn) -> None:
         generator, _ = self.models.get()
-        d = as_drawn_by(generator, order).drawing
-        asked = PictureRequest(
-            order.prompt,
-            order.target,
-            d.seed,
-            d.strength,
-            generator.preview_steps,
-            visual=d.visual,
-            negative=d.negative,
-            size=d.size,
-        )
-        drawing = turn.over(draw_pictures(generator, [asked], turn.cancel))
+        quick = replace(as_drawn_by(generator, order).drawing, steps=generator.preview_steps)
+        asked = quick.requests([(order.prompt, quick.seed)], order.target, generator.preview_steps)
+        drawing = turn.over(draw_pictures(generator, asked, turn.cancel))
         picture = [message for message in drawing if not isinstance(message, Progress)][0][0]
         single = SinglePicture(
             PREVIEW, picture, None, order.target, visit.folder, settings=order.settings(), settled=False
