@@ -1,24 +1,65 @@
-"""From Create to other tabs and back, over the whole window, with a negative prompt and a size."""
+"""From Create to other tabs and back, over the whole window, with an adapter, a negative prompt and a size."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes_ui import FakeGenerator
+from fakes_ui import FakeGenerator, FakeJudge
 from PIL import Image
+from served import served
 from steps import open_more, run_all, says, set_number, wait_for
 
+from emofeedback.errors import UserError
 from emofeedback.picture_size import Sizes
+from emofeedback.ui import app as studio
+from emofeedback.ui.adapters import AdapterChoice
+from emofeedback.ui.finetune.finetune_tab import FinetuneTab
 
 pytestmark = pytest.mark.browser
+TABS: list[FinetuneTab] = []
+
+
+class KeptTab(FinetuneTab):
+    """Lets the test choose an adapter without a job that makes one."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        TABS.append(self)
+
+
+class Adapted(FakeGenerator):
+    """Takes an adapter, which changes nothing."""
+
+    loaded_adapter: tuple[Path, float] | None = None
+
+    def load_adapter(self, path: str | Path, scale: float = 1.0) -> None:
+        self.loaded_adapter = (Path(path), scale) if scale else None
+
+
+def no_job(*given: Any) -> Any:
+    raise UserError("There is no fine-tuning in this test.")
+
+
+@pytest.fixture(scope="module")
+def generator() -> FakeGenerator:
+    return Adapted(seconds_per_step=0.03)
+
+
+@pytest.fixture(scope="module")
+def address(generator: FakeGenerator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(studio, "FinetuneTab", KeptTab)
+        with served(lambda: (generator, FakeJudge()), tmp_path_factory.mktemp("between"), open_job=no_job) as address:
+            yield address
 
 
 def tab(page: Any, name: str) -> None:
     page.get_by_role("tab", name=name, exact=True).click()
 
 
-def test_what_is_on_stage_goes_to_other_tabs_and_fills_the_window(desktop, tmp_path: Path) -> None:
+def test_what_is_on_stage_goes_to_other_tabs_and_fills_the_window(desktop, generator: Adapted, tmp_path: Path) -> None:
     page = desktop
     open_more(page)
     set_number(page, "Rounds", 1)
@@ -61,6 +102,21 @@ def test_what_is_on_stage_goes_to_other_tabs_and_fills_the_window(desktop, tmp_p
     says(page, "a boat", "#read-settings")
     page.click("#read-use")
     wait_for(page, "document.querySelector('#run').offsetParent !== null")
+
+    # a fine-tuned adapter is told in one line, and one press takes it off
+    (visit,) = TABS[0].visits._visits.values()
+    TABS[0].adapters._chosen[visit] = AdapterChoice(tmp_path, 0.8, "the four corners, today")
+    tab(page, "Continuum")
+    says(page, "(the four corners, today) is on at strength 0.8", "#sweep-adapter")
+    tab(page, "Create")
+    says(page, "(the four corners, today) is on at strength 0.8", "#create-adapter")
+    run_all(page)
+    assert generator.loaded_adapter is not None and generator.loaded_adapter[1] == 0.8
+    page.click("#create-adapter [data-does=off]")
+    wait_for(page, "!document.querySelector('#create-adapter p')")
+    assert not TABS[0].adapters.own(visit)
+    tab(page, "Continuum")
+    wait_for(page, "!document.querySelector('#sweep-adapter p')")
     assert page.faults == []
 
 

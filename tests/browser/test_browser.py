@@ -248,6 +248,7 @@ def test_keys_seeds_and_a_run_said_before_the_server_answers(desktop, generator:
     page, held = desktop, []
     open_more(page)
     set_number(page, "Rounds", 1)
+    set_number(page, "Candidates", 1)  # of several any may be the best, and its seed is shown
     # Run is the stop after the words; Enter runs, Shift+Enter is a new line
     field = page.locator("#prompt textarea")
     field.fill("a boat")
@@ -404,11 +405,12 @@ def test_from_the_page_to_a_picture_worth_keeping(request, size: str, artifacts:
     page.click("#run")
     says(page, "Done in")
     if size == "laptop":  # the whole picture on the whole screen, of which the lower part was cut off
-        page.locator("#picture button").first.click()
-        box = "document.querySelector('#picture img').getBoundingClientRect()"
-        wait_for(page, f"{box}.top >= 0 && {box}.top < 20 && Math.abs({box}.bottom - innerHeight) < 20")
-        page.locator("#picture button").first.click()
-        wait_for(page, f"{box}.top > 100")
+        page.locator("#picture .icon-button-wrapper button").first.click()
+        page.wait_for_selector("#closer[open]")
+        box = "document.querySelector('#closer img').getBoundingClientRect()"
+        wait_for(page, f"{box}.top >= 0 && {box}.bottom <= innerHeight && {box}.height > 0.7 * innerHeight")
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#closer", state="hidden")
     page.locator("#gallery [data-does=use]").first.click()
     says(page, "The judge's edits are for it now")
     page.click("#next-round")

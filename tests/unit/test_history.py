@@ -214,7 +214,7 @@ def test_a_run_too_large_for_the_cap_is_refused_and_nothing_is_lost(tmp_path: Pa
 KILL = """
 import os, sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 from test_history import ANN, History, run
 from emofeedback.history.index import Index
 Index.insert = staticmethod(lambda *_: os._exit(9))
@@ -224,7 +224,7 @@ History(Path({folder!r})).add(run(), ANN)
 
 def test_a_kill_between_files_and_row_leaves_no_trace(history: History) -> None:
     kept = history.add(run(), ANN)
-    script = KILL.format(tests=str(HERE), folder=str(history.folder))
+    script = KILL.format(tests=[str(HERE), str(HERE.parent)], folder=str(history.folder))
     assert subprocess.run([sys.executable, "-c", script], check=False, timeout=PATIENCE).returncode == 9
     assert len(folders(history)) == 2
     again = History(history.folder)
