@@ -17,7 +17,6 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 
-import torch
 from fakes import ColourJudge
 from tiny_finetune import HELD_OUT, PROMPTS, tiny_generator
 
@@ -86,7 +85,6 @@ class PleasedRater(ColourJudge):
 
 def open_tiny(order: FinetuneOrder, judge: Judge, out: Path) -> FinetuneJob:
     """As build.build_finetune_job, with everything small and the colour as the reward."""
-    torch.set_num_threads(1)
     settings = replace(
         settings_for(order, judge),
         prompts=2,

@@ -50,6 +50,7 @@ def listening() -> Iterator[tuple[str, list[str]]]:
 
         def do_GET(self) -> None:
             seen.append(f"{self.path}\n{self.headers}")
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))  # what is left unread resets the connection
             body = json.dumps({"data": [{"id": "org/vlm"}]}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))

@@ -26,7 +26,6 @@ def folder_of(family: str, root: Path) -> Path:
 
 @functools.cache
 def generator_of(family: str, root: Path) -> PipelineGenerator:
-    torch.set_num_threads(1)
     settings = Settings(generator=str(folder_of(family, root)), device="cpu", dtype="float32", size=SIZE)
     built = build_generator(settings)
     assert isinstance(built, PipelineGenerator)

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,15 +17,6 @@ from emofeedback.finetuning.trainer import STATE
 from emofeedback.machine.processes import Processes
 
 WORKER = Path(__file__).with_name("finetune_worker.py").read_text()
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in the worker: another number of threads rounds otherwise."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def start(out: Path, updates: int, **environment: str) -> Forked:

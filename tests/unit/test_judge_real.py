@@ -47,7 +47,6 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def judge(folder: Path) -> VisionLanguageJudge:
-    torch.set_num_threads(1)
     built = build_judge(Settings(judge=str(folder), device="cpu"))
     assert isinstance(built, VisionLanguageJudge)
     built.min_mass = 0.0  # random weights put little on the labels

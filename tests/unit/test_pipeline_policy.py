@@ -37,7 +37,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def generator(family: str, root: Path) -> PipelineGenerator:
-    torch.set_num_threads(1)
     folder = root / family
     options = PipelineOptions(dtype="float32", size=SIZE)
     return PipelineGenerator(folder if folder.is_dir() else save(family, folder), options=options)

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import httpx2
 import pytest
-import torch
 from fakes import PaintGenerator
 from patience import PATIENCE
 from PIL import Image
@@ -96,15 +95,13 @@ def llama(folder: Path, *options: str) -> Iterator[str]:
 def served_by_transformers(talker: Path) -> Iterator[str]:
     from transformers.cli.serve import Serve
 
-    port, threads = free_port(), torch.get_num_threads()
-    torch.set_num_threads(1)  # for so little more threads only wait for each other
+    port = free_port()
     server = Serve(force_model=str(talker), host="127.0.0.1", port=port, device="cpu", non_blocking=True)
     try:
         wait_for(f"http://127.0.0.1:{port}/health")
         yield f"http://127.0.0.1:{port}/v1#{talker}"
     finally:
         server.kill_server()
-        torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,6 @@ TASKS = Tasks(PROMPTS, HELD_OUT, Targets("point", Affect(0.7, -0.7)), 0)
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("rewarding")
     save_answering(folder / "judge", 1)
     save_answering(folder / "rater", 2)

@@ -45,15 +45,10 @@ def save_talking(folder: Path) -> Path:
     """Train the model, write it in transformers' form into `folder`; returns it."""
     lessons = _lessons()
     words = _tokenizer([question for question, _ in lessons])
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # for so little more threads only wait for each other
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            model = _model(words)
-            _train(model, words, lessons)
-    finally:
-        torch.set_num_threads(threads)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = _model(words)
+        _train(model, words, lessons)
     model.save_pretrained(folder)
     processor = LlavaProcessor(
         CLIPImageProcessorPil(size={"height": IMAGE, "width": IMAGE}, do_center_crop=False),

@@ -113,7 +113,6 @@ def latent() -> DiffusionPipeline:
 def save(kind: str, folder: Path) -> Path:
     """Write one of KINDS."""
     torch.manual_seed(0)
-    torch.set_num_threads(1)
     if kind == "transformer":
         config = Swin2SRConfig(
             image_size=64, embed_dim=16, depths=(1,), num_heads=(2,), window_size=8, mlp_ratio=1.0, upscale=KINDS[kind]
