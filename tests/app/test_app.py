@@ -361,3 +361,9 @@ def test_the_words_that_a_generator_draws_are_listed_as_far_as_it_knows_them() -
     shown = drawable_words(knows)
     assert re.findall('data-use="([^"]+)"', shown) == ["a dog", "in fog"]
     assert "any words" in drawable_words(SimpleNamespace(unknown_words=lambda words: ()))
+
+
+def test_no_rule_of_style_is_one_that_gradio_drops() -> None:
+    """Its page keeps @media of a stylesheet and loses @container, @supports and others without a word."""
+    sheets = [path.read_text(encoding="utf-8") for path in Path(studio.__file__).parent.rglob("*.css")]
+    assert sheets and {rule for sheet in sheets for rule in re.findall(r"@[a-z-]+", sheet)} <= {"@media"}

@@ -108,6 +108,7 @@ def test_one_thing_is_shown_and_a_choice_goes_on(desktop, artifacts: Path, tmp_p
     run_rounds(page, "a lighthouse by the sea", 2)
     wait_for(page, "document.querySelector('#picture img').naturalWidth > 0")
     assert page.locator("#gallery img").count() == 4 and page.locator("#strip img").count() == 2
+    assert page.evaluate("[...document.querySelectorAll('#gallery .acts')].every(acts => acts.clientHeight < 40)")
     assert page.locator("#marks .chosen").count() == 1 and page.locator("#marks .number").count() == 2
     words = page.locator("#words").inner_text()
     assert "Pleasant" in words and "lighthouse" in words and "Valence" not in words
