@@ -35,3 +35,15 @@ def told(value: float) -> str:
     if isinstance(value, int) and abs(value) < 10**20:
         return str(value)
     return f"{value:g}" if abs(value) <= 1e300 else "a huge number"
+
+
+def prompt_lines(text: str | None) -> tuple[str, ...]:
+    """One prompt a line; empty lines and comments go, each prompt counts once.
+
+    A comment is # alone or before a blank: "# of autumn" is one, "#1 dad's mug" is a prompt.
+
+    Raises:
+        UserError: it holds a lone surrogate.
+    """
+    found = (" ".join(line.split()) for line in unbroken(text or "", "A prompt").splitlines())
+    return tuple(dict.fromkeys(line for line in found if line and line != "#" and not line.startswith("# ")))

@@ -15,10 +15,11 @@ from emofeedback.files.text_file import decoded
 from emofeedback.finetuning.job_settings import settings_of, tasks_of
 from emofeedback.finetuning.job_store import JobRecord, read_record
 from emofeedback.finetuning.objectives.table import automatic
-from emofeedback.finetuning.order import AUTO, FinetuneOrder, Region, lines
+from emofeedback.finetuning.order import AUTO, FinetuneOrder, Region
 from emofeedback.machine.folder_lock import LOCK_FILES, alone_in
 from emofeedback.machine.processes import Processes
 from emofeedback.settings import Settings
+from emofeedback.text import prompt_lines
 
 if TYPE_CHECKING:
     from emofeedback.finetuning.job import FinetuneJob
@@ -218,7 +219,7 @@ def _ordered(arguments: FinetuneOptions, settings: Settings) -> FinetuneOrder:
 
 
 def read_prompts(path: Path) -> list[str]:
-    """One prompt a line; empty lines and lines that begin with # are left out, each prompt counts once.
+    """One prompt a line; empty lines and comments (# before a blank) are left out, each prompt counts once.
 
     Raises:
         UserError: the file cannot be read or holds no prompt.
@@ -227,7 +228,7 @@ def read_prompts(path: Path) -> list[str]:
         content = path.read_bytes()
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as text ({error}); give a file with one prompt a line.") from None
-    prompts = list(lines(decoded(content, str(path))))
+    prompts = list(prompt_lines(decoded(content, str(path))))
     if not prompts:
         raise UserError(f"{path} holds no prompt; write one a line.")
     return prompts

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from emofeedback.affect import Affect
-from emofeedback.text import unbroken
 
 Region = Literal["point", "corners", "calm-tense", "emotions", "plane"]
 REGIONS: dict[Region, str] = {
@@ -58,13 +57,3 @@ class Estimate:
     pictures: int
     minutes: float
     memory_mb: float | None
-
-
-def lines(text: str | None) -> tuple[str, ...]:
-    """One prompt a line; empty lines and those that begin with # go, each prompt counts once.
-
-    Raises:
-        UserError: it holds a lone surrogate.
-    """
-    found = (" ".join(line.split()) for line in unbroken(text or "", "A prompt").splitlines())
-    return tuple(dict.fromkeys(line for line in found if line and not line.startswith("#")))

@@ -27,13 +27,14 @@ from emofeedback.finetuning.audit import Auditor
 from emofeedback.finetuning.job import FinetuneJob, settings_for
 from emofeedback.finetuning.job_settings import tasks_of
 from emofeedback.finetuning.job_store import read_record
-from emofeedback.finetuning.order import FinetuneOrder, lines
+from emofeedback.finetuning.order import FinetuneOrder
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
 from emofeedback.finetuning.rewards import AffectReward, CachedReader, ContentReward
 from emofeedback.finetuning.trainer import Finetuner, Scoring
 from emofeedback.protocols import Judge
 from emofeedback.records import Picture, Reading
 from emofeedback.settings import Settings
+from emofeedback.text import prompt_lines
 from emofeedback.ui import app as studio
 from emofeedback.ui.adapters import AdapterChoice, VisitorAdapters
 from emofeedback.ui.finetune.finetune_view import (
@@ -377,4 +378,4 @@ def test_charts_and_pairs_are_drawn_the_right_way_up_and_escaped() -> None:
     assert "<b>" not in drawing and 'class="base"' in drawing
     assert 'class="line"' in chart("flat", [(1, 2.0)], "") and 'class="line"' not in chart("none", [], "")
     assert pairs([], [], []) == ""
-    assert lines(" a  cat \n\na cat\na dog") == ("a cat", "a dog")
+    assert prompt_lines(" a  cat \n\na cat\na dog") == ("a cat", "a dog")

@@ -9,12 +9,12 @@ import pytest
 from emofeedback.cli.console import plain_text
 from emofeedback.cli.finetune_command import read_prompts
 from emofeedback.errors import UserError
-from emofeedback.finetuning.order import lines
 from emofeedback.records import PictureRequest
+from emofeedback.text import prompt_lines
 from emofeedback.ui.create.create_order import checked_words
 
-TEXT = "# my prompts\n\na dog in a café\r  a cat  \r\n#\na dog in a café\na 犬"
-PROMPTS = ("a dog in a café", "a cat", "a 犬")
+TEXT = "# my prompts\n\n#1 dad's mug\na dog in a café\r  a cat  \r\n#\na dog in a café\na 犬"
+PROMPTS = ("#1 dad's mug", "a dog in a café", "a cat", "a 犬")
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ PROMPTS = ("a dog in a café", "a cat", "a 犬")
 def test_prompt_files_of_all_editors_say_the_same(tmp_path: Path, content: bytes) -> None:
     """A mark before "# my prompts" made it a prompt, UTF-16 was refused, and the tab drew comment lines."""
     (tmp_path / "prompts.txt").write_bytes(content)
-    assert tuple(read_prompts(tmp_path / "prompts.txt")) == PROMPTS == lines(TEXT)
+    assert tuple(read_prompts(tmp_path / "prompts.txt")) == PROMPTS == prompt_lines(TEXT)
 
 
 @pytest.mark.parametrize("content", [b"caf\xe9", b"\xff\xfea", b"\xff\xfe\x00\xd8a\0", b"\xef\xbb\xbf\xff"])
@@ -41,7 +41,7 @@ def test_a_prompt_file_that_is_no_text_is_refused(tmp_path: Path, content: bytes
         read_prompts(tmp_path / "prompts.txt")
 
 
-@pytest.mark.parametrize("take", [checked_words, lines, plain_text, lambda text: PictureRequest(text, None, 0)])
+@pytest.mark.parametrize("take", [checked_words, prompt_lines, plain_text, lambda text: PictureRequest(text, None, 0)])
 def test_half_a_character_is_one_short_sentence(take: Callable[[str], object]) -> None:
     """A lone surrogate in a prompt broke off where the text was encoded: in a tokenizer, a file or an answer."""
     with pytest.raises(UserError, match="half a character") as caught:

@@ -6,7 +6,7 @@ from pathlib import Path
 from emofeedback.errors import UserError
 from emofeedback.files.read_bounded import read_bounded
 from emofeedback.files.text_file import decoded
-from emofeedback.text import unbroken
+from emofeedback.text import prompt_lines
 
 EVERYDAY = "everyday"
 MOST_BYTES = 2**20
@@ -34,8 +34,7 @@ def prompt_set(name: str | None, count: int, seed: int) -> tuple[str, ...]:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise UserError(f"The prompts {name} cannot be read ({reason}); give a text file or 'everyday'.") from None
-    lines = (" ".join(line.split()) for line in unbroken(text, "A prompt").splitlines())
-    found = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))[:count]
+    found = prompt_lines(text)[:count]
     if len(found) < 2:
         raise UserError(f"{name} holds {len(found)} prompts; a suite needs two or more, a line each.")
     return found

@@ -11,11 +11,12 @@ import gradio as gr
 from emofeedback.affect import MIKELS, Affect
 from emofeedback.errors import UserError
 from emofeedback.files.large_pictures import LargePictures
-from emofeedback.finetuning.order import FinetuneOrder, Region, lines
+from emofeedback.finetuning.order import FinetuneOrder, Region
 from emofeedback.protocols import Generator
 from emofeedback.records import VisualPrompt
 from emofeedback.sweep.animation import format_of
 from emofeedback.sweep.run_sweep import Sweep, SweepOrder, plan, run_sweep, sweep_json, write_sweep
+from emofeedback.text import prompt_lines
 from emofeedback.ui.create.create_order import checked_words
 from emofeedback.ui.limits import OpenJob
 from emofeedback.ui.models_turn import models_turn
@@ -133,7 +134,7 @@ class Jobs:
         if len(prompts or "") > MAX_PROMPTS:
             raise UserError(f"The prompts have {len(prompts)} characters; shorten them to {MAX_PROMPTS} or fewer.")
         order = FinetuneOrder(
-            prompts=lines(prompts),
+            prompts=prompt_lines(prompts),
             region=region,
             point=Affect(valence, arousal) if region == "point" else None,
             objective=objective,

@@ -74,7 +74,7 @@ def order_form() -> OrderForm:
                 max_lines=12,
                 max_length=20_000,
                 visible=False,
-                placeholder="one picture a line; lines that begin with # are left out",
+                placeholder="one picture a line; lines that begin with # and a blank are left out",
                 elem_id="finetune-prompts",
             )
             region = gr.Radio(

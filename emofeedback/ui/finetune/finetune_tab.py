@@ -16,9 +16,10 @@ from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.finetuning.job_store import JobStore
 from emofeedback.finetuning.objectives.table import OBJECTIVES
-from emofeedback.finetuning.order import AUTO, Estimate, FinetuneOrder, lines
+from emofeedback.finetuning.order import AUTO, Estimate, FinetuneOrder
 from emofeedback.records import MAX_SEED
 from emofeedback.settings import Settings, data_folder
+from emofeedback.text import prompt_lines
 from emofeedback.ui.adapters import VisitorAdapters
 from emofeedback.ui.finetune import finetune_layout as layout
 from emofeedback.ui.finetune.finetune_view import (
@@ -160,7 +161,7 @@ class FinetuneTab:
             UserError: something is missing; what contradicts itself is found when the job is made.
         """
         c = self.controls
-        prompts = lines(data[c.prompts]) if data[c.source] == "own" else ()
+        prompts = prompt_lines(data[c.prompts]) if data[c.source] == "own" else ()
         if data[c.source] == "own" and not prompts:
             raise UserError("Write at least one prompt, one a line, or choose the scenes of the bundled world.")
         point = None
@@ -169,7 +170,7 @@ class FinetuneTab:
             point = Affect(valence, numbers.number(data[c.arousal], "Energy (arousal)", -1, 1))
         return FinetuneOrder(
             prompts=prompts,
-            held_out=lines(data[c.held_out]),
+            held_out=prompt_lines(data[c.held_out]),
             region=data[c.region],
             point=point,
             objective=data[c.objective],
