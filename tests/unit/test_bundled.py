@@ -147,6 +147,18 @@ def test_a_tampered_checkpoint_is_refused(tmp_path: Path) -> None:
             load.from_pretrained(copy)
 
 
+def test_what_is_asked_beside_a_drawing_leaves_its_tokenizers_alone(generator) -> None:
+    """One encoder's tokens were padded and the other's were not, where somebody typed at that moment."""
+    tokenizers = generator.pipeline.tokenizer, generator.pipeline.tokenizer_2
+    for tokenizer in tokenizers:
+        tokenizer("a cat", padding="max_length", truncation=True, max_length=9)
+    generator.left_out("a cat"), generator.unknown_words("a cat"), generator.texts.many(["a cat", "a dog in a park"])
+    for tokenizer in tokenizers:
+        assert (
+            tokenizer.backend_tokenizer.padding["length"] == tokenizer.backend_tokenizer.truncation["max_length"] == 9
+        )
+
+
 def test_what_is_left_out_of_a_long_prompt_is_whole_words(generator) -> None:
     """It once began within a word: "ats , a cottage" of boats."""
     prompt = "an old man on a bench in a park at dusk in autumn, with a dog, a fire and birds, golden light, a bridge"

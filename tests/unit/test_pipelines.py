@@ -75,6 +75,17 @@ def test_bad_requests_are_one_sentence(pipeline: PipelineGenerator) -> None:
     assert pipeline.left_out("a cat " * 600) != ""
 
 
+def test_what_is_asked_beside_a_drawing_leaves_its_tokenizer_alone(pipeline: PipelineGenerator) -> None:
+    """A fast tokenizer keeps how it pads and cuts: the page asked for the end of a prompt, and a drawing broke off."""
+    tokenizer, _ = pipeline.texts.family.tokenizer_of(pipeline.texts.pipeline)
+    tokenizer("a cat", padding="max_length", truncation=True, max_length=9)
+    assert pipeline.left_out("a cat " * 600)
+    if tokenizer.is_fast:
+        assert (
+            tokenizer.backend_tokenizer.padding["length"] == tokenizer.backend_tokenizer.truncation["max_length"] == 9
+        )
+
+
 def test_a_negative_prompt_leads_away_from_its_words(pipeline: PipelineGenerator) -> None:
     assert pipeline.takes_negative == (not pipeline.described.distilled)
     if pipeline.described.distilled:  # it draws without guidance, and says so

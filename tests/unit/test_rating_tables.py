@@ -71,7 +71,7 @@ def test_tables_of_all_kinds_say_the_same(images: Path, content: str | bytes) ->
         (PLAIN.replace("1.5", "1,5", 1), "Line 2 of table.csv has more fields than the first"),
         (first_line("image,valence;1-9,arousal"), "give --columns"),
         (PLAIN.replace("scene 00", "scene 77"), "scene 77.png .line 2 of table.csv. is missing"),
-        ("", "give --columns"),
+        ("", "is empty"),
         ("image,valence,arousal\n", "rates 0 pictures"),
         (b"\xff\xfea", "no text in UTF-8 or UTF-16"),
         ('image,valence,arousal\n"' + "x" * 200_000, "cannot be read as a table"),
@@ -103,3 +103,13 @@ def test_a_scale_that_the_ratings_do_not_reach_is_said(images: Path, caplog: pyt
             "image,valence,arousal\n" + "".join(f"{name}.png,{1 + i % 7},4\n" for i, (name, _, _) in enumerate(RATED)),
         )
     assert caplog.messages == ["No rating is above 7.00 of the scale 1 to 9; check --scale."]
+
+
+def test_rows_without_a_rating_are_told_and_an_empty_table_is_called_so(
+    images: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        rows = load(images, PLAIN + "other.png,NA,3\n").rows
+    assert len(rows) == len(RATED) and "1 of 25 rows of table.csv hold no rating" in caplog.text
+    with pytest.raises(UserError, match="table.csv is empty"):
+        load(images, "\n")

@@ -97,8 +97,10 @@ def load_ratings(
         raise UserError(f"{table} cannot be read as a table ({error.strerror}); give a CSV file.") from None
     found, lines = _table(table.name, decoded(content, str(table), "cp1252"), columns)
     rated: dict[Path, tuple[int, tuple[float, float]]] = {}
+    unrated = 0
     for number, name, *texts in lines:
         if any(text.lower() in UNRATED for text in texts):
+            unrated += 1
             continue
         path = _picture(images, name)
         if path is None:
@@ -109,6 +111,8 @@ def load_ratings(
             raise UserError(
                 f"{name} is rated twice in {table.name} (lines {before} and {number}); give one row of means a picture."
             )
+    if unrated:
+        logger.warning("%d of %d rows of %s hold no rating; they are left out.", unrated, len(lines), table.name)
     rows = [RatedPicture(path, Affect(*values)) for path, (_, values) in rated.items()]
     top = max((value for _, values in rated.values() for value in values), default=1.0)
     if top <= 1 - 2 * UNUSED:
@@ -138,6 +142,8 @@ def _table(name: str, text: str, columns: Sequence[str] | None) -> tuple[tuple[s
     given = re.match(r"sep=(.)\r?\n", text)  # a line that Excel writes and hides
     if given is not None:
         text = text[given.end() :]
+    if not text.strip():
+        raise UserError(f"{name} is empty; give a table with a row of mean ratings for each picture.")
     first = re.split(r"[\r\n]", text, maxsplit=1)[0]
     headers = {d: [field.strip() for field in next(csv.reader([first], delimiter=d), [])] for d in DELIMITERS}
     known = {known for names in COLUMNS for known in names} if columns is None else set(columns)

@@ -3,6 +3,7 @@
 One by one, since what a prompt is encoded with changes its rounding and a picture is to depend on its request only.
 """
 
+import copy
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
@@ -21,11 +22,17 @@ TEXTS = 64  # prompts whose embeddings are kept; 8 MB each at FLUX.2-klein's siz
 
 
 class PromptEncoder:
-    """Encodes prompts with a pipeline's text encoders; the last ones are kept."""
+    """Encodes prompts with a pipeline's text encoders; the last ones are kept.
+
+    `left_out` may be called while another thread draws: a fast tokenizer keeps how it pads and cuts from one call to
+    the next, so that it has one of its own.
+    """
 
     def __init__(self, pipeline: DiffusionPipeline, family: Family) -> None:
         self.pipeline, self.family = pipeline, family
         self._kept: OrderedDict[str | None, TextCondition] = OrderedDict()
+        tokenizer, self._limit = family.tokenizer_of(pipeline)
+        self._counting = copy.deepcopy(tokenizer)
 
     def encode(self, prompt: str) -> TextCondition:
         """The condition of a prompt."""
@@ -59,8 +66,7 @@ class PromptEncoder:
 
     def left_out(self, prompt: str) -> str:
         """The end of a prompt that lies beyond what the longest text encoder reads; empty where it reads all of it."""
-        tokenizer, limit = self.family.tokenizer_of(self.pipeline)
-        return beyond_limit(tokenizer, prompt, limit)
+        return beyond_limit(self._counting, prompt, self._limit)
 
 
 def call_arguments(

@@ -1,5 +1,6 @@
 """What a generator makes of words: embeddings that are kept, a feature to compare texts by, words it does not know."""
 
+import copy
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -22,6 +23,9 @@ KEPT = 512
 class ScenePromptEncoder:
     """The text encoders of a pipeline.
 
+    `many`, `unknown` and `left_out` may be called while another thread draws: a fast tokenizer keeps how it pads and
+    cuts from one call to the next, so that each has one of its own.
+
     Args:
         vocabulary: the words seen in training; empty = any word.
         captions: the edition of the captions seen in training. From CAPTIONS on prompts are put into caption words.
@@ -37,6 +41,7 @@ class ScenePromptEncoder:
         self.pipeline, self.vocabulary, self.device = pipeline, frozenset(vocabulary), device
         self.captions = captions
         self._kept: OrderedDict[str, tuple[Tensor, Tensor]] = OrderedDict()
+        self._comparing, self._counting = copy.deepcopy(pipeline.tokenizer), copy.deepcopy(pipeline.tokenizer)
 
     def __call__(self, prompts: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
         """Embeddings [1, L, D] and pooled embeddings [1, P] of each prompt; the oldest are dropped beyond KEPT."""
@@ -69,11 +74,11 @@ class ScenePromptEncoder:
 
     def many(self, prompts: Sequence[str]) -> NDArray[np.float32]:
         """As `features`, but in one pass, and what is too long is cut; nothing is kept."""
-        ids = self.pipeline.tokenizer(
+        ids = self._comparing(
             list(map(self.said, prompts)),
             padding="max_length",
             truncation=True,
-            max_length=self.pipeline.tokenizer.model_max_length,
+            max_length=self._comparing.model_max_length,
             return_tensors="pt",
         ).input_ids.to(self.device)
         with torch.no_grad():
@@ -113,5 +118,4 @@ class ScenePromptEncoder:
 
     def left_out(self, prompt: str) -> str:
         """The end of a prompt that lies beyond what the text encoders read; empty where they read all of it."""
-        tokenizer = self.pipeline.tokenizer
-        return beyond_limit(tokenizer, self.said(prompt), tokenizer.model_max_length)
+        return beyond_limit(self._counting, self.said(prompt), self._counting.model_max_length)
