@@ -116,7 +116,10 @@ def _train(arguments: TrainOptions, out: Path, training: TrainingRun) -> int:
                 begin = replace(training, minutes=training.minutes * AUTOENCODER_SHARE, resume=True)
                 train_autoencoder(cache, autoencoder, begin)
             rest = replace(training, minutes=training.minutes * (1 - AUTOENCODER_SHARE))
-            train_generator(cache, autoencoder, out, rest, judge=arguments.align_with)
+            posed = None
+            if arguments.posed:
+                posed = rendered(arguments, training.seed, arguments.posed, arguments.size, "posed")
+            train_generator(cache, autoencoder, out, rest, judge=arguments.align_with, posed=posed)
         case "judge":
             from emofeedback.training.judge.judge_recipe import train_judge
 

@@ -8,7 +8,7 @@ from emofeedback.cli.train_options import TrainOptions
 from emofeedback.settings import Settings
 
 if TYPE_CHECKING:
-    from emofeedback.training.common.scene_data import SceneCache
+    from emofeedback.training.common.scene_data import Kind, SceneCache
     from emofeedback.training.common.training_loop import TrainingRun
 
 
@@ -29,11 +29,10 @@ def training_run(arguments: TrainOptions, settings: Settings, other_seed: int = 
     )
 
 
-def rendered(arguments: TrainOptions, seed: int, count: int, size: int) -> SceneCache:
+def rendered(arguments: TrainOptions, seed: int, count: int, size: int, kind: Kind = "any") -> SceneCache:
     """Scenes of the training split in the working folder, rendered where they are missing."""
     from emofeedback.scenes.draw.subjects import subject_boxes
     from emofeedback.training.common.scene_data import render_cache
 
-    return render_cache(
-        arguments.work / f"scenes-{size}-{count}-{seed}", count, size, seed, "train", boxes=subject_boxes
-    )
+    name = f"scenes-{size}-{count}-{seed}" if kind == "any" else f"{kind}-{size}-{count}-{seed}"
+    return render_cache(arguments.work / name, count, size, seed, "train", boxes=subject_boxes, kind=kind)

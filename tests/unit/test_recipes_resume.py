@@ -22,7 +22,7 @@ from emofeedback.generators.pipelines.emotion_text_adapter import TextEmotionAda
 from emofeedback.judges.scene.judge_language import JudgeTokens, build_tokenizer
 from emofeedback.scenes.captions import vocabulary
 from emofeedback.scenes.grammar import Scene
-from emofeedback.training.common.scene_data import SceneCache, render_cache
+from emofeedback.training.common.scene_data import Kind, SceneCache, render_cache
 from emofeedback.training.common.training_loop import TrainingRecipe, TrainingRun, train
 from emofeedback.training.emotion_adapter.emotion_pairs import scene_pairs
 from emofeedback.training.emotion_adapter.text_adapter_recipe import AdapterRecipe, TextAdapterTraining
@@ -51,8 +51,8 @@ def boxes(scene: Scene) -> list[tuple[str, tuple[float, float, float, float]]]:
     return [(scene.subject, (20.0, 20.0, 80.0, 80.0))] if scene.subject else []
 
 
-def scenes(folder: Path, size: int) -> SceneCache:
-    return render_cache(folder / f"scenes-{size}", 12, size, 3, "train", 1, shaded, boxes)
+def scenes(folder: Path, size: int, kind: Kind = "any") -> SceneCache:
+    return render_cache(folder / f"{kind}-{size}", 12, size, 3, "train", 1, shaded, boxes, kind)
 
 
 def autoencoder(folder: Path) -> Build:
@@ -70,7 +70,8 @@ def generator(folder: Path) -> Build:
     cache = scenes(folder, 16)
     torch.manual_seed(0)
     build_autoencoder(16, widths=(8, 8, 8), latent_channels=4, groups=4).save_pretrained(folder / "vae")
-    return lambda: GeneratorTraining(cache, folder / "vae", GENERATOR, 5)
+    posed = scenes(folder, 16, "posed")
+    return lambda: GeneratorTraining(cache, folder / "vae", GENERATOR, 5, posed=posed)
 
 
 def judge(folder: Path) -> Build:

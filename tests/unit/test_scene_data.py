@@ -15,11 +15,11 @@ from PIL import Image
 from emofeedback.errors import UserError
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.draw.render import render
-from emofeedback.scenes.grammar import Scene
+from emofeedback.scenes.grammar import LIVING, Scene
 from emofeedback.training.common import scene_data
 from emofeedback.training.common.augmentation import augment, melt, without_subject
 from emofeedback.training.common.box_weights import coverage, weight_map, weighted_mean
-from emofeedback.training.common.scene_data import SceneCache, batch_indices, render_cache, scene_at
+from emofeedback.training.common.scene_data import SceneCache, ScenePool, batch_indices, render_cache, scene_at
 
 
 def flat(scene: Scene, size: int) -> Image.Image:
@@ -45,6 +45,30 @@ def test_scenes_are_a_function_of_seed_and_index(tmp_path: Path) -> None:
     assert cache.scenes == [scene_at(3, "train", i) for i in range(10)]
     assert cache.pictures.shape == (10, 8, 8, 3) and cache.boxes is None and cache.boxes_of([0, 1]) == [[], []]
     assert np.array_equal(cache.pictures[5], np.asarray(flat(cache.scenes[5], 8)))
+
+
+def test_posed_scenes_are_people_and_animals_and_a_cache_of_their_own(tmp_path: Path) -> None:
+    cache = cache_of(tmp_path, kind="posed")
+    assert cache.scenes == [scene_at(3, "train", i, "posed") for i in range(10)]
+    assert all(scene.subject in LIVING for scene in cache.scenes)
+    assert sum(scene.pose != "plain" for scene in cache.scenes) >= 6
+    assert len(cache_of(tmp_path, 12, kind="posed")) == 12
+    with pytest.raises(UserError, match="holds other data"):
+        cache_of(tmp_path)
+
+
+def test_a_pool_is_its_caches_one_after_the_other(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+    first, second = cache_of(tmp_path / "a"), cache_of(tmp_path / "b", 4, kind="posed", boxes=middle)
+    pool = ScenePool([(first, 1), (second, 3)])
+    assert pool.scenes == first.scenes + second.scenes and len(pool) == 14 and pool.boxed
+    epoch = np.concatenate([pool.batch(0, step, 11) for step in range(2)])
+    assert np.array_equal(np.bincount(epoch), [1] * 10 + [3] * 4)
+    rows = np.array([9, 10, 13])
+    assert np.array_equal(pool.pictures_of(rows), np.stack([first.pictures[9], second.pictures[0], second.pictures[3]]))
+    assert pool.boxes_of(rows) == [[], *second.boxes_of([0, 3])]
+    alone = ScenePool([(first, 1)])
+    assert np.array_equal(alone.batch(5, 3, 4), batch_indices(5, 3, 4, 10)) and not alone.boxed
 
 
 def test_a_killed_rendering_goes_on_with_the_chunks_that_it_has(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Rendered scenes on disk: one array of pictures, one line of JSON per scene, subjects' boxes beside them.
 
-Scene i of (seed, split) is a pure function of (seed, split, i), so workers and reruns agree, and a longer cache begins
+Scene i of (seed, split, kind) is a pure function of them and i, so workers and reruns agree, and a longer cache begins
 with a shorter one. Captions and affect are not stored: they are made from the scene when a batch is drawn. Nothing here
 imports torch: the processes that render start in a second.
 """
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from PIL import Image
 from emofeedback.errors import UserError
 from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.grammar import Scene, Split
-from emofeedback.scenes.sampling import sample_training_scene
+from emofeedback.scenes.sampling import sample_posed_scene, sample_training_scene
 
 logger = logging.getLogger(__name__)
 PICTURES, SCENES, META, BOXES = "pictures.npy", "scenes.jsonl", "cache.json", "boxes.jsonl"
@@ -37,10 +37,14 @@ Box = tuple[float, float, float, float]
 NamedBox = tuple[str, Box]
 Draw = Callable[[Scene, int], Image.Image]
 FindBoxes = Callable[[Scene], Sequence[NamedBox]]
+Kind = Literal["any", "posed"]
+"""Scenes of all kinds, or people and animals in poses."""
 
 
-def scene_at(seed: int, split: Split, index: int) -> Scene:
+def scene_at(seed: int, split: Split, index: int, kind: Kind = "any") -> Scene:
     """Scene `index` of a seeded split."""
+    if kind == "posed":
+        return sample_posed_scene(random.Random(f"posed/{seed}/{split}/{index}"), split)
     return sample_training_scene(random.Random(f"{seed}/{split}/{index}"), split)
 
 
@@ -52,6 +56,7 @@ class _Chunk:
     size: int
     seed: int
     split: Split
+    kind: Kind
     draw: Draw
 
     @property
@@ -63,7 +68,7 @@ class _Chunk:
 def _render_chunk(chunk: _Chunk) -> int:
     pictures = np.load(chunk.folder / PICTURES, mmap_mode="r+")
     for i in range(chunk.first, chunk.first + chunk.count):
-        image = chunk.draw(scene_at(chunk.seed, chunk.split, i), chunk.size)
+        image = chunk.draw(scene_at(chunk.seed, chunk.split, i, chunk.kind), chunk.size)
         pictures[i] = np.asarray(image.convert("RGB"), dtype=np.uint8)
     pictures.flush()
     chunk.mark.touch()
@@ -79,6 +84,7 @@ def render_cache(
     workers: int | None = None,
     draw: Draw = render,
     boxes: FindBoxes | None = None,
+    kind: Kind = "any",
 ) -> "SceneCache":
     """Render `count` random scenes of a split at `size` pixels into `folder`.
 
@@ -92,7 +98,7 @@ def render_cache(
     Raises:
         UserError: the folder holds something else.
     """
-    meta = {"count": count, "size": size, "seed": seed, "split": split}
+    meta = {"count": count, "size": size, "seed": seed, "split": split, **({"kind": kind} if kind != "any" else {})}
     found = _read_meta(folder)
     if folder.exists():
         if {**found, "count": 0} != {**meta, "count": 0} or found["count"] > count:
@@ -104,7 +110,8 @@ def render_cache(
             return SceneCache(folder)
     partial = folder.with_name(f".{folder.name}.partial")
     chunks = [
-        _Chunk(partial, first, min(CHUNK, count - first), size, seed, split, draw) for first in range(0, count, CHUNK)
+        _Chunk(partial, first, min(CHUNK, count - first), size, seed, split, kind, draw)
+        for first in range(0, count, CHUNK)
     ]
     begun = _read_meta(partial) == meta and chunks[0].mark.is_file() and _same_edition(partial, meta, draw)
     if not begun:
@@ -126,11 +133,15 @@ def _read_meta(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
+def _scene_of(meta: dict[str, Any], index: int) -> Scene:
+    return scene_at(meta["seed"], meta["split"], index, meta.get("kind", "any"))
+
+
 def _same_edition(folder: Path, meta: dict[str, Any], draw: Draw) -> bool:
     """Whether the first scenes would be drawn alike today."""
     cache = SceneCache(folder)
     for i in range(min(COMPARED, len(cache))):
-        scene = scene_at(meta["seed"], meta["split"], i)
+        scene = _scene_of(meta, i)
         drawn = np.asarray(draw(scene, meta["size"]).convert("RGB"), dtype=np.uint8)
         if cache.scenes[i] != scene or not np.array_equal(cache.pictures[i], drawn):
             return False
@@ -145,7 +156,7 @@ def _begin(partial: Path, meta: dict[str, Any], shorter: Path | None) -> None:
     pictures = np.lib.format.open_memmap(partial / PICTURES, mode="w+", dtype=np.uint8, shape=(count, size, size, 3))
     with (partial / SCENES).open("w", encoding="utf-8") as stream:
         for i in range(count):
-            stream.write(json.dumps(asdict(scene_at(meta["seed"], meta["split"], i))) + "\n")
+            stream.write(json.dumps(asdict(_scene_of(meta, i))) + "\n")
     if shorter is not None:
         known = np.load(shorter / PICTURES, mmap_mode="r")
         for first in range(0, len(known) - len(known) % CHUNK, CHUNK):  # a last, shorter chunk is drawn again
@@ -220,6 +231,45 @@ class SceneCache:
     def boxes_of(self, rows: Sequence[int] | NDArray[np.int64]) -> list[list[Box]]:
         """The boxes of some scenes, without the names; empty lists where there are none."""
         return [[box for _, box in self.boxes[i]] if self.boxes is not None else [] for i in rows]
+
+
+class ScenePool:
+    """Several caches to learn from as if they were one; rows are counted through all of them.
+
+    Args:
+        caches: with how often each of their scenes comes in an epoch.
+    """
+
+    def __init__(self, caches: Sequence[tuple[SceneCache, int]]) -> None:
+        self.caches = [cache for cache, _ in caches]
+        self.scenes = [scene for cache in self.caches for scene in cache.scenes]
+        self._starts = np.cumsum([0, *map(len, self.caches)])
+        parts = zip(self._starts, caches, strict=False)
+        self._epoch = np.concatenate([np.tile(np.arange(s, s + len(c)), times) for s, (c, times) in parts])
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def batch(self, seed: int, step: int, size: int) -> NDArray[np.int64]:
+        """The rows of training step `step`."""
+        return self._epoch[batch_indices(seed, step, size, len(self._epoch))]
+
+    def pictures_of(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """uint8 [B, S, S, 3]."""
+        return np.stack([cache.pictures[row] for cache, row in map(self._place, rows)])
+
+    def boxes_of(self, rows: Sequence[int] | NDArray[np.int64]) -> list[list[Box]]:
+        """The boxes of some scenes, without the names; empty lists where there are none."""
+        return [cache.boxes_of([row])[0] for cache, row in map(self._place, rows)]
+
+    @property
+    def boxed(self) -> bool:
+        """Whether any of the caches has boxes."""
+        return any(cache.boxes is not None for cache in self.caches)
+
+    def _place(self, row: int) -> tuple[SceneCache, int]:
+        number = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return self.caches[number], int(row - self._starts[number])
 
 
 def batch_indices(seed: int, step: int, batch: int, count: int) -> NDArray[np.int64]:

@@ -6,7 +6,6 @@ emotion adapter are trained together from scratch. Where the scenes have boxes, 
 """
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,10 @@ from emofeedback.generators.scene.scene_generator import TIMESTEPS, SceneDiffusi
 from emofeedback.records import PictureRequest
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import describe, random_aspects, vocabulary
-from emofeedback.scenes.grammar import Scene
 from emofeedback.training.common.box_weights import weight_map, weighted_mean
 from emofeedback.training.common.latents import cache_latents
 from emofeedback.training.common.optim import Learner, Muon, Schedule, split_parameters
-from emofeedback.training.common.scene_data import SceneCache, batch_indices
+from emofeedback.training.common.scene_data import SceneCache, ScenePool
 from emofeedback.training.common.training_loop import TrainingRun, step_generator, train
 from emofeedback.training.generator.alignment import SPAN as ALIGNED_SPAN
 from emofeedback.training.generator.alignment import Alignment
@@ -57,6 +55,7 @@ SHEET_PROMPTS = (
     "a city in the rain",
 )
 SHEET_AFFECTS = (Affect(0.7, 0.1), Affect(-0.7, 0.1))
+POSED_TIMES = 2  # as often as other scenes
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +97,24 @@ class BatchMaker:
 
     def __init__(
         self,
-        scenes: Sequence[Scene],
+        pool: ScenePool,
         latents: np.ndarray,
         vae: AutoencoderKL,
         tokenizer: Any,
         recipe: GeneratorRecipe,
         seed: int,
     ) -> None:
-        self.scenes, self.latents, self.tokenizer, self.recipe, self.seed = scenes, latents, tokenizer, recipe, seed
+        self.pool, self.latents, self.tokenizer, self.recipe, self.seed = pool, latents, tokenizer, recipe, seed
         self.shift, self.scale = float(vae.config.shift_factor), float(vae.config.scaling_factor)
-        points = [scene_affect(scene) for scene in scenes]
+        points = [scene_affect(scene) for scene in pool.scenes]
         self.points = torch.tensor([[p.valence, p.arousal] for p in points], dtype=torch.float32)
 
     def __call__(self, step: int) -> Batch:
         recipe, rng = self.recipe, random.Random(f"{self.seed}/batch/{step}")
-        chosen = batch_indices(self.seed, step, recipe.batch, len(self.scenes))
+        chosen = self.pool.batch(self.seed, step, recipe.batch)
         captions, strength = [], []
         for i in chosen:
-            caption = describe(self.scenes[i], rng, random_aspects(rng))
+            caption = describe(self.pool.scenes[i], rng, random_aspects(rng))
             captions.append("" if rng.random() < recipe.drop_text else caption)
             strength.append(1.0 if rng.random() < recipe.give_affect else 0.0)
         encoded = self.tokenizer(
@@ -151,14 +150,25 @@ def flow_matching_loss(
 
 
 class GeneratorTraining:
-    """What the training loop steps: text encoders, transformer and emotion adapter on the latents of a cache."""
+    """What the training loop steps: text encoders, transformer and emotion adapter on the latents of scenes.
+
+    Args:
+        posed: more scenes, of people and animals in poses; each comes POSED_TIMES as often.
+    """
 
     name = "the generator"
 
     def __init__(
-        self, cache: SceneCache, vae_dir: Path, recipe: GeneratorRecipe, seed: int, judge: Path | None = None
+        self,
+        cache: SceneCache,
+        vae_dir: Path,
+        recipe: GeneratorRecipe,
+        seed: int,
+        judge: Path | None = None,
+        posed: SceneCache | None = None,
     ) -> None:
-        self.cache, self.recipe, self.seed = cache, recipe, seed
+        self.recipe, self.seed = recipe, seed
+        self.pool = ScenePool([(cache, 1)] if posed is None else [(cache, 1), (posed, POSED_TIMES)])
         self.vae = AutoencoderKL.from_pretrained(vae_dir, use_safetensors=True).eval().requires_grad_(False)
         self.tokenizer = build_tokenizer(vocabulary(), recipe.shape.text_length)
         self.networks = build_networks(recipe.shape, self.tokenizer).train()
@@ -177,7 +187,8 @@ class GeneratorTraining:
         use_plain_attention(self.networks)
         if self.alignment is not None:
             self.alignment.watch(self.networks["transformer"])
-        self.batches = BatchMaker(cache.scenes, cache_latents(cache, vae_dir), self.vae, self.tokenizer, recipe, seed)
+        latents = np.concatenate([cache_latents(part, vae_dir) for part in self.pool.caches])
+        self.batches = BatchMaker(self.pool, latents, self.vae, self.tokenizer, recipe, seed)
 
     @property
     def samples(self) -> int:
@@ -194,13 +205,13 @@ class GeneratorTraining:
 
     def step(self, number: int, progress: float) -> dict[str, float]:
         recipe, batch, weights = self.recipe, self.batches(number), None
-        if self.cache.boxes is not None:
-            weights = weight_map(self.cache.boxes_of(batch.indices), batch.latents.shape[-1], recipe.inside)
+        if self.pool.boxed:
+            weights = weight_map(self.pool.boxes_of(batch.indices), batch.latents.shape[-1], recipe.inside)
         loss = flow_matching_loss(self.networks, batch, step_generator(self.seed, number), weights)
         losses, total = {"loss": float(loss.detach())}, loss
         if self.alignment is not None and progress < ALIGNED_SPAN:
             with torch.autocast("cpu", dtype=torch.bfloat16):
-                aligned = self.alignment.loss(from_bytes(self.cache.pictures[batch.indices]))
+                aligned = self.alignment.loss(from_bytes(self.pool.pictures_of(batch.indices)))
             losses["aligned"], total = float(aligned.detach()), loss + recipe.align * aligned
         total.backward()
         self.learner.update(number, progress)
@@ -229,6 +240,7 @@ def train_generator(
     recipe: GeneratorRecipe | None = None,
     command: str = "",
     judge: Path | None = None,
+    posed: SceneCache | None = None,
 ) -> Path:
     """Train and export the pipeline to `out`; returns `out`.
 
@@ -236,16 +248,17 @@ def train_generator(
         vae_dir: what `train_autoencoder` wrote.
         command: the command line, for the model card.
         judge: whose vision the transformer's tokens are aligned with; None does without.
+        posed: more scenes, of people and animals in poses.
 
     Raises:
         Cancelled, UserError: as `training_loop.train`.
     """
     run.prepare()
     recipe = recipe or GeneratorRecipe()
-    training = GeneratorTraining(cache, vae_dir, recipe, run.seed, judge)
+    training = GeneratorTraining(cache, vae_dir, recipe, run.seed, judge, posed)
     trained = train(training, run, out / "training")
     facts: dict[str, float | int | str] = {
-        "scenes": len(cache),
+        "scenes": len(training.pool),
         "pixels": cache.size,
         "steps": trained.steps,
         "batch": recipe.batch,
