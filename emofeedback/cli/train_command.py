@@ -116,9 +116,8 @@ def _train(arguments: TrainOptions, out: Path, training: TrainingRun) -> int:
                 begin = replace(training, minutes=training.minutes * AUTOENCODER_SHARE, resume=True)
                 train_autoencoder(cache, autoencoder, begin)
             rest = replace(training, minutes=training.minutes * (1 - AUTOENCODER_SHARE))
-            posed = None
-            if arguments.posed:
-                posed = rendered(arguments, training.seed, arguments.posed, arguments.size, "posed")
+            count = arguments.scenes * 2 // 5 if arguments.posed is None else arguments.posed
+            posed = rendered(arguments, training.seed, count, arguments.size, "posed") if count else None
             train_generator(cache, autoencoder, out, rest, judge=arguments.align_with, posed=posed)
         case "judge":
             from emofeedback.training.judge.judge_recipe import train_judge

@@ -212,8 +212,10 @@ def test_a_running_call_is_cancelled(server: Server, slow: FakeGenerator) -> Non
     until(lambda: slow.steps_done > begun)
     job.cancel()
     until(lambda: not server.page._queue.active_jobs[0])
+    after = slow.steps_done
     server.client().predict("a boat", **MOOD, steps=2, api_name="/generate")  # the models are free again
-    assert slow.steps_done < begun + 1000
+    # a thread that gets no core for a while may draw on a little after the queue has let the call go
+    assert slow.steps_done <= after + 2 + 20 < begun + 1000
 
 
 def test_a_waiting_call_is_cancelled(server: Server, slow: FakeGenerator) -> None:

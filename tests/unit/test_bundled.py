@@ -152,11 +152,11 @@ def test_what_is_asked_beside_a_drawing_leaves_its_tokenizers_alone(generator) -
     tokenizers = generator.pipeline.tokenizer, generator.pipeline.tokenizer_2
     for tokenizer in tokenizers:
         tokenizer("a cat", padding="max_length", truncation=True, max_length=9)
-    generator.left_out("a cat"), generator.unknown_words("a cat"), generator.texts.many(["a cat", "a dog in a park"])
-    for tokenizer in tokenizers:
-        assert (
-            tokenizer.backend_tokenizer.padding["length"] == tokenizer.backend_tokenizer.truncation["max_length"] == 9
-        )
+    generator.left_out("a cat")
+    generator.unknown_words("a cat")
+    generator.texts.many(["a cat", "a dog in a park"])
+    for backend in (tokenizer.backend_tokenizer for tokenizer in tokenizers):
+        assert backend.padding["length"] == backend.truncation["max_length"] == 9
 
 
 def test_what_is_left_out_of_a_long_prompt_is_whole_words(generator) -> None:

@@ -81,9 +81,8 @@ def test_what_is_asked_beside_a_drawing_leaves_its_tokenizer_alone(pipeline: Pip
     tokenizer("a cat", padding="max_length", truncation=True, max_length=9)
     assert pipeline.left_out("a cat " * 600)
     if tokenizer.is_fast:
-        assert (
-            tokenizer.backend_tokenizer.padding["length"] == tokenizer.backend_tokenizer.truncation["max_length"] == 9
-        )
+        backend = tokenizer.backend_tokenizer
+        assert backend.padding["length"] == backend.truncation["max_length"] == 9
 
 
 def test_a_negative_prompt_leads_away_from_its_words(pipeline: PipelineGenerator) -> None:

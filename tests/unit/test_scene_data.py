@@ -58,7 +58,8 @@ def test_posed_scenes_are_people_and_animals_and_a_cache_of_their_own(tmp_path: 
 
 
 def test_a_pool_is_its_caches_one_after_the_other(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
     first, second = cache_of(tmp_path / "a"), cache_of(tmp_path / "b", 4, kind="posed", boxes=middle)
     pool = ScenePool([(first, 1), (second, 3)])
     assert pool.scenes == first.scenes + second.scenes and len(pool) == 14 and pool.boxed
