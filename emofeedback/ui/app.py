@@ -228,7 +228,19 @@ def build(load: Load, options: StudioOptions = StudioOptions()) -> tuple[gr.Bloc
         page.unload(visits.leave)
     # what asks for the models waits in the queue: a call past it would not be counted
     page.queue(default_concurrency_limit=1, max_size=hosting.queue_size, api_open=False)
+    _without_spinners(page)
     return page, models
+
+
+def _without_spinners(page: gr.Blocks) -> None:
+    """Listeners without a spinner have none on no component either.
+
+    Gradio's page passes on the spinners' state of all outputs that any listener has, at the begin and end of every
+    event: with the outputs of this page that took half of the time of a live preview.
+    """
+    for listener in page.fns.values():
+        if listener.show_progress == "hidden" and listener.show_progress_on is None:
+            listener.show_progress_on = []
 
 
 def _banner(models: Models) -> str:

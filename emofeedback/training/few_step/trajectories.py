@@ -25,12 +25,13 @@ from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.records import PictureRequest
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import ASPECTS, describe, random_aspects
-from emofeedback.scenes.sampling import sample_training_scene
+from emofeedback.scenes.sampling import sample_posed_scene, sample_training_scene
 
 logger = logging.getLogger(__name__)
 META = "trajectories.json"
 SEEDS = 2**40, 2**53
 """Noise of the trajectories comes from seeds that nobody types."""
+POSED = 0.35  # share of the trajectories that show a person or an animal, mostly in a pose
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,11 @@ def request_at(seed: int, index: int) -> PictureRequest:
 
     Half of the captions name place and subject alone, most others a few more things. Valence and arousal are the
     scene's own in half of the cases, else any point of the plane, whatever the words say; a tenth has none, and a
-    tenth has them at another strength.
+    tenth has them at another strength. People and animals in poses come more often than in the world: they are what
+    people ask for, and hardest to draw.
     """
     rng = random.Random(f"{seed}/trajectory/{index}")
-    scene = sample_training_scene(rng)
+    scene = sample_posed_scene(rng) if rng.random() < POSED else sample_training_scene(rng)
     draw, aspects = rng.random(), random_aspects(rng)
     if draw < 0.5:
         aspects = ()

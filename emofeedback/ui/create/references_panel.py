@@ -150,9 +150,9 @@ class ReferencesPanel:
     def _connect(self) -> None:
         c = self.controls
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-        moods = [c.valence.change, c.arousal.change]
-        triggers = [self.on.input, self.emotion.input, c.prompt.blur, c.prompt.submit, *moods]
-        gr.on(triggers, self.found, self.asked, [self.cards], trigger_mode="always_last", **quick)
+        # once the mood stands still: a drag makes dozens of changes a second, and previews would wait behind them
+        for again in (self.on.input, self.emotion.input, c.tools.settled):
+            again(self.found, self.asked, [self.cards], trigger_mode="always_last", **quick)
         changed = [self.strength.input, self.negative.input, *(w.input for w in self.weights), self.own_weight.input]
         gr.on(changed, self.changed, self.knobs, None, trigger_mode="always_last", **quick)
         # what a preview follows: once a slider is let go, where `input` tells every step

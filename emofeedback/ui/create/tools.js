@@ -1,10 +1,13 @@
 // Undo, prompts run before, styles, the words that can be drawn, the switch for experts. All but the words is kept by this
-// browser (window.emo, page.js); "put" says that window.emo holds values for the fields.
+// browser (window.emo, page.js); "put" says that window.emo holds values for the fields, "settled" that for a moment no
+// field has changed.
 const menu = (name) => element.querySelector(`[data-menu=${name}]`);
 const put = (values) => {
   window.emo.next = values;
   trigger("put");
 };
+
+window.emo.settled = () => trigger("settled");
 
 function listed(name, texts, remove) {
   const list = document.createElement("ul");

@@ -62,12 +62,15 @@ window.emo = (() => {
     stable = latest;
   }
 
-  // every change of a field: kept for a reload, and as a step to undo once the changing is over
+  // every change of a field: kept for a reload, and as a step to undo once the changing is over, which tools.js tells on
   function keep(...values) {
     latest = Object.fromEntries(fields.map((field, index) => [field.name, values[index]]));
     session.set("emofeedback-settings", latest);
     clearTimeout(timer);
-    timer = setTimeout(settle, 500);
+    timer = setTimeout(() => {
+      settle();
+      emo.settled?.();
+    }, 500);
   }
 
   // the settings before the last change; `take` puts them in
