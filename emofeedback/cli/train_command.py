@@ -104,6 +104,10 @@ def _train(arguments: TrainOptions, out: Path, training: TrainingRun) -> int:
 
     work = arguments.work
     cache = rendered(arguments, training.seed, arguments.scenes, arguments.size)
+    count = arguments.scenes * 2 // 5 if arguments.posed is None else arguments.posed
+    posed = None
+    if count and arguments.part != "autoencoder":
+        posed = rendered(arguments, training.seed, count, arguments.size, "posed")
     match arguments.part:
         case "autoencoder":
             train_autoencoder(cache, out, training)
@@ -116,17 +120,15 @@ def _train(arguments: TrainOptions, out: Path, training: TrainingRun) -> int:
                 begin = replace(training, minutes=training.minutes * AUTOENCODER_SHARE, resume=True)
                 train_autoencoder(cache, autoencoder, begin)
             rest = replace(training, minutes=training.minutes * (1 - AUTOENCODER_SHARE))
-            count = arguments.scenes * 2 // 5 if arguments.posed is None else arguments.posed
-            posed = rendered(arguments, training.seed, count, arguments.size, "posed") if count else None
             train_generator(cache, autoencoder, out, rest, judge=arguments.align_with, posed=posed)
         case "judge":
             from emofeedback.training.judge.judge_recipe import train_judge
 
-            train_judge(cache, out, training, vae_dir=_autoencoder(work))
+            train_judge(cache, out, training, vae_dir=_autoencoder(work), posed=posed)
         case _:
             from emofeedback.training.rater.rater_recipe import train_rater
 
-            train_rater(cache, out, training, vae_dir=_autoencoder(work))
+            train_rater(cache, out, training, vae_dir=_autoencoder(work), posed=posed)
     return len(cache)
 
 

@@ -32,7 +32,7 @@ class TrainOptions(SharedOptions):
     work: Annotated[Path, option("data, state, logs, sheets", "DIR")] = Path("training")
     scenes: Annotated[int, limited(64, 10_000_000, "rendered for it")] = 40_000
     posed: Annotated[
-        int | None, limited(0, 10_000_000, "generator: people and animals in poses, besides (default: 2 for 5 scenes)")
+        int | None, limited(0, 10_000_000, "people and animals in poses, besides (default: 2 for 5 scenes)")
     ] = None
     size: Annotated[int, typer.Option(min=64, max=1024, metavar="PIXELS", callback=_sixteenths)] = 128
     resume: Annotated[bool, switch("--resume", "go on from the state in --work")] = False

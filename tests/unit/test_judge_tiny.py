@@ -21,7 +21,7 @@ from emofeedback.judges.scene.scene_judge import SceneJudge
 from emofeedback.records import Attempt, Edit, Picture, PictureRequest, Reading, Seen
 from emofeedback.scenes.captions import vocabulary
 from emofeedback.scenes.grammar import Scene, sample_scene
-from emofeedback.training.common.scene_data import SceneCache, render_cache, scene_at
+from emofeedback.training.common.scene_data import SceneCache, ScenePool, render_cache, scene_at
 from emofeedback.training.common.training_loop import TrainingRun
 from emofeedback.training.judge.advice_lessons import example_for, prepare_examples
 from emofeedback.training.judge.judge_recipe import JudgeData, JudgeRecipe, build_judge, train_judge
@@ -175,7 +175,7 @@ def test_a_melted_subject_is_not_to_be_named(judge: SceneJudge, cache: SceneCach
     column = list(ASPECTS).index("subject")
     shares = []
     for scenes in (boxed, cache):
-        data = JudgeData(scenes, examples, tokens, cache.pictures[:0], 0)
+        data = JudgeData(ScenePool.of(scenes), examples, tokens, cache.pictures[:0], 0)
         _, ratings, answers = data.readings(0, 300, torch.Generator().manual_seed(0))
         assert ratings.shape == (300, 2) and answers.shape == (300, len(ASPECTS))
         shares.append(float((answers[:, column] == none).float().mean()))

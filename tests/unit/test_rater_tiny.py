@@ -14,7 +14,7 @@ from emofeedback.evaluation.raters.scene_rater import ANY_OF, LABELS, ONE_OF, SP
 from emofeedback.records import Reading, Seen
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.grammar import Scene
-from emofeedback.training.common.scene_data import SceneCache, render_cache, scene_at
+from emofeedback.training.common.scene_data import SceneCache, ScenePool, render_cache, scene_at
 from emofeedback.training.common.training_loop import TrainingRun
 from emofeedback.training.rater.rater_recipe import (
     RaterData,
@@ -98,10 +98,10 @@ def boxed(cache: SceneCache) -> SceneCache:
 
 
 def test_melted_subjects_teach_that_none_is_shown(cache: SceneCache) -> None:
-    batch = RaterData(boxed(cache), cache.pictures[:0], cache.pictures[:0], 0).batch(1, 4, 16)
+    batch = RaterData(ScenePool.of(boxed(cache)), cache.pictures[:0], cache.pictures[:0], 0).batch(1, 4, 16)
     assert 0 < int(batch.melted.sum()) < 16 and not batch.melted[:4].any()
     assert not batch.targets[batch.melted][:, SPANS["subject"]].any() and not batch.targets[4:, -1].any()
-    assert not RaterData(cache, cache.pictures[:0], cache.pictures[:0], 0).batch(1, 4, 16).melted.any()
+    assert not RaterData(ScenePool.of(cache), cache.pictures[:0], cache.pictures[:0], 0).batch(1, 4, 16).melted.any()
     logits = torch.zeros_like(batch.targets, requires_grad=True)
     rater_loss(logits, batch.targets, batch.melted).backward()
     assert logits.grad is not None

@@ -22,7 +22,7 @@ from emofeedback.generators.pipelines.emotion_text_adapter import TextEmotionAda
 from emofeedback.judges.scene.judge_language import JudgeTokens, build_tokenizer
 from emofeedback.scenes.captions import vocabulary
 from emofeedback.scenes.grammar import Scene
-from emofeedback.training.common.scene_data import Kind, SceneCache, render_cache
+from emofeedback.training.common.scene_data import Kind, SceneCache, ScenePool, render_cache
 from emofeedback.training.common.training_loop import TrainingRecipe, TrainingRun, train
 from emofeedback.training.emotion_adapter.emotion_pairs import scene_pairs
 from emofeedback.training.emotion_adapter.text_adapter_recipe import AdapterRecipe, TextAdapterTraining
@@ -76,6 +76,7 @@ def generator(folder: Path) -> Build:
 
 def judge(folder: Path) -> Build:
     cache = scenes(folder, 32)
+    pool = ScenePool.of(cache, scenes(folder, 32, "posed"))
     examples = [example_for(i, i, cache.scenes[i], 0) for i in range(8)]
     tokenizer = build_tokenizer([" ".join(sorted(vocabulary())), *(e.reply for e in examples)])
 
@@ -83,7 +84,11 @@ def judge(folder: Path) -> Build:
         model = build_judge(tokenizer, 32, **TINY_JUDGE).train()
         tokens = JudgeTokens(tokenizer, model.config.image_seq_length)
         recipe = JudgeRecipe(readings=6, lessons=2)
-        return JudgeTraining(model, JudgeData(cache, examples, tokens, cache.pictures[:0], 5), recipe)
+        return JudgeTraining(
+            model,
+            JudgeData(pool, examples, tokens, cache.pictures[:0], 5),
+            recipe,
+        )
 
     return build
 
@@ -93,7 +98,7 @@ def rater(folder: Path) -> Build:
 
     def build() -> TrainingRecipe:
         model = build_rater(32, **TINY_RATER).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-        data = RaterData(cache, cache.pictures[:4], cache.pictures[:4], 5)
+        data = RaterData(ScenePool.of(cache), cache.pictures[:4], cache.pictures[:4], 5)
         return RaterTraining(model, data, RaterRecipe(intact=4, broken=4))
 
     return build

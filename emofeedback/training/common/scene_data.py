@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 PICTURES, SCENES, META, BOXES = "pictures.npy", "scenes.jsonl", "cache.json", "boxes.jsonl"
 DONE = "done"  # folder of a cache that is not finished: one empty file for each chunk that is drawn
 CHUNK = 64
+POSED_TIMES = 2  # posed scenes come as often as that
 COMPARED = 4  # scenes that are drawn again to see whether a cache is of this edition of the scene world
 
 Box = tuple[float, float, float, float]
@@ -246,6 +247,11 @@ class ScenePool:
         self._starts = np.cumsum([0, *map(len, self.caches)])
         parts = zip(self._starts, caches, strict=False)
         self._epoch = np.concatenate([np.tile(np.arange(s, s + len(c)), times) for s, (c, times) in parts])
+
+    @classmethod
+    def of(cls, cache: SceneCache, posed: SceneCache | None = None) -> "ScenePool":
+        """A cache, and POSED_TIMES as often people and animals in poses, where there are any."""
+        return cls([(cache, 1)] if posed is None else [(cache, 1), (posed, POSED_TIMES)])
 
     def __len__(self) -> int:
         return len(self.scenes)

@@ -55,7 +55,6 @@ SHEET_PROMPTS = (
     "a city in the rain",
 )
 SHEET_AFFECTS = (Affect(0.7, 0.1), Affect(-0.7, 0.1))
-POSED_TIMES = 2  # as often as other scenes
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +152,7 @@ class GeneratorTraining:
     """What the training loop steps: text encoders, transformer and emotion adapter on the latents of scenes.
 
     Args:
-        posed: more scenes, of people and animals in poses; each comes POSED_TIMES as often.
+        posed: more scenes, of people and animals in poses; they come more often.
     """
 
     name = "the generator"
@@ -168,7 +167,7 @@ class GeneratorTraining:
         posed: SceneCache | None = None,
     ) -> None:
         self.recipe, self.seed = recipe, seed
-        self.pool = ScenePool([(cache, 1)] if posed is None else [(cache, 1), (posed, POSED_TIMES)])
+        self.pool = ScenePool.of(cache, posed)
         self.vae = AutoencoderKL.from_pretrained(vae_dir, use_safetensors=True).eval().requires_grad_(False)
         self.tokenizer = build_tokenizer(vocabulary(), recipe.shape.text_length)
         self.networks = build_networks(recipe.shape, self.tokenizer).train()

@@ -41,7 +41,7 @@ from emofeedback.scenes.captions import vocabulary
 from emofeedback.scenes.grammar import Scene
 from emofeedback.training.common.augmentation import augment, melt, round_trips, without_subject
 from emofeedback.training.common.optim import Learner, Muon, Schedule
-from emofeedback.training.common.scene_data import Box, SceneCache, batch_indices, render_cache
+from emofeedback.training.common.scene_data import Box, SceneCache, ScenePool, batch_indices, render_cache
 from emofeedback.training.common.training_loop import TrainingRun, step_generator, train
 from emofeedback.training.judge.advice_lessons import AdviceExample, prepare_examples
 from emofeedback.training.judge.judge_export import export_judge, measure_judge
@@ -135,18 +135,23 @@ def _optimisers(model: LlavaForConditionalGeneration, lr: float) -> list[torch.o
 
 
 class JudgeData:
-    """Tensors for steps: pixels, true ratings, true answers and advice sequences. Step k is a function of (seed, k)."""
+    """Tensors for steps: pixels, true ratings, true answers and advice sequences. Step k is a function of (seed, k).
+
+    Args:
+        examples: advice on pictures of the pool's first cache.
+        trips: the round trips of its first pictures.
+    """
 
     def __init__(
         self,
-        cache: SceneCache,
+        pool: ScenePool,
         examples: Sequence[AdviceExample],
         tokens: JudgeTokens,
         trips: NDArray[np.uint8],
         seed: int,
     ) -> None:
-        self.cache, self.examples, self.tokens, self.trips, self.seed = cache, examples, tokens, trips, seed
-        self.ratings, self.answers = truth(cache.scenes, tokens)
+        self.pool, self.examples, self.tokens, self.trips, self.seed = pool, examples, tokens, trips, seed
+        self.ratings, self.answers = truth(pool.scenes, tokens)
         self._lessons = [(tokens.advice(e.history(), Affect(*e.target)), tokens.reply(e.reply)) for e in examples]
 
     def pixels(
@@ -160,7 +165,7 @@ class JudgeData:
         Args:
             melted: boxes of each picture that lose their content; None = none.
         """
-        pictures = np.stack([self.cache.pictures[i] for i in indices])
+        pictures = self.pool.pictures_of(indices)
         coins = torch.rand(len(indices), generator=generator).tolist()
         for k, (i, coin) in enumerate(zip(indices, coins, strict=True)):
             if i < len(self.trips) and coin < 0.5:
@@ -172,13 +177,13 @@ class JudgeData:
 
     def readings(self, step: int, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Pictures [B, 3, S, S] to read with their true ratings [B, 2] and answers [B, aspects]."""
-        indices = batch_indices(self.seed, step, batch, len(self.cache))
+        indices = self.pool.batch(self.seed, step, batch)
         ratings, answers = self.ratings[indices].clone(), self.answers[indices].clone()
-        boxes = self.cache.boxes_of(indices)
+        boxes = self.pool.boxes_of(indices)
         coins = torch.rand(batch, generator=generator).tolist()
         melted = [k for k, coin in enumerate(coins) if coin < MELTED and boxes[k]]
         if melted:
-            scenes = [without_subject(self.cache.scenes[indices[k]]) for k in melted]
+            scenes = [without_subject(self.pool.scenes[indices[k]]) for k in melted]
             ratings[melted], answers[melted] = truth(scenes, self.tokens)
         shown = [found if k in melted else [] for k, found in enumerate(boxes)]
         return self.pixels(indices, generator, shown), ratings, answers
@@ -275,6 +280,7 @@ def train_judge(
     vae_dir: Path | None = None,
     held_out: SceneCache | None = None,
     architecture: dict[str, int] | None = None,
+    posed: SceneCache | None = None,
 ) -> LlavaForConditionalGeneration:
     """Train, measure on held-out scenes, export to `out`.
 
@@ -282,6 +288,7 @@ def train_judge(
         vae_dir: the autoencoder whose round trips the judge shall know; None does without.
         held_out: scenes to measure on; None renders some of the held-out split.
         architecture: other sizes than `build_judge`'s.
+        posed: more scenes to read, of people and animals in poses.
 
     Raises:
         Cancelled, UserError: as `training_loop.train`.
@@ -301,13 +308,14 @@ def train_judge(
     if vae_dir is not None:
         some = cache.pictures[: math.ceil(len(cache) * ROUND_TRIP_SHARE)]
         trips = round_trips(some, vae_dir, work / "round_trips.npy", ROUND_TRIP_NOISE, seed)
-    training = JudgeTraining(model, JudgeData(cache, lessons, tokens, trips, seed), recipe)
+    pool = ScenePool.of(cache, posed)
+    training = JudgeTraining(model, JudgeData(pool, lessons, tokens, trips, seed), recipe)
     trained = train(training, run, work)
     held_out = held_out or render_cache(work / "held-out", HELD_OUT, cache.size, seed + 1, "held-out")
     facts: dict[str, float | int | str] = {"steps": trained.steps, "minutes": trained.minutes}
     facts |= {"pictures per step": training.samples}
     facts |= {"reading loss": trained.loss("reading"), "advice loss": trained.loss("advice")}
-    facts |= {"scenes": len(cache), "round trips": len(trips), "lessons": len(lessons), "held out": len(held_out)}
+    facts |= {"scenes": len(pool), "round trips": len(trips), "lessons": len(lessons), "held out": len(held_out)}
     facts |= {"optimiser": f"Muon {25 * recipe.lr:g} and AdamW {recipe.lr:g}"}
     facts |= {"threads": str(run.threads), "seed": seed}
     export_judge(training.averaged, tokenizer, out, facts, measure_judge(training.averaged, tokenizer, held_out, seed))

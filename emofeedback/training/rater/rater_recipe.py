@@ -29,7 +29,7 @@ from emofeedback.scenes.grammar import Scene
 from emofeedback.training.common.augmentation import augment, melt, round_trips
 from emofeedback.training.common.curves import write_curve
 from emofeedback.training.common.optim import Learner, Muon, Schedule, split_kernels
-from emofeedback.training.common.scene_data import SceneCache, batch_indices, render_cache
+from emofeedback.training.common.scene_data import SceneCache, ScenePool, render_cache
 from emofeedback.training.common.training_loop import TrainingRun, step_generator, train
 from emofeedback.training.judge.judge_export import replace_files, table
 
@@ -164,21 +164,25 @@ class RaterBatch:
 
 
 class RaterData:
-    """Batches of augmented pictures and targets; step k is a function of (seed, k)."""
+    """Batches of augmented pictures and targets; step k is a function of (seed, k).
 
-    def __init__(self, cache: SceneCache, faint: NDArray[np.uint8], broken: NDArray[np.uint8], seed: int) -> None:
-        self.cache, self.faint, self.broken, self.seed = cache, faint, broken, seed
-        self.targets = truth(cache.scenes)
+    Args:
+        faint, broken: two round trips each of the pool's first pictures.
+    """
+
+    def __init__(self, pool: ScenePool, faint: NDArray[np.uint8], broken: NDArray[np.uint8], seed: int) -> None:
+        self.pool, self.faint, self.broken, self.seed = pool, faint, broken, seed
+        self.targets = truth(pool.scenes)
 
     def batch(self, step: int, intact: int, damaged: int) -> RaterBatch:
         """`intact` pictures, then `damaged` ones."""
         generator, count = step_generator(self.seed, step), intact + damaged
-        indices = batch_indices(self.seed, step, count, len(self.cache))
-        pictures = np.stack([self.cache.pictures[i] for i in indices])
+        indices = self.pool.batch(self.seed, step, count)
+        pictures = self.pool.pictures_of(indices)
         coins = torch.rand(count, generator=generator).tolist()
         melted = torch.rand(count, generator=generator) < MELTED
         melted[:intact] = False
-        boxes = self.cache.boxes_of(indices)
+        boxes = self.pool.boxes_of(indices)
         melted &= torch.tensor([bool(found) for found in boxes])
         ready = []  # damaged rows that the autoencoder broke already
         for k, (i, coin) in enumerate(zip(indices, coins, strict=True)):
@@ -241,6 +245,7 @@ def train_rater(
     vae_dir: Path | None = None,
     held_out: SceneCache | None = None,
     architecture: dict[str, object] | None = None,
+    posed: SceneCache | None = None,
 ) -> ResNetForImageClassification:
     """Train, measure on held-out scenes, export to `out`.
 
@@ -249,6 +254,7 @@ def train_rater(
         vae_dir: the autoencoder of the round trips, faint and broken; None does without.
         held_out: scenes to measure on; None renders some of the held-out split.
         architecture: other sizes than `build_rater`'s.
+        posed: more renders, of people and animals in poses.
 
     Raises:
         Cancelled, UserError: as `training_loop.train`.
@@ -261,12 +267,13 @@ def train_rater(
         some = cache.pictures[: math.ceil(len(cache) * ROUND_TRIP_SHARE)]
         faint = round_trips(some, vae_dir, work / "faint.npy", FAINT, seed)
         broken = round_trips(some, vae_dir, work / "broken.npy", BROKEN, seed + 1)
-    training = RaterTraining(model, RaterData(cache, faint, broken, seed), recipe)
+    pool = ScenePool.of(cache, posed)
+    training = RaterTraining(model, RaterData(pool, faint, broken, seed), recipe)
     trained = train(training, run, work)
     held_out = held_out or render_cache(work / "held-out", HELD_OUT, cache.size, seed + 1, "held-out")
     facts: dict[str, float | int | str] = {"steps": trained.steps, "minutes": trained.minutes}
     facts |= {"pictures per step": training.samples, "loss": trained.loss()}
-    facts |= {"scenes": len(cache), "round trips": 2 * len(faint)}
+    facts |= {"scenes": len(pool), "round trips": 2 * len(faint)}
     facts |= {"optimiser": f"Muon {10 * recipe.lr:g} and AdamW {recipe.lr:g}"}
     facts |= {"threads": str(run.threads), "seed": seed, "held out": len(held_out)}
     _export(training.averaged, out, facts, measure_rater(training.averaged, held_out))
