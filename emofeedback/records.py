@@ -79,6 +79,7 @@ class Picture:
     seconds: float
     withheld: bool = False  # by a safety checker: the image is blank
     upscaled: Upscaling | None = None  # None = the image is as it was drawn
+    words: str | None = None  # what was drawn, where the generator chose what the prompt leaves open
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,7 +216,8 @@ class Space:
     set_changes: NDArray[np.int8]
 
 
-def _space(scene: Scene, fixed: Named, barred: Named = ()) -> Space:
+def open_settings(scene: Scene, fixed: Named, barred: Named = ()) -> Space:
+    """The settings that keep what is fixed and bring in nothing of what is barred; as `plans`."""
     table, sets = setting_table(scene), element_sets()
     now = np.array([OPTIONS[aspect].index(getattr(scene, aspect)) for aspect in SETTING], np.int8)
     differs = table.bases != now
@@ -315,7 +316,7 @@ def plans(
     """
     if max_changes is not None and max_changes < 0:
         raise ValueError(f"max_changes must be 0 or more, not {max_changes}")
-    table, space = setting_table(scene), _space(scene, fixed, barred)
+    table, space = setting_table(scene), open_settings(scene, fixed, barred)
     costs, rows, sets = [], [], []
     for block_rows, block_sets in _blocks(table, space, max_changes):
         cost = _costs(table, scene, target, near, block_rows, block_sets)
@@ -436,7 +437,7 @@ def setting_affects(scene: Scene, every: int = 1) -> tuple[Array, Array, Array]:
 
     every: of the bases (time .. pose) take only each so-manieth; 1 = all, about 0.15 s.
     """
-    table, space = setting_table(scene), _space(scene, ())
+    table, space = setting_table(scene), open_settings(scene, ())
     some = replace(space, bases=space.bases & (np.arange(len(table.bases)) % every == 0))
     found = [np.stack(_scored(table, scene, *block)).reshape(3, -1) for block in _blocks(table, some, None)]
     valence, arousal, contradiction = np.concatenate(found, axis=1)

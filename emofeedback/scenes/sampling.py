@@ -92,17 +92,15 @@ def make_coherent(scene: Scene, rng: random.Random, target: Affect | None = None
         target = Affect(rng.uniform(-SPAN, SPAN), rng.uniform(-SPAN, SPAN))
     rows = _bases(scene, rng)
     away, charge = edits.tried(scene, rows, target)
-    fine, weight = _agreeing(away, charge)
+    fine, weight = agreeing(away, charge)
     if weight is None:
-        cost = np.maximum(away - LEVELS[0][0], 0) ** 2 + edits.MIXED_COST * charge
-        fine = cost <= cost.min() + SLACK
-        weight = set_weights(np.any(fine, axis=0))
+        fine, weight = cheapest(away, charge)
     chosen = rng.choices(range(len(weight)), weights=weight.tolist())[0]
     row = rng.choice(np.nonzero(fine[:, chosen])[0].tolist())
     return edits.in_setting(scene, int(rows[row]), int(chosen))
 
 
-def _agreeing(
+def agreeing(
     away: NDArray[np.floating], charge: NDArray[np.floating]
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
     """Which settings (R, S) are near and agree, and weights (S,) of their element sets.
@@ -118,6 +116,13 @@ def _agreeing(
             if (weight @ _members()).max() <= ENOUGH:
                 break
     return fine, weight
+
+
+def cheapest(away: NDArray[np.floating], charge: NDArray[np.floating]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Which settings (R, S) cost about the least, where none is near and agrees, and weights (S,) as `agreeing`."""
+    cost = np.maximum(away - LEVELS[0][0], 0) ** 2 + edits.MIXED_COST * charge
+    fine = cost <= cost.min() + SLACK
+    return fine, set_weights(np.any(fine, axis=0))
 
 
 def _logit(probability: float) -> float:

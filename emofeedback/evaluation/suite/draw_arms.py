@@ -12,6 +12,7 @@ from emofeedback.evaluation.protocols.generator_and_judge import Reader
 from emofeedback.evaluation.suite.plan import Plan
 from emofeedback.evaluation.suite.store import DrawnCell, Grade, SuiteFolder
 from emofeedback.generators.pipelines.emotion_words import with_emotion_words
+from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.loop.candidates import choose, read_candidates
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules, Turn
@@ -101,6 +102,15 @@ def draw_arm(models: SuiteModels, folder: SuiteFolder, arm: str, prompt: int, cl
             return _singles(models, asked, clock)
         case "adapter":
             return _singles(models, [PictureRequest(words, p, seed, plan.strength) for p in points], clock)
+        case "adapter-no-plan":
+            generator = models.generator
+            if not isinstance(generator, SceneDiffusionGenerator) or not generator.plans:
+                raise UserError("This arm needs a generator that plans; leave the arm out of --arms.")
+            generator.plans = False
+            try:
+                return _singles(models, [PictureRequest(words, p, seed, plan.strength) for p in points], clock)
+            finally:
+                generator.plans = True
         case "tuned":
             tuned = replace(models, generator=_needed(models.tuned, "an adapter (--tuned)"))
             return _singles(tuned, [PictureRequest(words, p, seed, plan.strength) for p in points], clock)

@@ -39,7 +39,7 @@ class ArmKind:
         title: in a table.
         text: what it does, in a sentence's part.
         after: the arm whose cost it is given.
-        needs: "adapter" (of fine-tuning), "rewriter" or "visual" (visual prompts).
+        needs: "adapter" (of fine-tuning), "rewriter", "visual" (visual prompts) or "plan" (a generator that plans).
     """
 
     title: str
@@ -53,6 +53,9 @@ ARMS: Mapping[str, ArmKind] = {
     "emotion-word": ArmKind("prompt + emotion word", "the nearest of the named emotions is added to the words"),
     "va-words": ArmKind("V-A words", "words of light, weather, colour and gesture for the point"),
     "adapter": ArmKind("V-A adapter", "the generator's own valence and arousal, one picture"),
+    "adapter-no-plan": ArmKind(
+        "V-A adapter, no plan", "as before, but nothing is chosen for what the words leave open", needs=("plan",)
+    ),
     "rewriter": ArmKind("rewriter", "the words of the viewers' company, no adapter", needs=("rewriter",)),
     "visual": ArmKind("visual prompt", "the bank's pictures of the emotion, no adapter", needs=("visual",)),
     "director": ArmKind("rewriter + visual prompt", "both of these, no adapter", needs=("rewriter", "visual")),

@@ -14,6 +14,7 @@ from diffusers import StableDiffusion3Pipeline
 from PIL import Image
 from torch import Tensor, nn
 
+from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.flow.pixels import from_images, to_images
 from emofeedback.flow.schedule import euler_step, expand, guided, interpolate, sigmas
@@ -21,15 +22,17 @@ from emofeedback.generators.lora import load_lora
 from emofeedback.generators.scene.checkpoint_loading import drawing_dtype, load_pipeline
 from emofeedback.generators.scene.emotion_adapter import EmotionAdapter
 from emofeedback.generators.scene.few_step import FewStep, StudentTransformer, base_digest, read_few_step
-from emofeedback.generators.scene.known_words import VOCABULARY, read_vocabulary
+from emofeedback.generators.scene.known_words import CAPTIONS, VOCABULARY, read_vocabulary
 from emofeedback.generators.scene.prompt_embeddings import ScenePromptEncoder
 from emofeedback.generators.visual.visual_prompts import VisualCondition, VisualPrompts, shows
 from emofeedback.picture_size import Sizes
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
+from emofeedback.scenes.planning import planned
 
 ADAPTER_FOLDER, TIMESTEPS = "emotion_adapter", 1000.0
 BATCH = 32  # pictures drawn at once
+PLANNED_GUIDANCE = 3.0, 1.0  # towards words and emotion, where the words say most of the emotion
 
 
 class SceneDiffusionGenerator:
@@ -41,6 +44,10 @@ class SceneDiffusionGenerator:
         vocabulary: the words seen in training; empty = any word.
         few_step: the student that draws requests of its number of steps that leave the guidance open.
         captions: the edition of the captions seen in training (see `ScenePromptEncoder`).
+
+    Attributes:
+        plans: whether what the words leave open is chosen first, by the emotion (see `scenes.planning`); only where the
+            generator was trained on the captions of today.
     """
 
     default_steps = guided_steps = 10
@@ -71,6 +78,9 @@ class SceneDiffusionGenerator:
             if few_step.default:
                 self.default_steps = few_step.steps
         self.texts = ScenePromptEncoder(pipeline, vocabulary, self.device, captions)
+        self.plans = captions >= CAPTIONS
+        if self.plans:
+            self.default_guidance, self.emotion_guidance = PLANNED_GUIDANCE
         self.visual: VisualPrompts | None = None
         self.loaded_adapter: tuple[Path, float] | None = None
         self._folder: Path | None = None
@@ -176,9 +186,10 @@ class SceneDiffusionGenerator:
                     on_step(done, total)
             images = to_images(self.decode(latents))
             seconds = (time.perf_counter() - begin) / len(members)
-            drawn.update(
-                (i, Picture(image, requests[i], self.name, seconds)) for i, image in zip(members, images, strict=True)
-            )
+            for i, image in zip(members, images, strict=True):
+                words = self.words_drawn(requests[i])
+                more = words if words != requests[i].prompt else None
+                drawn[i] = Picture(image, requests[i], self.name, seconds, words=more)
             while following in drawn:
                 yield drawn.pop(following)
                 following += 1
@@ -226,6 +237,20 @@ class SceneDiffusionGenerator:
             noise[begun] = interpolate(clean, noise[begun], level.expand(len(begun)))
         return noise
 
+    def words_drawn(self, request: PictureRequest) -> str:
+        """The words that a picture is drawn from: the prompt, and what its emotion chose for all that it leaves open.
+
+        A picture that starts from another keeps what that one shows.
+        """
+        emotion, prompt = request.affect, request.prompt
+        if not self.plans or emotion is None or request.strength == 0 or request.start is not None:
+            return prompt
+        target = Affect.clamped(request.strength * emotion.valence, request.strength * emotion.arousal)
+        words, *more = planned(prompt, target, request.seed, request.negative)
+        while more and self.texts.left_out(", ".join([words, *more])):
+            more.pop()
+        return ", ".join([words, *more]) if more else prompt
+
     def conditioning(self, batch: Sequence[PictureRequest]) -> tuple[Tensor, Tensor, Tensor | None]:
         """What the transformer is told about a batch.
 
@@ -234,7 +259,7 @@ class SceneDiffusionGenerator:
             opposite emotion, after (k > 1) those of the negative prompt, mostly empty; and guidance: None (k = 1),
             towards the words [1, B] (k = 2), or towards the words and the emotion [2, B] (k = 3).
         """
-        found = self.texts([*(r.prompt for r in batch), *(r.negative for r in batch)])
+        found = self.texts([*map(self.words_drawn, batch), *(r.negative for r in batch)])
         found, away = found[: len(batch)], found[len(batch) :]
         words = torch.cat([embeds for embeds, _ in found]), torch.cat([pooled for _, pooled in found])
         guidance = [self.default_guidance if r.guidance is None else r.guidance for r in batch]

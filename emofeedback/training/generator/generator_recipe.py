@@ -22,7 +22,7 @@ from emofeedback.flow.schedule import interpolate, logit_normal_times, velocity
 from emofeedback.generators.scene.scene_generator import TIMESTEPS, SceneDiffusionGenerator
 from emofeedback.records import PictureRequest
 from emofeedback.scenes.affect_model import scene_affect
-from emofeedback.scenes.captions import describe, random_aspects, vocabulary
+from emofeedback.scenes.captions import ASPECTS, describe, random_aspects, vocabulary
 from emofeedback.training.common.box_weights import weight_map, weighted_mean
 from emofeedback.training.common.latents import cache_latents
 from emofeedback.training.common.optim import Learner, Muon, Schedule, split_parameters
@@ -54,6 +54,8 @@ SHEET_PROMPTS = (
     "a train in the snow",
     "a city in the rain",
 )
+WHOLE = 0.4
+"""Share of captions that name everything, besides those that do by chance: as prompts do that a plan has completed."""
 SHEET_AFFECTS = (Affect(0.7, 0.1), Affect(-0.7, 0.1))
 
 
@@ -113,7 +115,8 @@ class BatchMaker:
         chosen = self.pool.batch(self.seed, step, recipe.batch)
         captions, strength = [], []
         for i in chosen:
-            caption = describe(self.pool.scenes[i], rng, random_aspects(rng))
+            aspects = ASPECTS if rng.random() < WHOLE else random_aspects(rng)
+            caption = describe(self.pool.scenes[i], rng, aspects)
             captions.append("" if rng.random() < recipe.drop_text else caption)
             strength.append(1.0 if rng.random() < recipe.give_affect else 0.0)
         encoded = self.tokenizer(

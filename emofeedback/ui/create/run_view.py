@@ -31,6 +31,7 @@ REASONS: dict[StopReason, str] = {
     "advice_unreadable": "the judge's advice could not be read",
     "failed": "a model failed",
 }
+CHOSEN = "The mood chose what your words leave open; name a thing, and it stays as you said"
 STOPPED = "Stopped. Finished rounds are kept."
 STOPPED_EARLY = "Stopped before the first round was done."
 SHORT_NOTE = "Press Run to have the judge say which words it would change."
@@ -313,6 +314,8 @@ def about(told: str, picture: Picture, target: Affect | None, plain: bool) -> st
     """What is on stage: the words, the mood and the seed it was drawn from, to be used again or copied."""
     asked = picture.request
     words = f"<q>{html.text(asked.prompt)}</q>" if asked.prompt else "<em>mood alone</em>"
+    if picture.words is not None:
+        words += f' <span class="chosen-words" title="{CHOSEN}">(drawn as: {html.text(picture.words)})</span>'
     mood = "" if target is None else f" for <i>{html.text(html.mood(target))}</i>"
     return (
         f'<p class="shown" data-seed="{asked.seed}" data-settings="{html.text(parameters_text(picture))}">{told} · '

@@ -1,0 +1,160 @@
+"""Plans a picture: what the words leave open is chosen so that the whole scene carries the emotion.
+
+A few words name place and subject; hour, weather, colours, pose and what stands around are open, and most of the
+emotion lies in them. A generator of a few million weights that must choose them all from noise draws means of what it
+could choose: two poses at once, every glad thing in every glad picture. So they are chosen first, as words, from the
+settings that keep all that was said, whose point on the plane is near the target and whose parts agree
+(`affect_model`), and the generator draws what was chosen. The same seed chooses by the same random numbers, whatever
+the target is: along a path through the plane a plan changes where it must, not everywhere.
+"""
+
+import functools
+import random
+import zlib
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emofeedback.affect import Affect
+from emofeedback.scenes import edits
+from emofeedback.scenes.affect_model import Item
+from emofeedback.scenes.captions import describe, parse, to_caption_words
+from emofeedback.scenes.grammar import (
+    ELEMENTS,
+    FIGURES,
+    PLACES,
+    SEVERAL,
+    SUBJECTS,
+    Scene,
+    plausibility,
+    poseable,
+    sample_scene,
+    sample_setting,
+)
+from emofeedback.scenes.lexicon import PLACE_PHRASES, canonical_phrase, split_place
+from emofeedback.scenes.reading import Mentions
+from emofeedback.scenes.sampling import PLAIN_WEIGHTS, agreeing, cheapest
+
+TRIED = 160  # settings without elements that are looked at, each with all sets of elements
+ORDER = ("pose", "elements", "palette", "light", "weather", "time", "season")
+"""What is said first, and left out last where the words grow too long."""
+SETTINGS = 30  # random settings until one goes with what was said
+
+
+@functools.lru_cache(maxsize=2048)
+def planned(prompt: str, target: Affect, seed: int, negative: str = "") -> tuple[str, ...]:
+    """The prompt in caption words, then phrases for what it leaves open, the most telling first; a pure function.
+
+    Words alone where what was said cannot be one scene of the world.
+
+    Args:
+        prompt: empty, or without anything that can be drawn: place and subject are chosen too.
+        target: the point that the scene is to stand at, the viewer's scale.
+        negative: what shall not come in.
+    """
+    said = parse(prompt)
+    base = _base(said, random.Random(f"{seed}/plan"))
+    if base is None:
+        return (to_caption_words(prompt),)
+    scene = _in_setting(base, target, seed, said, parse(negative))
+    if said.place is None and not said.subjects and not said.phrases:
+        return (describe(replace(scene, elements=()), random.Random(f"{seed}/words"), ()), *_phrases(scene, said))
+    words = to_caption_words(prompt)
+    if said.place is None:
+        words = _placed(words, PLACE_PHRASES[scene.place][0])
+    return (words, *_phrases(scene, said))
+
+
+def _placed(words: str, place: str) -> str:
+    """Caption words with a place, behind the subject where there is one: 'a cat in a garden, in spring'."""
+    parts = words.split(", ") if words else []
+    for i, part in enumerate(parts):
+        if parse(part).subjects:
+            return ", ".join([*parts[:i], f"{part} {place}", *parts[i + 1 :]])
+    return ", ".join([split_place(place)[2], *parts])
+
+
+def _phrases(scene: Scene, said: Mentions) -> list[str]:
+    """What of the scene's setting was not said, in words."""
+    found = []
+    for aspect in ORDER:
+        if aspect == "elements":
+            found += [canonical_phrase(aspect, e) for e in scene.elements if e not in said.elements]
+        elif getattr(said, aspect) is None:
+            found.append(canonical_phrase(aspect, getattr(scene, aspect)))
+    return [phrase for phrase in found if phrase]
+
+
+def _base(said: Mentions, rng: random.Random) -> Scene | None:
+    """A scene that shows what was said, the rest at random; None where there is none in the world."""
+    if said.place is None and not said.subjects and not said.phrases:
+        return sample_scene(rng, None)
+    subject = said.subjects[0] if said.subjects else None
+    place = said.place
+    if place is None:
+        weights = [plausibility(p, subject) if subject else 1.0 for p in PLACES]
+        place = rng.choices(PLACES, weights=weights)[0]
+    companion = next((s for s in said.subjects[1:] if s in SUBJECTS), None) if subject in FIGURES else None
+    looks: dict[str, Any] = {}
+    if subject is not None:
+        looks = {"colour": said.colour, "size": said.size}
+        looks["count"] = said.count if said.count and subject not in SEVERAL else 1
+    fixed = {a: getattr(said, a) for a in edits.SETTING if getattr(said, a) is not None}
+    elements = tuple(e for e in ELEMENTS if e in said.elements)
+    layout = rng.getrandbits(31)
+    for _ in range(SETTINGS):
+        setting = sample_setting(rng, place, poseable(subject, companion)) | {"elements": elements} | fixed
+        try:
+            return Scene(place, subject, companion, **setting, **looks, layout=layout)
+        except ValueError:
+            continue
+    return None
+
+
+def _in_setting(base: Scene, target: Affect, seed: int, said: Mentions, unwanted: Mentions) -> Scene:
+    """The scene in a setting near the target whose parts agree, or in one of about the least cost."""
+    table = edits.setting_table(base)
+    barred = {*said.denied, *unwanted.phrases}
+    space = edits.open_settings(base, said.phrases, barred)
+    bases, sets = _without(table, space, barred - set(said.phrases))
+    rows = np.nonzero(bases)[0]
+    if not len(rows) or not sets.any():
+        return base
+    noise = np.random.default_rng((seed, zlib.crc32(b"plan")))
+    chance = _row_weights(table)[rows] + noise.gumbel(size=len(table.bases))[rows]
+    rows = rows[np.argsort(-chance)[:TRIED]]
+    order = np.lexsort((np.arange(len(rows)), table.bases[rows, 1]))  # by weather, as `tried` scores them
+    away, charge = edits.tried(base, rows[order], target)
+    time, weather, season = table.bases[rows[order], :3].astype(int).T
+    away[~(space.possible[time, weather, season] & sets)] = np.inf
+    if not np.isfinite(away).any():
+        return base
+    fine, weight = agreeing(away, charge)
+    if weight is None:
+        fine, weight = cheapest(away, charge)
+    with np.errstate(divide="ignore"):
+        chosen = int(np.argmax(np.log(weight) + noise.gumbel(size=len(weight))))
+    row = rows[order[fine[:, chosen]].min()]  # of those that go with it, the first
+    return edits.in_setting(base, int(row), chosen)
+
+
+def _without(
+    table: edits.SettingTable, space: edits.Space, barred: Collection[Item]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The bases and the sets of a space that show nothing of what is barred."""
+    bases, unwanted = space.bases.copy(), [e for e in ELEMENTS if ("elements", e) in barred]
+    for aspect, concept in barred:
+        if aspect in edits.OPTIONS and concept in edits.OPTIONS[aspect]:
+            bases &= table.bases[:, edits.SETTING.index(aspect)] != edits.OPTIONS[aspect].index(concept)
+    return bases, space.sets & ~np.isin(edits.set_members(), [ELEMENTS.index(e) for e in unwanted]).any(axis=1)
+
+
+def _row_weights(table: edits.SettingTable) -> NDArray[np.float64]:
+    """(B,) logarithm of how often each base is tried."""
+    total = np.zeros(len(table.bases))
+    for aspect, weights in PLAIN_WEIGHTS.items():
+        total += np.log(list(weights.values()))[table.bases[:, edits.SETTING.index(aspect)]]
+    return total

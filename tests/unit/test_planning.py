@@ -1,0 +1,123 @@
+"""What the words leave open is chosen by the emotion: properties over many prompts, points and seeds."""
+
+import math
+import random
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_finetune import tiny_generator
+
+from emofeedback.affect import Affect
+from emofeedback.errors import UserError
+from emofeedback.evaluation.suite.draw_arms import SuiteModels, draw_arm
+from emofeedback.evaluation.suite.plan import Plan, in_order
+from emofeedback.evaluation.suite.store import SuiteFolder
+from emofeedback.records import PictureRequest
+from emofeedback.scenes.affect_model import mixed_probability, scene_affect
+from emofeedback.scenes.captions import describe, parse, random_aspects
+from emofeedback.scenes.edits import SETTING
+from emofeedback.scenes.grammar import Scene, sample_scene
+from emofeedback.scenes.planning import planned
+
+CORNERS = (Affect(0.7, 0.6), Affect(0.7, -0.6), Affect(-0.7, 0.6), Affect(-0.7, -0.6))
+
+
+def said(words: tuple[str, ...]) -> str:
+    return ", ".join(words)
+
+
+def scene_of(text: str) -> Scene:
+    """The scene that a whole plan describes; its default look is unspoken."""
+    found = parse(text)
+    looks = {"palette": found.palette or "natural", "light": found.light or "even", "pose": found.pose or "plain"}
+    subject, companion = (*found.subjects, None, None)[:2]
+    rest = {"colour": found.colour, "size": found.size, "count": found.count or 1} if subject else {}
+    assert found.place and found.time and found.weather and found.season
+    when = {"time": found.time, "weather": found.weather, "season": found.season}
+    return Scene(found.place, subject, companion, **when, elements=found.elements, **looks, **rest)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a puppy on the beach", "a train in the mountains", "a house", "a woman in a garden"]
+)
+def test_at_the_corners_the_scene_stands_where_it_was_asked_to(prompt: str) -> None:
+    for corner in CORNERS:
+        found = [scene_of(said(planned(prompt, corner, seed))) for seed in range(6)]
+        points = [scene_affect(scene) for scene in found]
+        assert all((p.valence > 0) == (corner.valence > 0) for p in points)
+        assert (
+            sum(math.hypot(p.valence - corner.valence, p.arousal - corner.arousal) for p in points) / len(points) < 0.35
+        )
+        assert sum(mixed_probability(scene) < 0.5 for scene in found) >= 5
+        assert len({said(planned(prompt, corner, seed)) for seed in range(6)}) >= 4, "seeds differ"
+
+
+def test_what_was_said_stays_and_is_not_contradicted() -> None:
+    rng = random.Random(5)
+    for _ in range(60):
+        scene = sample_scene(rng, None)
+        prompt = describe(scene, rng, random_aspects(rng))
+        before = parse(prompt)
+        after = parse(said(planned(prompt, Affect(rng.uniform(-1, 1), rng.uniform(-1, 1)), rng.getrandbits(31))))
+        assert after.place == before.place and after.subjects == before.subjects
+        assert (after.colour, after.size, after.count) == (before.colour, before.size, before.count)
+        for aspect in SETTING:
+            assert getattr(before, aspect) in (None, getattr(after, aspect))
+        assert set(before.elements) <= set(after.elements)
+
+
+def test_the_same_request_is_the_same_plan_and_a_small_step_changes_little() -> None:
+    assert planned("a dog in a park", CORNERS[0], 3) == planned("a dog in a park", CORNERS[0], 3)
+    path = [planned("a dog in a park", Affect(-0.7 + 0.02 * i, 0.2), 3) for i in range(70)]
+    same = sum(a == b for a, b in zip(path, path[1:], strict=False))
+    assert same > 30 and len(set(path)) > 5
+
+
+def test_what_is_denied_or_unwanted_does_not_come_in() -> None:
+    for seed in range(8):
+        assert "rainbow" not in parse(said(planned("a house, no rainbow", CORNERS[0], seed))).elements
+        assert parse(said(planned("a house", CORNERS[2], seed, negative="thunderstorm"))).weather != "thunderstorm"
+
+
+def test_without_words_there_is_a_scene_all_the_same() -> None:
+    for prompt in ("", "joy", "xyzzy"):
+        found = parse(said(planned(prompt, CORNERS[1], 4)))
+        assert found.place is not None
+    assert parse(said(planned("", CORNERS[1], 4))) != parse(said(planned("", CORNERS[1], 5)))
+
+
+def test_what_cannot_be_one_scene_is_drawn_as_it_was_said() -> None:
+    words = planned("snow in summer in a desert", CORNERS[0], 1)
+    assert parse(said(words)).place == "desert"
+
+
+def test_the_request_that_is_drawn() -> None:
+    generator = tiny_generator()
+    generator.plans, generator.texts.left_out = True, lambda text: ""  # type: ignore[method-assign]
+    request = PictureRequest("a dog", CORNERS[0], 7)
+    words = generator.words_drawn(request)
+    assert words != "a dog" and "dog" in parse(words).subjects
+    generator.texts.left_out = lambda text: text[40:]  # type: ignore[method-assign]
+    assert len(generator.words_drawn(request)) <= 40 and "dog" in generator.words_drawn(request)
+    for other in (replace(request, affect=None), replace(request, strength=0.0)):
+        assert generator.words_drawn(other) == "a dog"
+    weak = generator.words_drawn(replace(request, strength=0.1))
+    assert scene_affect(scene_of(said(planned("a dog", Affect(0.07, 0.06), 7)))).valence < 0.5 and weak
+    generator.plans = False
+    assert generator.words_drawn(request) == "a dog"
+
+
+def test_the_suite_draws_with_and_without_a_plan(tmp_path: Path) -> None:
+    generator: Any = tiny_generator()
+    plan = Plan(("a dog", "a house"), 2, 0.7, 0, 1, 1, in_order(["adapter", "adapter-no-plan"]), {})
+    models, folder = SuiteModels(generator, None), SuiteFolder.begin(tmp_path / "suite", plan)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="plans"):
+        draw_arm(models, folder, "adapter-no-plan", 0, time.perf_counter)
+    generator.plans, generator.texts.left_out = True, lambda text: ""
+    drawn = draw_arm(models, folder, "adapter", 0, time.perf_counter)
+    bare = draw_arm(models, folder, "adapter-no-plan", 0, time.perf_counter)
+    assert all(cell.candidates[0].picture.words for cell in drawn) and generator.plans
+    assert not any(cell.candidates[0].picture.words for cell in bare)
