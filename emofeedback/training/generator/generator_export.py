@@ -44,17 +44,19 @@ There is no T5 encoder, hence the two `None` and `max_sequence_length=1`. Valenc
 adapter in `{adapter}/`: `python -m emofeedback generate "a lighthouse by the seaside" --valence -0.7 --arousal 0.5`.
 
 ## Data
-{scenes} scenes of the training split of the scene grammar, rendered by `emofeedback.scenes`, half of them random,
-half composed of parts that agree (`emofeedback.scenes.sampling`); captions of every completeness; valence and arousal
-on the scene scale of the affect model, which is not a human rating. One place-subject pair in eight is never shown
-(`emofeedback.scenes.grammar.split_of`).
+{scenes} scenes of the training split of the scene grammar, rendered by `emofeedback.scenes`, most of them composed of
+parts that agree (`emofeedback.scenes.sampling`), with more people and animals in poses than chance would bring;
+captions of every completeness; valence and arousal on the scene scale, which is fitted to a viewer's ratings and is not
+a human rating. One place-subject pair in eight is never shown (`emofeedback.scenes.grammar.split_of`).
+
+When it draws, what the words leave open is chosen first, as words, by the emotion and the seed (`scenes.planning`);
+plain diffusers draws the words as they are given.
 
 ## Recipe
-Flow matching with logit-normal times on the latents of a {channels}-channel autoencoder with f = 8, whose decoder had
-an adversarial finish. Words are dropped for 12 % of the samples, valence-arousal is given for 75 %. An early block is
-aligned with the judge's vision tower on the clean renders for the first 60 % of the time. Muon on the hidden matrices
-of the blocks, AdamW on the rest, linear cooldown at the end, exponential moving average of the weights, bfloat16
-autocast.
+Flow matching with logit-normal times on the latents of a {channels}-channel autoencoder with f = 8; the subjects' boxes
+weigh more in the loss. Words are dropped for 12 % of the samples, valence-arousal is given for 75 %.{alignment} Muon on
+the hidden matrices of the blocks, AdamW on the rest, linear cooldown at the end, exponential moving average of the
+weights, bfloat16 autocast.
 
     {command}
 
@@ -69,9 +71,12 @@ autocast.
 
 ## Limits
 It knows only the words in `vocabulary.json` and only the world of its grammar: flat illustrated scenes, no
-photographs, no text, no other subjects. Small details dissolve. What it shows as pleasant or exciting follows
-published norms for single words and rules of this project, not the feelings of any particular viewer.
+photographs, no text, no other subjects. Small details dissolve. What it shows as pleasant or exciting follows the
+ratings of one vision-language viewer, not the feelings of any particular person.
 """
+
+ALIGNED = """ An early block is aligned with the judge's vision
+tower on the clean renders for the first 60 % of the time."""
 
 
 def export_generator(
@@ -86,7 +91,8 @@ def export_generator(
     """Write the checkpoint folder; parts are prepared aside and each moves into place in one step.
 
     Args:
-        facts: scenes, pixels, steps, batch, minutes, loss, seed, threads, command; for the model card.
+        facts: scenes, pixels, steps, batch, minutes, loss, seed, threads, command; for the model card. And aligned,
+            whether a judge's vision was followed.
     """
     half = copy.deepcopy(networks).to(torch.bfloat16).eval()
     half_vae = copy.deepcopy(vae).to(torch.bfloat16).eval()
@@ -104,6 +110,7 @@ def export_generator(
     write_vocabulary(new / VOCABULARY, words)
     card = CARD.format(
         **facts,
+        alignment=ALIGNED if facts.get("aligned") else "",
         channels=vae.config.latent_channels,
         parameters=f"{count / 1e6:.1f} M parameters in all",
         adapter=ADAPTER_FOLDER,

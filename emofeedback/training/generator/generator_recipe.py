@@ -268,6 +268,7 @@ def train_generator(
         "loss": round(trained.loss(), 4),
         "seed": run.seed,
         "threads": str(run.threads),
+        "aligned": judge is not None,
         "command": command or f"python -m emofeedback train generator --minutes {run.minutes:g}",
     }
     export_generator(training.averaged, training.vae, training.tokenizer, recipe.shape.shift, vocabulary(), out, facts)
