@@ -53,6 +53,7 @@ class PictureRequest:
     visual: VisualPrompt | None = None
     negative: str = ""  # what the picture shall not show; needs guidance (see `Generator.takes_negative`)
     size: tuple[int, int] | None = None  # width and height in pixels (see `Generator.sizes`)
+    plan: int | None = None  # seed of what a planning generator chooses beside the words; None = that of the picture
 
     def __post_init__(self) -> None:
         """Raise UserError where the prompt or the negative one is no text, or too long."""

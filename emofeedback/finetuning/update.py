@@ -66,7 +66,7 @@ class PolicyUpdater:
         )
 
     def requests(self, number: int) -> list[PictureRequest]:
-        """What update `number` draws, in all processes together."""
+        """What update `number` draws, in all processes together; a group shares its plan: noise alone differs."""
         settings = self.settings
         requests = [
             PictureRequest(
@@ -75,6 +75,7 @@ class PolicyUpdater:
                 derive(settings.seed, "picture", number, i, j),
                 steps=settings.rollout[0],
                 guidance=settings.guidance,
+                plan=derive(settings.seed, "plan", number, i),
             )
             for i, task in enumerate(self.tasks.draw(number, settings.prompts))
             for j in range(settings.group)

@@ -88,7 +88,7 @@ class ScenePolicy(LoraPolicy):
 
     @torch.no_grad()
     def conditions(self, requests: Sequence[PictureRequest]) -> Conditions:
-        """Conditions [N] of requests; each (prompt, affect, strength) is encoded once."""
+        """Conditions [N] of requests; each (words, affect, strength) is encoded once."""
         found = [self._encode(request) for request in requests]
         prompt, pooled = torch.cat([c.prompt for c in found]), torch.cat([c.pooled for c in found])
         away = [c.opposite_prompt for c in found if c.opposite_prompt is not None]
@@ -109,9 +109,11 @@ class ScenePolicy(LoraPolicy):
 
     def _encode(self, request: PictureRequest) -> Conditions:
         """The condition [1] of a request."""
-        key = (request.prompt, request.affect, request.strength)
+        asked = PictureRequest(
+            request.prompt, request.affect, request.seed, request.strength, guidance=2.0, plan=request.plan
+        )
+        key = (self.generator.words_drawn(asked), request.affect, request.strength)
         if key not in self._encoded:
-            asked = PictureRequest(request.prompt, request.affect, 0, request.strength, guidance=2.0)
             prompt, pooled, _ = self.generator.conditioning([asked])
             # in order: without anything, with the opposite emotion (if any), as asked; a clone can be part of a graph
             rows = [(prompt[i : i + 1].clone(), pooled[i : i + 1].clone()) for i in range(len(prompt))]
@@ -121,11 +123,12 @@ class ScenePolicy(LoraPolicy):
     def encode_once(self, requests: Sequence[PictureRequest]) -> None:
         """Encode what a job will ask for, then take the text encoders off a device that is not the CPU.
 
-        Afterwards the policy draws these prompts and the empty one alone.
+        Afterwards the policy draws these prompts and the empty one alone; where each seed has words of its own (see
+        `SceneDiffusionGenerator.words_drawn`), the encoders stay.
         """
         pipeline, device = self.generator.pipeline, self.generator.device
         self.conditions([*requests, PictureRequest("", None, 0, 0.0)])
-        if device.type != "cpu":
+        if device.type != "cpu" and not self.generator.plans:
             for encoder in (pipeline.text_encoder, pipeline.text_encoder_2):
                 encoder.to("cpu")
             torch.cuda.empty_cache()

@@ -246,7 +246,8 @@ class SceneDiffusionGenerator:
         if not self.plans or emotion is None or request.strength == 0 or request.start is not None:
             return prompt
         target = Affect.clamped(request.strength * emotion.valence, request.strength * emotion.arousal)
-        words, *more = planned(prompt, target, request.seed, request.negative)
+        seed = request.seed if request.plan is None else request.plan
+        words, *more = planned(prompt, target, seed, request.negative)
         while more and self.texts.left_out(", ".join([words, *more])):
             more.pop()
         return ", ".join([words, *more]) if more else prompt

@@ -98,14 +98,7 @@ class Student:
     @torch.no_grad()
     def conditions(self, requests: Sequence[PictureRequest]) -> tuple[Tensor, Tensor, None]:
         """As `SceneDiffusionGenerator.conditioning` for unguided requests, but all prompts in one pass."""
-        embeds, _, pooled, _ = self.pipeline.encode_prompt(
-            [r.prompt for r in requests],
-            None,
-            None,
-            device=self.generator.device,
-            do_classifier_free_guidance=False,
-            max_sequence_length=1,
-        )
+        embeds, pooled = self.generator.texts.together(list(map(self.generator.words_drawn, requests)))
         return *self.generator.with_emotion(embeds, pooled, requests), None
 
     def velocity(self, noisy: Tensor, times: Tensor, requests: Sequence[PictureRequest]) -> Tensor:

@@ -29,7 +29,7 @@ from emofeedback.flow.schedule import euler_step, interpolate
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.records import PictureRequest
 from emofeedback.scenes.affect_model import scene_affect
-from emofeedback.scenes.captions import describe, random_aspects
+from emofeedback.scenes.captions import describe
 from emofeedback.training.common.box_weights import weight_map
 from emofeedback.training.common.latents import cache_latents
 from emofeedback.training.common.optim import Learner, Muon, Schedule, split_kernels
@@ -88,7 +88,7 @@ def redrawn_latents(
         clean, requests = latents[first : first + batch].to(generator.device), []
         rng = random.Random(f"{seed}/decoder/{first}")
         for scene in cache.scenes[first : first + len(clean)]:
-            prompt = describe(scene, rng, random_aspects(rng))
+            prompt = describe(scene, rng)
             requests.append(PictureRequest(prompt, scene_affect(scene).affect(), rng.randrange(2**40)))
         begin = rng.uniform(*REDRAW_LEVELS)
         noisy = interpolate(clean, generator.noise([r.seed for r in requests]), torch.full((len(clean),), begin))
@@ -220,6 +220,7 @@ def train_decoder(
     run.prepare()
     recipe = recipe or DecoderRecipe()
     generator = SceneDiffusionGenerator.from_pretrained(teacher)
+    generator.plans = False  # the words say all of the scenes that are drawn again
     vae = AutoencoderKL.from_pretrained(teacher / VAE, use_safetensors=True)
     side = int(vae.config.sample_size)
     if side != cache.size:
