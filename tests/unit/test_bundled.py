@@ -162,7 +162,8 @@ def test_what_is_asked_beside_a_drawing_leaves_its_tokenizers_alone(generator) -
 def test_what_is_left_out_of_a_long_prompt_is_whole_words(generator) -> None:
     """It once began within a word: "ats , a cottage" of boats."""
     prompt = "an old man on a bench in a park at dusk in autumn, with a dog, a fire and birds, golden light, a bridge"
-    said = generator.texts.said(f"{prompt}, boats, a fence, boats, a rainbow, lanterns, flowers, a cottage")
-    rest = generator.left_out(f"{prompt}, boats, a fence, boats, a rainbow, lanterns, flowers, a cottage")
+    more = "boats, a fence, a rainbow, lanterns, flowers, a cottage, hot air balloons, wilted flowers, a flock of crows"
+    said = generator.texts.said(f"{prompt}, {more}, a dancing crowd, falling leaves, a rocket launch")
+    rest = generator.left_out(f"{prompt}, {more}, a dancing crowd, falling leaves, a rocket launch")
     assert rest and said.endswith(rest) and not said.removesuffix(rest)[-1:].isalnum()
     assert generator.left_out(prompt) == ""
