@@ -20,6 +20,12 @@ def moved(content: str, x: float = 0.0, y: float = 0.0, turn: float = 0.0, scale
     return f'<g transform="translate({x:.2f} {y:.2f}) rotate({turn:.1f}) scale({scale:.3f})">{content}</g>'
 
 
+def pair(drawing: str, x: float, y: float, fall: float) -> str:
+    """An ear or a wing drawn about its root, at (-x, y) mirrored and at (x, y), each turned out by `fall` degrees."""
+    right = moved(drawing, 0, 0, fall)
+    return f'<g transform="translate({x} {y})">{right}</g><g transform="translate({-x} {y}) scale(-1 1)">{right}</g>'
+
+
 def eye(ink: Ink, x: float, y: float, r: float, skin: str, slant: int = 0) -> str:
     """One eye of radius r on a face of the unlit colour `skin`.
 
@@ -58,6 +64,16 @@ def eye(ink: Ink, x: float, y: float, r: float, skin: str, slant: int = 0) -> st
         )
         return white + circle(x, y + 0.5 * r, r, ink(DARK)) + (lid if slant else "") + brow
     return white + ellipse(x, y, r, 1.2 * r, ink(DARK)) + circle(x - 0.3 * r, y - 0.45 * r, 0.36 * r, ink("#ffffff"))
+
+
+def eyes(ink: Ink, spread: float, y: float, r: float, skin: str) -> str:
+    """Both eyes, at (-spread, y) and (spread, y); whoever is glad has red cheeks below them."""
+    cheeks = ""
+    if ink.pose in ("smiling", "cheering"):
+        cheeks = "".join(
+            ellipse(x, y + 3.6 * r, 1.6 * r, 1.1 * r, ink("#f0686a"), 0.8) for x in (-1.35 * spread, 1.35 * spread)
+        )
+    return cheeks + eye(ink, -spread, y, r, skin, -1) + eye(ink, spread, y, r, skin, 1)
 
 
 def mouth(ink: Ink, x: float, y: float, w: float, skin: str, teeth: bool = False) -> str:

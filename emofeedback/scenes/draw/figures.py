@@ -6,26 +6,28 @@ x in [-50, 50] and y in [-100, 0] and faces right. No ground shadow: whoever pla
 
 from collections.abc import Callable
 
-from emofeedback.scenes.draw.animals import (
-    draw_bear,
+from emofeedback.scenes.draw.birds_fish_butterfly import (
     draw_bird,
     draw_butterfly,
+    draw_duck,
+    draw_fish,
+    draw_owl,
+    draw_swan,
+)
+from emofeedback.scenes.draw.canvas import Ink, brightness, circle, ellipse, glow, line, mix, path, rect
+from emofeedback.scenes.draw.four_legged import (
+    draw_bear,
     draw_cat,
     draw_cow,
     draw_deer,
     draw_dog,
-    draw_duck,
     draw_elephant,
-    draw_fish,
     draw_fox,
     draw_horse,
-    draw_owl,
     draw_rabbit,
     draw_sheep,
-    draw_swan,
     draw_wolf,
 )
-from emofeedback.scenes.draw.canvas import Ink, brightness, circle, ellipse, glow, line, mix, path, rect
 from emofeedback.scenes.draw.people import (
     draw_baby,
     draw_child,
