@@ -53,7 +53,7 @@ class PictureRequest:
     visual: VisualPrompt | None = None
     negative: str = ""  # what the picture shall not show; needs guidance (see `Generator.takes_negative`)
     size: tuple[int, int] | None = None  # width and height in pixels (see `Generator.sizes`)
-    plan: int | None = None  # seed of what a planning generator chooses beside the words; None = that of the picture
+    plan_seed: int | None = None  # of what a planning generator chooses beside the words; None = that of the picture
 
     def __post_init__(self) -> None:
         """Raise UserError where the prompt or the negative one is no text, or too long."""
@@ -80,7 +80,7 @@ class Picture:
     seconds: float
     withheld: bool = False  # by a safety checker: the image is blank
     upscaled: Upscaling | None = None  # None = the image is as it was drawn
-    words: str | None = None  # what was drawn, where the generator chose what the prompt leaves open
+    drawn_as: str | None = None  # the words drawn, where the generator chose what the prompt leaves open
 
 
 @dataclass(frozen=True, slots=True)

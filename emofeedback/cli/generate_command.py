@@ -209,8 +209,8 @@ def _text(run: Run, folder: Path) -> str:
             f"  reads valence {signed(affect.valence)} ± {best.reading.valence_sd:.2f}, "
             f"arousal {signed(affect.arousal)} ± {best.reading.arousal_sd:.2f}; distance {best.distance:.2f}{kept}"
         )
-        if best.picture.words is not None:
-            lines.append(f"  drawn as: {best.picture.words}")
+        if best.picture.drawn_as is not None:
+            lines.append(f"  drawn as: {best.picture.drawn_as}")
         if best.reading.seen:
             lines.append(f"  sees {', '.join(best.reading.words())}")
         if r.critique is not None:

@@ -216,7 +216,7 @@ class CandidateJson(JsonRecord):
     request: RequestJson | None = Field(None, exclude_if=_absent)
     model: str | None = Field(None, exclude_if=_absent)
     upscaled: UpscalingJson | None = Field(None, exclude_if=_absent)
-    words: str | None = Field(None, exclude_if=_absent)
+    drawn_as: str | None = Field(None, exclude_if=_absent)
 
 
 class CostJson(JsonRecord):
@@ -320,7 +320,7 @@ def run_json(
             upscaled=UpscalingJson.of(
                 picture.upscaled or (None if upscaling is None else upscaling(picture, candidate.chosen))
             ),
-            words=picture.words,
+            drawn_as=picture.drawn_as,
         )
 
     rounds, best_json, best = [], None, run.best()
@@ -386,7 +386,7 @@ def run_from_json(data: Mapping[str, Any], open_image: Callable[[str], Image.Ima
         request = PictureRequest(prompt, target, item.seed, **drawn) if item.request is None else item.request.request()
         done = None if item.upscaled is None else Upscaling(item.upscaled.name, item.upscaled.scale)
         picture = Picture(
-            open_image(item.image), request, item.model or given.generator, 0.0, upscaled=done, words=item.words
+            open_image(item.image), request, item.model or given.generator, 0.0, upscaled=done, drawn_as=item.drawn_as
         )
         reading = None if item.reading is None else item.reading.reading(given.judge)
         kept = None if item.reading is None else item.reading.content_kept

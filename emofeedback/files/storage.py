@@ -142,8 +142,8 @@ def png_bytes(
     run = {name: settings[name] for name in RUN_SETTINGS if name in settings} if settings else {}
     if run:
         making["run"] = run
-    if picture.words is not None:
-        making["words"] = picture.words
+    if picture.drawn_as is not None:
+        making["drawn_as"] = picture.drawn_as
     if picture.upscaled is not None:
         making["upscaled"] = asdict(picture.upscaled)
     info.add_text("emofeedback", json.dumps(making, ensure_ascii=False))

@@ -75,7 +75,7 @@ class PolicyUpdater:
                 derive(settings.seed, "picture", number, i, j),
                 steps=settings.rollout[0],
                 guidance=settings.guidance,
-                plan=derive(settings.seed, "plan", number, i),
+                plan_seed=derive(settings.seed, "plan", number, i),
             )
             for i, task in enumerate(self.tasks.draw(number, settings.prompts))
             for j in range(settings.group)

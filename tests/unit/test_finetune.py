@@ -134,6 +134,8 @@ def test_a_judge_blind_to_a_third_does_not_move_the_baseline_of_the_others(tmp_p
     """The advantages of the pictures that were read are those of a group that never held the others."""
     whole, patchy = (job(tmp_path, judge, prompts=2, group=6) for judge in (ColourJudge(), PatchyJudge()))
     requests = whole.updater.requests(0)
+    assert [len({r.plan_seed for r in requests[i : i + 6]}) for i in (0, 6)] == [1, 1], "a group shares its plan"
+    assert requests[0].plan_seed != requests[6].plan_seed and len({r.seed for r in requests}) == 12
     policy = whole.policy
     clean = draw_rollout(policy, policy.conditions(requests), [r.seed for r in requests], Sampling(2)).clean
     pictures = whole.updater.pictures(clean, requests)

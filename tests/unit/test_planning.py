@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from PIL import Image
 from tiny_finetune import tiny_generator
 
 from emofeedback.affect import Affect
@@ -15,12 +17,16 @@ from emofeedback.errors import UserError
 from emofeedback.evaluation.suite.draw_arms import SuiteModels, draw_arm
 from emofeedback.evaluation.suite.plan import Plan, in_order
 from emofeedback.evaluation.suite.store import SuiteFolder
+from emofeedback.finetuning.policy import scene_policy
+from emofeedback.finetuning.policy.scene_policy import ScenePolicy
+from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.records import PictureRequest
 from emofeedback.scenes.affect_model import mixed_probability, scene_affect
-from emofeedback.scenes.captions import describe, parse, random_aspects
+from emofeedback.scenes.captions import describe, parse, random_aspects, to_caption_words
 from emofeedback.scenes.edits import SETTING
 from emofeedback.scenes.grammar import Scene, sample_scene
 from emofeedback.scenes.planning import planned
+from emofeedback.training.few_step.student import Student
 
 CORNERS = (Affect(0.7, 0.6), Affect(0.7, -0.6), Affect(-0.7, 0.6), Affect(-0.7, -0.6))
 
@@ -90,22 +96,51 @@ def test_without_words_there_is_a_scene_all_the_same() -> None:
 
 
 def test_what_cannot_be_one_scene_is_drawn_as_it_was_said() -> None:
-    words = planned("snow in summer in a desert", CORNERS[0], 1)
-    assert parse(said(words)).place == "desert"
+    prompt = "snow in summer in a desert"
+    assert planned(prompt, CORNERS[0], 1) == (to_caption_words(prompt),)
+
+
+def planning_generator() -> SceneDiffusionGenerator:
+    """Draws whole plans; a tiny tokenizer would cut them."""
+    generator = tiny_generator()
+    generator.plans, generator.texts.left_out = True, lambda text: ""  # type: ignore[method-assign]
+    return generator
+
+
+def test_student_and_policy_are_told_the_words_that_the_generator_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = planning_generator()
+    asked: list[str] = []
+    encode = generator.texts.together
+    monkeypatch.setattr(generator.texts, "together", lambda texts: (asked.extend(texts), encode(texts))[1])
+    request = PictureRequest("a dog", CORNERS[0], 7)
+    words = generator.words_drawn(request)
+    Student(generator, 4, 4, seed=0).conditions([request])
+    assert asked == [words]
+    asked.clear()
+    monkeypatch.setattr(scene_policy, "KEPT", 2)
+    policy = ScenePolicy(planning_generator(), rank=2)
+    monkeypatch.setattr(policy.generator.texts, "together", lambda texts: (asked.extend(texts), encode(texts))[1])
+    first = policy.conditions([replace(request, seed=1, plan_seed=7), replace(request, seed=2, plan_seed=7)])
+    assert words in asked and torch.equal(first.prompt[0], first.prompt[1]), "a group shares its plan"
+    policy.conditions([replace(request, plan_seed=seed) for seed in range(20, 26)])
+    assert len(policy._encoded) == 2, "a long job does not keep all of its plans"
 
 
 def test_the_request_that_is_drawn() -> None:
-    generator = tiny_generator()
-    generator.plans, generator.texts.left_out = True, lambda text: ""  # type: ignore[method-assign]
+    generator = planning_generator()
     request = PictureRequest("a dog", CORNERS[0], 7)
     words = generator.words_drawn(request)
     assert words != "a dog" and "dog" in parse(words).subjects
     generator.texts.left_out = lambda text: text[40:]  # type: ignore[method-assign]
     assert len(generator.words_drawn(request)) <= 40 and "dog" in generator.words_drawn(request)
-    for other in (replace(request, affect=None), replace(request, strength=0.0)):
+    begun = replace(request, start=Image.new("RGB", (16, 16)))
+    for other in (replace(request, affect=None), replace(request, strength=0.0), begun):
         assert generator.words_drawn(other) == "a dog"
+    generator.texts.left_out = lambda text: ""  # type: ignore[method-assign]
     weak = generator.words_drawn(replace(request, strength=0.1))
-    assert scene_affect(scene_of(said(planned("a dog", Affect(0.07, 0.06), 7)))).valence < 0.5 and weak
+    assert weak == said(planned("a dog", Affect(0.07, 0.06), 7)) != words
+    assert generator.words_drawn(replace(request, seed=8, plan_seed=7)) == words
+    assert generator.words_drawn(replace(request, plan_seed=8)) != words
     generator.plans = False
     assert generator.words_drawn(request) == "a dog"
 
@@ -119,5 +154,5 @@ def test_the_suite_draws_with_and_without_a_plan(tmp_path: Path) -> None:
     generator.plans, generator.texts.left_out = True, lambda text: ""
     drawn = draw_arm(models, folder, "adapter", 0, time.perf_counter)
     bare = draw_arm(models, folder, "adapter-no-plan", 0, time.perf_counter)
-    assert all(cell.candidates[0].picture.words for cell in drawn) and generator.plans
-    assert not any(cell.candidates[0].picture.words for cell in bare)
+    assert all(cell.candidates[0].picture.drawn_as for cell in drawn) and generator.plans
+    assert not any(cell.candidates[0].picture.drawn_as for cell in bare)

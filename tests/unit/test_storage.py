@@ -147,7 +147,7 @@ def _a_run() -> Run:
     ]
     reading = Reading(Affect(0.25, 0.125), 0.5, 0.25, 0.75, (Seen("place", "sea", 0.5),), "j", "logits", "by people")
     candidates = (
-        Candidate(Picture(blank, requests[0], "g+lora", 0.0), reading, 0.375, False, chosen=True),
+        Candidate(Picture(blank, requests[0], "g+lora", 0.0, drawn_as="a dog, at night"), reading, 0.375, False, True),
         Candidate(Picture(blank, requests[1], "g", 0.0), None, None, None),
     )
     critique = Critique("It is tense.", ("fog",), (Edit("replace", "fog", "sun"), Edit("add", new="birds", keeps=True)))

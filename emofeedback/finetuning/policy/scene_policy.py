@@ -25,6 +25,7 @@ from emofeedback.generators.visual.visual_prompts import shown_fully, shows
 from emofeedback.records import PictureRequest
 from emofeedback.training.generator.networks import PlainJointAttention
 
+KEPT = 512  # conditions of planned words that are kept
 ATTENTION = (
     "attn.to_q",
     "attn.to_k",
@@ -110,7 +111,7 @@ class ScenePolicy(LoraPolicy):
     def _encode(self, request: PictureRequest) -> Conditions:
         """The condition [1] of a request."""
         asked = PictureRequest(
-            request.prompt, request.affect, request.seed, request.strength, guidance=2.0, plan=request.plan
+            request.prompt, request.affect, request.seed, request.strength, guidance=2.0, plan_seed=request.plan_seed
         )
         key = (self.generator.words_drawn(asked), request.affect, request.strength)
         if key not in self._encoded:
@@ -118,6 +119,8 @@ class ScenePolicy(LoraPolicy):
             # in order: without anything, with the opposite emotion (if any), as asked; a clone can be part of a graph
             rows = [(prompt[i : i + 1].clone(), pooled[i : i + 1].clone()) for i in range(len(prompt))]
             self._encoded[key] = Conditions(*rows[-1], *(rows[1] if len(rows) == 3 else ()))
+            if self.generator.plans and len(self._encoded) > KEPT:  # every group has words of its own
+                self._encoded.pop(next(iter(self._encoded)))
         return self._encoded[key]
 
     def encode_once(self, requests: Sequence[PictureRequest]) -> None:

@@ -188,8 +188,8 @@ class SceneDiffusionGenerator:
             seconds = (time.perf_counter() - begin) / len(members)
             for i, image in zip(members, images, strict=True):
                 words = self.words_drawn(requests[i])
-                more = words if words != requests[i].prompt else None
-                drawn[i] = Picture(image, requests[i], self.name, seconds, words=more)
+                drawn_as = words if words != requests[i].prompt else None
+                drawn[i] = Picture(image, requests[i], self.name, seconds, drawn_as=drawn_as)
             while following in drawn:
                 yield drawn.pop(following)
                 following += 1
@@ -246,7 +246,7 @@ class SceneDiffusionGenerator:
         if not self.plans or emotion is None or request.strength == 0 or request.start is not None:
             return prompt
         target = Affect.clamped(request.strength * emotion.valence, request.strength * emotion.arousal)
-        seed = request.seed if request.plan is None else request.plan
+        seed = request.seed if request.plan_seed is None else request.plan_seed
         words, *more = planned(prompt, target, seed, request.negative)
         while more and self.texts.left_out(", ".join([words, *more])):
             more.pop()

@@ -135,8 +135,8 @@ class Endpoints:
 
         Returns:
             The PNG with its settings embedded, and {"prompt", "seed", "reading", "distance", "unknown_words",
-            "seconds"}, where "prompt" has the rewriting in it; "words", what was drawn, where the generator chose
-            what the prompt leaves open; and "upscaled" {"name", "scale"} where it was.
+            "seconds"}, where "prompt" has the rewriting in it; "drawn_as", the words drawn, where the generator
+            chose what the prompt leaves open; and "upscaled" {"name", "scale"} where it was.
         """
         target = emotion(emotion_name) if emotion_name else Affect(valence, arousal)
         drawing = Drawing(1, whole(seed), strength, steps or None, visual=visual_of(visual, emotion_name))
@@ -214,7 +214,7 @@ class Endpoints:
                         "unknown_words": list(generator.unknown_words(words)),
                         "seconds": round(picture.seconds, 3),
                         **({} if shown.upscaled is None else {"upscaled": asdict(shown.upscaled)}),
-                        **({} if picture.words is None else {"words": picture.words}),
+                        **({} if picture.drawn_as is None else {"drawn_as": picture.drawn_as}),
                     },
                 )
 

@@ -314,8 +314,8 @@ def about(told: str, picture: Picture, target: Affect | None, plain: bool) -> st
     """What is on stage: the words, the mood and the seed it was drawn from, to be used again or copied."""
     asked = picture.request
     words = f"<q>{html.text(asked.prompt)}</q>" if asked.prompt else "<em>mood alone</em>"
-    if picture.words is not None:
-        words += f' <span class="chosen-words" title="{CHOSEN}">(drawn as: {html.text(picture.words)})</span>'
+    if picture.drawn_as is not None:
+        words += f' <span class="drawn-as" title="{CHOSEN}">(drawn as: {html.text(picture.drawn_as)})</span>'
     mood = "" if target is None else f" for <i>{html.text(html.mood(target))}</i>"
     return (
         f'<p class="shown" data-seed="{asked.seed}" data-settings="{html.text(parameters_text(picture))}">{told} · '

@@ -62,7 +62,7 @@ window.emo = (() => {
     stable = latest;
   }
 
-  // every change of a field: kept for a reload, and as a step to undo once the changing is over, which tools.js tells on
+  // every change of a field: kept for a reload, and as a step to undo once the changing is over; tools.js then tells the server
   function keep(...values) {
     latest = Object.fromEntries(fields.map((field, index) => [field.name, values[index]]));
     session.set("emofeedback-settings", latest);
