@@ -1,8 +1,8 @@
 """Plans a picture: what the words leave open is chosen so that the whole scene carries the emotion.
 
 A few words name place and subject; hour, weather, colours, pose and what stands around are open, and most of the
-emotion lies in them. A generator of a few million weights that must choose them all from noise draws means of what it
-could choose: two poses at once, every glad thing in every glad picture. So they are chosen first, as words, from the
+emotion lies in them. A small generator that must choose them all from noise tends to means of what it could choose: two
+poses at once, every glad thing in every glad picture. So they are chosen first, as words, from the
 settings that keep all that was said, whose point on the plane is near the target and whose parts agree
 (`affect_model`), and the generator draws what was chosen. The same seed chooses by the same random numbers, whatever
 the target is: along a path through the plane a plan changes where it must, not everywhere.

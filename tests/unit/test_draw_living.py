@@ -2,22 +2,17 @@
 
 import functools
 import io
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import resvg_py
 from PIL import Image
 
-from emofeedback.scenes.draw import animals, people
 from emofeedback.scenes.draw.canvas import Ink, rgb
+from emofeedback.scenes.draw.figures import FIGURE_DRAWINGS
 from emofeedback.scenes.grammar import ANIMALS, LIVING, PEOPLE, POSES
 
 MARGIN = 25
-
-
-def drawing(name: str) -> Callable[[Ink], str]:
-    return getattr(people if name in PEOPLE else animals, f"draw_{name.replace(' ', '_')}")
 
 
 def ink(pose: str = "plain", coat: str | None = None) -> Ink:
@@ -31,7 +26,7 @@ def pixels(name: str, pose: str = "plain", coat: str | None = None) -> np.ndarra
     side = 100 + 2 * MARGIN
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{-50 - MARGIN} {-100 - MARGIN} {side} {side}">'
-        f"{drawing(name)(ink(pose, coat))}</svg>"
+        f"{FIGURE_DRAWINGS[name](ink(pose, coat))}</svg>"
     )
     png = resvg_py.svg_to_bytes(svg_string=svg, width=side, height=side, skip_system_fonts=True)
     return np.asarray(Image.open(io.BytesIO(bytes(png))).convert("RGBA"), dtype=float)
