@@ -4,15 +4,16 @@ A few words name place and subject; hour, weather, colours, pose and what stands
 emotion lies in them. A small generator that must choose them all from noise tends to means of what it could choose: two
 poses at once, every glad thing in every glad picture. So they are chosen first, as words, from the
 settings that keep all that was said, whose point on the plane is near the target and whose parts agree
-(`affect_model`), and the generator draws what was chosen. The same seed chooses by the same random numbers, whatever
-the target is: along a path through the plane a plan changes where it must, not everywhere.
+(`affect_model`), and the generator draws what was chosen, after a sketch of it where it can. The same seed chooses by
+the same random numbers, whatever the target is: along a path through the plane a plan changes where it must, not
+everywhere.
 """
 
 import functools
 import random
 import zlib
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,22 @@ ORDER = ("pose", "elements", "palette", "light", "weather", "time", "season")
 SETTINGS = 30  # random settings until one goes with what was said
 
 
-@functools.lru_cache(maxsize=2048)
-def planned(prompt: str, target: Affect, seed: int, negative: str = "") -> tuple[str, ...]:
-    """The prompt in caption words, then phrases for what it leaves open, the most telling first; a pure function.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is drawn for a prompt.
 
-    Words alone where what was said cannot be one scene of the world.
+    Attributes:
+        words: the prompt in caption words, then phrases for what it leaves open, the most telling first.
+        scene: that shows all of it; None where what was said cannot be one scene of the world.
+    """
+
+    words: tuple[str, ...]
+    scene: Scene | None
+
+
+@functools.lru_cache(maxsize=2048)
+def planned(prompt: str, target: Affect, seed: int, negative: str = "") -> Plan:
+    """The plan of a prompt; a pure function.
 
     Args:
         prompt: empty, or without anything that can be drawn: place and subject are chosen too.
@@ -58,14 +70,15 @@ def planned(prompt: str, target: Affect, seed: int, negative: str = "") -> tuple
     said = parse(prompt)
     base = _base(said, random.Random(f"{seed}/plan"))
     if base is None:
-        return (to_caption_words(prompt),)
+        return Plan((to_caption_words(prompt),), None)
     scene = _in_setting(base, target, seed, said, parse(negative))
     if said.place is None and not said.subjects and not said.phrases:
-        return (describe(replace(scene, elements=()), random.Random(f"{seed}/words"), ()), *_phrases(scene, said))
+        named = describe(replace(scene, elements=()), random.Random(f"{seed}/words"), ())
+        return Plan((named, *_phrases(scene, said)), scene)
     words = to_caption_words(prompt)
     if said.place is None:
         words = _placed(words, PLACE_PHRASES[scene.place][0])
-    return (words, *_phrases(scene, said))
+    return Plan((words, *_phrases(scene, said)), scene)
 
 
 def _placed(words: str, place: str) -> str:

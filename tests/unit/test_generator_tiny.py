@@ -40,6 +40,7 @@ from emofeedback.training.generator.networks import (
 TINY = GeneratorShape(
     latent_side=4,
     latent_channels=4,
+    pixels=16,
     layers=2,
     heads=2,
     head_dim=16,

@@ -15,7 +15,8 @@ from tiny_finetune import tiny_generator
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.evaluation.suite.draw_arms import SuiteModels, draw_arm
-from emofeedback.evaluation.suite.plan import Plan, in_order
+from emofeedback.evaluation.suite.plan import Plan as SuitePlan
+from emofeedback.evaluation.suite.plan import in_order
 from emofeedback.evaluation.suite.store import SuiteFolder
 from emofeedback.finetuning.policy import scene_policy
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
@@ -25,14 +26,14 @@ from emofeedback.scenes.affect_model import mixed_probability, scene_affect
 from emofeedback.scenes.captions import describe, parse, random_aspects, to_caption_words
 from emofeedback.scenes.edits import SETTING
 from emofeedback.scenes.grammar import Scene, sample_scene
-from emofeedback.scenes.planning import planned
+from emofeedback.scenes.planning import Plan, planned
 from emofeedback.training.few_step.student import Student
 
 CORNERS = (Affect(0.7, 0.6), Affect(0.7, -0.6), Affect(-0.7, 0.6), Affect(-0.7, -0.6))
 
 
-def said(words: tuple[str, ...]) -> str:
-    return ", ".join(words)
+def said(plan: Plan) -> str:
+    return ", ".join(plan.words)
 
 
 def scene_of(text: str) -> Scene:
@@ -67,12 +68,16 @@ def test_what_was_said_stays_and_is_not_contradicted() -> None:
         scene = sample_scene(rng, None)
         prompt = describe(scene, rng, random_aspects(rng))
         before = parse(prompt)
-        after = parse(said(planned(prompt, Affect(rng.uniform(-1, 1), rng.uniform(-1, 1)), rng.getrandbits(31))))
+        plan = planned(prompt, Affect(rng.uniform(-1, 1), rng.uniform(-1, 1)), rng.getrandbits(31))
+        after, drawn = parse(said(plan)), plan.scene
+        assert drawn is not None
         assert after.place == before.place and after.subjects == before.subjects
         assert (after.colour, after.size, after.count) == (before.colour, before.size, before.count)
         for aspect in SETTING:
             assert getattr(before, aspect) in (None, getattr(after, aspect))
-        assert set(before.elements) <= set(after.elements)
+            assert getattr(after, aspect) in (None, getattr(drawn, aspect)), "the scene shows what the words say"
+        assert set(before.elements) <= set(after.elements) == set(drawn.elements)
+        assert (drawn.place, drawn.subject) == (before.place or drawn.place, (*before.subjects, drawn.subject)[0])
 
 
 def test_the_same_request_is_the_same_plan_and_a_small_step_changes_little() -> None:
@@ -97,7 +102,7 @@ def test_without_words_there_is_a_scene_all_the_same() -> None:
 
 def test_what_cannot_be_one_scene_is_drawn_as_it_was_said() -> None:
     prompt = "snow in summer in a desert"
-    assert planned(prompt, CORNERS[0], 1) == (to_caption_words(prompt),)
+    assert planned(prompt, CORNERS[0], 1) == Plan((to_caption_words(prompt),), None)
 
 
 def planning_generator() -> SceneDiffusionGenerator:
@@ -147,7 +152,7 @@ def test_the_request_that_is_drawn() -> None:
 
 def test_the_suite_draws_with_and_without_a_plan(tmp_path: Path) -> None:
     generator: Any = tiny_generator()
-    plan = Plan(("a dog", "a house"), 2, 0.7, 0, 1, 1, in_order(["adapter", "adapter-no-plan"]), {})
+    plan = SuitePlan(("a dog", "a house"), 2, 0.7, 0, 1, 1, in_order(["adapter", "adapter-no-plan"]), {})
     models, folder = SuiteModels(generator, None), SuiteFolder.begin(tmp_path / "suite", plan)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="plans"):
         draw_arm(models, folder, "adapter-no-plan", 0, time.perf_counter)

@@ -22,6 +22,7 @@ from emofeedback.training.generator.networks import GeneratorShape, assemble_pip
 TINY = GeneratorShape(
     latent_side=4,
     latent_channels=4,
+    pixels=16,
     layers=2,
     heads=2,
     head_dim=16,
@@ -45,9 +46,10 @@ def tiny_generator() -> SceneDiffusionGenerator:
                 torch.nn.init.normal_(parameter, std=0.12)
             elif "norm_q" not in name and "norm_k" not in name:
                 torch.nn.init.normal_(parameter, std=0.1)
+        torch.nn.init.normal_(networks["sketch"].give.weight, std=0.1)  # type: ignore[union-attr, arg-type]
         vae = build_autoencoder(16, widths=(8, 8, 8), latent_channels=4, groups=4).eval()
     pipeline = assemble_pipeline(networks, vae, tokenizer, 1.0)
-    return SceneDiffusionGenerator(pipeline, networks["adapter"])  # type: ignore[arg-type]
+    return SceneDiffusionGenerator(pipeline, networks["adapter"], sketch=networks["sketch"])  # type: ignore[arg-type]
 
 
 def tiny_checkpoint(folder: Path) -> Path:
@@ -56,7 +58,7 @@ def tiny_checkpoint(folder: Path) -> Path:
     pipeline = generator.pipeline
     networks = torch.nn.ModuleDict(
         {name: getattr(pipeline, name) for name in ("text_encoder", "text_encoder_2", "transformer")}
-        | {"adapter": generator.adapter}
+        | {"adapter": generator.adapter, "sketch": generator.sketch}
     )
     facts: dict[str, float | int | str] = dict.fromkeys(
         ("scenes", "pixels", "steps", "batch", "minutes", "loss", "seed", "threads", "command"), 1

@@ -1,7 +1,8 @@
 """Drawing the arms of a suite: one prompt at all its points, in every way that the plan asks for."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from emofeedback.affect import EMOTIONS, MIKELS, Affect, nearest_emotion
@@ -83,6 +84,22 @@ def _realism(rater: Reader, pictures: Sequence) -> list[float | None]:  # type: 
     return [round(value, 4) for value in rater.realism([picture.image for picture in pictures])]
 
 
+@contextmanager
+def _without(generator: Generator, part: str) -> Iterator[None]:
+    """Inside, a generator draws without its plans or sketches.
+
+    Raises:
+        UserError: it has none.
+    """
+    if not isinstance(generator, SceneDiffusionGenerator) or not (generator.plans and getattr(generator, part)):
+        raise UserError(f"An arm needs a generator that has {part}; leave the arm out of --arms.")
+    setattr(generator, part, False)
+    try:
+        yield
+    finally:
+        setattr(generator, part, True)
+
+
 def draw_arm(models: SuiteModels, folder: SuiteFolder, arm: str, prompt: int, clock: Clock) -> list[DrawnCell]:
     """One arm at all points of a prompt.
 
@@ -102,15 +119,9 @@ def draw_arm(models: SuiteModels, folder: SuiteFolder, arm: str, prompt: int, cl
             return _singles(models, asked, clock)
         case "adapter":
             return _singles(models, [PictureRequest(words, p, seed, plan.strength) for p in points], clock)
-        case "adapter-no-plan":
-            generator = models.generator
-            if not isinstance(generator, SceneDiffusionGenerator) or not generator.plans:
-                raise UserError("This arm needs a generator that plans; leave the arm out of --arms.")
-            generator.plans = False
-            try:
+        case "adapter-no-plan" | "adapter-no-sketch":
+            with _without(models.generator, "plans" if arm == "adapter-no-plan" else "sketches"):
                 return _singles(models, [PictureRequest(words, p, seed, plan.strength) for p in points], clock)
-            finally:
-                generator.plans = True
         case "tuned":
             tuned = replace(models, generator=_needed(models.tuned, "an adapter (--tuned)"))
             return _singles(tuned, [PictureRequest(words, p, seed, plan.strength) for p in points], clock)

@@ -39,7 +39,8 @@ class ArmKind:
         title: in a table.
         text: what it does, in a sentence's part.
         after: the arm whose cost it is given.
-        needs: "adapter" (of fine-tuning), "rewriter", "visual" (visual prompts) or "plan" (a generator that plans).
+        needs: "adapter" (of fine-tuning), "rewriter", "visual" (visual prompts), "plan" or "sketch" (a generator that
+            plans, or draws after sketches).
     """
 
     title: str
@@ -55,6 +56,9 @@ ARMS: Mapping[str, ArmKind] = {
     "adapter": ArmKind("V-A adapter", "the generator's own valence and arousal, one picture"),
     "adapter-no-plan": ArmKind(
         "V-A adapter, no plan", "as before, but nothing is chosen for what the words leave open", needs=("plan",)
+    ),
+    "adapter-no-sketch": ArmKind(
+        "V-A adapter, no sketch", "as the adapter draws, after the plan's words alone", needs=("sketch",)
     ),
     "rewriter": ArmKind("rewriter", "the words of the viewers' company, no adapter", needs=("rewriter",)),
     "visual": ArmKind("visual prompt", "the bank's pictures of the emotion, no adapter", needs=("visual",)),

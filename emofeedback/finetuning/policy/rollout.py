@@ -1,7 +1,7 @@
 """Rollouts of a policy, and what travels between policy, objectives and trainer. All is float32."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -27,6 +27,7 @@ class Conditions:
     no emotion is asked for.
     visual: features [N, T, E] of visual prompts, shown at full strength; None = none.
     lengths: tokens [N] of each prompt, the rest being padding; None = there is none.
+    sketch: residuals [N, R, M, W] of sketches on the picture tokens; None = none.
     """
 
     prompt: Tensor
@@ -35,20 +36,11 @@ class Conditions:
     opposite_pooled: Tensor | None = None
     visual: Tensor | None = None
     lengths: Tensor | None = None
+    sketch: Tensor | None = None
 
     def rows(self, index: Tensor | slice) -> "Conditions":
-        visual = None if self.visual is None else self.visual[index]
-        lengths = None if self.lengths is None else self.lengths[index]
-        if self.opposite_prompt is None or self.opposite_pooled is None:
-            return Conditions(self.prompt[index], self.pooled[index], visual=visual, lengths=lengths)
-        return Conditions(
-            self.prompt[index],
-            self.pooled[index],
-            self.opposite_prompt[index],
-            self.opposite_pooled[index],
-            visual,
-            lengths,
-        )
+        given = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) is not None}
+        return Conditions(**{name: part[index] for name, part in given.items()})
 
     def shown(self) -> Tensor:
         """The visual features; there must be some."""

@@ -19,6 +19,7 @@ from emofeedback.finetuning.policy.lora_policy import LoraPolicy
 from emofeedback.finetuning.policy.loras import common_rank, lora_weights, student_transformer
 from emofeedback.finetuning.policy.rollout import Conditions
 from emofeedback.flow.schedule import sigmas
+from emofeedback.generators.scene.scene_condition import SceneCondition
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.generators.visual.visual_adapter import set_inner_attention
 from emofeedback.generators.visual.visual_prompts import shown_fully, shows
@@ -74,8 +75,9 @@ class ScenePolicy(LoraPolicy):
         begun = None if start is None else lora_weights(generator, *start)
         for module in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
             module.requires_grad_(False)
-        if generator.adapter is not None:
-            generator.adapter.requires_grad_(False)
+        for part in (generator.adapter, generator.sketch):
+            if part is not None:
+                part.requires_grad_(False)
         self.transformer: nn.Module = student_transformer(generator) if student else pipeline.transformer
         both: tuple[Any, ...] = (pipeline.transformer, self.transformer) if student else (pipeline.transformer,)
         if generator.device.type == "cpu" and generator.dtype == torch.bfloat16:
@@ -89,15 +91,24 @@ class ScenePolicy(LoraPolicy):
 
     @torch.no_grad()
     def conditions(self, requests: Sequence[PictureRequest]) -> Conditions:
-        """Conditions [N] of requests; each (words, affect, strength) is encoded once."""
+        """Conditions [N] of requests; each (plan, affect, strength) is encoded once."""
         found = [self._encode(request) for request in requests]
         prompt, pooled = torch.cat([c.prompt for c in found]), torch.cat([c.pooled for c in found])
         away = [c.opposite_prompt for c in found if c.opposite_prompt is not None]
         away_pooled = [c.opposite_pooled for c in found if c.opposite_pooled is not None]
         visual = self._visual(requests) if any(shows(request) for request in requests) else None
+        sketch = self._sketch([c.sketch for c in found])
         if len(away) < len(found):
-            return Conditions(prompt, pooled, visual=visual)
-        return Conditions(prompt, pooled, torch.cat(away), torch.cat(away_pooled), visual)
+            return Conditions(prompt, pooled, visual=visual, sketch=sketch)
+        return Conditions(prompt, pooled, torch.cat(away), torch.cat(away_pooled), visual, sketch=sketch)
+
+    @staticmethod
+    def _sketch(parts: Sequence[Tensor | None]) -> Tensor | None:
+        """The residuals [N, R, M, W] of all, 0 for those without any; None where there are none."""
+        given = next((part for part in parts if part is not None), None)
+        if given is None:
+            return None
+        return torch.cat([torch.zeros_like(given) if part is None else part for part in parts])
 
     def _visual(self, requests: Sequence[PictureRequest]) -> Tensor:
         """Features [N, T, E] of visual prompts out of the generator's bank; all requests have one."""
@@ -113,12 +124,14 @@ class ScenePolicy(LoraPolicy):
         asked = PictureRequest(
             request.prompt, request.affect, request.seed, request.strength, guidance=2.0, plan_seed=request.plan_seed
         )
-        key = (self.generator.words_drawn(asked), request.affect, request.strength)
+        key = (self.generator.words_drawn(asked), self.generator.plan_of(asked), request.affect, request.strength)
         if key not in self._encoded:
-            prompt, pooled, _ = self.generator.conditioning([asked])
+            prompt, pooled, _, sketch = self.generator.conditioning([asked])
             # in order: without anything, with the opposite emotion (if any), as asked; a clone can be part of a graph
             rows = [(prompt[i : i + 1].clone(), pooled[i : i + 1].clone()) for i in range(len(prompt))]
-            self._encoded[key] = Conditions(*rows[-1], *(rows[1] if len(rows) == 3 else ()))
+            asked_for, (away, away_pooled) = rows[-1], rows[1] if len(rows) == 3 else (None, None)
+            lines = None if sketch is None else sketch.clone()
+            self._encoded[key] = Conditions(*asked_for, away, away_pooled, sketch=lines)
             if self.generator.plans and len(self._encoded) > KEPT:  # every group has words of its own
                 self._encoded.pop(next(iter(self._encoded)))
         return self._encoded[key]
@@ -157,7 +170,8 @@ class ScenePolicy(LoraPolicy):
     def denoiser(self, noisy: Tensor, times: Tensor, conditions: Conditions) -> Tensor:
         """Velocity [B, C, h, w] of the base, without LoRA and not distilled: a denoiser at every time [B]."""
         with self.using("base"):
-            return self.generator.velocity(noisy, times, (conditions.prompt, conditions.pooled, None))
+            told = SceneCondition(conditions.prompt, conditions.pooled, None, conditions.sketch)
+            return self.generator.velocity(noisy, times, told)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Clean latents [B, C, h, w] -> pictures [B, 3, H, W] about [-1, 1]; gradients flow."""
@@ -165,7 +179,7 @@ class ScenePolicy(LoraPolicy):
 
     def predict(self, noisy: Tensor, times: Tensor, conditions: Conditions, guidance: float) -> Tensor:
         if guidance == 1.0:
-            told = conditions.prompt, conditions.pooled, None
+            told = SceneCondition(conditions.prompt, conditions.pooled, None, conditions.sketch)
             visual = shown_fully(conditions.visual, 1)
             return self.generator.velocity(noisy, times, told, self.transformer, visual)
         if self._empty is None:
@@ -178,4 +192,5 @@ class ScenePolicy(LoraPolicy):
         prompt, pooled = torch.cat([*prompts, conditions.prompt]), torch.cat([*pools, conditions.pooled])
         levels = torch.tensor(weights, device=noisy.device)[:, None].expand(-1, count)
         visual = shown_fully(conditions.visual, len(prompt) // count)
-        return self.generator.velocity(noisy, times, (prompt, pooled, levels), self.transformer, visual)
+        told = SceneCondition(prompt, pooled, levels, conditions.sketch)
+        return self.generator.velocity(noisy, times, told, self.transformer, visual)

@@ -17,7 +17,7 @@ from emofeedback.generators.lora import lora_state, merged
 from emofeedback.records import PictureRequest
 
 FEW_STEP, FACTS = "few_step", "few_step.json"
-PARTS = ("transformer", "text_encoder", "text_encoder_2", "emotion_adapter")
+PARTS = ("transformer", "text_encoder", "text_encoder_2", "emotion_adapter", "sketch_adapter")
 """What a student depends on; the autoencoder is not among them."""
 
 

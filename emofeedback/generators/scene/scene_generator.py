@@ -24,13 +24,15 @@ from emofeedback.generators.scene.emotion_adapter import EmotionAdapter
 from emofeedback.generators.scene.few_step import FewStep, StudentTransformer, base_digest, read_few_step
 from emofeedback.generators.scene.known_words import CAPTIONS, VOCABULARY, read_vocabulary
 from emofeedback.generators.scene.prompt_embeddings import ScenePromptEncoder
+from emofeedback.generators.scene.scene_condition import SceneCondition
+from emofeedback.generators.scene.sketch import SketchAdapter, sketch_of
 from emofeedback.generators.visual.visual_prompts import VisualCondition, VisualPrompts, shows
 from emofeedback.picture_size import Sizes
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
-from emofeedback.scenes.planning import planned
+from emofeedback.scenes.planning import Plan, planned
 
-ADAPTER_FOLDER, TIMESTEPS = "emotion_adapter", 1000.0
+ADAPTER_FOLDER, SKETCH_FOLDER, TIMESTEPS = "emotion_adapter", "sketch_adapter", 1000.0
 BATCH = 32  # pictures drawn at once
 PLANNED_GUIDANCE = 3.0, 1.0  # towards words and emotion, where the words say most of the emotion
 
@@ -44,10 +46,12 @@ class SceneDiffusionGenerator:
         vocabulary: the words seen in training; empty = any word.
         few_step: the student that draws requests of its number of steps that leave the guidance open.
         captions: the edition of the captions seen in training (see `ScenePromptEncoder`).
+        sketch: of the same dtype; None = plans are drawn from their words alone.
 
     Attributes:
         plans: whether what the words leave open is chosen first, by the emotion (see `scenes.planning`); only where the
             generator was trained on the captions of today.
+        sketches: whether a planned picture is drawn after a sketch of its scene.
     """
 
     default_steps = guided_steps = 10
@@ -66,8 +70,9 @@ class SceneDiffusionGenerator:
         device: str = "cpu",
         few_step: FewStep | None = None,
         captions: int = 1,
+        sketch: SketchAdapter | None = None,
     ) -> None:
-        self.pipeline, self.adapter = pipeline, adapter
+        self.pipeline, self.adapter, self.sketch = pipeline, adapter, sketch
         self.base_name = self.name = name
         self.device = torch.device(device)
         self.dtype: torch.dtype = pipeline.transformer.dtype
@@ -79,6 +84,7 @@ class SceneDiffusionGenerator:
                 self.default_steps = few_step.steps
         self.texts = ScenePromptEncoder(pipeline, vocabulary, self.device, captions)
         self.plans = captions >= CAPTIONS
+        self.sketches = sketch is not None
         if self.plans:
             self.default_guidance, self.emotion_guidance = PLANNED_GUIDANCE
         self.visual: VisualPrompts | None = None
@@ -101,6 +107,9 @@ class SceneDiffusionGenerator:
         adapter = None
         if (folder / ADAPTER_FOLDER).is_dir():
             adapter = EmotionAdapter.from_pretrained(folder / ADAPTER_FOLDER, dtype).to(device)
+        sketch = None
+        if (folder / SKETCH_FOLDER).is_dir():
+            sketch = SketchAdapter.from_pretrained(folder / SKETCH_FOLDER, dtype).to(device)
         words: tuple[str, ...] = ()
         captions = 1
         if (folder / VOCABULARY).is_file():
@@ -108,7 +117,8 @@ class SceneDiffusionGenerator:
                 words, captions = read_vocabulary(folder / VOCABULARY)
             except ValueError as error:
                 raise UserError(f"{folder} has a damaged vocabulary ({error}); fetch the checkpoint again.") from error
-        generator = cls(pipeline, adapter, words, folder.resolve().name, device, read_few_step(folder), captions)
+        few_step = read_few_step(folder)
+        generator = cls(pipeline, adapter, words, folder.resolve().name, device, few_step, captions, sketch)
         generator._folder = folder
         return generator
 
@@ -237,29 +247,51 @@ class SceneDiffusionGenerator:
             noise[begun] = interpolate(clean, noise[begun], level.expand(len(begun)))
         return noise
 
-    def words_drawn(self, request: PictureRequest) -> str:
-        """The words that a picture is drawn from: the prompt, and what its emotion chose for all that it leaves open.
+    def plan_of(self, request: PictureRequest) -> Plan | None:
+        """What its emotion chooses for all that a request's words leave open; None where nothing is chosen.
 
         A picture that starts from another keeps what that one shows.
         """
-        emotion, prompt = request.affect, request.prompt
+        emotion = request.affect
         if not self.plans or emotion is None or request.strength == 0 or request.start is not None:
-            return prompt
+            return None
         target = Affect.clamped(request.strength * emotion.valence, request.strength * emotion.arousal)
         seed = request.seed if request.plan_seed is None else request.plan_seed
-        words, *more = planned(prompt, target, seed, request.negative)
+        return planned(request.prompt, target, seed, request.negative)
+
+    def words_drawn(self, request: PictureRequest) -> str:
+        """The words that a picture is drawn from: the prompt, and as much of its plan as the text encoders read."""
+        plan = self.plan_of(request)
+        if plan is None:
+            return request.prompt
+        words, *more = plan.words
         while more and self.texts.left_out(", ".join([words, *more])):
             more.pop()
-        return ", ".join([words, *more]) if more else prompt
+        return ", ".join([words, *more]) if more else request.prompt
 
-    def conditioning(self, batch: Sequence[PictureRequest]) -> tuple[Tensor, Tensor, Tensor | None]:
-        """What the transformer is told about a batch.
+    def sketch_residuals(self, batch: Sequence[PictureRequest]) -> Tensor | None:
+        """What sketches of planned scenes add to the picture tokens, [B, R, N, W]; 0 where a request has no scene.
 
-        Returns:
-            prompt [kB, L, D] and pooled embeddings [kB, P], the conditional ones last, after (k = 3) those with the
-            opposite emotion, after (k > 1) those of the negative prompt, mostly empty; and guidance: None (k = 1),
-            towards the words [1, B] (k = 2), or towards the words and the emotion [2, B] (k = 3).
+        None where none has, or without a sketch adapter.
         """
+        adapter = self.sketch
+        if adapter is None or not self.sketches:
+            return None
+        plans = [self.plan_of(request) for request in batch]
+        scenes = [None if plan is None else plan.scene for plan in plans]
+        shown = [i for i, scene in enumerate(scenes) if scene is not None]
+        if not shown:
+            return None
+        lines = torch.stack([sketch_of(scene, adapter.shape.pixels) for scene in scenes if scene is not None])
+        found = adapter(lines.to(self.device, self.dtype))
+        if len(shown) == len(batch):
+            return found
+        residuals = found.new_zeros(len(batch), *found.shape[1:])
+        residuals[shown] = found
+        return residuals
+
+    def conditioning(self, batch: Sequence[PictureRequest]) -> SceneCondition:
+        """What the transformer is told about a batch."""
         found = self.texts([*map(self.words_drawn, batch), *(r.negative for r in batch)])
         found, away = found[: len(batch)], found[len(batch) :]
         words = torch.cat([embeds for embeds, _ in found]), torch.cat([pooled for _, pooled in found])
@@ -272,11 +304,12 @@ class SceneDiffusionGenerator:
                 weights.append([self.emotion_guidance if w != 1.0 else 0.0 for w in guidance])
             parts.insert(0, (torch.cat([embeds for embeds, _ in away]), torch.cat([pooled for _, pooled in away])))
         prompt, pooled = (torch.cat(rows) for rows in zip(*parts, strict=True))
-        return prompt, pooled, torch.tensor(weights, device=self.device) if len(parts) > 1 else None
+        guided_by = torch.tensor(weights, device=self.device) if len(parts) > 1 else None
+        return SceneCondition(prompt, pooled, guided_by, self.sketch_residuals(batch))
 
     def visual_conditioning(
-        self, batch: Sequence[PictureRequest], condition: tuple[Tensor, Tensor, Tensor | None], student: bool = False
-    ) -> tuple[tuple[Tensor, Tensor, Tensor | None], VisualCondition]:
+        self, batch: Sequence[PictureRequest], condition: SceneCondition, student: bool = False
+    ) -> tuple[SceneCondition, VisualCondition]:
         """The conditioning of a batch with its visual prompts; as `VisualPrompts.condition`."""
         if self.visual is None:
             raise UserError(f"{self.name} has no visual prompts; set the visual strength to 0, or train them.")
@@ -300,7 +333,7 @@ class SceneDiffusionGenerator:
         self,
         latents: Tensor,
         level: float | Tensor,
-        condition: tuple[Tensor, Tensor, Tensor | None],
+        condition: SceneCondition,
         transformer: nn.Module | None = None,
         visual: VisualCondition | None = None,
     ) -> Tensor:
@@ -311,14 +344,16 @@ class SceneDiffusionGenerator:
         without any, after composable guidance (Liu et al. 2022). Words alone fix most of a picture; the last terms let
         a small change of valence or arousal, or of the visual prompt, show.
         """
-        prompt, pooled, guidance = condition
+        prompt, pooled, guidance, sketch = condition
         levels = torch.as_tensor(level, dtype=torch.float32, device=self.device).expand(len(latents))
         copies = len(prompt) // len(latents)
+        lines = None if sketch is None else list(sketch.repeat(copies, 1, 1, 1).to(self.dtype).unbind(1))
         predicted = (transformer or self.pipeline.transformer)(
             hidden_states=latents.repeat(copies, 1, 1, 1).to(self.dtype),
             timestep=levels.repeat(copies) * TIMESTEPS,
             encoder_hidden_states=prompt.to(self.dtype),
             pooled_projections=pooled.to(self.dtype),
+            block_controlnet_hidden_states=lines,
             return_dict=False,
             **({} if visual is None else {"joint_attention_kwargs": visual.joint()}),
         )[0].float()

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from emofeedback.errors import UserError
 from emofeedback.files.checksums import verify_folder
+from emofeedback.generators.scene.scene_condition import SceneCondition
 from emofeedback.generators.visual.bank import Hit, VisualBank
 from emofeedback.generators.visual.encoders import LatentEncoder
 from emofeedback.generators.visual.visual_adapter import CONFIG, VisualAdapter
@@ -152,11 +153,11 @@ class VisualPrompts:
     def condition(
         self,
         batch: Sequence[PictureRequest],
-        condition: tuple[Tensor, Tensor, Tensor | None],
+        condition: SceneCondition,
         words_of: Callable[[Sequence[str]], Words],
         latents_of: Callable[[Sequence[Image.Image]], Tensor],
         student: bool = False,
-    ) -> tuple[tuple[Tensor, Tensor, Tensor | None], VisualCondition]:
+    ) -> tuple[SceneCondition, VisualCondition]:
         """A batch's conditioning with rows for the negative visual prompt, and what is shown beside it.
 
         Args:
@@ -166,7 +167,7 @@ class VisualPrompts:
         Raises:
             UserError: a request asks for what is not there.
         """
-        prompt, pooled, guidance = condition
+        prompt, pooled = condition.prompt, condition.pooled
         words = words_of([request.prompt for request in batch])
         own = [self._own(request, latents_of) for request in batch]
         device, count = prompt.device, len(batch)
@@ -189,7 +190,8 @@ class VisualPrompts:
         rows.append((ours, strength))
         features, strengths = (torch.cat(parts) for parts in zip(*rows, strict=True))
         leads = weight if len(rows) > copies else None
-        return (prompt, pooled, guidance), VisualCondition(features, strengths, leads)
+        told = condition._replace(prompt=prompt, pooled=pooled)
+        return told, VisualCondition(features, strengths, leads)
 
     def _own(self, request: PictureRequest, latents_of: Callable[[Sequence[Image.Image]], Tensor]) -> list[Words]:
         """Features [T, E] of a person's own pictures."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from emofeedback.flow.schedule import euler_step, expand
 from emofeedback.generators.scene.few_step import FEW_STEP
+from emofeedback.generators.scene.scene_condition import SceneCondition
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.records import PictureRequest
 from emofeedback.training.generator.networks import PlainJointAttention
@@ -81,7 +82,7 @@ class Student:
 
     def __init__(self, generator: SceneDiffusionGenerator, steps: int, rank: int, seed: int) -> None:
         self.generator, self.pipeline = generator, generator.pipeline
-        for module in (*self.pipeline.components.values(), generator.adapter):
+        for module in (*self.pipeline.components.values(), generator.adapter, generator.sketch):
             if isinstance(module, nn.Module):
                 module.requires_grad_(False)
         transformer = self.pipeline.transformer
@@ -96,10 +97,11 @@ class Student:
         self.weights = nn.ParameterList(p for p in transformer.parameters() if p.requires_grad)
 
     @torch.no_grad()
-    def conditions(self, requests: Sequence[PictureRequest]) -> tuple[Tensor, Tensor, None]:
+    def conditions(self, requests: Sequence[PictureRequest]) -> SceneCondition:
         """As `SceneDiffusionGenerator.conditioning` for unguided requests, but all prompts in one pass."""
         embeds, pooled = self.generator.texts.together(list(map(self.generator.words_drawn, requests)))
-        return *self.generator.with_emotion(embeds, pooled, requests), None
+        told = self.generator.with_emotion(embeds, pooled, requests)
+        return SceneCondition(*told, None, self.generator.sketch_residuals(requests))
 
     def velocity(self, noisy: Tensor, times: Tensor, requests: Sequence[PictureRequest]) -> Tensor:
         """One unguided pass in bfloat16, the answer in float32; a gradient reaches the LoRA."""

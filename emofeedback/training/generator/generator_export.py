@@ -14,7 +14,7 @@ from torch import nn
 
 from emofeedback.files.checksums import CHECKSUMS, write_checksums
 from emofeedback.generators.scene.known_words import VOCABULARY, write_vocabulary
-from emofeedback.generators.scene.scene_generator import ADAPTER_FOLDER
+from emofeedback.generators.scene.scene_generator import ADAPTER_FOLDER, SKETCH_FOLDER
 from emofeedback.training.common.curves import write_curve
 from emofeedback.training.generator.networks import assemble_pipeline
 
@@ -41,7 +41,8 @@ image = pipe("a lighthouse by the seaside at night", num_inference_steps=12, gui
              height={pixels}, width={pixels}, max_sequence_length=1).images[0]
 ```
 There is no T5 encoder, hence the two `None` and `max_sequence_length=1`. Valence and arousal need the emotion
-adapter in `{adapter}/`: `python -m emofeedback generate "a lighthouse by the seaside" --valence -0.7 --arousal 0.5`.
+adapter in `{adapter}/`, a sketch the adapter in `{sketch}/`; the project has both:
+`python -m emofeedback generate "a lighthouse by the seaside" --valence -0.7 --arousal 0.5`.
 
 ## Data
 {scenes} scenes of the training split of the scene grammar, rendered by `emofeedback.scenes`, most of them composed of
@@ -49,14 +50,16 @@ parts that agree (`emofeedback.scenes.sampling`), with more people and animals i
 captions of every completeness; valence and arousal on the scene scale, which is fitted to a viewer's ratings and is not
 a human rating. One place-subject pair in eight is never shown (`emofeedback.scenes.grammar.split_of`).
 
-When it draws, what the words leave open is chosen first, as words, by the emotion and the seed (`scenes.planning`);
-plain diffusers draws the words as they are given.
+When the project draws, what the words leave open is chosen first, as words, by the emotion and the seed
+(`scenes.planning`), and the lines of the scene so chosen are given to the transformer as a sketch, as residuals on its
+picture tokens (`emofeedback.generators.scene.sketch`, after T2I-Adapter, Mou et al. 2023). Plain diffusers draws the
+words as they are given, without a sketch; animals and people then often melt.
 
 ## Recipe
 Flow matching with logit-normal times on the latents of a {channels}-channel autoencoder with f = 8; the subjects' boxes
-weigh more in the loss. Words are dropped for 12 % of the samples, valence-arousal is given for 75 %.{alignment} Muon on
-the hidden matrices of the blocks, AdamW on the rest, linear cooldown at the end, exponential moving average of the
-weights, bfloat16 autocast.
+weigh more in the loss. Words are dropped for 12 % of the samples, valence-arousal is given for 75 %, the lines of the
+render for 80 %.{alignment} Muon on the hidden matrices of the blocks and adapters, AdamW on the rest, linear cooldown
+at the end, exponential moving average of the weights, bfloat16 autocast.
 
     {command}
 
@@ -106,7 +109,8 @@ def export_generator(
         values = json.loads(config.read_text(encoding="utf-8"))
         values.pop("_name_or_path", None)
         config.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    half["adapter"].save_pretrained(new / ADAPTER_FOLDER)  # type: ignore[operator]
+    for name, folder in (("adapter", ADAPTER_FOLDER), ("sketch", SKETCH_FOLDER)):
+        half[name].save_pretrained(new / folder)  # type: ignore[operator]
     write_vocabulary(new / VOCABULARY, words)
     card = CARD.format(
         **facts,
@@ -114,6 +118,7 @@ def export_generator(
         channels=vae.config.latent_channels,
         parameters=f"{count / 1e6:.1f} M parameters in all",
         adapter=ADAPTER_FOLDER,
+        sketch=SKETCH_FOLDER,
     )
     (new / "README.md").write_text(card, encoding="utf-8")
     write_curve(out / "training" / "log.jsonl", ("loss", "aligned"), new / "learning_curve.svg")

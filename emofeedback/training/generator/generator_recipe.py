@@ -1,8 +1,9 @@
 """The recipe of the bundled generator: flow matching on autoencoder latents from captions and valence-arousal.
 
-Every batch crosses captions of every completeness with {the scene's valence-arousal, none} and drops the words
-now and then, so that words, emotion, both or neither can guide the drawing. Text encoders, transformer and
-emotion adapter are trained together from scratch. Where the scenes have boxes, the subject counts more than the rest.
+Every batch crosses captions of every completeness with {the scene's valence-arousal, none} and {its lines, none}, and
+drops the words now and then, so that words, emotion, a sketch or none of them can guide the drawing. Text encoders,
+transformer, emotion adapter and sketch adapter are trained together from scratch. Where the scenes have boxes, the
+subject counts more than the rest.
 """
 
 import random
@@ -19,7 +20,9 @@ from torch import Tensor, nn
 from emofeedback.affect import Affect
 from emofeedback.flow.pixels import from_bytes, sheet
 from emofeedback.flow.schedule import interpolate, logit_normal_times, velocity
+from emofeedback.generators.scene.known_words import CAPTIONS
 from emofeedback.generators.scene.scene_generator import TIMESTEPS, SceneDiffusionGenerator
+from emofeedback.generators.scene.sketch import pencil
 from emofeedback.records import PictureRequest
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import ASPECTS, describe, random_aspects, vocabulary
@@ -54,6 +57,7 @@ SHEET_PROMPTS = (
     "a train in the snow",
     "a city in the rain",
 )
+ADAPTERS = "adapter", "sketch"
 WHOLE = 0.4
 """Share of captions that name everything, besides those that do by chance: as prompts do that a plan has completed."""
 SHEET_AFFECTS = (Affect(0.7, 0.1), Affect(-0.7, 0.1))
@@ -75,6 +79,7 @@ class GeneratorRecipe:
     average_decay: float = 0.999
     drop_text: float = 0.12
     give_affect: float = 0.75
+    give_sketch: float = 0.8
     clip: float = 1.0
     align: float = 0.4
     inside: float = 2.0
@@ -83,7 +88,10 @@ class GeneratorRecipe:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Scene numbers, latents float32 [B, C, h, w] (scaled), token ids [B, L], valence, arousal, strength (0, 1) [B]."""
+    """Scene numbers, latents float32 [B, C, h, w] (scaled), token ids [B, L], valence, arousal, strength (0, 1) [B].
+
+    And sketches [B, 1, S, S], with whether each is given (0, 1) [B].
+    """
 
     indices: NDArray[np.int64]
     latents: Tensor
@@ -91,6 +99,8 @@ class Batch:
     valence: Tensor
     arousal: Tensor
     strength: Tensor
+    sketches: Tensor
+    given: Tensor
 
 
 class BatchMaker:
@@ -113,18 +123,21 @@ class BatchMaker:
     def __call__(self, step: int) -> Batch:
         recipe, rng = self.recipe, random.Random(f"{self.seed}/batch/{step}")
         chosen = self.pool.batch(self.seed, step, recipe.batch)
-        captions, strength = [], []
+        captions, strength, given = [], [], []
         for i in chosen:
             aspects = ASPECTS if rng.random() < WHOLE else random_aspects(rng)
             caption = describe(self.pool.scenes[i], rng, aspects)
             captions.append("" if rng.random() < recipe.drop_text else caption)
             strength.append(1.0 if rng.random() < recipe.give_affect else 0.0)
+            given.append(1.0 if rng.random() < recipe.give_sketch else 0.0)
         encoded = self.tokenizer(
             captions, padding="max_length", max_length=recipe.shape.text_length, truncation=True, return_tensors="pt"
         )
         latents = (torch.from_numpy(self.latents[chosen].astype(np.float32)) - self.shift) * self.scale
         points = self.points[torch.from_numpy(chosen)]
-        return Batch(chosen, latents, encoded.input_ids, points[:, 0], points[:, 1], torch.tensor(strength))
+        strengths, sketched = torch.tensor(strength), torch.tensor(given)
+        sketches = pencil(from_bytes(self.pool.pictures_of(chosen)))
+        return Batch(chosen, latents, encoded.input_ids, points[:, 0], points[:, 1], strengths, sketches, sketched)
 
 
 def flow_matching_loss(
@@ -141,18 +154,20 @@ def flow_matching_loss(
     with torch.autocast("cpu", dtype=torch.bfloat16):
         prompt, pooled = encode_captions(networks, batch.ids)
         prompt, pooled = networks["adapter"](prompt, pooled, batch.valence, batch.arousal, batch.strength)
+        residuals = networks["sketch"](batch.sketches) * batch.given[:, None, None, None]
         predicted = networks["transformer"](
             hidden_states=interpolate(clean, noise, times),
             timestep=times * TIMESTEPS,
             encoder_hidden_states=prompt,
             pooled_projections=pooled,
+            block_controlnet_hidden_states=list(residuals.unbind(1)),
             return_dict=False,
         )[0]
     return weighted_mean((predicted.float() - velocity(clean, noise)).pow(2), weights)
 
 
 class GeneratorTraining:
-    """What the training loop steps: text encoders, transformer and emotion adapter on the latents of scenes.
+    """What the training loop steps: text encoders, transformer and both adapters on the latents of scenes.
 
     Args:
         posed: more scenes, of people and animals in poses; they come more often.
@@ -174,9 +189,10 @@ class GeneratorTraining:
         self.vae = AutoencoderKL.from_pretrained(vae_dir, use_safetensors=True).eval().requires_grad_(False)
         self.tokenizer = build_tokenizer(vocabulary(), recipe.shape.text_length)
         self.networks = build_networks(recipe.shape, self.tokenizer).train()
-        # The adapter ends in zeros: under AdamW its effect was still invisible after 300 steps.
-        matrices_of = (self.networks["transformer"].get_submodule("transformer_blocks"), self.networks["adapter"])
-        hidden, rest = split_parameters(matrices_of, self.networks)
+        # The adapters end in zeros: under AdamW the effect of emotion was still invisible after 300 steps.
+        blocks = self.networks["transformer"].get_submodule("transformer_blocks")
+        parts = (blocks, *map(self.networks.get_submodule, ADAPTERS))
+        hidden, rest = split_parameters(parts, self.networks)
         self.alignment: Alignment | None = None
         if judge is not None:
             shape = recipe.shape
@@ -222,7 +238,12 @@ class GeneratorTraining:
     def look(self, sheet_path: Path) -> dict[str, float]:
         """Twelve prompts at a pleasant and an unpleasant point, eight guided steps, from the averaged weights."""
         pipeline = assemble_pipeline(self.averaged, self.vae, self.tokenizer, self.recipe.shape.shift)
-        generator = SceneDiffusionGenerator(pipeline, self.averaged["adapter"])  # type: ignore[arg-type]
+        generator = SceneDiffusionGenerator(
+            pipeline,
+            self.averaged["adapter"],  # type: ignore[arg-type]
+            captions=CAPTIONS,
+            sketch=self.averaged["sketch"],  # type: ignore[arg-type]
+        )
         requests = [
             PictureRequest(prompt, affect, seed=i, steps=8)
             for affect in SHEET_AFFECTS

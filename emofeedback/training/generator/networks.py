@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, CLIPTokenizer
 
 from emofeedback.generators.scene.emotion_adapter import AdapterShape, EmotionAdapter
+from emofeedback.generators.scene.sketch import SketchAdapter, SketchShape
 
 START, END, SUFFIX = "<|startoftext|>", "<|endoftext|>", "</w>"
 
@@ -31,6 +32,7 @@ class GeneratorShape:
 
     latent_side: int = 16
     latent_channels: int = 16
+    pixels: int = 128  # of a picture along each side
     layers: int = 6
     heads: int = 7
     head_dim: int = 32
@@ -124,7 +126,7 @@ def _initialise_transformer(transformer: SD3Transformer2DModel) -> None:
 
 
 def build_networks(shape: GeneratorShape, tokenizer: CLIPTokenizer) -> nn.ModuleDict:
-    """Fresh `text_encoder`, `text_encoder_2`, `transformer` and `adapter`."""
+    """Fresh `text_encoder`, `text_encoder_2`, `transformer`, `adapter` (of emotion) and `sketch`."""
     widths = shape.text_widths
     transformer = SD3Transformer2DModel(
         sample_size=shape.latent_side,
@@ -147,8 +149,15 @@ def build_networks(shape: GeneratorShape, tokenizer: CLIPTokenizer) -> nn.Module
     adapter = EmotionAdapter(
         AdapterShape(sum(widths), sum(widths), width=shape.adapter_width, layers=shape.adapter_layers)
     )
+    sketch = SketchAdapter(SketchShape(shape.pixels, shape.latent_side // 2, shape.heads * shape.head_dim))
     return nn.ModuleDict(
-        {"text_encoder": encoders[0], "text_encoder_2": encoders[1], "transformer": transformer, "adapter": adapter}
+        {
+            "text_encoder": encoders[0],
+            "text_encoder_2": encoders[1],
+            "transformer": transformer,
+            "adapter": adapter,
+            "sketch": sketch,
+        }
     )
 
 

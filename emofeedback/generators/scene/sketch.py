@@ -1,0 +1,137 @@
+"""Draws after a sketch: the lines of a planned scene, told to the transformer place by place.
+
+A few words say what a picture shows, not where its lines run, and a small transformer that must find both in a few
+steps melts what has many parts: animals, faces, hands. The plan of a picture (`scenes.planning`) fixes a scene, and a
+scene has lines: they are shown to the transformer as residuals on its picture tokens, made once per picture, after
+T2I-Adapter (Mou et al. 2023). Colours, light and mood stay with the words and the emotion.
+"""
+
+import functools
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from emofeedback.errors import UserError
+from emofeedback.flow.pixels import from_images
+from emofeedback.scenes.draw.render import render
+from emofeedback.scenes.grammar import Scene
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+STRONG = 0.02
+"""Share of a picture's places that have lines of full strength."""
+FAINTEST = 0.03
+"""A step between neighbours, of 1, that counts as a line of full strength in the faintest picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class SketchShape:
+    """Sizes of the adapter.
+
+    Attributes:
+        pixels: along each side of a sketch; tokens: of the transformer along each side; token_width: their channels.
+        residuals: how many the transformer is given, spread over its blocks.
+        width: channels inside; blocks: residual blocks.
+    """
+
+    pixels: int
+    tokens: int
+    token_width: int
+    residuals: int = 3
+    width: int = 128
+    blocks: int = 2
+
+
+def pencil(pixels: Tensor) -> Tensor:
+    """The lines of pictures [B, 3, H, W] in [-1, 1]: float32 [B, 1, H, W] in [0, 1], 0 = blank paper.
+
+    A line is where a channel changes from one pixel to the next, against the strong lines of the same picture: a scene
+    in fog or at night has lines too, and they tell little of its light.
+    """
+    plain = pixels.float() / 2
+    across = F.pad(plain.diff(dim=3), (0, 1)).abs().amax(1, keepdim=True)
+    down = F.pad(plain.diff(dim=2), (0, 0, 0, 1)).abs().amax(1, keepdim=True)
+    lines = torch.hypot(across, down)
+    places = lines[0].numel()
+    full = lines.flatten(1).topk(max(1, round(STRONG * places)), dim=1).values[:, -1].clamp(min=FAINTEST)
+    return (lines / full[:, None, None, None]).clamp(max=1.0)
+
+
+@functools.lru_cache(maxsize=256)
+def sketch_of(scene: Scene, pixels: int) -> Tensor:
+    """The lines [1, S, S] of a scene; not to be written to."""
+    return pencil(from_images([render(scene, pixels)]))[0]
+
+
+class _Block(nn.Module):
+    """Two convolutions beside a skip."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.GroupNorm(8, width),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class SketchAdapter(nn.Module):
+    """From sketches to residuals on a transformer's picture tokens; starts without any effect."""
+
+    def __init__(self, shape: SketchShape) -> None:
+        super().__init__()
+        self.shape = shape
+        fold = shape.pixels // shape.tokens // 2
+        if fold * shape.tokens * 2 != shape.pixels:
+            raise ValueError(f"a sketch of {shape.pixels} pixels does not divide into twice {shape.tokens} tokens")
+        self.fold = nn.PixelUnshuffle(fold)
+        self.take = nn.Conv2d(fold * fold, shape.width, 3, padding=1)
+        self.blocks = nn.Sequential(*(_Block(shape.width) for _ in range(shape.blocks)))
+        self.to_tokens = nn.Conv2d(shape.width, shape.token_width, 2, stride=2)
+        self.give = nn.Linear(shape.token_width, shape.residuals * shape.token_width)
+        nn.init.zeros_(self.give.weight)
+        nn.init.zeros_(self.give.bias)
+
+    def forward(self, sketches: Tensor) -> Tensor:
+        """Residuals [B, R, tokens^2, token_width] of sketches [B, 1, S, S]; a blank sheet has residuals too."""
+        hidden = self.to_tokens(self.blocks(self.take(self.fold(sketches))))
+        tokens = F.silu(hidden).flatten(2).mT
+        return self.give(tokens).unflatten(-1, (self.shape.residuals, self.shape.token_width)).transpose(1, 2)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json and model.safetensors; each file appears whole."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}, folder / ".weights.new")
+        (folder / ".config.new").write_text(json.dumps(asdict(self.shape), indent=1) + "\n", encoding="utf-8")
+        os.replace(folder / ".config.new", folder / CONFIG)
+        os.replace(folder / ".weights.new", folder / WEIGHTS)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, dtype: torch.dtype = torch.float32) -> "SketchAdapter":
+        """Load what `save_pretrained` wrote; only safetensors are read.
+
+        Raises:
+            UserError: a file is missing, damaged, or of another shape than its configuration.
+        """
+        folder = Path(folder)
+        for name in (CONFIG, WEIGHTS):
+            if not (folder / name).is_file():
+                raise UserError(f"{folder} holds no sketch adapter ({name} is missing); only safetensors are read.")
+        try:
+            adapter = cls(SketchShape(**json.loads((folder / CONFIG).read_text(encoding="utf-8"))))
+            adapter.load_state_dict(load_file(folder / WEIGHTS))
+        except (ValueError, TypeError, RuntimeError, SafetensorError, OSError):
+            raise UserError(f"The sketch adapter in {folder} is damaged; fetch it again.") from None
+        return adapter.to(dtype).eval()
