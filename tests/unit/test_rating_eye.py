@@ -162,6 +162,24 @@ def test_figures_are_those_of_the_pictures(made: tuple[Path, RatingKey]) -> None
     assert found[f"half, {EYE}: distance to the target"].n == 3  # prompts, not pictures
 
 
+def test_quality_melted_and_mixed_are_read_where_a_table_has_them(made: tuple[Path, RatingKey], tmp_path: Path) -> None:
+    """Twelve pictures, half of them melted, one strongly and two mildly mixed; a second rater left it all out."""
+    _, key = made
+    rows = [f"{n},0.1,0.2,{1 + n % 2 * 3},{n % 2},{ {1: 2, 2: 1, 3: 1}.get(n, 0) }" for n in range(1, 13)]
+    (tmp_path / "a.csv").write_text("picture,valence,arousal,Quality,melted,mixed\n" + "\n".join(rows))
+    raters = read_tables([tmp_path / "a.csv", table(tmp_path / "b.csv", key, "no")], key)
+    found = {m.name: m for m in rating_measures(key, raters, None, 0)}
+    assert found[f"half, {EYE}: quality"].value == pytest.approx(2.5)
+    assert found[f"half, {EYE}: melted or missing subject"].value == pytest.approx(0.5)
+    assert found[f"half, {EYE}: mixed messages, strong"].value == pytest.approx(1 / 12)
+    assert found[f"half, {EYE}: mixed messages, mild or strong"].value == pytest.approx(3 / 12)
+    assert found[f"half, {EYE}: quality"].n == 3  # prompts
+    assert not any("quality" in m.name for m in rating_measures(key, raters[1:], None, 0))
+    (tmp_path / "c.csv").write_text("picture,valence,arousal,quality\n1,0,0,7\n")
+    with pytest.raises(UserError, match="'7', which is not on quality from 1 to 5"):
+        read_tables([tmp_path / "c.csv"], key)
+
+
 def test_groups_are_compared_where_both_have_the_cell() -> None:
     items = tuple(
         RatedItem(str(k), f"{k}.png", (Shown(group, prompt, (0.5, 0.5)),))

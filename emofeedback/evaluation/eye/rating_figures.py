@@ -66,6 +66,7 @@ def rating_measures(
     for group in groups_of(key):
         for view in views:
             measures += group_measures(key.items, group, view, seed)
+        measures += judgement_measures(key.items, group, raters, seed)
     for view in views:
         measures += contrast_measures(key.items, groups_of(key), view, seed)
     if beside is not None:
@@ -156,6 +157,33 @@ def group_measures(items: Sequence[RatedItem], group: str, view: View, seed: int
         )
     for corner, share, n in quadrants(wanted, read):
         rows.append(Measure(f"{name}: right quadrant, {corner}", share, "share", n))
+    return rows
+
+
+def judgement_measures(
+    items: Sequence[RatedItem], group: str, raters: Sequence[RaterColumn], seed: int
+) -> list[Measure]:
+    """What raters said beside valence and arousal of the pictures of one group; intervals over prompts."""
+    rows: list[Measure] = []
+    for name, unit, counted in (
+        ("quality", "1 to 5", None),
+        ("melted or missing subject", "share", 1.0),
+        ("mixed messages, mild or strong", "share", 1.0),
+        ("mixed messages, strong", "share", 2.0),
+    ):
+        said = [rater.judgements[name.split()[0]] for rater in raters if rater.judgements]
+        if not said:
+            continue
+        table = np.stack(said)  # [raters, pictures]
+        counts = table if counted is None else np.where(np.isfinite(table), table >= counted, np.nan)
+        told: dict[str, list[float]] = {}
+        for number, prompt, _ in members(items, group):
+            values = counts[:, number][np.isfinite(counts[:, number])]
+            if len(values):
+                told.setdefault(prompt, []).append(float(values.mean()))
+        if sum(map(len, told.values())) >= LEAST:
+            means = np.array([np.mean(values) for values in told.values()])
+            rows.append(Measure.of(f"{group}, {EYE}: {name}", bootstrap(means, seed=seed), unit))
     return rows
 
 
