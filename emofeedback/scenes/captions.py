@@ -258,18 +258,31 @@ def _forms(phrase: str) -> frozenset[tuple[str, ...]]:
     return frozenset({tokens_of(noun), tokens_of(plural(noun))})
 
 
+def says_several(prompt: str) -> bool:
+    """Whether a prompt's first subject is a plural without a number: 'children in a park'."""
+    reading = read(prompt)
+    said = reading.mentions
+    match = next((m for m in reading.matches if m.sense.aspect == "subject"), None)
+    if match is None or said.count is not None or match.sense.concept in SEVERAL:
+        return False
+    words = reading.words[match.start : match.end]
+    phrases = SUBJECT_PHRASES[match.sense.concept]
+    fitting = [phrase for phrase in phrases if phrase not in UNCOUNTED and words in _forms(phrase)]
+    return _is_plural(words, next(iter([*fitting, *phrases])))
+
+
 def _is_plural(words: tuple[str, ...], phrase: str) -> bool:
     """Whether the user's noun is a plural."""
-    last = words[-1]
     if any(phrase in SUBJECT_PHRASES[subject] for subject in SEVERAL):
         return False
     if words in _forms(phrase):
         noun = phrase.split(" ", 1)[1]
         return words == tokens_of(plural(noun)) != tokens_of(noun)
-    return (
-        last in ("people", "men", "women", "children", "folk")
-        or (last.endswith("s") and not last.endswith(("ss", "us", "is")))
-        or last.endswith("men")
+    return any(
+        word in ("people", "folk", "children")
+        or word.endswith("men")
+        or (word.endswith("s") and not word.endswith(("ss", "us", "is")))
+        for word in words
     )
 
 

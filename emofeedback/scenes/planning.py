@@ -12,7 +12,7 @@ everywhere.
 import functools
 import random
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from emofeedback.affect import Affect
 from emofeedback.scenes import edits
 from emofeedback.scenes.affect_model import Item
-from emofeedback.scenes.captions import describe, parse, to_caption_words
+from emofeedback.scenes.captions import describe, parse, says_several, to_caption_words
 from emofeedback.scenes.grammar import (
     ELEMENTS,
     FIGURES,
@@ -42,6 +42,7 @@ from emofeedback.scenes.sampling import PLAIN_WEIGHTS, agreeing, cheapest
 TRIED = 160  # settings without elements that are looked at, each with all sets of elements
 ORDER = ("pose", "elements", "palette", "light", "weather", "time", "season")
 """What is said first, and left out last where the words grow too long."""
+TRIED_PLACES = 4  # where no place was said
 SETTINGS = 30  # random settings until one goes with what was said
 
 
@@ -68,7 +69,7 @@ def planned(prompt: str, target: Affect, seed: int, negative: str = "") -> Plan:
         negative: what shall not come in.
     """
     said = parse(prompt)
-    base = _base(said, random.Random(f"{seed}/plan"))
+    base = _base(said, says_several(prompt), random.Random(f"{seed}/plan"))
     if base is None:
         return Plan((to_caption_words(prompt),), None)
     scene = _in_setting(base, target, seed, said, parse(negative))
@@ -101,30 +102,45 @@ def _phrases(scene: Scene, said: Mentions) -> list[str]:
     return [phrase for phrase in found if phrase]
 
 
-def _base(said: Mentions, rng: random.Random) -> Scene | None:
-    """A scene that shows what was said, the rest at random; None where there is none in the world."""
+def _base(said: Mentions, several: bool, rng: random.Random) -> Scene | None:
+    """A scene that shows what was said, the rest at random; None where there is none in the world.
+
+    Args:
+        several: whether more than one of the first subject shall be seen, however many.
+    """
     if said.place is None and not said.subjects and not said.phrases:
         return sample_scene(rng, None)
-    subject = said.subjects[0] if said.subjects else None
-    place = said.place
-    if place is None:
-        weights = [plausibility(p, subject) if subject else 1.0 for p in PLACES]
-        place = rng.choices(PLACES, weights=weights)[0]
-    companion = next((s for s in said.subjects[1:] if s in SUBJECTS), None) if subject in FIGURES else None
+    subject, companion = _shown(said.subjects)
     looks: dict[str, Any] = {}
-    if subject is not None:
+    if subject is not None and subject == said.subjects[0]:
         looks = {"colour": said.colour, "size": said.size}
         looks["count"] = said.count if said.count and subject not in SEVERAL else 1
+        if several:
+            looks["count"] = rng.choice((2, 3))
     fixed = {a: getattr(said, a) for a in edits.SETTING if getattr(said, a) is not None}
     elements = tuple(e for e in ELEMENTS if e in said.elements)
-    layout = rng.getrandbits(31)
-    for _ in range(SETTINGS):
-        setting = sample_setting(rng, place, poseable(subject, companion)) | {"elements": elements} | fixed
-        try:
-            return Scene(place, subject, companion, **setting, **looks, layout=layout)
-        except ValueError:
-            continue
+    weights = [plausibility(p, subject) if subject else 1.0 for p in PLACES]
+    for _ in range(1 if said.place is not None else TRIED_PLACES):
+        place = said.place or rng.choices(PLACES, weights=weights)[0]
+        layout = rng.getrandbits(31)
+        for _ in range(SETTINGS):
+            setting = sample_setting(rng, place, poseable(subject, companion)) | {"elements": elements} | fixed
+            try:
+                return Scene(place, subject, companion, **setting, **looks, layout=layout)
+            except ValueError:
+                continue
     return None
+
+
+def _shown(subjects: Sequence[str]) -> tuple[str | None, str | None]:
+    """Subject and companion of a scene, which shows a companion beside a figure: somebody comes first."""
+    if not subjects:
+        return None, None
+    subject = subjects[0]
+    if subject not in FIGURES:
+        subject = next((s for s in subjects[1:] if s in FIGURES), subject)
+    companion = next((s for s in subjects if s != subject and s in SUBJECTS), None)
+    return subject, companion if subject in FIGURES else None
 
 
 def _in_setting(base: Scene, target: Affect, seed: int, said: Mentions, unwanted: Mentions) -> Scene:

@@ -161,3 +161,29 @@ def test_the_suite_draws_with_and_without_a_plan(tmp_path: Path) -> None:
     bare = draw_arm(models, folder, "adapter-no-plan", 0, time.perf_counter)
     assert all(cell.candidates[0].picture.drawn_as for cell in drawn) and generator.plans
     assert not any(cell.candidates[0].picture.drawn_as for cell in bare)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "subject", "companion", "counts"),
+    [
+        ("kids playing in the park", "child", None, {2, 3}),
+        ("swans on a lake", "swan", None, {2, 3}),
+        ("two dogs", "dog", None, {2}),
+        ("a bus on the road", "bus", None, {1}),
+        ("a house and a dog", "dog", "house", {1}),
+        ("a bicycle in front of a house", "bicycle", "house", {1}),
+        ("a family on the beach", "family", None, {1}),
+    ],
+)
+def test_the_planned_scene_shows_who_was_named_and_how_many(
+    prompt: str, subject: str, companion: str | None, counts: set[int]
+) -> None:
+    scenes = [planned(prompt, CORNERS[1], seed).scene for seed in range(8)]
+    assert {(s and s.subject, s and s.companion) for s in scenes} == {(subject, companion)}
+    assert {s.count for s in scenes if s} == counts
+
+
+def test_a_place_is_found_that_shows_what_was_said() -> None:
+    """A dancing crowd is seen in few places; where the first place does not go with it, another one may."""
+    found = [planned("children at a birthday party", CORNERS[seed % 4], seed).scene for seed in range(24)]
+    assert sum(scene is not None for scene in found) >= 23
