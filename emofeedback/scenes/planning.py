@@ -26,6 +26,7 @@ from emofeedback.scenes.captions import describe, parse, says_several, to_captio
 from emofeedback.scenes.grammar import (
     ELEMENTS,
     FIGURES,
+    PEOPLE,
     PLACES,
     SEVERAL,
     SUBJECTS,
@@ -97,6 +98,8 @@ def _phrases(scene: Scene, said: Mentions) -> list[str]:
     for aspect in ORDER:
         if aspect == "elements":
             found += [canonical_phrase(aspect, e) for e in scene.elements if e not in said.elements]
+        elif aspect == "pose" and scene.pose == "cheering" and said.pose is None and scene.subject not in PEOPLE:
+            found.append("cheering")  # with arms raised is nobody but people
         elif getattr(said, aspect) is None:
             found.append(canonical_phrase(aspect, getattr(scene, aspect)))
     return [phrase for phrase in found if phrase]

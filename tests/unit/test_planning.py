@@ -187,3 +187,10 @@ def test_a_place_is_found_that_shows_what_was_said() -> None:
     """A dancing crowd is seen in few places; where the first place does not go with it, another one may."""
     found = [planned("children at a birthday party", CORNERS[seed % 4], seed).scene for seed in range(24)]
     assert sum(scene is not None for scene in found) >= 23
+
+
+def test_no_animal_has_its_arms_raised() -> None:
+    found = [planned("a horse in a field", Affect(0.7, 0.7), seed) for seed in range(40)]
+    cheering = [plan for plan in found if plan.scene and plan.scene.pose == "cheering"]
+    assert cheering and not any("arms" in said(plan) for plan in found)
+    assert all(parse(said(plan)).pose == "cheering" for plan in cheering)
