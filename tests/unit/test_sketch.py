@@ -15,6 +15,7 @@ from emofeedback.evaluation.suite.draw_arms import SuiteModels, draw_arm
 from emofeedback.evaluation.suite.plan import Plan, in_order
 from emofeedback.evaluation.suite.store import SuiteFolder
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
+from emofeedback.generators.scene.scene_condition import SceneCondition
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.generators.scene.sketch import SketchAdapter, SketchShape, pencil, sketch_of
 from emofeedback.records import Picture, PictureRequest
@@ -97,7 +98,7 @@ def test_planned_pictures_are_drawn_after_their_scene_and_others_as_before() -> 
     assert generator.words_drawn(asked[0]) != "a dog", "the plan's words stay"
 
 
-def test_guided_rows_have_the_sketch_too() -> None:
+def test_guidance_leads_towards_the_sketch_as_towards_the_words() -> None:
     generator = planning()
     request = PictureRequest("a dog", GLAD, 7, guidance=2.5)
     with torch.inference_mode():
@@ -105,12 +106,10 @@ def test_guided_rows_have_the_sketch_too() -> None:
         assert told.guidance is not None and told.sketch is not None and len(told.sketch) == 1
         latents = generator.noise([7])
         found = generator.velocity(latents, 0.6, told)
-        rows = [
-            generator.velocity(
-                latents, 0.6, told._replace(prompt=told.prompt[i : i + 1], pooled=told.pooled[i : i + 1], guidance=None)
-            )
-            for i in range(3)
-        ]
+        rows = []
+        for i, sketch in enumerate((None, told.sketch, told.sketch)):
+            alone = SceneCondition(told.prompt[i : i + 1], told.pooled[i : i + 1], None, sketch)
+            rows.append(generator.velocity(latents, 0.6, alone))
     expected = rows[0] + 2.5 * (rows[2] - rows[0]) + generator.emotion_guidance * (rows[2] - rows[1])
     assert torch.allclose(found, expected, atol=1e-4)
 

@@ -339,15 +339,18 @@ class SceneDiffusionGenerator:
     ) -> Tensor:
         """Guided velocity [B, C, h, w] in float32 at one noise level, or one for each picture [B].
 
-        v = u + w (c - u) + w_e (c - o) + w_v (c - n): c with words, emotion and visual prompt, u with none of them, or
-        with the negative prompt, o with the words and the opposite emotion, n with the negative visual prompt or
-        without any, after composable guidance (Liu et al. 2022). Words alone fix most of a picture; the last terms let
-        a small change of valence or arousal, or of the visual prompt, show.
+        v = u + w (c - u) + w_e (c - o) + w_v (c - n): c with words, emotion, sketch and visual prompt, u with none of
+        them, or with the negative prompt, o with the words and the opposite emotion, n with the negative visual prompt
+        or without any, after composable guidance (Liu et al. 2022). Words alone fix most of a picture; the last terms
+        let a small change of valence or arousal, or of the visual prompt, show.
         """
         prompt, pooled, guidance, sketch = condition
         levels = torch.as_tensor(level, dtype=torch.float32, device=self.device).expand(len(latents))
         copies = len(prompt) // len(latents)
-        lines = None if sketch is None else list(sketch.repeat(copies, 1, 1, 1).to(self.dtype).unbind(1))
+        lines = None
+        if sketch is not None:
+            rows = [sketch if guidance is None else torch.zeros_like(sketch), *[sketch] * (copies - 1)]
+            lines = list(torch.cat(rows).to(self.dtype).unbind(1))
         predicted = (transformer or self.pipeline.transformer)(
             hidden_states=latents.repeat(copies, 1, 1, 1).to(self.dtype),
             timestep=levels.repeat(copies) * TIMESTEPS,
