@@ -20,6 +20,7 @@ from emofeedback.files.checksums import write_checksums
 from emofeedback.files.png_settings import settings_from
 from emofeedback.files.run_json import request_json
 from emofeedback.flow.schedule import guided
+from emofeedback.generators.scene.scene_condition import SceneCondition
 from emofeedback.generators.visual.visual_adapter import VisualAdapter
 from emofeedback.generators.visual.visual_prompts import FACTS, VisualPrompts
 from emofeedback.loop.drawing import Drawing
@@ -78,7 +79,7 @@ def test_guidance_is_the_documented_sum(negative: str | None) -> None:
         plain = generator.conditioning([request])
         if affect < 0:
             words = generator.texts([prompt])[0]
-            plain = (*generator.with_emotion(*words, [replace(request, strength=1.0)], -1.0), None)
+            plain = SceneCondition(*generator.with_emotion(*words, [replace(request, strength=1.0)], -1.0))
         if visual is None:
             return generator.velocity(latents, 0.6, plain)
         condition, shown = generator.visual_conditioning([request], plain)
