@@ -26,6 +26,7 @@ from emofeedback.scenes.captions import describe, parse, says_several, to_captio
 from emofeedback.scenes.grammar import (
     ELEMENTS,
     FIGURES,
+    LIVING,
     PEOPLE,
     PLACES,
     SEVERAL,
@@ -43,6 +44,8 @@ from emofeedback.scenes.sampling import PLAIN_WEIGHTS, agreeing, cheapest
 TRIED = 160  # settings without elements that are looked at, each with all sets of elements
 ORDER = ("pose", "elements", "palette", "light", "weather", "time", "season")
 """What is said first, and left out last where the words grow too long."""
+CLOSER = {"small": None, None: "large", "large": "large"}
+"""People and animals are drawn one size larger than named: their bearing and face carry the emotion."""
 TRIED_PLACES = 4  # where no place was said
 SETTINGS = 30  # random settings until one goes with what was said
 
@@ -116,7 +119,7 @@ def _base(said: Mentions, several: bool, rng: random.Random) -> Scene | None:
     subject, companion = _shown(said.subjects)
     looks: dict[str, Any] = {}
     if subject is not None and subject == said.subjects[0]:
-        looks = {"colour": said.colour, "size": said.size}
+        looks = {"colour": said.colour, "size": CLOSER[said.size] if subject in LIVING else said.size}
         looks["count"] = said.count if said.count and subject not in SEVERAL else 1
         if several:
             looks["count"] = rng.choice((2, 3))

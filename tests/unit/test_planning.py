@@ -194,3 +194,13 @@ def test_no_animal_has_its_arms_raised() -> None:
     cheering = [plan for plan in found if plan.scene and plan.scene.pose == "cheering"]
     assert cheering and not any("arms" in said(plan) for plan in found)
     assert all(parse(said(plan)).pose == "cheering" for plan in cheering)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "size"),
+    [("a cat", "large"), ("a puppy", None), ("a large horse", "large"), ("a house", None), ("a small house", "small")],
+)
+def test_people_and_animals_are_drawn_a_size_larger_than_named(prompt: str, size: str | None) -> None:
+    plan = planned(prompt, CORNERS[0], 3)
+    assert plan.scene is not None and plan.scene.size == size
+    assert parse(said(plan)).size == parse(prompt).size, "the words stay"

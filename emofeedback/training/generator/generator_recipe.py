@@ -7,7 +7,7 @@ subject counts more than the rest.
 """
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,8 @@ SHEET_PROMPTS = (
 ADAPTERS = "adapter", "sketch"
 WHOLE = 0.4
 """Share of captions that name everything, besides those that do by chance: as prompts do that a plan has completed."""
+UNSIZED = 0.5
+"""Share of the captions of large and small subjects that leave the size out: a sketch shows it."""
 SHEET_AFFECTS = (Affect(0.7, 0.1), Affect(-0.7, 0.1))
 
 
@@ -126,7 +128,10 @@ class BatchMaker:
         captions, strength, given = [], [], []
         for i in chosen:
             aspects = ASPECTS if rng.random() < WHOLE else random_aspects(rng)
-            caption = describe(self.pool.scenes[i], rng, aspects)
+            scene = self.pool.scenes[i]
+            if scene.size is not None and rng.random() < UNSIZED:
+                scene = replace(scene, size=None)
+            caption = describe(scene, rng, aspects)
             captions.append("" if rng.random() < recipe.drop_text else caption)
             strength.append(1.0 if rng.random() < recipe.give_affect else 0.0)
             given.append(1.0 if rng.random() < recipe.give_sketch else 0.0)
