@@ -53,7 +53,12 @@ def test_redrawn_latents_begin_at_their_scene(cache: SceneCache, monkeypatch: py
     made = redrawn_latents(generator, cache, latents, 2, seed=0, batch=2)
     assert made.shape == latents.shape and made.isfinite().all() and not torch.equal(made, latents)
     torch.testing.assert_close(made, redrawn_latents(generator, cache, latents, 2, seed=0, batch=2))
-    monkeypatch.setattr("emofeedback.training.generator.decoder_finish.REDRAW_LEVELS", (1e-6, 1e-6))
+    levels = "emofeedback.training.generator.decoder_finish."
+    monkeypatch.setattr(levels + "SKETCHED_LEVELS", (1e-6, 1e-6))
+    torch.testing.assert_close(redrawn_latents(generator, cache, latents, 2, seed=0), latents, atol=1e-3, rtol=0)
+    generator.sketches = False
+    monkeypatch.setattr(levels + "SKETCHED_LEVELS", (1.0, 1.0))
+    monkeypatch.setattr(levels + "REDRAW_LEVELS", (1e-6, 1e-6))
     torch.testing.assert_close(redrawn_latents(generator, cache, latents, 2, seed=0), latents, atol=1e-3, rtol=0)
 
 

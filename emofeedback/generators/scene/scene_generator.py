@@ -30,6 +30,7 @@ from emofeedback.generators.visual.visual_prompts import VisualCondition, Visual
 from emofeedback.picture_size import Sizes
 from emofeedback.protocols import OnStep
 from emofeedback.records import Picture, PictureRequest
+from emofeedback.scenes.grammar import Scene
 from emofeedback.scenes.planning import Plan, planned
 
 ADAPTER_FOLDER, SKETCH_FOLDER, TIMESTEPS = "emotion_adapter", "sketch_adapter", 1000.0
@@ -270,23 +271,23 @@ class SceneDiffusionGenerator:
         return ", ".join([words, *more]) if more else request.prompt
 
     def sketch_residuals(self, batch: Sequence[PictureRequest]) -> Tensor | None:
-        """What sketches of planned scenes add to the picture tokens, [B, R, N, W]; 0 where a request has no scene.
-
-        None where none has, or without a sketch adapter.
-        """
-        adapter = self.sketch
-        if adapter is None or not self.sketches:
-            return None
+        """What sketches of planned scenes add to the picture tokens; as `residuals_of`."""
         plans = [self.plan_of(request) for request in batch]
-        scenes = [None if plan is None else plan.scene for plan in plans]
-        shown = [i for i, scene in enumerate(scenes) if scene is not None]
-        if not shown:
+        return self.residuals_of([None if plan is None else plan.scene for plan in plans])
+
+    def residuals_of(self, scenes: Sequence[Scene | None]) -> Tensor | None:
+        """What sketches of scenes add to the picture tokens, [B, R, N, W]; 0 where there is no scene.
+
+        None where there is none at all, or without a sketch adapter.
+        """
+        adapter, shown = self.sketch, [i for i, scene in enumerate(scenes) if scene is not None]
+        if adapter is None or not self.sketches or not shown:
             return None
         lines = torch.stack([sketch_of(scene, adapter.shape.pixels) for scene in scenes if scene is not None])
         found = adapter(lines.to(self.device, self.dtype))
-        if len(shown) == len(batch):
+        if len(shown) == len(scenes):
             return found
-        residuals = found.new_zeros(len(batch), *found.shape[1:])
+        residuals = found.new_zeros(len(scenes), *found.shape[1:])
         residuals[shown] = found
         return residuals
 

@@ -2,7 +2,8 @@
 
 A decoder that has seen the encoder's latents alone turns the small errors of a generator's into smears and tiles.
 Here the encoder and the generator stand still, and the decoder learns on latents of known renders that the generator
-drew again from a little noise (as in SDEdit, Meng et al. 2022, arXiv 2108.01073), on latents with plain noise (as
+drew again from noise (as in SDEdit, Meng et al. 2022, arXiv 2108.01073): from a little, or, where a sketch keeps every
+line at its place, from much, which is nearly what it draws by itself. It also learns on latents with plain noise (as
 Zheng et al. 2025, arXiv 2510.11690, do), and on clean ones, so that it forgets nothing. A patch critic makes it commit
 to one edge where a pixel loss would blur two.
 """
@@ -39,8 +40,8 @@ from emofeedback.training.generator.autoencoder import AutoencoderRecipe, recons
 from emofeedback.training.generator.critic import patch_critic, pulled_gradient
 
 HELD_OUT = 32  # redrawn scenes that measure
-REDRAW_LEVELS = 0.1, 0.6
-"""Noise levels that latents are drawn again from: beyond, the picture is another one than the render."""
+REDRAW_LEVELS, SKETCHED_LEVELS = (0.1, 0.6), (0.4, 0.95)
+"""Noise levels that latents are drawn again from, without and with a sketch: beyond, it is another picture."""
 VAE = "vae"
 
 
@@ -81,7 +82,8 @@ def redrawn_latents(
 
     Args:
         latents: scaled, as the generator draws them; float32.
-        steps: guided Euler steps of each. All of a batch begin at one level, drawn from `REDRAW_LEVELS`.
+        steps: guided Euler steps of each. All of a batch begin at one level, drawn from `REDRAW_LEVELS`
+            or `SKETCHED_LEVELS`.
     """
     made = []
     for first in range(0, len(latents), batch):
@@ -90,9 +92,11 @@ def redrawn_latents(
         for scene in cache.scenes[first : first + len(clean)]:
             prompt = describe(scene, rng)
             requests.append(PictureRequest(prompt, scene_affect(scene).affect(), rng.randrange(2**40)))
-        begin = rng.uniform(*REDRAW_LEVELS)
+        lines = generator.residuals_of(cache.scenes[first : first + len(clean)])
+        begin = rng.uniform(*(REDRAW_LEVELS if lines is None else SKETCHED_LEVELS))
         noisy = interpolate(clean, generator.noise([r.seed for r in requests]), torch.full((len(clean),), begin))
-        condition, levels = generator.conditioning(requests), torch.linspace(begin, 0.0, steps + 1).tolist()
+        condition = generator.conditioning(requests)._replace(sketch=lines)
+        levels = torch.linspace(begin, 0.0, steps + 1).tolist()
         for level, level_next in zip(levels[:-1], levels[1:], strict=True):
             noisy = euler_step(noisy, generator.velocity(noisy, level, condition), level, level_next)
         made.append(noisy.cpu())
