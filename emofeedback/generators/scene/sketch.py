@@ -63,10 +63,15 @@ def pencil(pixels: Tensor) -> Tensor:
     return (lines / full[:, None, None, None]).clamp(max=1.0)
 
 
-@functools.lru_cache(maxsize=256)
 def sketch_of(scene: Scene, pixels: int) -> Tensor:
-    """The lines [1, S, S] of a scene; not to be written to."""
-    return pencil(from_images([render(scene, pixels)]))[0]
+    """The lines [1, S, S] of a scene; float32."""
+    return _lines(scene, pixels).float() / 255
+
+
+@functools.lru_cache(maxsize=1536)
+def _lines(scene: Scene, pixels: int) -> Tensor:
+    """The lines in whole 255ths: the student learns from some thousand of them again and again."""
+    return (255 * pencil(from_images([render(scene, pixels)]))[0]).round().to(torch.uint8)
 
 
 class _Block(nn.Module):
