@@ -15,6 +15,7 @@ from emofeedback.errors import UserError
 from emofeedback.settings import Settings, checkpoint_folder
 
 if TYPE_CHECKING:
+    from emofeedback.training.common.scene_data import SceneCache
     from emofeedback.training.common.training_loop import TrainingRun
 
 AUTOENCODER_SHARE = 0.2  # of the minutes of `train generator`
@@ -56,6 +57,8 @@ def run(arguments: TrainOptions, console: Console) -> CommandResult:
         scenes = _upscaler(arguments, settings, out, training)
     elif arguments.part == "decoder":
         scenes = _decoder(arguments, settings, out, training)
+    elif arguments.part == "sketch-finish":
+        scenes = _sketch_finish(arguments, settings, out, training)
     else:
         scenes = _train(arguments, out, training)
     data = {"part": arguments.part, "out": str(out), "minutes": arguments.minutes, "scenes": scenes}
@@ -104,10 +107,7 @@ def _train(arguments: TrainOptions, out: Path, training: TrainingRun) -> int:
 
     work = arguments.work
     cache = rendered(arguments, training.seed, arguments.scenes, arguments.size)
-    count = arguments.scenes * 2 // 5 if arguments.posed is None else arguments.posed
-    posed = None
-    if count and arguments.part != "autoencoder":
-        posed = rendered(arguments, training.seed, count, arguments.size, "posed")
+    posed = None if arguments.part == "autoencoder" else _posed(arguments, training)
     match arguments.part:
         case "autoencoder":
             train_autoencoder(cache, out, training)
@@ -129,6 +129,24 @@ def _train(arguments: TrainOptions, out: Path, training: TrainingRun) -> int:
             from emofeedback.training.rater.rater_recipe import train_rater
 
             train_rater(cache, out, training, vae_dir=_autoencoder(work), posed=posed)
+    return len(cache)
+
+
+def _posed(arguments: TrainOptions, training: TrainingRun) -> SceneCache | None:
+    """People and animals in poses, as many as were asked for."""
+    count = arguments.scenes * 2 // 5 if arguments.posed is None else arguments.posed
+    return rendered(arguments, training.seed, count, arguments.size, "posed") if count else None
+
+
+def _sketch_finish(arguments: TrainOptions, settings: Settings, out: Path, training: TrainingRun) -> int:
+    """Train the finish of a generator's sketched pictures; its folder is written to only where --install is given."""
+    from emofeedback.training.generator.sketch_finish_recipe import install_sketch_finish, train_sketch_finish
+
+    teacher: Path = arguments.teacher or checkpoint_folder(settings, "scene-generator")
+    cache = rendered(arguments, training.seed, arguments.scenes, arguments.size)
+    finish = train_sketch_finish(teacher, cache, out, training, posed=_posed(arguments, training))
+    if arguments.install is not None:
+        install_sketch_finish(finish, teacher)
     return len(cache)
 
 

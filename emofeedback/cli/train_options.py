@@ -9,11 +9,11 @@ import typer
 from emofeedback.cli.shared_options import SharedOptions, limited, option, switch
 
 TrainedPart = Literal[
-    "generator", "few-step", "autoencoder", "decoder", "upscaler", "judge", "rater", "bank", "adapter"
+    "generator", "few-step", "autoencoder", "decoder", "sketch-finish", "upscaler", "judge", "rater", "bank", "adapter"
 ]
 BANK = "Bank: visual prompts from rendered scenes, or from a folder of pictures"
 BASE = "Judge and adapter: on a base that is trained already"
-FEW_STEP = "Few-step: distil a generator into a LoRA that draws in four forward passes; decoder: finish its decoder"
+FEW_STEP = "Few-step: distil a generator into a LoRA that draws in four forward passes; decoder, sketch-finish: of one"
 
 
 def _sixteenths(value: int) -> int:

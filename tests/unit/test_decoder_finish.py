@@ -50,16 +50,20 @@ def data(cache: SceneCache) -> DecoderData:
 def test_redrawn_latents_begin_at_their_scene(cache: SceneCache, monkeypatch: pytest.MonkeyPatch) -> None:
     latents = torch.randn(3, 4, 4, 4)
     generator = tiny_generator()
-    made = redrawn_latents(generator, cache, latents, 2, seed=0, batch=2)
+    made = redrawn_latents(generator, cache.scenes[:3], latents, 2, seed=0, batch=2)
     assert made.shape == latents.shape and made.isfinite().all() and not torch.equal(made, latents)
-    torch.testing.assert_close(made, redrawn_latents(generator, cache, latents, 2, seed=0, batch=2))
+    torch.testing.assert_close(made, redrawn_latents(generator, cache.scenes[:3], latents, 2, seed=0, batch=2))
     levels = "emofeedback.training.generator.decoder_finish."
     monkeypatch.setattr(levels + "SKETCHED_LEVELS", (1e-6, 1e-6))
-    torch.testing.assert_close(redrawn_latents(generator, cache, latents, 2, seed=0), latents, atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        redrawn_latents(generator, cache.scenes[:3], latents, 2, seed=0), latents, atol=1e-3, rtol=0
+    )
     generator.sketches = False
     monkeypatch.setattr(levels + "SKETCHED_LEVELS", (1.0, 1.0))
     monkeypatch.setattr(levels + "REDRAW_LEVELS", (1e-6, 1e-6))
-    torch.testing.assert_close(redrawn_latents(generator, cache, latents, 2, seed=0), latents, atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        redrawn_latents(generator, cache.scenes[:3], latents, 2, seed=0), latents, atol=1e-3, rtol=0
+    )
 
 
 def test_a_batch_holds_redrawn_and_other_scenes(data: DecoderData) -> None:

@@ -32,6 +32,7 @@ from emofeedback.training.few_step.trajectories import TrajectoryCache, make_tra
 from emofeedback.training.generator.autoencoder import AutoencoderRecipe, AutoencoderTraining, build_autoencoder
 from emofeedback.training.generator.decoder_finish import DecoderData, DecoderRecipe, DecoderTraining
 from emofeedback.training.generator.generator_recipe import GeneratorTraining
+from emofeedback.training.generator.sketch_finish_recipe import FinishData, FinishRecipe, FinishTraining
 from emofeedback.training.judge.advice_lessons import example_for
 from emofeedback.training.judge.judge_recipe import JudgeData, JudgeRecipe, JudgeTraining, build_judge
 from emofeedback.training.rater.rater_recipe import RaterData, RaterRecipe, RaterTraining, build_rater
@@ -150,9 +151,17 @@ def decoder(folder: Path) -> Build:
     return build
 
 
+def sketch_finish(folder: Path) -> Build:
+    pool = ScenePool.of(scenes(folder, 16))
+    drawn = np.random.default_rng(0).integers(0, 255, (8, 16, 16, 3), dtype=np.uint8)
+    data = FinishData(pool, np.arange(8), drawn)
+    return lambda: FinishTraining(data, FinishRecipe(batch=4, critic_from=0.4), 5)
+
+
 RECIPES = (
     autoencoder,
     decoder,
+    sketch_finish,
     generator,
     judge,
     rater,

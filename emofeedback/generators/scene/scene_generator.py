@@ -26,6 +26,7 @@ from emofeedback.generators.scene.known_words import CAPTIONS, VOCABULARY, read_
 from emofeedback.generators.scene.prompt_embeddings import ScenePromptEncoder
 from emofeedback.generators.scene.scene_condition import SceneCondition
 from emofeedback.generators.scene.sketch import SketchAdapter, sketch_of
+from emofeedback.generators.scene.sketch_finish import SketchFinish
 from emofeedback.generators.visual.visual_prompts import VisualCondition, VisualPrompts, shows
 from emofeedback.picture_size import Sizes
 from emofeedback.protocols import OnStep
@@ -33,7 +34,8 @@ from emofeedback.records import Picture, PictureRequest
 from emofeedback.scenes.grammar import Scene
 from emofeedback.scenes.planning import Plan, planned
 
-ADAPTER_FOLDER, SKETCH_FOLDER, TIMESTEPS = "emotion_adapter", "sketch_adapter", 1000.0
+ADAPTER_FOLDER, SKETCH_FOLDER, FINISH_FOLDER = "emotion_adapter", "sketch_adapter", "sketch_finish"
+TIMESTEPS = 1000.0
 BATCH = 32  # pictures drawn at once
 PLANNED_GUIDANCE = 3.0, 1.0  # towards words and emotion, where the words say most of the emotion
 
@@ -48,6 +50,7 @@ class SceneDiffusionGenerator:
         few_step: the student that draws requests of its number of steps that leave the guidance open.
         captions: the edition of the captions seen in training (see `ScenePromptEncoder`).
         sketch: of the same dtype; None = plans are drawn from their words alone.
+        finish: of pictures that were drawn after a sketch, of the same dtype; None = they stay as they are decoded.
 
     Attributes:
         plans: whether what the words leave open is chosen first, by the emotion (see `scenes.planning`); only where the
@@ -72,8 +75,9 @@ class SceneDiffusionGenerator:
         few_step: FewStep | None = None,
         captions: int = 1,
         sketch: SketchAdapter | None = None,
+        finish: SketchFinish | None = None,
     ) -> None:
-        self.pipeline, self.adapter, self.sketch = pipeline, adapter, sketch
+        self.pipeline, self.adapter, self.sketch, self.finish = pipeline, adapter, sketch, finish
         self.base_name = self.name = name
         self.device = torch.device(device)
         self.dtype: torch.dtype = pipeline.transformer.dtype
@@ -108,9 +112,11 @@ class SceneDiffusionGenerator:
         adapter = None
         if (folder / ADAPTER_FOLDER).is_dir():
             adapter = EmotionAdapter.from_pretrained(folder / ADAPTER_FOLDER, dtype).to(device)
-        sketch = None
+        sketch, finish = None, None
         if (folder / SKETCH_FOLDER).is_dir():
             sketch = SketchAdapter.from_pretrained(folder / SKETCH_FOLDER, dtype).to(device)
+        if (folder / FINISH_FOLDER).is_dir():
+            finish = SketchFinish.from_pretrained(folder / FINISH_FOLDER, dtype).to(device)
         words: tuple[str, ...] = ()
         captions = 1
         if (folder / VOCABULARY).is_file():
@@ -119,7 +125,7 @@ class SceneDiffusionGenerator:
             except ValueError as error:
                 raise UserError(f"{folder} has a damaged vocabulary ({error}); fetch the checkpoint again.") from error
         few_step = read_few_step(folder)
-        generator = cls(pipeline, adapter, words, folder.resolve().name, device, few_step, captions, sketch)
+        generator = cls(pipeline, adapter, words, folder.resolve().name, device, few_step, captions, sketch, finish)
         generator._folder = folder
         return generator
 
@@ -195,7 +201,7 @@ class SceneDiffusionGenerator:
                 done += 1
                 if on_step is not None:
                     on_step(done, total)
-            images = to_images(self.decode(latents))
+            images = to_images(self.finished(self.decode(latents), self.scenes_of(batch)))
             seconds = (time.perf_counter() - begin) / len(members)
             for i, image in zip(members, images, strict=True):
                 words = self.words_drawn(requests[i])
@@ -270,10 +276,14 @@ class SceneDiffusionGenerator:
             more.pop()
         return ", ".join([words, *more]) if more else request.prompt
 
+    def scenes_of(self, batch: Sequence[PictureRequest]) -> list[Scene | None]:
+        """The planned scenes whose sketches requests are drawn after; None where there is none."""
+        plans = [self.plan_of(request) if self.sketch is not None and self.sketches else None for request in batch]
+        return [None if plan is None else plan.scene for plan in plans]
+
     def sketch_residuals(self, batch: Sequence[PictureRequest]) -> Tensor | None:
         """What sketches of planned scenes add to the picture tokens; as `residuals_of`."""
-        plans = [self.plan_of(request) for request in batch]
-        return self.residuals_of([None if plan is None else plan.scene for plan in plans])
+        return self.residuals_of(self.scenes_of(batch))
 
     def residuals_of(self, scenes: Sequence[Scene | None]) -> Tensor | None:
         """What sketches of scenes add to the picture tokens, [B, R, N, W]; 0 where there is no scene.
@@ -283,13 +293,27 @@ class SceneDiffusionGenerator:
         adapter, shown = self.sketch, [i for i, scene in enumerate(scenes) if scene is not None]
         if adapter is None or not self.sketches or not shown:
             return None
-        lines = torch.stack([sketch_of(scene, adapter.shape.pixels) for scene in scenes if scene is not None])
-        found = adapter(lines.to(self.device, self.dtype))
+        found = adapter(self._lines(scenes, adapter.shape.pixels))
         if len(shown) == len(scenes):
             return found
         residuals = found.new_zeros(len(scenes), *found.shape[1:])
         residuals[shown] = found
         return residuals
+
+    def finished(self, pixels: Tensor, scenes: Sequence[Scene | None]) -> Tensor:
+        """Decoded pictures [B, 3, H, W], those with a scene drawn to the end along its lines; float32."""
+        shown = [i for i, scene in enumerate(scenes) if scene is not None]
+        if self.finish is None or not shown:
+            return pixels
+        pixels = pixels.clone()
+        drawn = pixels[shown].clamp(-1, 1).to(self.dtype, memory_format=torch.channels_last)
+        pixels[shown] = self.finish(drawn, self._lines(scenes, self.size)).float()
+        return pixels
+
+    def _lines(self, scenes: Sequence[Scene | None], pixels: int) -> Tensor:
+        """The sketches [n, 1, S, S] of those that are scenes."""
+        lines = torch.stack([sketch_of(scene, pixels) for scene in scenes if scene is not None])
+        return lines.to(self.device, self.dtype)
 
     def conditioning(self, batch: Sequence[PictureRequest]) -> SceneCondition:
         """What the transformer is told about a batch."""

@@ -13,6 +13,7 @@ import math
 import os
 import random
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.records import PictureRequest
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import describe
+from emofeedback.scenes.grammar import Scene
 from emofeedback.training.common.box_weights import weight_map
 from emofeedback.training.common.latents import cache_latents
 from emofeedback.training.common.optim import Learner, Muon, Schedule, split_kernels
@@ -76,9 +78,9 @@ class DecoderRecipe:
 
 @torch.inference_mode()
 def redrawn_latents(
-    generator: SceneDiffusionGenerator, cache: SceneCache, latents: Tensor, steps: int, seed: int, batch: int = 32
+    generator: SceneDiffusionGenerator, scenes: Sequence[Scene], latents: Tensor, steps: int, seed: int, batch: int = 32
 ) -> Tensor:
-    """Latents [N, C, h, w] of the first N scenes, noised to some level and drawn again by the guided generator.
+    """Latents [N, C, h, w] of N scenes, noised to some level and drawn again by the guided generator.
 
     Args:
         latents: scaled, as the generator draws them; float32.
@@ -89,10 +91,11 @@ def redrawn_latents(
     for first in range(0, len(latents), batch):
         clean, requests = latents[first : first + batch].to(generator.device), []
         rng = random.Random(f"{seed}/decoder/{first}")
-        for scene in cache.scenes[first : first + len(clean)]:
+        shown = scenes[first : first + len(clean)]
+        for scene in shown:
             prompt = describe(scene, rng)
             requests.append(PictureRequest(prompt, scene_affect(scene).affect(), rng.randrange(2**40)))
-        lines = generator.residuals_of(cache.scenes[first : first + len(clean)])
+        lines = generator.residuals_of(shown)
         begin = rng.uniform(*(REDRAW_LEVELS if lines is None else SKETCHED_LEVELS))
         noisy = interpolate(clean, generator.noise([r.seed for r in requests]), torch.full((len(clean),), begin))
         condition = generator.conditioning(requests)._replace(sketch=lines)
@@ -259,7 +262,7 @@ def _redrawn(
             return found
     shift, scale = float(vae.config.shift_factor), float(vae.config.scaling_factor)
     scaled = (torch.from_numpy(latents[:count].astype(np.float32)) - shift) * scale
-    made = redrawn_latents(generator, cache, scaled, recipe.redraw_steps, seed) / scale + shift
+    made = redrawn_latents(generator, cache.scenes[:count], scaled, recipe.redraw_steps, seed) / scale + shift
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.new.npy")
     np.save(temporary, made.numpy().astype(np.float16))
