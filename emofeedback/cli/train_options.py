@@ -13,7 +13,7 @@ TrainedPart = Literal[
 ]
 BANK = "Bank: visual prompts from rendered scenes, or from a folder of pictures"
 BASE = "Judge and adapter: on a base that is trained already"
-FEW_STEP = "Few-step: distil a generator into a LoRA that draws in four forward passes; decoder, sketch-finish: of one"
+FEW_STEP = "Few-step: distil a generator into a LoRA of four forward passes; decoder, sketch-finish: finish a generator"
 
 
 def _sixteenths(value: int) -> int:

@@ -54,10 +54,9 @@ def probe(trainer: Finetuner) -> torch.Tensor:
     """Weighted rewards [N] of the probe's pictures under the present weights; nan where one is missing."""
     updater, settings = trainer.updater, trainer.settings
     requests = updater.requests(PROBE)
-    rollout = draw_rollout(
-        trainer.policy, trainer.policy.conditions(requests), [r.seed for r in requests], Sampling(*settings.rollout)
-    )
-    scores = updater.score(updater.pictures(rollout.clean, requests), rollout.clean)
+    conditions = trainer.policy.conditions(requests)
+    rollout = draw_rollout(trainer.policy, conditions, [r.seed for r in requests], Sampling(*settings.rollout))
+    scores = updater.score(updater.pictures(rollout.clean, conditions, requests), rollout.clean)
     return torch.stack([settings.weights[name] * values.flatten() for name, values in scores.items()]).sum(0)
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from emofeedback.errors import UserError
@@ -19,7 +20,7 @@ from emofeedback.finetuning.metrics_log import Entry
 from emofeedback.finetuning.objectives.collector import collector_for
 from emofeedback.finetuning.objectives.visual_dpo import pair_up
 from emofeedback.finetuning.policy.lora_policy import LoraPolicy
-from emofeedback.finetuning.policy.rollout import Check, draw_rollout
+from emofeedback.finetuning.policy.rollout import Check, Conditions, draw_rollout
 from emofeedback.finetuning.rewards import DifferentiableReward, Reward
 from emofeedback.flow.pixels import to_images
 from emofeedback.flow.schedule import interpolate
@@ -98,7 +99,7 @@ class PolicyUpdater:
         sampling = self.collector.sampling(seed)
         rollout = draw_rollout(self.policy, conditions, [r.seed for r in requests], sampling, check)
         drawn = time.monotonic()
-        scores = self.score(self.pictures(rollout.clean, requests), rollout.clean, check)
+        scores = self.score(self.pictures(rollout.clean, conditions, requests), rollout.clean, check)
         advantages = group_advantages(scores, {name: settings.weights[name] for name in scores})
         device = rollout.clean.device
         targets = torch.tensor([[r.affect.valence, r.affect.arousal] for r in requests if r.affect], device=device)
@@ -131,9 +132,12 @@ class PolicyUpdater:
         )
 
     @torch.no_grad()
-    def pictures(self, clean: Tensor, requests: list[PictureRequest]) -> list[Picture]:
-        """Clean latents [N, C, h, w] as pictures."""
-        images = [i for part in clean.split(self.policy.chunk) for i in to_images(self.policy.decode(part))]
+    def pictures(self, clean: Tensor, conditions: Conditions, requests: list[PictureRequest]) -> list[Picture]:
+        """Clean latents [N, C, h, w] that were drawn under conditions [N] as pictures."""
+        images: list[Image.Image] = []
+        for first in range(0, len(clean), self.policy.chunk):
+            part = slice(first, first + self.policy.chunk)
+            images += to_images(self.policy.decode(clean[part], conditions.rows(part)))
         name = self.policy.generator.name
         return [Picture(image, request, name, 0.0) for image, request in zip(images, requests, strict=True)]
 

@@ -278,11 +278,15 @@ def _is_plural(words: tuple[str, ...], phrase: str) -> bool:
     if words in _forms(phrase):
         noun = phrase.split(" ", 1)[1]
         return words == tokens_of(plural(noun)) != tokens_of(noun)
-    return any(
-        word in ("people", "folk", "children")
-        or word.endswith("men")
-        or (word.endswith("s") and not word.endswith(("ss", "us", "is")))
-        for word in words
+    # "kids playing", "birds of prey": the noun stands before
+    end = next(
+        (i for i, word in enumerate(words) if i and (word in ("of", "in", "with") or word.endswith("ing"))), None
+    )
+    noun = words[:end][-1]
+    return (
+        noun in ("people", "folk", "children")
+        or noun.endswith("men")
+        or (noun.endswith("s") and not noun.endswith(("ss", "us", "is", "'s")))
     )
 
 

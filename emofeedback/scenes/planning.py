@@ -56,7 +56,8 @@ class Plan:
 
     Attributes:
         words: the prompt in caption words, then phrases for what it leaves open, the most telling first.
-        scene: that shows all of it; None where what was said cannot be one scene of the world.
+        scene: that shows their place, subject, one companion and setting; None where what was said cannot be one scene
+            of the world.
     """
 
     words: tuple[str, ...]
@@ -118,10 +119,12 @@ def _base(said: Mentions, several: bool, rng: random.Random) -> Scene | None:
         return sample_scene(rng, None)
     subject, companion = _shown(said.subjects)
     looks: dict[str, Any] = {}
-    if subject is not None and subject == said.subjects[0]:
-        looks = {"colour": said.colour, "size": CLOSER[said.size] if subject in LIVING else said.size}
-        looks["count"] = said.count if said.count and subject not in SEVERAL else 1
-        if several:
+    if subject is not None:
+        named = subject == said.subjects[0]  # colour, size and number are said of the first
+        size = said.size if named else None
+        looks = {"colour": said.colour if named else None, "size": CLOSER[size] if subject in LIVING else size}
+        looks["count"] = said.count if named and said.count and subject not in SEVERAL else 1
+        if named and several:
             looks["count"] = rng.choice((2, 3))
     fixed = {a: getattr(said, a) for a in edits.SETTING if getattr(said, a) is not None}
     elements = tuple(e for e in ELEMENTS if e in said.elements)

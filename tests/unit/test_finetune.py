@@ -58,9 +58,10 @@ def test_a_colour_is_learned(tmp_path: Path) -> None:
 
     def rewards() -> torch.Tensor:
         policy = trainer.policy
-        rollout = draw_rollout(policy, policy.conditions(requests), [r.seed for r in requests], Sampling(2))
+        conditions = policy.conditions(requests)
+        rollout = draw_rollout(policy, conditions, [r.seed for r in requests], Sampling(2))
         with torch.no_grad():
-            red, green = policy.decode(rollout.clean)[:, :2].mean((2, 3)).unbind(1)
+            red, green = policy.decode(rollout.clean, conditions)[:, :2].mean((2, 3)).unbind(1)
         return -((red - 0.7).square() + (green + 0.7).square())
 
     before = rewards()
@@ -137,8 +138,9 @@ def test_a_judge_blind_to_a_third_does_not_move_the_baseline_of_the_others(tmp_p
     assert [len({r.plan_seed for r in requests[i : i + 6]}) for i in (0, 6)] == [1, 1], "a group shares its plan"
     assert requests[0].plan_seed != requests[6].plan_seed and len({r.seed for r in requests}) == 12
     policy = whole.policy
-    clean = draw_rollout(policy, policy.conditions(requests), [r.seed for r in requests], Sampling(2)).clean
-    pictures = whole.updater.pictures(clean, requests)
+    conditions = policy.conditions(requests)
+    clean = draw_rollout(policy, conditions, [r.seed for r in requests], Sampling(2)).clean
+    pictures = whole.updater.pictures(clean, conditions, requests)
     seen = torch.tensor([i % 3 != 0 for i in range(12)])
     full, holes = (one.updater.score(pictures, clean) for one in (whole, patchy))
     weights = dict(whole.settings.weights)

@@ -43,9 +43,10 @@ def generator(family: str, root: Path) -> PipelineGenerator:
 
 
 def drawn(policy: PipelinePolicy) -> np.ndarray:
-    rollout = draw_rollout(policy, policy.conditions(REQUESTS), [r.seed for r in REQUESTS], Sampling(2))
+    conditions = policy.conditions(REQUESTS)
+    rollout = draw_rollout(policy, conditions, [r.seed for r in REQUESTS], Sampling(2))
     with torch.no_grad():
-        return np.stack([np.asarray(image, dtype=int) for image in to_images(policy.decode(rollout.clean))])
+        return np.stack([np.asarray(image, dtype=int) for image in to_images(policy.decode(rollout.clean, conditions))])
 
 
 def pictures(made: PipelineGenerator) -> np.ndarray:

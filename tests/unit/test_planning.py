@@ -170,6 +170,8 @@ def test_the_suite_draws_with_and_without_a_plan(tmp_path: Path) -> None:
         ("swans on a lake", "swan", None, {2, 3}),
         ("two dogs", "dog", None, {2}),
         ("a bus on the road", "bus", None, {1}),
+        ("a sports car in town", "car", None, {1}),
+        ("a christmas tree in a park", "tree", None, {1}),
         ("a house and a dog", "dog", "house", {1}),
         ("a bicycle in front of a house", "bicycle", "house", {1}),
         ("a family on the beach", "family", None, {1}),
@@ -198,7 +200,14 @@ def test_no_animal_has_its_arms_raised() -> None:
 
 @pytest.mark.parametrize(
     ("prompt", "size"),
-    [("a cat", "large"), ("a puppy", None), ("a large horse", "large"), ("a house", None), ("a small house", "small")],
+    [
+        ("a cat", "large"),
+        ("a house and a dog", "large"),
+        ("a puppy", None),
+        ("a large horse", "large"),
+        ("a house", None),
+        ("a small house", "small"),
+    ],
 )
 def test_people_and_animals_are_drawn_a_size_larger_than_named(prompt: str, size: str | None) -> None:
     plan = planned(prompt, CORNERS[0], 3)

@@ -92,7 +92,7 @@ def test_the_last_step_ends_where_the_rollout_did_and_carries_a_gradient(policy:
     rollout = draw_rollout(policy, conditions, SEEDS, sampling)
     clean = policy.last_steps(rollout.steps, ROWS, conditions, sampling)
     assert torch.allclose(clean, rollout.clean, atol=1e-5)
-    policy.decode(clean).mean().backward()
+    policy.decode(clean, conditions).mean().backward()
     assert any(float(p.grad.abs().sum()) > 0 for p in policy.parameters() if p.grad is not None)
 
 

@@ -137,7 +137,7 @@ def test_tables_by_number_and_by_id_say_the_same(made: tuple[Path, RatingKey], t
     first, second = read_tables([table(tmp_path / "x.csv", key, "id"), table(tmp_path / "y.csv", key, "no")], key)
     assert (first.name, second.name) == ("x", "y") and first.rated() == 12
     assert np.array_equal(first.ratings, second.ratings)
-    with pytest.raises(UserError, match="check --scale"):
+    with pytest.raises(UserError, match="check --rating-scale"):
         read_tables([table(tmp_path / "z.csv", key, "id", 2.0)], key)
     (tmp_path / "w.csv").write_text("picture,valence,arousal\n99,0,0\n")
     with pytest.raises(UserError, match="'99', which is not in the set"):

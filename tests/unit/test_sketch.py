@@ -14,6 +14,7 @@ from emofeedback.errors import UserError
 from emofeedback.evaluation.suite.draw_arms import SuiteModels, draw_arm
 from emofeedback.evaluation.suite.plan import Plan, in_order
 from emofeedback.evaluation.suite.store import SuiteFolder
+from emofeedback.files.checksums import write_checksums
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
 from emofeedback.generators.scene.scene_condition import SceneCondition
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
@@ -81,7 +82,7 @@ def test_a_place_of_the_sketch_reaches_its_own_token() -> None:
 def test_planned_pictures_are_drawn_after_their_scene_and_others_as_before() -> None:
     generator = planning()
     asked = [PictureRequest("a dog", GLAD, 7), PictureRequest("a dog", None, 7), PictureRequest("a cat", GLAD, 8)]
-    residuals = generator.sketch_residuals(asked)
+    residuals = generator.residuals_of(generator.planned_lines(asked))
     assert residuals is not None and residuals[0].any() and not residuals[1].any()
     plan = generator.plan_of(asked[0])
     assert plan is not None and plan.scene is not None and generator.sketch is not None
@@ -93,7 +94,7 @@ def test_planned_pictures_are_drawn_after_their_scene_and_others_as_before() -> 
     assert np.abs(np.array(drawn) - np.array(alone)).max() <= 1, "a batch changes nothing"
     generator.sketches = False
     without = pixels_of(list(generator.generate(asked)))
-    assert generator.sketch_residuals(asked) is None
+    assert generator.planned_lines(asked) is None
     assert without[0] != drawn[0] and np.abs(np.array(without[1]) - np.array(drawn[1])).max() <= 1
     assert generator.words_drawn(asked[0]) != "a dog", "the plan's words stay"
 
@@ -103,12 +104,12 @@ def test_guidance_leads_towards_the_sketch_as_towards_the_words() -> None:
     request = PictureRequest("a dog", GLAD, 7, guidance=2.5)
     with torch.inference_mode():
         told = generator.conditioning([request])
-        assert told.guidance is not None and told.sketch is not None and len(told.sketch) == 1
+        assert told.guidance is not None and told.residuals is not None and len(told.residuals) == 1
         latents = generator.noise([7])
         found = generator.velocity(latents, 0.6, told)
         rows = []
-        for i, sketch in enumerate((None, told.sketch, told.sketch)):
-            alone = SceneCondition(told.prompt[i : i + 1], told.pooled[i : i + 1], None, sketch)
+        for i, residuals in enumerate((None, told.residuals, told.residuals)):
+            alone = SceneCondition(told.prompt[i : i + 1], told.pooled[i : i + 1], None, None, residuals)
             rows.append(generator.velocity(latents, 0.6, alone))
     expected = rows[0] + 2.5 * (rows[2] - rows[0]) + generator.emotion_guidance * (rows[2] - rows[1])
     assert torch.allclose(found, expected, atol=1e-4)
@@ -116,14 +117,14 @@ def test_guidance_leads_towards_the_sketch_as_towards_the_words() -> None:
 
 def test_student_and_policy_draw_after_the_same_sketch() -> None:
     generator, request = planning(), PictureRequest("a dog", GLAD, 7)
-    expected = generator.sketch_residuals([request])
+    expected = generator.residuals_of(generator.planned_lines([request]))
     assert expected is not None
     told = Student(planning(), 4, 4, seed=0).conditions([request])
-    assert told.sketch is not None and torch.equal(told.sketch, expected)
+    assert told.residuals is not None and torch.equal(told.residuals, expected)
     policy = ScenePolicy(planning(), rank=2)
     conditions = policy.conditions([request, PictureRequest("", None, 0, 0.0)])
-    assert conditions.sketch is not None and torch.equal(conditions.sketch[:1], expected)
-    assert not conditions.sketch[1].any()
+    assert conditions.residuals is not None and torch.equal(conditions.residuals[:1], expected)
+    assert conditions.lines is not None and not conditions.residuals[1].any() and not conditions.lines[1].any()
     noisy, times = policy.generator.noise([1, 2]), torch.full((2,), 0.5)
     both = policy.velocity(noisy, times, conditions)
     assert torch.allclose(both[1:], policy.velocity(noisy[1:], times[1:], conditions.rows(slice(1, 2))), atol=1e-5)
@@ -134,7 +135,8 @@ def test_a_checkpoint_brings_its_sketch_adapter(tmp_path: Path) -> None:
     loaded = SceneDiffusionGenerator.from_pretrained(folder, dtype=torch.float32)
     assert loaded.sketch is not None and loaded.sketches
     (folder / "sketch_adapter" / "config.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(UserError, match=r"sketch|changed|damaged"):
+    write_checksums(folder)
+    with pytest.raises(UserError, match=r"sketch adapter in .* is damaged"):
         SceneDiffusionGenerator.from_pretrained(folder)
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from PIL import Image, ImageDraw
 from tiny_finetune import tiny_checkpoint, tiny_generator
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
+from emofeedback.finetuning.policy.scene_policy import ScenePolicy
 from emofeedback.flow.pixels import from_images
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.generators.scene.sketch import pencil
@@ -53,6 +55,15 @@ def some_finish() -> SketchFinish:
         finish = SketchFinish(FinishShape((8, 8, 8)))
         torch.nn.init.normal_(finish.give.weight, std=0.3)
     return finish.eval()
+
+
+def other_checkpoint(folder: Path) -> Path:
+    tiny_checkpoint(folder)
+    vae = AutoencoderKL.from_pretrained(folder / "vae")
+    with torch.no_grad():
+        vae.decoder.conv_out.bias += 1.0
+    vae.save_pretrained(folder / "vae")
+    return folder
 
 
 def test_it_begins_as_the_identity_and_comes_back_from_its_file(tmp_path: Path) -> None:
@@ -112,6 +123,10 @@ def test_a_generators_finish_is_trained_and_put_into_its_folder(cache: SceneCach
     install_sketch_finish(out, teacher)
     loaded = SceneDiffusionGenerator.from_pretrained(teacher)
     assert loaded.finish is not None and (teacher / "checksums.json").read_text() != listed
+    rows = np.load(out / "training" / "drawn.npz")["rows"]
+    assert len(set(rows.tolist())) == len(rows), "what measures was not learned from"
+    with pytest.raises(UserError, match="another generator"):
+        install_sketch_finish(out, other_checkpoint(tmp_path / "other"))
     kept = (out / "training" / "drawn.npz").stat().st_mtime_ns
     again = train_sketch_finish(teacher, cache, tmp_path / "out", replace(run, resume=True), RECIPE, posed=cache)
     assert again == out and (out / "training" / "drawn.npz").stat().st_mtime_ns == kept, "drawn once"
@@ -128,3 +143,20 @@ def test_a_generator_without_sketches_has_nothing_to_finish(cache: SceneCache, t
     (teacher / "checksums.json").unlink()
     with pytest.raises(UserError, match="without sketches"):
         train_sketch_finish(teacher, cache, tmp_path / "b", TrainingRun(steps=1), RECIPE)
+
+
+def test_rewards_read_the_pictures_that_are_drawn() -> None:
+    """A policy's pictures are finished as the generator's are, and a gradient goes through the finish."""
+    generator = tiny_generator()
+    generator.plans, generator.texts.left_out = True, lambda text: ""  # type: ignore[method-assign]
+    generator.finish = some_finish()
+    policy = ScenePolicy(generator, rank=2)
+    asked = [PictureRequest("a dog", Affect(0.7, 0.6), 7, steps=2, guidance=1.0), PictureRequest("a cat", None, 8)]
+    conditions = policy.conditions(asked)
+    clean = torch.randn(2, *policy.latent_shape(), requires_grad=True)
+    pixels = policy.decode(clean, conditions)
+    plain = generator.decode(clean)
+    assert torch.equal(pixels[1], plain[1]) and not torch.allclose(pixels[0], plain[0])
+    pixels[0].mean().backward()
+    assert clean.grad is not None and clean.grad[0].any()
+    assert not any(p.requires_grad for p in generator.finish.parameters())

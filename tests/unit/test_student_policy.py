@@ -44,9 +44,10 @@ def disturb(policy: ScenePolicy) -> None:
 
 
 def drawn(policy: ScenePolicy) -> np.ndarray:
-    rollout = draw_rollout(policy, policy.conditions(PREVIEWS), SEEDS, Sampling(K))
+    conditions = policy.conditions(PREVIEWS)
+    rollout = draw_rollout(policy, conditions, SEEDS, Sampling(K))
     with torch.no_grad():
-        return np.stack([np.asarray(image, dtype=int) for image in to_images(policy.decode(rollout.clean))])
+        return np.stack([np.asarray(image, dtype=int) for image in to_images(policy.decode(rollout.clean, conditions))])
 
 
 def test_it_draws_what_the_generator_draws_with_the_student_at_every_stage(policy: ScenePolicy) -> None:

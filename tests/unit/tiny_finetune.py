@@ -38,7 +38,7 @@ PROMPTS, HELD_OUT = ["a cat", "a dog", "a boat"], ["a lake"]
 def tiny_generator() -> SceneDiffusionGenerator:
     """The same random weights each time; everything is far from zero, so that words and LoRA have an effect."""
     with torch.random.fork_rng():
-        torch.manual_seed(7)
+        torch.manual_seed(1)
         tokenizer = build_tokenizer(WORDS, TINY.text_length)
         networks = build_networks(TINY, tokenizer).eval()
         for name, parameter in networks["transformer"].named_parameters():

@@ -102,17 +102,21 @@ def _rows(path: Path, scale: tuple[float, float]) -> list[_Row]:
     names = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
     missing = [name for name in NEEDED if name not in names]
     if missing:
-        raise UserError(f"{path.name} has no column {missing[0]!r}; it needs {', '.join(NEEDED)}, and may have rater.")
+        may = ", ".join(["rater", *JUDGEMENTS])
+        raise UserError(f"{path.name} has no column {missing[0]!r}; it needs {', '.join(NEEDED)}, and may have {may}.")
     found = []
     try:
         for row in reader:
             texts = {
                 name: (row[column] or "").strip() for name, column in names.items() if isinstance(name, str) and column
             }
-            if all(texts[name].lower() in UNRATED for name in NEEDED[1:]):
-                continue
             line = reader.line_num
-            valence, arousal = (_on_scale(path, line, texts[name], scale) for name in NEEDED[1:])
+            unrated = all(texts[name].lower() in UNRATED for name in NEEDED[1:])
+            if unrated and all(texts.get(name, "").lower() in UNRATED for name in JUDGEMENTS):
+                continue
+            valence, arousal = (
+                float("nan") if unrated else _on_scale(path, line, texts[name], scale) for name in NEEDED[1:]
+            )
             judged = {
                 name: _number(path, line, texts[name], (low, high), f"{name} from {low:g} to {high:g}")
                 for name, (low, high) in JUDGEMENTS.items()
@@ -126,7 +130,7 @@ def _rows(path: Path, scale: tuple[float, float]) -> list[_Row]:
 
 
 def _on_scale(path: Path, line: int, text: str, scale: tuple[float, float]) -> float:
-    value = _number(path, line, text, scale, f"the scale {scale[0]:g} to {scale[1]:g}; check --scale")
+    value = _number(path, line, text, scale, f"the scale {scale[0]:g} to {scale[1]:g}; check --rating-scale")
     return from_scale(value, *scale)
 
 

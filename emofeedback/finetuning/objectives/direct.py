@@ -51,7 +51,8 @@ class DirectGradient:
         steps, conditions, sampling = experience.rollout.steps, experience.conditions, experience.sampling
         clean = self.policy.last_steps(steps, items, conditions, sampling)
         prompts = [experience.prompts[i] for i in items.tolist()]
-        loss = direct_loss(self.reward.score_tensor(self.policy.decode(clean), experience.targets[items], prompts))
+        pixels = self.policy.decode(clean, conditions.rows(items))
+        loss = direct_loss(self.reward.score_tensor(pixels, experience.targets[items], prompts))
         tie, variety = self.settings.tie, self.settings.variety
         if tie == 0 and variety == 0:
             return loss

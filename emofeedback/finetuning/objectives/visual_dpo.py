@@ -97,6 +97,7 @@ class VisualPairs:
             torch.cat([own.prompt, own.prompt]),
             torch.cat([own.pooled, own.pooled]),
             visual=torch.cat([own.shown(), others.shown()]),
+            residuals=None if own.residuals is None else torch.cat([own.residuals, own.residuals]),
         )
         noisy, times, target = (torch.cat([x, x]) for x in (noisy, times, target))
         base = squared_error(self.policy.velocity(noisy, times, both, "base"), target)

@@ -49,8 +49,11 @@ class LoraPolicy(ABC):
         """Noise levels [steps + 1] from 1 down to 0."""
 
     @abstractmethod
-    def decode(self, latents: Tensor) -> Tensor:
-        """Clean latents [B, C, h, w] -> pictures [B, 3, H, W] about [-1, 1]; gradients flow."""
+    def decode(self, latents: Tensor, conditions: Conditions) -> Tensor:
+        """Clean latents [B, C, h, w] that were drawn under conditions [B] -> pictures [B, 3, H, W] about [-1, 1].
+
+        Gradients flow.
+        """
 
     @abstractmethod
     def denoiser(self, noisy: Tensor, times: Tensor, conditions: Conditions) -> Tensor:

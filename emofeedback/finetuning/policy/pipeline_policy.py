@@ -71,8 +71,7 @@ class PipelinePolicy(LoraPolicy):
         """Noise levels [steps + 1] down to 0, as the pipeline's own scheduler sets them."""
         return self.view.levels(steps).tolist()
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Clean latents [B, C, h, w] -> pictures [B, 3, H, W] about [-1, 1]; gradients flow."""
+    def decode(self, latents: Tensor, conditions: Conditions) -> Tensor:
         return self.view.decode(latents)
 
     @torch.no_grad()

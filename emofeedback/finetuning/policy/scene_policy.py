@@ -75,7 +75,7 @@ class ScenePolicy(LoraPolicy):
         begun = None if start is None else lora_weights(generator, *start)
         for module in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.text_encoder_2):
             module.requires_grad_(False)
-        for part in (generator.adapter, generator.sketch):
+        for part in (generator.adapter, generator.sketch, generator.finish):
             if part is not None:
                 part.requires_grad_(False)
         self.transformer: nn.Module = student_transformer(generator) if student else pipeline.transformer
@@ -97,18 +97,10 @@ class ScenePolicy(LoraPolicy):
         away = [c.opposite_prompt for c in found if c.opposite_prompt is not None]
         away_pooled = [c.opposite_pooled for c in found if c.opposite_pooled is not None]
         visual = self._visual(requests) if any(shows(request) for request in requests) else None
-        sketch = self._sketch([c.sketch for c in found])
+        lines, residuals = _filled([c.lines for c in found]), _filled([c.residuals for c in found])
         if len(away) < len(found):
-            return Conditions(prompt, pooled, visual=visual, sketch=sketch)
-        return Conditions(prompt, pooled, torch.cat(away), torch.cat(away_pooled), visual, sketch=sketch)
-
-    @staticmethod
-    def _sketch(parts: Sequence[Tensor | None]) -> Tensor | None:
-        """The residuals [N, R, M, W] of all, 0 for those without any; None where there are none."""
-        given = next((part for part in parts if part is not None), None)
-        if given is None:
-            return None
-        return torch.cat([torch.zeros_like(given) if part is None else part for part in parts])
+            return Conditions(prompt, pooled, visual=visual, lines=lines, residuals=residuals)
+        return Conditions(prompt, pooled, torch.cat(away), torch.cat(away_pooled), visual, None, lines, residuals)
 
     def _visual(self, requests: Sequence[PictureRequest]) -> Tensor:
         """Features [N, T, E] of visual prompts out of the generator's bank; all requests have one."""
@@ -126,12 +118,12 @@ class ScenePolicy(LoraPolicy):
         )
         key = (self.generator.words_drawn(asked), self.generator.plan_of(asked), request.affect, request.strength)
         if key not in self._encoded:
-            prompt, pooled, _, sketch = self.generator.conditioning([asked])
+            prompt, pooled, *_ = told = self.generator.conditioning([asked])
             # in order: without anything, with the opposite emotion (if any), as asked; a clone can be part of a graph
             rows = [(prompt[i : i + 1].clone(), pooled[i : i + 1].clone()) for i in range(len(prompt))]
             asked_for, (away, away_pooled) = rows[-1], rows[1] if len(rows) == 3 else (None, None)
-            lines = None if sketch is None else sketch.clone()
-            self._encoded[key] = Conditions(*asked_for, away, away_pooled, sketch=lines)
+            lines, residuals = (None if part is None else part.clone() for part in (told.lines, told.residuals))
+            self._encoded[key] = Conditions(*asked_for, away, away_pooled, lines=lines, residuals=residuals)
             if self.generator.plans and len(self._encoded) > KEPT:  # every group has words of its own
                 self._encoded.pop(next(iter(self._encoded)))
         return self._encoded[key]
@@ -170,16 +162,15 @@ class ScenePolicy(LoraPolicy):
     def denoiser(self, noisy: Tensor, times: Tensor, conditions: Conditions) -> Tensor:
         """Velocity [B, C, h, w] of the base, without LoRA and not distilled: a denoiser at every time [B]."""
         with self.using("base"):
-            told = SceneCondition(conditions.prompt, conditions.pooled, None, conditions.sketch)
+            told = SceneCondition(conditions.prompt, conditions.pooled, None, None, conditions.residuals)
             return self.generator.velocity(noisy, times, told)
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Clean latents [B, C, h, w] -> pictures [B, 3, H, W] about [-1, 1]; gradients flow."""
-        return self.generator.decode(latents)
+    def decode(self, latents: Tensor, conditions: Conditions) -> Tensor:
+        return self.generator.finished(self.generator.decode(latents), conditions.lines)
 
     def predict(self, noisy: Tensor, times: Tensor, conditions: Conditions, guidance: float) -> Tensor:
         if guidance == 1.0:
-            told = SceneCondition(conditions.prompt, conditions.pooled, None, conditions.sketch)
+            told = SceneCondition(conditions.prompt, conditions.pooled, None, None, conditions.residuals)
             visual = shown_fully(conditions.visual, 1)
             return self.generator.velocity(noisy, times, told, self.transformer, visual)
         if self._empty is None:
@@ -192,5 +183,13 @@ class ScenePolicy(LoraPolicy):
         prompt, pooled = torch.cat([*prompts, conditions.prompt]), torch.cat([*pools, conditions.pooled])
         levels = torch.tensor(weights, device=noisy.device)[:, None].expand(-1, count)
         visual = shown_fully(conditions.visual, len(prompt) // count)
-        told = SceneCondition(prompt, pooled, levels, conditions.sketch)
+        told = SceneCondition(prompt, pooled, levels, None, conditions.residuals)
         return self.generator.velocity(noisy, times, told, self.transformer, visual)
+
+
+def _filled(parts: Sequence[Tensor | None]) -> Tensor | None:
+    """[N, ...] of N rows [1, ...], 0 for those that are missing; None where all are."""
+    given = next((part for part in parts if part is not None), None)
+    if given is None:
+        return None
+    return torch.cat([torch.zeros_like(given) if part is None else part for part in parts])

@@ -55,7 +55,7 @@ class SceneDiffusionGenerator:
     Attributes:
         plans: whether what the words leave open is chosen first, by the emotion (see `scenes.planning`); only where the
             generator was trained on the captions of today.
-        sketches: whether a planned picture is drawn after a sketch of its scene.
+        sketches: whether a planned picture is drawn after a sketch of its scene, and finished along it.
     """
 
     default_steps = guided_steps = 10
@@ -201,7 +201,7 @@ class SceneDiffusionGenerator:
                 done += 1
                 if on_step is not None:
                     on_step(done, total)
-            images = to_images(self.finished(self.decode(latents), self.scenes_of(batch)))
+            images = to_images(self.finished(self.decode(latents), condition.lines))
             seconds = (time.perf_counter() - begin) / len(members)
             for i, image in zip(members, images, strict=True):
                 words = self.words_drawn(requests[i])
@@ -276,44 +276,37 @@ class SceneDiffusionGenerator:
             more.pop()
         return ", ".join([words, *more]) if more else request.prompt
 
-    def scenes_of(self, batch: Sequence[PictureRequest]) -> list[Scene | None]:
-        """The planned scenes whose sketches requests are drawn after; None where there is none."""
-        plans = [self.plan_of(request) if self.sketch is not None and self.sketches else None for request in batch]
-        return [None if plan is None else plan.scene for plan in plans]
-
-    def sketch_residuals(self, batch: Sequence[PictureRequest]) -> Tensor | None:
-        """What sketches of planned scenes add to the picture tokens; as `residuals_of`."""
-        return self.residuals_of(self.scenes_of(batch))
-
-    def residuals_of(self, scenes: Sequence[Scene | None]) -> Tensor | None:
-        """What sketches of scenes add to the picture tokens, [B, R, N, W]; 0 where there is no scene.
+    def lines_of(self, scenes: Sequence[Scene | None]) -> Tensor | None:
+        """The sketches [B, 1, S, S] of scenes, blank where there is none.
 
         None where there is none at all, or without a sketch adapter.
         """
-        adapter, shown = self.sketch, [i for i, scene in enumerate(scenes) if scene is not None]
-        if adapter is None or not self.sketches or not shown:
+        if self.sketch is None or not self.sketches or all(scene is None for scene in scenes):
             return None
-        found = adapter(self._lines(scenes, adapter.shape.pixels))
-        if len(shown) == len(scenes):
-            return found
-        residuals = found.new_zeros(len(scenes), *found.shape[1:])
-        residuals[shown] = found
-        return residuals
+        side = self.sketch.shape.pixels
+        blank = torch.zeros(1, side, side)
+        lines = torch.stack([blank if scene is None else sketch_of(scene, side) for scene in scenes])
+        return lines.to(self.device)
 
-    def finished(self, pixels: Tensor, scenes: Sequence[Scene | None]) -> Tensor:
-        """Decoded pictures [B, 3, H, W], those with a scene drawn to the end along its lines; float32."""
-        shown = [i for i, scene in enumerate(scenes) if scene is not None]
-        if self.finish is None or not shown:
+    def planned_lines(self, batch: Sequence[PictureRequest]) -> Tensor | None:
+        """The sketches of what was planned for requests; as `lines_of`."""
+        plans = [self.plan_of(request) for request in batch]
+        return self.lines_of([None if plan is None else plan.scene for plan in plans])
+
+    def residuals_of(self, lines: Tensor | None) -> Tensor | None:
+        """What sketches [B, 1, S, S] add to the picture tokens, [B, R, N, W]; 0 for blank ones."""
+        if lines is None or self.sketch is None:
+            return None
+        residuals: Tensor = self.sketch(lines.to(self.dtype))
+        return residuals * lines.flatten(1).any(1)[:, None, None, None]
+
+    def finished(self, pixels: Tensor, lines: Tensor | None) -> Tensor:
+        """Decoded pictures [B, 3, S, S], those with a sketch [B, 1, S, S] drawn to the end along it; float32."""
+        if self.finish is None or lines is None:
             return pixels
-        pixels = pixels.clone()
-        drawn = pixels[shown].clamp(-1, 1).to(self.dtype, memory_format=torch.channels_last)
-        pixels[shown] = self.finish(drawn, self._lines(scenes, self.size)).float()
-        return pixels
-
-    def _lines(self, scenes: Sequence[Scene | None], pixels: int) -> Tensor:
-        """The sketches [n, 1, S, S] of those that are scenes."""
-        lines = torch.stack([sketch_of(scene, pixels) for scene in scenes if scene is not None])
-        return lines.to(self.device, self.dtype)
+        sketched = lines.flatten(1).any(1)[:, None, None, None]
+        drawn = pixels.clamp(-1, 1).to(self.dtype, memory_format=torch.channels_last)
+        return torch.where(sketched, self.finish(drawn, lines.to(self.dtype)).float(), pixels)
 
     def conditioning(self, batch: Sequence[PictureRequest]) -> SceneCondition:
         """What the transformer is told about a batch."""
@@ -330,7 +323,8 @@ class SceneDiffusionGenerator:
             parts.insert(0, (torch.cat([embeds for embeds, _ in away]), torch.cat([pooled for _, pooled in away])))
         prompt, pooled = (torch.cat(rows) for rows in zip(*parts, strict=True))
         guided_by = torch.tensor(weights, device=self.device) if len(parts) > 1 else None
-        return SceneCondition(prompt, pooled, guided_by, self.sketch_residuals(batch))
+        lines = self.planned_lines(batch)
+        return SceneCondition(prompt, pooled, guided_by, lines, self.residuals_of(lines))
 
     def visual_conditioning(
         self, batch: Sequence[PictureRequest], condition: SceneCondition, student: bool = False
@@ -369,19 +363,19 @@ class SceneDiffusionGenerator:
         or without any, after composable guidance (Liu et al. 2022). Words alone fix most of a picture; the last terms
         let a small change of valence or arousal, or of the visual prompt, show.
         """
-        prompt, pooled, guidance, sketch = condition
+        prompt, pooled, guidance, _, residuals = condition
         levels = torch.as_tensor(level, dtype=torch.float32, device=self.device).expand(len(latents))
         copies = len(prompt) // len(latents)
-        lines = None
-        if sketch is not None:
-            rows = [sketch if guidance is None else torch.zeros_like(sketch), *[sketch] * (copies - 1)]
-            lines = list(torch.cat(rows).to(self.dtype).unbind(1))
+        added = None
+        if residuals is not None:
+            rows = [residuals if guidance is None else torch.zeros_like(residuals), *[residuals] * (copies - 1)]
+            added = list(torch.cat(rows).to(self.dtype).unbind(1))
         predicted = (transformer or self.pipeline.transformer)(
             hidden_states=latents.repeat(copies, 1, 1, 1).to(self.dtype),
             timestep=levels.repeat(copies) * TIMESTEPS,
             encoder_hidden_states=prompt.to(self.dtype),
             pooled_projections=pooled.to(self.dtype),
-            block_controlnet_hidden_states=lines,
+            block_controlnet_hidden_states=added,
             return_dict=False,
             **({} if visual is None else {"joint_attention_kwargs": visual.joint()}),
         )[0].float()

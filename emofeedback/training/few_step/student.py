@@ -82,7 +82,7 @@ class Student:
 
     def __init__(self, generator: SceneDiffusionGenerator, steps: int, rank: int, seed: int) -> None:
         self.generator, self.pipeline = generator, generator.pipeline
-        for module in (*self.pipeline.components.values(), generator.adapter, generator.sketch):
+        for module in (*self.pipeline.components.values(), generator.adapter, generator.sketch, generator.finish):
             if isinstance(module, nn.Module):
                 module.requires_grad_(False)
         transformer = self.pipeline.transformer
@@ -101,7 +101,8 @@ class Student:
         """As `SceneDiffusionGenerator.conditioning` for unguided requests, but all prompts in one pass."""
         embeds, pooled = self.generator.texts.together(list(map(self.generator.words_drawn, requests)))
         told = self.generator.with_emotion(embeds, pooled, requests)
-        return SceneCondition(*told, None, self.generator.sketch_residuals(requests))
+        lines = self.generator.planned_lines(requests)
+        return SceneCondition(*told, None, lines, self.generator.residuals_of(lines))
 
     def velocity(self, noisy: Tensor, times: Tensor, requests: Sequence[PictureRequest]) -> Tensor:
         """One unguided pass in bfloat16, the answer in float32; a gradient reaches the LoRA."""

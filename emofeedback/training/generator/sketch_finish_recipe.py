@@ -5,6 +5,7 @@ sketch, which keeps every line at its place; so its picture and the render diffe
 learns to draw. A patch critic makes it commit to one edge where a pixel loss would blur two.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,8 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emofeedback.errors import UserError
-from emofeedback.files.checksums import write_checksums
+from emofeedback.files.checksums import sha256, write_checksums
 from emofeedback.flow.pixels import from_bytes, sheet, to_images
+from emofeedback.generators.scene.few_step import base_digest
 from emofeedback.generators.scene.scene_generator import FINISH_FOLDER, SceneDiffusionGenerator
 from emofeedback.generators.scene.sketch import pencil
 from emofeedback.generators.scene.sketch_finish import SketchFinish
@@ -181,7 +183,8 @@ def train_sketch_finish(
     training = FinishTraining(data, recipe, run.seed)
     trained = train(training, run, out / "training")
     training.averaged.save_pretrained(out)
-    facts: dict[str, Any] = {"pictures": len(data.rows), "steps": trained.steps, "batch": recipe.batch}
+    facts: dict[str, Any] = {"teacher": teacher_digest(teacher), "pictures": len(data.rows)}
+    facts |= {"steps": trained.steps, "batch": recipe.batch}
     facts |= {"minutes": trained.minutes, "seed": run.seed, "threads": str(run.threads)}
     facts |= training.look(out / "training" / "samples-final.png")
     facts["command"] = command or f"python -m emofeedback train sketch-finish --minutes {run.minutes:g}"
@@ -191,10 +194,12 @@ def train_sketch_finish(
 
 def _drawn_again(teacher: Path, pool: ScenePool, recipe: FinishRecipe, seed: int, path: Path) -> FinishData:
     """What the generator draws after the sketches of some renders, kept in `path` once made."""
-    rows = pool.batch(seed, 0, min(recipe.redraws, len(pool)))
+    drawn_from = f"{teacher_digest(teacher)} in {recipe.redraw_steps} steps"
+    often = pool.batch(seed, 0, 2 * recipe.redraws + len(pool))  # posed scenes come again
+    rows = np.array(list(dict.fromkeys(often.tolist()))[: recipe.redraws])
     if path.is_file():
         kept = np.load(path)
-        if np.array_equal(kept["rows"], rows):
+        if np.array_equal(kept["rows"], rows) and str(kept["drawn_from"]) == drawn_from:
             return FinishData(pool, rows, kept["drawn"])
     generator = SceneDiffusionGenerator.from_pretrained(teacher)
     generator.plans = False  # the words say all of the scenes that are drawn again
@@ -211,13 +216,26 @@ def _drawn_again(teacher: Path, pool: ScenePool, recipe: FinishRecipe, seed: int
     drawn = np.stack([np.asarray(image) for image in images])
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.new.npz")
-    np.savez(temporary, rows=rows, drawn=drawn)
+    np.savez(temporary, rows=rows, drawn=drawn, drawn_from=np.array(drawn_from))
     os.replace(temporary, path)
     return FinishData(pool, rows, drawn)
 
 
+def teacher_digest(checkpoint: Path) -> str:
+    """One digest of the weights that a finish depends on: what draws, and the decoder."""
+    decoder = sorted((checkpoint / "vae").glob("*.safetensors"))
+    lines = [base_digest(checkpoint), *(sha256(file) for file in decoder)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def install_sketch_finish(trained: Path, checkpoint: Path) -> None:
-    """Put a finish into the checkpoint folder of its generator, in bfloat16, with checksums."""
+    """Put a finish into the checkpoint folder of its generator, in bfloat16, with checksums.
+
+    Raises:
+        UserError: it was trained with another generator.
+    """
+    if json.loads((trained / FACTS).read_text(encoding="utf-8"))["teacher"] != teacher_digest(checkpoint):
+        raise UserError(f"The finish in {trained} was trained with another generator than {checkpoint}.")
     new = checkpoint / f".{FINISH_FOLDER}.new"
     shutil.rmtree(new, ignore_errors=True)
     SketchFinish.from_pretrained(trained).to(torch.bfloat16).save_pretrained(new)

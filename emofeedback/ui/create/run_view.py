@@ -31,7 +31,7 @@ REASONS: dict[StopReason, str] = {
     "advice_unreadable": "the judge's advice could not be read",
     "failed": "a model failed",
 }
-CHOSEN = "The mood chose what your words leave open, and a sketch of it led the drawing; name a thing, and it stays"
+CHOSEN = "The mood chose what your words leave open; name a thing, and it stays as you said"
 STOPPED = "Stopped. Finished rounds are kept."
 STOPPED_EARLY = "Stopped before the first round was done."
 SHORT_NOTE = "Press Run to have the judge say which words it would change."
