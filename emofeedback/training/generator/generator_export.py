@@ -53,7 +53,8 @@ a human rating. One place-subject pair in eight is never shown (`emofeedback.sce
 When the project draws, what the words leave open is chosen first, as words, by the emotion and the seed
 (`scenes.planning`), and the lines of the scene so chosen are given to the transformer as a sketch, as residuals on its
 picture tokens (`emofeedback.generators.scene.sketch`, after T2I-Adapter, Mou et al. 2023). Plain diffusers draws the
-words as they are given, without a sketch; animals and people then often melt.
+words as they are given, without a sketch; animals and people then often melt. Where there is a folder `sketch_finish/`
+(`train sketch-finish`), a small convolution network draws a sketched picture to the end along its lines.
 
 ## Recipe
 Flow matching with logit-normal times on the latents of a {channels}-channel autoencoder with f = 8; the subjects' boxes
