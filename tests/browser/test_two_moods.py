@@ -78,15 +78,24 @@ def test_the_same_words_with_amusement_and_with_fear(desktop, tmp_path: Path, ar
     assert page.faults == []
 
 
+CHANGED = "(before) => localStorage.getItem('emofeedback-viewers') !== before"
+
+
+def kept_viewers(page: Any) -> str | None:
+    """What the browser keeps of one's own viewers; it cannot be read, only compared."""
+    kept: str | None = page.evaluate("localStorage.getItem('emofeedback-viewers')")
+    return kept
+
+
 def test_a_viewer_of_ones_own_is_there_after_a_reload(desktop) -> None:
     page = desktop
     unfold(page, "before", "company", "add-viewer")
     for label, words in (("Name", "Zoe"), ("Who this is", "a ferryman"), ("Temperament", "slow to be moved")):
         page.locator("#add-viewer").get_by_label(label, exact=True).fill(words)
+    before = kept_viewers(page)
     page.click("#add-this-viewer")
     says(page, "Zoe has joined", "#viewers-status")
-    kept = "Object.keys(localStorage).some((name) => name === 'emofeedback-viewers')"
-    wait_for(page, kept)
+    page.wait_for_function(CHANGED, arg=before)
     page.reload()
     page.wait_for_selector("#pad .pad-plane")
     unfold(page, "before", "company", "add-viewer")
@@ -95,8 +104,10 @@ def test_a_viewer_of_ones_own_is_there_after_a_reload(desktop) -> None:
     with page.expect_download() as download:
         page.click("#save-viewer")
     assert json.loads(download.value.path().read_text())["who"] == "a ferryman"
+    before = kept_viewers(page)
     page.click("#remove-viewer")
     says(page, "Zoe has left", "#viewers-status")
+    page.wait_for_function(CHANGED, arg=before)
     page.reload()
     page.wait_for_selector("#pad .pad-plane")
     unfold(page, "before", "company", "add-viewer")
