@@ -282,12 +282,17 @@ class ViewersPanel:
 
     @friendly
     def came_back(self, kept: Any, request: gr.Request) -> tuple[Any, ...]:
-        """The page was loaded: what the browser kept joins, as far as it is sound."""
+        """The page was loaded: what the browser kept joins, as far as it is sound.
+
+        On a busy machine somebody may have been added before this is heard: whom the visit has then stays.
+        """
         visit = self.visits.of(request)
-        state = self.of(visit)
-        state.own, told = kept_viewers(kept, state.company)
-        state.chosen = tuple(viewer.name for viewer in state.viewers)
-        return self._joined(visit, None, " ".join(told))
+        state, told = self.of(visit), list[str]()
+        if not state.own:
+            state.own, told = kept_viewers(kept, state.company)
+            state.chosen = tuple(viewer.name for viewer in state.viewers)
+        *joining, status = self._joined(visit, None, " ".join(told))
+        return *joining, status if told else gr.skip()
 
     @friendly
     def exported(self, name: str | None, request: gr.Request) -> Any:
