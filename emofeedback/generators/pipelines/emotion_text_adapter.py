@@ -7,19 +7,18 @@ generator's own adapter, smaller and trained with its generator, is `emotion_ada
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from emofeedback.errors import UserError
+from emofeedback.files.module_folder import CONFIG, load_module, save_module
 from emofeedback.generators.pipelines.families import INDEX
-from emofeedback.generators.scene.emotion_adapter import CONFIG, WEIGHTS, InjectionBlock
+from emofeedback.generators.scene.emotion_adapter import InjectionBlock
 
 FORMAT = "emofeedback text emotion adapter"
 
@@ -146,13 +145,8 @@ class TextEmotionAdapter(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors; each file appears whole."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}, folder / ".weights.new")
         config = {"format": FORMAT, "shape": asdict(self.shape), "trained_for": self.trained_for}
-        (folder / ".config.new").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-        os.replace(folder / ".config.new", folder / CONFIG)
-        os.replace(folder / ".weights.new", folder / WEIGHTS)
+        save_module(self, config, Path(folder))
 
     @classmethod
     def from_pretrained(
@@ -167,20 +161,16 @@ class TextEmotionAdapter(nn.Module):
             UserError: a file is missing or damaged, or it was trained for other text encoders than the model's.
         """
         folder = Path(folder)
-        for name in (CONFIG, WEIGHTS):
-            if not (folder / name).is_file():
-                raise UserError(f"{folder} holds no emotion adapter ({name} is missing); only safetensors are read.")
-        try:
-            config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+
+        def make(config: dict[str, Any]) -> TextEmotionAdapter:
             if config.get("format") != FORMAT:
                 raise UserError(f"{folder} is no emotion adapter for text encoders; make one with `train adapter`.")
-            adapter = cls(TextAdapterShape(**config["shape"]), config["trained_for"])
-            adapter.load_state_dict(load_file(folder / WEIGHTS))
-        except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError, OSError):
-            raise UserError(f"The emotion adapter in {folder} is damaged; fetch it again.") from None
+            return cls(TextAdapterShape(**config["shape"]), config["trained_for"])
+
+        adapter = load_module(make, folder, "emotion adapter", dtype)
         if model is not None:
             adapter.check_model(Path(model))
-        return adapter.requires_grad_(False).to(dtype).eval()
+        return adapter.requires_grad_(False)
 
     def check_model(self, folder: Path) -> None:
         """Refuse a generator whose text encoders are not those it was trained for.

@@ -5,21 +5,15 @@ cross-attention and added as a residual. Here the pooled embedding, which modula
 Stable Diffusion 3 transformer, gets a residual too, and `strength` scales both (0 = the words alone, exactly).
 """
 
-import json
 import math
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emofeedback.errors import UserError
-
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+from emofeedback.files.module_folder import load_module, save_module
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,27 +127,13 @@ class EmotionAdapter(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors; each file appears whole."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}, folder / ".weights.new")
-        (folder / ".config.new").write_text(json.dumps(asdict(self.shape), indent=1) + "\n", encoding="utf-8")
-        os.replace(folder / ".config.new", folder / CONFIG)
-        os.replace(folder / ".weights.new", folder / WEIGHTS)
+        save_module(self, asdict(self.shape), Path(folder))
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, dtype: torch.dtype = torch.float32) -> "EmotionAdapter":
-        """Load what `save_pretrained` wrote; only safetensors are read.
+        """Load what `save_pretrained` wrote.
 
         Raises:
-            UserError: a file is missing, damaged, or of another shape than its configuration.
+            UserError: as `load_module`.
         """
-        folder = Path(folder)
-        for name in (CONFIG, WEIGHTS):
-            if not (folder / name).is_file():
-                raise UserError(f"{folder} holds no emotion adapter ({name} is missing); only safetensors are read.")
-        try:
-            adapter = cls(AdapterShape(**json.loads((folder / CONFIG).read_text(encoding="utf-8"))))
-            adapter.load_state_dict(load_file(folder / WEIGHTS))
-        except (ValueError, TypeError, RuntimeError, SafetensorError, OSError):
-            raise UserError(f"The emotion adapter in {folder} is damaged; fetch it again.") from None
-        return adapter.to(dtype).eval()
+        return load_module(lambda config: cls(AdapterShape(**config)), Path(folder), "emotion adapter", dtype)

@@ -7,23 +7,18 @@ T2I-Adapter (Mou et al. 2023). Colours, light and mood stay with the words and t
 """
 
 import functools
-import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emofeedback.errors import UserError
+from emofeedback.files.module_folder import load_module, save_module
 from emofeedback.flow.pixels import from_images
 from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.grammar import Scene
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 STRONG = 0.02
 """Share of a picture's places that have lines of full strength."""
 FAINTEST = 0.03
@@ -116,27 +111,13 @@ class SketchAdapter(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors; each file appears whole."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}, folder / ".weights.new")
-        (folder / ".config.new").write_text(json.dumps(asdict(self.shape), indent=1) + "\n", encoding="utf-8")
-        os.replace(folder / ".config.new", folder / CONFIG)
-        os.replace(folder / ".weights.new", folder / WEIGHTS)
+        save_module(self, asdict(self.shape), Path(folder))
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, dtype: torch.dtype = torch.float32) -> "SketchAdapter":
-        """Load what `save_pretrained` wrote; only safetensors are read.
+        """Load what `save_pretrained` wrote.
 
         Raises:
-            UserError: a file is missing, damaged, or of another shape than its configuration.
+            UserError: as `load_module`.
         """
-        folder = Path(folder)
-        for name in (CONFIG, WEIGHTS):
-            if not (folder / name).is_file():
-                raise UserError(f"{folder} holds no sketch adapter ({name} is missing); only safetensors are read.")
-        try:
-            adapter = cls(SketchShape(**json.loads((folder / CONFIG).read_text(encoding="utf-8"))))
-            adapter.load_state_dict(load_file(folder / WEIGHTS))
-        except (ValueError, TypeError, RuntimeError, SafetensorError, OSError):
-            raise UserError(f"The sketch adapter in {folder} is damaged; fetch it again.") from None
-        return adapter.to(dtype).eval()
+        return load_module(lambda config: cls(SketchShape(**config)), Path(folder), "sketch adapter", dtype)

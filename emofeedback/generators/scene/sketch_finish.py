@@ -4,19 +4,13 @@ A small transformer on few tokens places what a sketch shows and colours it, but
 convolution network that sees the decoded picture beside the lines draws these; it leaves colours as they are.
 """
 
-import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from emofeedback.errors import UserError
-
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+from emofeedback.files.module_folder import load_module, save_module
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +67,19 @@ class SketchFinish(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors; each file appears whole."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}, folder / ".weights.new")
-        (folder / ".config.new").write_text(json.dumps(asdict(self.shape), indent=1) + "\n", encoding="utf-8")
-        os.replace(folder / ".config.new", folder / CONFIG)
-        os.replace(folder / ".weights.new", folder / WEIGHTS)
+        save_module(self, asdict(self.shape), Path(folder))
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, dtype: torch.dtype = torch.float32) -> "SketchFinish":
-        """Load what `save_pretrained` wrote; only safetensors are read.
+        """Load what `save_pretrained` wrote.
 
         Raises:
-            UserError: a file is missing, damaged, or of another shape than its configuration.
+            UserError: as `load_module`.
         """
-        folder = Path(folder)
-        for name in (CONFIG, WEIGHTS):
-            if not (folder / name).is_file():
-                raise UserError(f"{folder} holds no finish of sketches ({name} is missing); only safetensors are read.")
-        try:
-            shape = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-            finish = cls(FinishShape(**{name: tuple(value) for name, value in shape.items()}))
-            finish.load_state_dict(load_file(folder / WEIGHTS))
-        except (ValueError, TypeError, AttributeError, RuntimeError, SafetensorError, OSError):
-            raise UserError(f"The finish of sketches in {folder} is damaged; fetch it again.") from None
-        return finish.to(dtype, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        finish = load_module(
+            lambda config: cls(FinishShape(**{name: tuple(value) for name, value in config.items()})),
+            Path(folder),
+            "finish of sketches",
+            dtype,
+        )
+        return finish.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -6,7 +6,6 @@ over the whole picture tells them apart no longer.
 """
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,11 +16,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 from emofeedback.errors import UserError
+from emofeedback.files.module_folder import save_module
 from emofeedback.flow.pixels import from_images
 
 GRID = 2
@@ -193,11 +193,7 @@ class LatentEncoder(nn.Module):
 
     def save_pretrained(self, folder: Path) -> None:
         """Write picture_encoder.json and picture_encoder.safetensors; each file appears whole."""
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}, folder / ".encoder.new")
-        (folder / ".sizes.new").write_text(json.dumps(self.sizes, indent=1) + "\n", encoding="utf-8")
-        os.replace(folder / ".sizes.new", folder / CONFIG)
-        os.replace(folder / ".encoder.new", folder / WEIGHTS)
+        save_module(self, self.sizes, folder, (CONFIG, WEIGHTS))
 
     @classmethod
     def from_pretrained(cls, folder: Path, dtype: torch.dtype = torch.float32) -> "LatentEncoder":

@@ -10,7 +10,6 @@ one strength for each picture of a batch.
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,10 +18,11 @@ import torch.nn.functional as F
 from diffusers import SD3Transformer2DModel
 from diffusers.models.attention_processor import Attention, JointAttnProcessor2_0
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from emofeedback.errors import UserError
+from emofeedback.files.module_folder import save_module
 
 WEIGHTS, CONFIG = "visual_adapter.safetensors", "visual_adapter.json"
 
@@ -152,12 +152,7 @@ class VisualAdapter(nn.Module):
 
     def save_pretrained(self, folder: Path) -> None:
         """Write visual_adapter.json and visual_adapter.safetensors; each file appears whole."""
-        folder.mkdir(parents=True, exist_ok=True)
-        weights = {k: v.detach().cpu().contiguous() for k, v in self.state_dict().items()}
-        save_file(weights, folder / ".adapter.new")
-        (folder / ".shape.new").write_text(json.dumps(asdict(self.shape), indent=1) + "\n", encoding="utf-8")
-        os.replace(folder / ".shape.new", folder / CONFIG)
-        os.replace(folder / ".adapter.new", folder / WEIGHTS)
+        save_module(self, asdict(self.shape), folder, (CONFIG, WEIGHTS))
 
     @classmethod
     def from_pretrained(cls, folder: Path, dtype: torch.dtype = torch.float32) -> "VisualAdapter":
