@@ -65,7 +65,7 @@ def sketch_of(scene: Scene, pixels: int) -> Tensor:
 
 @functools.lru_cache(maxsize=1536)
 def _lines(scene: Scene, pixels: int) -> Tensor:
-    """The lines in whole 255ths: the student learns from some thousand of them again and again."""
+    """The lines in whole 255ths; kept, since a page asks for the same again, and a student learns from as many."""
     return (255 * pencil(from_images([render(scene, pixels)]))[0]).round().to(torch.uint8)
 
 

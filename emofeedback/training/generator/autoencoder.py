@@ -24,7 +24,7 @@ from emofeedback.training.common.box_weights import weight_map, weighted_mean
 from emofeedback.training.common.optim import Learner, Muon, Schedule, split_kernels
 from emofeedback.training.common.scene_data import SceneCache, batch_indices, render_cache
 from emofeedback.training.common.training_loop import Trained, TrainingRun, step_generator, train
-from emofeedback.training.generator.critic import patch_critic, pulled_gradient
+from emofeedback.training.generator.critic import patch_critic
 
 KL_WEIGHT = 1e-4  # on the mean over latent elements, which is 1e-7 or less on their sum
 LATENT_NOISE = 0.05  # in units of the latents' spread
@@ -157,10 +157,9 @@ class AutoencoderTraining:
             weights = weight_map(self.cache.boxes_of(rows), pictures.shape[-1], recipe.inside)
         loss = reconstruction_loss(made.float(), pictures, recipe, weights) + KL_WEIGHT * kl
         losses = {"loss": float(loss.detach()), "kl": float(kl.detach())}
-        if progress < recipe.critic_from:
-            loss.backward()
-        else:
-            made.backward(pulled_gradient(loss, made, self.critic.network).to(made.dtype))
+        pulls = progress >= recipe.critic_from
+        self.critic.backward(loss, made, pulls)
+        if pulls:
             losses["critic"] = self.critic.teach(pictures, made.detach().float())
         self.learner.update(number, progress)
         return losses

@@ -61,6 +61,13 @@ class TaughtCritic:
         self.network.load_state_dict(state["critic"])
         self.optimiser.load_state_dict(state["critic optimiser"])
 
+    def backward(self, loss: Tensor, made: Tensor, pulls: bool, pull: float = PULL) -> None:
+        """The backward pass of a loss of what was made, with the critic's gradient where it pulls by now."""
+        if pulls:
+            made.backward(pulled_gradient(loss, made, self.network, pull).to(made.dtype))
+        else:
+            loss.backward()
+
     def teach(self, real: Tensor, made: Tensor, *beside: Tensor) -> float:
         """One step on what is real and what was made, of one shape; its loss.
 

@@ -39,7 +39,7 @@ from emofeedback.training.common.optim import Learner, Muon, Schedule, split_ker
 from emofeedback.training.common.scene_data import SceneCache, batch_indices
 from emofeedback.training.common.training_loop import TrainingRun, step_generator, train
 from emofeedback.training.generator.autoencoder import AutoencoderRecipe, reconstruction_loss
-from emofeedback.training.generator.critic import patch_critic, pulled_gradient
+from emofeedback.training.generator.critic import patch_critic
 
 HELD_OUT = 32  # redrawn scenes that measure
 REDRAW_LEVELS, SKETCHED_LEVELS = (0.1, 0.6), (0.4, 0.95)
@@ -185,10 +185,8 @@ class DecoderTraining:
         made = made.float()
         loss = reconstruction_loss(made, pictures, recipe.loss, weights)
         losses = {"loss": float(loss.detach())}
-        if progress < recipe.critic_from:
-            loss.backward()
-        else:
-            made.backward(pulled_gradient(loss, made, self.critic.network, recipe.critic_pull))
+        pulls = progress >= recipe.critic_from
+        self.critic.backward(loss, made, pulls, recipe.critic_pull)
         losses["critic"] = self.critic.teach(pictures, made.detach())
         self.learner.update(number, progress)
         return losses

@@ -31,7 +31,7 @@ from emofeedback.training.common.optim import Learner, Muon, Schedule, split_ker
 from emofeedback.training.common.scene_data import SceneCache, ScenePool, batch_indices
 from emofeedback.training.common.training_loop import TrainingRun, step_generator, train
 from emofeedback.training.generator.autoencoder import AutoencoderRecipe, reconstruction_loss
-from emofeedback.training.generator.critic import patch_critic, pulled_gradient
+from emofeedback.training.generator.critic import patch_critic
 from emofeedback.training.generator.decoder_finish import redrawn_latents
 
 HELD_OUT = 32  # pictures that measure
@@ -132,10 +132,8 @@ class FinishTraining:
         made = made.float()
         loss = reconstruction_loss(made, renders, recipe.loss, weights)
         losses = {"loss": float(loss.detach())}
-        if progress < recipe.critic_from:
-            loss.backward()
-        else:
-            made.backward(pulled_gradient(loss, made, self.critic.network, recipe.critic_pull))
+        pulls = progress >= recipe.critic_from
+        self.critic.backward(loss, made, pulls, recipe.critic_pull)
         losses["critic"] = self.critic.teach(renders, made.detach())
         self.learner.update(number, progress)
         return losses

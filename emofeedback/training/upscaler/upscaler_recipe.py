@@ -36,7 +36,7 @@ from emofeedback.training.common.curves import write_curve
 from emofeedback.training.common.optim import Learner, Muon, Schedule, split_kernels
 from emofeedback.training.common.scene_data import SceneCache, batch_indices
 from emofeedback.training.common.training_loop import LOG, Trained, TrainingRun, step_generator, train
-from emofeedback.training.generator.critic import patch_critic, pulled_gradient
+from emofeedback.training.generator.critic import patch_critic
 
 ROUND_TRIP_NOISE = (0.0, 0.2)  # on the latents, in units of theirs
 REDRAWN, REDRAW_STRENGTH = 1000, (0.1, 0.35)  # pictures; shares of the noise schedule that are drawn again
@@ -219,10 +219,9 @@ class UpscalerTraining:
         made = made.float()
         loss = upscaler_loss(made, batch.large, recipe.gradient, batch.weights)
         losses = {"loss": float(loss.detach())}
-        if progress < recipe.critic_from:
-            loss.backward()
-        else:
-            made.backward(pulled_gradient(loss, made, self.critic.network, recipe.critic_pull))
+        pulls = progress >= recipe.critic_from
+        self.critic.backward(loss, made, pulls, recipe.critic_pull)
+        if pulls:
             losses["critic"] = self.critic.teach(batch.large, made.detach())
         self.learner.update(number, progress)
         return losses
