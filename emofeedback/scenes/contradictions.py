@@ -88,6 +88,7 @@ THERE: dict[str, frozenset[Key]] = {
     "campfire": _elements("fire"),
     "road": _elements("sunlit path"),
     "street": _elements("sunlit path"),
+    **{vehicle: _elements("sunlit path") for vehicle in ("train", "bus", "truck", "car")},
     **{place: _elements("pond") for place in (*WATER_PLACES, "waterfall")},
 }
 """Elements that say once more what a subject or a place is."""
@@ -110,7 +111,16 @@ RESTFUL = frozenset(
 
 @lru_cache(maxsize=1024)
 def contradicted(prompt: str) -> frozenset[Key]:
-    """What advice must not add to a prompt: what it denies, what its words do not go with, what is there already."""
+    """What advice must not add to a prompt: what it clashes with, and what there are no good words for."""
+    subjects = set(read(prompt).mentions.subjects)
+    if subjects & set(ANIMALS) and not subjects & set(PEOPLE):
+        return clashing(prompt) | {("pose", "cheering")}  # "with arms raised" is nothing to say of a fox
+    return clashing(prompt)
+
+
+@lru_cache(maxsize=1024)
+def clashing(prompt: str) -> frozenset[Key]:
+    """What a prompt denies, what its words do not go with, what is there already."""
     reading = read(prompt)
     said, words = reading.mentions, frozenset(reading.words)
     barred = set(said.denied)
@@ -121,8 +131,6 @@ def contradicted(prompt: str) -> frozenset[Key]:
             barred |= keys
     for concept in (said.place, *said.subjects):
         barred |= THERE.get(concept or "", frozenset())
-    if set(said.subjects) & set(ANIMALS) and not set(said.subjects) & set(PEOPLE):
-        barred.add(("pose", "cheering"))  # "with arms raised" is nothing to say of a fox
     if {"runner", "dancer"} & set(said.subjects) or _acts(reading.words, reading.matches):
         barred.add(("pose", "asleep"))
     return frozenset(barred)

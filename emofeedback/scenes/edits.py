@@ -191,6 +191,14 @@ def _element_parts(kinds: tuple[Item, ...]) -> Array:
     return (found + paired).transpose(0, 2, 1)
 
 
+def shows(table: SettingTable, aspect: str, concepts: Sequence[str]) -> NDArray[np.bool_]:
+    """(B,) which bases have one of some concepts of an aspect."""
+    found: NDArray[np.bool_] = np.isin(
+        table.bases[:, SETTING.index(aspect)], [OPTIONS[aspect].index(c) for c in concepts]
+    )
+    return found
+
+
 def content_sums(scene: Scene) -> Array:
     """(6, 1) float32 sums of what no change of setting touches."""
     return sums(content_items(scene) + look_items(scene)).astype(np.float32)[:, None]

@@ -23,6 +23,7 @@ from emofeedback.affect import Affect
 from emofeedback.scenes import edits
 from emofeedback.scenes.affect_model import Item
 from emofeedback.scenes.captions import describe, parse, says_several, to_caption_words
+from emofeedback.scenes.contradictions import clashing
 from emofeedback.scenes.grammar import (
     ELEMENTS,
     FIGURES,
@@ -38,6 +39,7 @@ from emofeedback.scenes.grammar import (
     sample_setting,
 )
 from emofeedback.scenes.lexicon import PLACE_PHRASES, canonical_phrase, split_place
+from emofeedback.scenes.moods import against, readable
 from emofeedback.scenes.reading import Mentions
 from emofeedback.scenes.sampling import PLAIN_WEIGHTS, agreeing, cheapest
 
@@ -47,6 +49,7 @@ ORDER = ("pose", "elements", "palette", "light", "weather", "time", "season")
 CLOSER = {"small": None, None: "large", "large": "large"}
 """People and animals are drawn one size larger than named: their bearing and face carry the emotion."""
 TRIED_PLACES = 4  # where no place was said
+FAR = 0.3  # distance from which what speaks against the mood may come in after all
 SETTINGS = 30  # random settings until one goes with what was said
 
 
@@ -77,7 +80,8 @@ def planned(prompt: str, target: Affect, seed: int, negative: str = "") -> Plan:
     base = _base(said, says_several(prompt), random.Random(f"{seed}/plan"))
     if base is None:
         return Plan((to_caption_words(prompt),), None)
-    scene = _in_setting(base, target, seed, said, parse(negative))
+    unfit = clashing(prompt) | frozenset(parse(negative).phrases)
+    scene = _in_setting(base, target, seed, said, unfit)
     if said.place is None and not said.subjects and not said.phrases:
         named = describe(replace(scene, elements=()), random.Random(f"{seed}/words"), ())
         return Plan((named, *_phrases(scene, said)), scene)
@@ -152,31 +156,59 @@ def _shown(subjects: Sequence[str]) -> tuple[str | None, str | None]:
     return subject, companion if subject in FIGURES else None
 
 
-def _in_setting(base: Scene, target: Affect, seed: int, said: Mentions, unwanted: Mentions) -> Scene:
-    """The scene in a setting near the target whose parts agree, or in one of about the least cost."""
-    table = edits.setting_table(base)
-    barred = {*said.denied, *unwanted.phrases}
-    space = edits.open_settings(base, said.phrases, barred)
-    bases, sets = _without(table, space, barred - set(said.phrases))
-    rows = np.nonzero(bases)[0]
-    if not len(rows) or not sets.any():
+def _in_setting(base: Scene, target: Affect, seed: int, said: Mentions, unfit: frozenset[Item]) -> Scene:
+    """The scene in a setting near the target whose parts agree, or in one of about the least cost.
+
+    Args:
+        unfit: what the words do not go with. What speaks against the mood stays out, too, unless there is no way to the
+            target without it.
+    """
+    table, living = edits.setting_table(base), poseable(base.subject, base.companion)
+    rng = np.random.default_rng((seed, zlib.crc32(b"plan")))
+    luck = rng.gumbel(size=len(table.bases)), rng.gumbel(size=len(edits.element_sets()))
+    found = _tried(base, target, said, unfit | against(target, living, unfit), readable(table), luck[0])
+    if found is None or found[1].min() > FAR:
+        found = _tried(base, target, said, unfit, np.ones(len(table.bases), bool), luck[0]) or found
+    if found is None:
         return base
-    noise = np.random.default_rng((seed, zlib.crc32(b"plan")))
-    chance = _row_weights(table)[rows] + noise.gumbel(size=len(table.bases))[rows]
-    rows = rows[np.argsort(-chance)[:TRIED]]
-    order = np.lexsort((np.arange(len(rows)), table.bases[rows, 1]))  # by weather, as `tried` scores them
-    away, charge = edits.tried(base, rows[order], target)
-    time, weather, season = table.bases[rows[order], :3].astype(int).T
-    away[~(space.possible[time, weather, season] & sets)] = np.inf
-    if not np.isfinite(away).any():
-        return base
+    rows, away, charge = found
     fine, weight = agreeing(away, charge)
     if weight is None:
         fine, weight = cheapest(away, charge)
     with np.errstate(divide="ignore"):
-        chosen = int(np.argmax(np.log(weight) + noise.gumbel(size=len(weight))))
-    row = rows[order[fine[:, chosen]].min()]  # of those that go with it, the first
-    return edits.in_setting(base, int(row), chosen)
+        chosen = int(np.argmax(np.log(weight) + luck[1]))
+    return edits.in_setting(base, int(rows[fine[:, chosen]][0]), chosen)
+
+
+def _tried(
+    base: Scene,
+    target: Affect,
+    said: Mentions,
+    unfit: frozenset[Item],
+    bases: NDArray[np.bool_],
+    luck: NDArray[np.float64],
+) -> tuple[NDArray[np.intp], NDArray[np.floating], NDArray[np.floating]] | None:
+    """Rows (R,) of the setting table, the luckiest first, with distance and contradiction (R, S) of their element sets.
+
+    Args:
+        bases: rows that may be tried (B,); luck: of each (B,).
+
+    Returns:
+        None where nothing keeps what was said and leaves out what is unfit.
+    """
+    table = edits.setting_table(base)
+    space = edits.open_settings(base, said.phrases, unfit)
+    fit, sets = _without(table, space, unfit - set(said.phrases))
+    rows = np.nonzero(bases & fit)[0]
+    if not len(rows) or not sets.any():
+        return None
+    rows = rows[np.argsort(-(_row_weights(table) + luck)[rows])[:TRIED]]
+    order = np.lexsort((np.arange(len(rows)), table.bases[rows, 1]))  # by weather, as `tried` scores them
+    away, charge = (np.empty((len(rows), len(sets)), np.float32) for _ in range(2))
+    away[order], charge[order] = edits.tried(base, rows[order], target)
+    time, weather, season = table.bases[rows, :3].astype(int).T
+    away[~(space.possible[time, weather, season] & sets)] = np.inf
+    return (rows, away, charge) if np.isfinite(away).any() else None
 
 
 def _without(
@@ -186,7 +218,7 @@ def _without(
     bases, unwanted = space.bases.copy(), [e for e in ELEMENTS if ("elements", e) in barred]
     for aspect, concept in barred:
         if aspect in edits.OPTIONS and concept in edits.OPTIONS[aspect]:
-            bases &= table.bases[:, edits.SETTING.index(aspect)] != edits.OPTIONS[aspect].index(concept)
+            bases &= ~edits.shows(table, aspect, (concept,))
     return bases, space.sets & ~np.isin(edits.set_members(), [ELEMENTS.index(e) for e in unwanted]).any(axis=1)
 
 

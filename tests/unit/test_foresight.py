@@ -27,6 +27,7 @@ from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import describe, parse, random_aspects
 from emofeedback.scenes.edits import apply_changes, steps_towards
 from emofeedback.scenes.grammar import Scene, sample_scene
+from emofeedback.scenes.moods import against
 from emofeedback.scenes.outcomes import content_unchanged, edited_scene
 
 CALM = Scene("lake", "boat", None, "day", "clear", "summer", "natural", "even", ())
@@ -69,6 +70,16 @@ def test_plans_bring_in_only_what_is_known() -> None:
         found = planned(scene, "a child by a lake in fog", Affect(valence, 0.6), known=known)
         brought = {key for edits in found for edit in edits for key in parse(edit.new).phrases}
         assert brought <= known and (brought or valence < 0)
+
+
+def test_nothing_that_speaks_against_the_mood_is_brought_in() -> None:
+    storm = replace(CALM, weather="thunderstorm", time="night", subject="child")
+    for target in (Affect(0.7, 0.6), Affect(0.7, -0.6), Affect(-0.7, -0.6)):
+        out = against(target)
+        proposed = planned(storm, "a child by a lake", target, "a child by a lake")
+        assert proposed
+        for edits in proposed:
+            assert not out & set(parse(", ".join(edit.new for edit in edits if edit.new)).phrases)
 
 
 def test_what_a_user_named_is_left_alone() -> None:

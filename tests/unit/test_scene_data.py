@@ -14,7 +14,7 @@ from PIL import Image
 
 from emofeedback.errors import UserError
 from emofeedback.scenes.affect_model import scene_affect
-from emofeedback.scenes.draw.render import render
+from emofeedback.scenes.draw.render import render, render_flats
 from emofeedback.scenes.grammar import LIVING, Scene
 from emofeedback.training.common import scene_data
 from emofeedback.training.common.augmentation import augment, melt, without_subject
@@ -68,8 +68,31 @@ def test_a_pool_is_its_caches_one_after_the_other(tmp_path: Path) -> None:
     rows = np.array([9, 10, 13])
     assert np.array_equal(pool.pictures_of(rows), np.stack([first.pictures[9], second.pictures[0], second.pictures[3]]))
     assert pool.boxes_of(rows) == [[], *second.boxes_of([0, 3])]
+    flats = [np.asarray(render_flats(pool.scenes[row], 8)) for row in rows]
+    assert np.array_equal(pool.flats_of(rows), np.stack(flats))
     alone = ScenePool([(first, 1)])
     assert np.array_equal(alone.batch(5, 3, 4), batch_indices(5, 3, 4, 10)) and not alone.boxed
+
+
+def test_flats_are_drawn_once_and_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = cache_of(tmp_path, 3)
+
+    def broken(scene: Scene, size: int) -> Image.Image:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene_data, "render_flats", broken)
+        with pytest.raises(OSError, match="full"):
+            _ = cache.flats
+    assert not (cache.folder / "flats.npy").exists()
+    assert cache.flats.shape == (3, 8, 8, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(scene_data, "render_flats", broken)
+        assert np.array_equal(SceneCache(cache.folder).flats, cache.flats)
+    grown = cache_of(tmp_path, 6)
+    assert grown.flats.shape == (6, 8, 8, 3) and np.array_equal(grown.flats[:3], cache.flats), (
+        "no longer those of three"
+    )
 
 
 def test_a_killed_rendering_goes_on_with_the_chunks_that_it_has(tmp_path: Path) -> None:

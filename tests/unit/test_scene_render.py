@@ -11,16 +11,19 @@ from hypothesis import strategies as st
 from emofeedback.scenes.draw.elements import ELEMENT_DRAWINGS
 from emofeedback.scenes.draw.figures import FIGURE_DRAWINGS
 from emofeedback.scenes.draw.places import PLACE_DRAWINGS
-from emofeedback.scenes.draw.render import render, to_svg
+from emofeedback.scenes.draw.render import flats_svg, render, render_flats, to_svg
 from emofeedback.scenes.draw.structures import STRUCTURE_DRAWINGS
 from emofeedback.scenes.grammar import (
     ELEMENTS,
     FIGURES,
+    INDOOR_PLACES,
+    PALETTES,
     PLACES,
     SEASONS,
     STRUCTURES,
     SUBJECTS,
     TIMES,
+    WATER_PLACES,
     WEATHERS,
     Scene,
     sample_scene,
@@ -51,6 +54,24 @@ def test_a_scene_is_a_pure_function_of_its_seed(seed: int) -> None:
 
 def test_the_same_scene_gives_the_same_pixels() -> None:
     assert np.array_equal(pixels(PLAIN), pixels(PLAIN))
+
+
+@given(st.integers(0, 2**32), st.sampled_from(TIMES), st.sampled_from(WEATHERS), st.sampled_from(PALETTES))
+@settings(max_examples=40, deadline=None)
+def test_flats_know_no_weather_hour_or_palette(seed: int, time: str, weather: str, palette: str) -> None:
+    scene = replace(sample_scene(random.Random(seed), None), elements=(), season="winter")
+    other = replace(scene, time=time, weather=weather, palette=palette, light="dim")
+    assert flats_svg(other) == flats_svg(scene) or scene.place in WATER_PLACES + INDOOR_PLACES
+
+
+def test_flats_are_where_the_picture_has_them() -> None:
+    """By day, in clear weather and plain colours, what stands on the ground is in the picture as it is in the flats."""
+    ground = slice(40, 64)
+    drawn, flats = pixels(PLAIN)[ground], np.asarray(render_flats(PLAIN, 64), dtype=float)[ground]
+    assert np.abs(drawn - flats).mean() < 12
+    assert np.all(np.asarray(render_flats(PLAIN, 64))[2, 2] == 255), "no sky"
+    night = replace(PLAIN, time="night", weather="rain")
+    assert np.array_equal(render_flats(night, 64), render_flats(PLAIN, 64)) and pixels(night).mean() < 100
 
 
 @pytest.mark.parametrize("size", [128, 512])

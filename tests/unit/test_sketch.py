@@ -53,7 +53,7 @@ def test_lines_do_not_tell_how_bright_a_picture_is_nor_which_batch_it_was_in() -
 
 
 def test_the_adapter_begins_without_effect_and_comes_back_from_its_file(tmp_path: Path) -> None:
-    adapter, sketches = SketchAdapter(SHAPE), torch.rand(3, 1, 16, 16)
+    adapter, sketches = SketchAdapter(SHAPE), torch.rand(3, 4, 16, 16)
     found = adapter(sketches)
     assert found.shape == (3, 2, 4, 32) and not found.any()
     torch.nn.init.normal_(adapter.give.weight)
@@ -70,7 +70,7 @@ def test_the_adapter_begins_without_effect_and_comes_back_from_its_file(tmp_path
 
 
 def test_a_place_of_the_sketch_reaches_its_own_token() -> None:
-    adapter, blank = SketchAdapter(SHAPE), torch.zeros(1, 1, 16, 16)
+    adapter, blank = SketchAdapter(SHAPE), torch.zeros(1, 4, 16, 16)
     torch.nn.init.normal_(adapter.give.weight)
     adapter.blocks = torch.nn.Sequential()  # their norms look at the whole sheet
     drawn = blank.clone()
@@ -82,7 +82,7 @@ def test_a_place_of_the_sketch_reaches_its_own_token() -> None:
 def test_planned_pictures_are_drawn_after_their_scene_and_others_as_before() -> None:
     generator = planning()
     asked = [PictureRequest("a dog", GLAD, 7), PictureRequest("a dog", None, 7), PictureRequest("a cat", GLAD, 8)]
-    residuals = generator.residuals_of(generator.planned_lines(asked))
+    residuals = generator.residuals_of(generator.planned_sketches(asked))
     assert residuals is not None and residuals[0].any() and not residuals[1].any()
     plan = generator.plan_of(asked[0])
     assert plan is not None and plan.scene is not None and generator.sketch is not None
@@ -94,7 +94,7 @@ def test_planned_pictures_are_drawn_after_their_scene_and_others_as_before() -> 
     assert np.abs(np.array(drawn) - np.array(alone)).max() <= 1, "a batch changes nothing"
     generator.sketches = False
     without = pixels_of(list(generator.generate(asked)))
-    assert generator.planned_lines(asked) is None
+    assert generator.planned_sketches(asked) is None
     assert without[0] != drawn[0] and np.abs(np.array(without[1]) - np.array(drawn[1])).max() <= 1
     assert generator.words_drawn(asked[0]) != "a dog", "the plan's words stay"
 
@@ -117,14 +117,14 @@ def test_guidance_leads_towards_the_sketch_as_towards_the_words() -> None:
 
 def test_student_and_policy_draw_after_the_same_sketch() -> None:
     generator, request = planning(), PictureRequest("a dog", GLAD, 7)
-    expected = generator.residuals_of(generator.planned_lines([request]))
+    expected = generator.residuals_of(generator.planned_sketches([request]))
     assert expected is not None
     told = Student(planning(), 4, 4, seed=0).conditions([request])
     assert told.residuals is not None and torch.equal(told.residuals, expected)
     policy = ScenePolicy(planning(), rank=2)
     conditions = policy.conditions([request, PictureRequest("", None, 0, 0.0)])
     assert conditions.residuals is not None and torch.equal(conditions.residuals[:1], expected)
-    assert conditions.lines is not None and not conditions.residuals[1].any() and not conditions.lines[1].any()
+    assert conditions.sketches is not None and not conditions.residuals[1].any() and not conditions.sketches[1].any()
     noisy, times = policy.generator.noise([1, 2]), torch.full((2,), 0.5)
     both = policy.velocity(noisy, times, conditions)
     assert torch.allclose(both[1:], policy.velocity(noisy[1:], times[1:], conditions.rows(slice(1, 2))), atol=1e-5)

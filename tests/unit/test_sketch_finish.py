@@ -67,13 +67,13 @@ def other_checkpoint(folder: Path) -> Path:
 
 
 def test_it_begins_as_the_identity_and_comes_back_from_its_file(tmp_path: Path) -> None:
-    pixels, lines = torch.rand(2, 3, 16, 16) * 2 - 1, torch.rand(2, 1, 16, 16)
-    assert torch.equal(SketchFinish()(pixels, lines), pixels)
+    pixels, sketches = torch.rand(2, 3, 16, 16) * 2 - 1, torch.rand(2, 4, 16, 16)
+    assert torch.equal(SketchFinish()(pixels, sketches), pixels)
     finish = some_finish()
     finish.save_pretrained(tmp_path)
     again = SketchFinish.from_pretrained(tmp_path)
-    torch.testing.assert_close(again(pixels, lines), finish(pixels, lines))
-    assert not torch.equal(finish(pixels, lines), finish(pixels, 0 * lines)), "it sees the lines"
+    torch.testing.assert_close(again(pixels, sketches), finish(pixels, sketches))
+    assert not torch.equal(finish(pixels, sketches), finish(pixels, 0 * sketches)), "it sees the sketch"
     (tmp_path / "config.json").write_text('{"widths": 3}')
     with pytest.raises(UserError, match="damaged"):
         SketchFinish.from_pretrained(tmp_path)

@@ -27,7 +27,7 @@ class Conditions:
     no emotion is asked for.
     visual: features [N, T, E] of visual prompts, shown at full strength; None = none.
     lengths: tokens [N] of each prompt, the rest being padding; None = there is none.
-    lines, residuals: sketches [N, 1, S, S] and what they add to the picture tokens [N, R, M, W]; None = none.
+    sketches, residuals: sketches [N, 4, S, S] and what they add to the picture tokens [N, R, M, W]; None = none.
     """
 
     prompt: Tensor
@@ -36,7 +36,7 @@ class Conditions:
     opposite_pooled: Tensor | None = None
     visual: Tensor | None = None
     lengths: Tensor | None = None
-    lines: Tensor | None = None
+    sketches: Tensor | None = None
     residuals: Tensor | None = None
 
     def rows(self, index: Tensor | slice) -> "Conditions":

@@ -97,10 +97,10 @@ class ScenePolicy(LoraPolicy):
         away = [c.opposite_prompt for c in found if c.opposite_prompt is not None]
         away_pooled = [c.opposite_pooled for c in found if c.opposite_pooled is not None]
         visual = self._visual(requests) if any(shows(request) for request in requests) else None
-        lines, residuals = _filled([c.lines for c in found]), _filled([c.residuals for c in found])
+        sketches, residuals = _filled([c.sketches for c in found]), _filled([c.residuals for c in found])
         if len(away) < len(found):
-            return Conditions(prompt, pooled, visual=visual, lines=lines, residuals=residuals)
-        return Conditions(prompt, pooled, torch.cat(away), torch.cat(away_pooled), visual, None, lines, residuals)
+            return Conditions(prompt, pooled, visual=visual, sketches=sketches, residuals=residuals)
+        return Conditions(prompt, pooled, torch.cat(away), torch.cat(away_pooled), visual, None, sketches, residuals)
 
     def _visual(self, requests: Sequence[PictureRequest]) -> Tensor:
         """Features [N, T, E] of visual prompts out of the generator's bank; all requests have one."""
@@ -122,8 +122,8 @@ class ScenePolicy(LoraPolicy):
             # in order: without anything, with the opposite emotion (if any), as asked; a clone can be part of a graph
             rows = [(prompt[i : i + 1].clone(), pooled[i : i + 1].clone()) for i in range(len(prompt))]
             asked_for, (away, away_pooled) = rows[-1], rows[1] if len(rows) == 3 else (None, None)
-            lines, residuals = (None if part is None else part.clone() for part in (told.lines, told.residuals))
-            self._encoded[key] = Conditions(*asked_for, away, away_pooled, lines=lines, residuals=residuals)
+            sketches, residuals = (None if part is None else part.clone() for part in (told.sketches, told.residuals))
+            self._encoded[key] = Conditions(*asked_for, away, away_pooled, sketches=sketches, residuals=residuals)
             if self.generator.plans and len(self._encoded) > KEPT:  # every group has words of its own
                 self._encoded.pop(next(iter(self._encoded)))
         return self._encoded[key]
@@ -166,7 +166,7 @@ class ScenePolicy(LoraPolicy):
             return self.generator.velocity(noisy, times, told)
 
     def decode(self, latents: Tensor, conditions: Conditions) -> Tensor:
-        return self.generator.finished(self.generator.decode(latents), conditions.lines)
+        return self.generator.finished(self.generator.decode(latents), conditions.sketches)
 
     def predict(self, noisy: Tensor, times: Tensor, conditions: Conditions, guidance: float) -> Tensor:
         if guidance == 1.0:

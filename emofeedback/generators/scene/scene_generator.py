@@ -25,7 +25,7 @@ from emofeedback.generators.scene.few_step import FewStep, StudentTransformer, b
 from emofeedback.generators.scene.known_words import CAPTIONS, VOCABULARY, read_vocabulary
 from emofeedback.generators.scene.prompt_embeddings import ScenePromptEncoder
 from emofeedback.generators.scene.scene_condition import SceneCondition
-from emofeedback.generators.scene.sketch import SketchAdapter, sketch_of
+from emofeedback.generators.scene.sketch import CHANNELS, SketchAdapter, sketch_of
 from emofeedback.generators.scene.sketch_finish import SketchFinish
 from emofeedback.generators.visual.visual_prompts import VisualCondition, VisualPrompts, shows
 from emofeedback.picture_size import Sizes
@@ -201,7 +201,7 @@ class SceneDiffusionGenerator:
                 done += 1
                 if on_step is not None:
                     on_step(done, total)
-            images = to_images(self.finished(self.decode(latents), condition.lines))
+            images = to_images(self.finished(self.decode(latents), condition.sketches))
             seconds = (time.perf_counter() - begin) / len(members)
             for i, image in zip(members, images, strict=True):
                 words = self.words_drawn(requests[i])
@@ -276,37 +276,37 @@ class SceneDiffusionGenerator:
             more.pop()
         return ", ".join([words, *more]) if more else request.prompt
 
-    def lines_of(self, scenes: Sequence[Scene | None]) -> Tensor | None:
-        """The sketches [B, 1, S, S] of scenes, blank where there is none.
+    def sketches_of(self, scenes: Sequence[Scene | None]) -> Tensor | None:
+        """The sketches [B, 4, S, S] of scenes, blank where there is none.
 
         None where there is none at all, or without a sketch adapter.
         """
         if self.sketch is None or not self.sketches or all(scene is None for scene in scenes):
             return None
         side = self.sketch.shape.pixels
-        blank = torch.zeros(1, side, side)
-        lines = torch.stack([blank if scene is None else sketch_of(scene, side) for scene in scenes])
-        return lines.to(self.device)
+        blank = torch.zeros(CHANNELS, side, side)
+        drawn = [blank if scene is None else sketch_of(scene, side) for scene in scenes]
+        return torch.stack(drawn).to(self.device)
 
-    def planned_lines(self, batch: Sequence[PictureRequest]) -> Tensor | None:
-        """The sketches of what was planned for requests; as `lines_of`."""
+    def planned_sketches(self, batch: Sequence[PictureRequest]) -> Tensor | None:
+        """The sketches of what was planned for requests; as `sketches_of`."""
         plans = [self.plan_of(request) for request in batch]
-        return self.lines_of([None if plan is None else plan.scene for plan in plans])
+        return self.sketches_of([None if plan is None else plan.scene for plan in plans])
 
-    def residuals_of(self, lines: Tensor | None) -> Tensor | None:
-        """What sketches [B, 1, S, S] add to the picture tokens, [B, R, N, W]; 0 for blank ones."""
-        if lines is None or self.sketch is None:
+    def residuals_of(self, sketches: Tensor | None) -> Tensor | None:
+        """What sketches [B, 4, S, S] add to the picture tokens, [B, R, N, W]; 0 for blank ones."""
+        if sketches is None or self.sketch is None:
             return None
-        residuals: Tensor = self.sketch(lines.to(self.dtype))
-        return residuals * lines.flatten(1).any(1)[:, None, None, None]
+        residuals: Tensor = self.sketch(sketches.to(self.dtype))
+        return residuals * sketches.flatten(1).any(1)[:, None, None, None]
 
-    def finished(self, pixels: Tensor, lines: Tensor | None) -> Tensor:
-        """Decoded pictures [B, 3, S, S], those with a sketch [B, 1, S, S] drawn to the end along it; float32."""
-        if self.finish is None or lines is None:
+    def finished(self, pixels: Tensor, sketches: Tensor | None) -> Tensor:
+        """Decoded pictures [B, 3, S, S], those with a sketch [B, 4, S, S] drawn to the end along it; float32."""
+        if self.finish is None or sketches is None:
             return pixels
-        sketched = lines.flatten(1).any(1)[:, None, None, None]
+        sketched = sketches.flatten(1).any(1)[:, None, None, None]
         drawn = pixels.clamp(-1, 1).to(self.dtype, memory_format=torch.channels_last)
-        return torch.where(sketched, self.finish(drawn, lines.to(self.dtype)).float(), pixels)
+        return torch.where(sketched, self.finish(drawn, sketches.to(self.dtype)).float(), pixels)
 
     def conditioning(self, batch: Sequence[PictureRequest]) -> SceneCondition:
         """What the transformer is told about a batch."""
@@ -323,8 +323,8 @@ class SceneDiffusionGenerator:
             parts.insert(0, (torch.cat([embeds for embeds, _ in away]), torch.cat([pooled for _, pooled in away])))
         prompt, pooled = (torch.cat(rows) for rows in zip(*parts, strict=True))
         guided_by = torch.tensor(weights, device=self.device) if len(parts) > 1 else None
-        lines = self.planned_lines(batch)
-        return SceneCondition(prompt, pooled, guided_by, lines, self.residuals_of(lines))
+        sketches = self.planned_sketches(batch)
+        return SceneCondition(prompt, pooled, guided_by, sketches, self.residuals_of(sketches))
 
     def visual_conditioning(
         self, batch: Sequence[PictureRequest], condition: SceneCondition, student: bool = False

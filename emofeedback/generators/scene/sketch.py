@@ -1,24 +1,31 @@
-"""Draws after a sketch: the lines of a planned scene, told to the transformer place by place.
+"""Draws after a sketch: lines and flats of a planned scene, told to the transformer place by place.
 
-A few words say what a picture shows, not where its lines run, and a small transformer that must find both in a few
-steps melts what has many parts: animals, faces, hands. The plan of a picture (`scenes.planning`) fixes a scene, and a
-scene has lines: they are shown to the transformer as residuals on its picture tokens, made once per picture, after
-T2I-Adapter (Mou et al. 2023). Colours, light and mood stay with the words and the emotion.
+A few words say what a picture shows, not where its parts are, and a small transformer that must find both in a few
+steps melts what has many parts: animals, faces, hands. The plan of a picture (`scenes.planning`) fixes a scene, and it
+is begun as illustrators begin: with line art, and with flats, each thing laid down in its own plain colour. Both are
+shown to the transformer as residuals on its picture tokens, made once per picture, after T2I-Adapter (Mou et al. 2023).
+Sky, weather, hour, light and the mood of all colours stay with the words and the emotion.
 """
 
 import functools
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from emofeedback.files.module_folder import load_module, save_module
 from emofeedback.flow.pixels import from_images
-from emofeedback.scenes.draw.render import render
+from emofeedback.scenes.draw.render import render, render_flats
 from emofeedback.scenes.grammar import Scene
 
+CHANNELS = 4
+"""Of a sketch: the lines, then the red, green and blue of the flats, as what they take from white paper."""
+LEVELS = 63
+"""Steps of a sketch that is kept."""
 STRONG = 0.02
 """Share of a picture's places that have lines of full strength."""
 FAINTEST = 0.03
@@ -32,7 +39,7 @@ class SketchShape:
     Attributes:
         pixels: along each side of a sketch; tokens: of the transformer along each side; token_width: their channels.
         residuals: how many the transformer is given, spread over its blocks.
-        width: channels inside; blocks: residual blocks.
+        width: channels inside; blocks: residual blocks; channels: of a sketch.
     """
 
     pixels: int
@@ -41,6 +48,7 @@ class SketchShape:
     residuals: int = 3
     width: int = 128
     blocks: int = 2
+    channels: int = CHANNELS
 
 
 def pencil(pixels: Tensor) -> Tensor:
@@ -58,15 +66,25 @@ def pencil(pixels: Tensor) -> Tensor:
     return (lines / full[:, None, None, None]).clamp(max=1.0)
 
 
+def sketches_from(pictures: Tensor, flats: Tensor) -> Tensor:
+    """Sketches float32 [B, 4, H, W] in [0, 1] of pictures and their flats, both [B, 3, H, W] in [-1, 1].
+
+    The lines of the pictures, then how much red, green and blue the flats take from white paper; a blank sheet is 0.
+    """
+    return torch.cat([pencil(pictures), (1 - flats.float()) / 2], dim=1)
+
+
 def sketch_of(scene: Scene, pixels: int) -> Tensor:
-    """The lines [1, S, S] of a scene; float32."""
-    return _lines(scene, pixels).float() / 255
+    """The sketch [4, S, S] of a scene in steps of 1 / LEVELS; float32."""
+    whole = np.frombuffer(zlib.decompress(_packed(scene, pixels)), np.uint8).reshape(CHANNELS, pixels, pixels)
+    return torch.from_numpy(whole.astype(np.float32)) / LEVELS
 
 
-@functools.lru_cache(maxsize=1536)
-def _lines(scene: Scene, pixels: int) -> Tensor:
-    """The lines in whole 255ths; kept, since a page asks for the same again, and a student learns from as many."""
-    return (255 * pencil(from_images([render(scene, pixels)]))[0]).round().to(torch.uint8)
+@functools.lru_cache(maxsize=512)
+def _packed(scene: Scene, pixels: int) -> bytes:
+    """Kept, since a page asks for the same again; some 15 kB each."""
+    drawn, flats = (from_images([draw(scene, pixels)]) for draw in (render, render_flats))
+    return zlib.compress((LEVELS * sketches_from(drawn, flats)[0]).round().to(torch.uint8).numpy().tobytes())
 
 
 class _Block(nn.Module):
@@ -96,7 +114,7 @@ class SketchAdapter(nn.Module):
         if fold * shape.tokens * 2 != shape.pixels:
             raise ValueError(f"a sketch of {shape.pixels} pixels does not divide into twice {shape.tokens} tokens")
         self.fold = nn.PixelUnshuffle(fold)
-        self.take = nn.Conv2d(fold * fold, shape.width, 3, padding=1)
+        self.take = nn.Conv2d(shape.channels * fold * fold, shape.width, 3, padding=1)
         self.blocks = nn.Sequential(*(_Block(shape.width) for _ in range(shape.blocks)))
         self.to_tokens = nn.Conv2d(shape.width, shape.token_width, 2, stride=2)
         self.give = nn.Linear(shape.token_width, shape.residuals * shape.token_width)
@@ -104,7 +122,7 @@ class SketchAdapter(nn.Module):
         nn.init.zeros_(self.give.bias)
 
     def forward(self, sketches: Tensor) -> Tensor:
-        """Residuals [B, R, tokens^2, token_width] of sketches [B, 1, S, S]; a blank sheet has residuals too."""
+        """Residuals [B, R, tokens^2, token_width] of sketches [B, C, S, S]; a blank sheet has residuals too."""
         hidden = self.to_tokens(self.blocks(self.take(self.fold(sketches))))
         tokens = F.silu(hidden).flatten(2).mT
         return self.give(tokens).unflatten(-1, (self.shape.residuals, self.shape.token_width)).transpose(1, 2)

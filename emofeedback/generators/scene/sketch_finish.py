@@ -1,7 +1,7 @@
-"""The finish of a picture that was drawn after a sketch: edges and faces are drawn where its lines run.
+"""The finish of a picture that was drawn after a sketch: edges and faces are drawn where the sketch has them.
 
 A small transformer on few tokens places what a sketch shows and colours it, but smears what is smaller than a token. A
-convolution network that sees the decoded picture beside the lines draws these; it leaves colours as they are.
+convolution network that sees the decoded picture beside the sketch draws these, in the picture's light.
 """
 
 from dataclasses import asdict, dataclass
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from emofeedback.files.module_folder import load_module, save_module
+from emofeedback.generators.scene.sketch import CHANNELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class SketchFinish(nn.Module):
         self.shape = shape = shape or FinishShape()
         fine, middle, coarse = shape.widths
         self.fold, self.unfold = nn.PixelUnshuffle(2), nn.PixelShuffle(2)
-        self.take = nn.Conv2d(16, fine, 3, padding=1)
+        self.take = nn.Conv2d(4 * (3 + CHANNELS), fine, 3, padding=1)
         self.fine_in, self.fine_out = _Block(fine), nn.Sequential(_Block(fine), _Block(fine))
         self.to_middle = nn.Conv2d(fine, middle, 2, stride=2)
         self.middle_in, self.middle_out = _Block(middle), _Block(middle)
@@ -57,9 +58,9 @@ class SketchFinish(nn.Module):
         assert self.give.bias is not None
         nn.init.zeros_(self.give.bias)
 
-    def forward(self, pixels: Tensor, lines: Tensor) -> Tensor:
-        """Pictures [B, 3, S, S] in [-1, 1] with the lines [B, 1, S, S] of their sketches; S is a multiple of 8."""
-        fine = self.fine_in(self.take(self.fold(torch.cat([pixels, lines], dim=1))))
+    def forward(self, pixels: Tensor, sketches: Tensor) -> Tensor:
+        """Pictures [B, 3, S, S] in [-1, 1] with their sketches [B, 4, S, S]; S is a multiple of 8."""
+        fine = self.fine_in(self.take(self.fold(torch.cat([pixels, sketches], dim=1))))
         middle = self.middle_in(self.to_middle(fine))
         middle = self.middle_out(middle + self.from_coarse(self.coarse(self.to_coarse(middle))))
         drawn: Tensor = self.unfold(self.give(self.fine_out(fine + self.from_middle(middle))))

@@ -20,6 +20,7 @@ from emofeedback.scenes.captions import parse
 from emofeedback.scenes.edits import GROUPS, NEAR, Named, ordered_changes, outside, plans
 from emofeedback.scenes.grammar import ELEMENTS, Scene, poseable
 from emofeedback.scenes.lexicon import canonical_phrase
+from emofeedback.scenes.moods import against
 from emofeedback.scenes.outcomes import content_unchanged, edited_scene, violates
 
 PLANS = 3  # that compete with the model's drafts
@@ -118,17 +119,22 @@ def planned(
 ) -> list[tuple[Edit, ...]]:
     """Edits by the best few plans: of each the most effective change of the setting, the first two, ...
 
+    What speaks against the mood of the target is not brought in, but where there is no other way.
+
     Args:
         known: the concepts that plans may bring in; None = the whole grammar.
     """
     found: dict[tuple[Edit, ...], None] = {}
-    barred = {*barred_by(original), *outside(known)}
-    for after in plans(scene, target, named_by(original), MAX_EDITS, PLANS, NEAR, barred):
-        changed = ordered_changes(scene, after, target)
-        for n in range(1, len(changed) + 1):
-            edits = edits_for(prompt, changed[:n])
-            if edits and apply_edits(prompt, edits) != prompt:
-                found.setdefault(edits)
+    barred = frozenset({*barred_by(original), *outside(known)})
+    for out in (barred | against(target, poseable(scene.subject, scene.companion), barred), barred):
+        for after in plans(scene, target, named_by(original), MAX_EDITS, PLANS, NEAR, out):
+            changed = ordered_changes(scene, after, target)
+            for n in range(1, len(changed) + 1):
+                edits = edits_for(prompt, changed[:n])
+                if edits and apply_edits(prompt, edits) != prompt:
+                    found.setdefault(edits)
+        if found:
+            break
     return list(found)
 
 

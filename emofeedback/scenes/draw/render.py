@@ -1,4 +1,7 @@
-"""From a scene to a picture: planes from far to near, the subject large and near the centre."""
+"""From a scene to a picture: planes from far to near, the subject large and near the centre.
+
+Also to its flats, as illustrators call what they lay down before any light: each thing in its own plain colour.
+"""
 
 import io
 import random
@@ -24,30 +27,73 @@ def to_svg(scene: Scene) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">{planes}</svg>'
 
 
+def flats_svg(scene: Scene) -> str:
+    """What stands in the scene in its own colours on white paper: no sky, weather, hour, palette or light.
+
+    Everything is where `to_svg` has it. Of the light, only what water mirrors and what falls through a window is left.
+    """
+    rng = random.Random(scene.layout)
+    ink = Ink("#ffffff", 0.0, haze="#ffffff", season=scene.season, rng=rng)
+    if scene.place in INDOOR_PLACES:
+        planes = _room(scene, ink, ink, rng, _view(scene, ink, rng))
+    else:
+        planes = _content(scene, ink, rng)
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">'
+        f'<rect width="100" height="100" fill="#ffffff"/>{planes}</svg>'
+    )
+
+
 def _outdoors(scene: Scene, ink: Ink, rng: random.Random) -> str:
-    """Sky, place, far elements, subjects, ground elements, and the weather before them all."""
-    planes = [sky(scene, ink), _elements(scene, ink, SKY_ELEMENTS), PLACE_DRAWINGS[scene.place](ink, scene)]
-    near = _subject_ink(ink)
-    planes += [_elements(scene, near, FAR_ELEMENTS), fog_behind(scene, ink), subjects(scene, near, rng)]
-    planes += [_elements(scene, near, GROUND_ELEMENTS), weather_in_front(scene, ink)]
-    return "".join(planes)
+    """The sky, what stands under it, and the weather before them all."""
+    content = _content(scene, ink, rng, _subject_ink(ink), fog_behind(scene, ink))
+    return sky(scene, ink) + content + weather_in_front(scene, ink)
+
+
+def _content(scene: Scene, ink: Ink, rng: random.Random, near: Ink | None = None, fog: str = "") -> str:
+    """Place, far elements, subjects and ground elements; `near` is the ink of all but the place."""
+    near = near or ink
+    planes = [_elements(scene, ink, SKY_ELEMENTS), PLACE_DRAWINGS[scene.place](ink, scene)]
+    planes += [_elements(scene, near, FAR_ELEMENTS), fog, subjects(scene, near, rng)]
+    return "".join([*planes, _elements(scene, near, GROUND_ELEMENTS)])
 
 
 def _indoors(scene: Scene, ink: Ink, rng: random.Random) -> str:
     """The world and its weather through the window, then the room with what stands in it."""
     outside, inside = _subject_ink(ink), room_ink(ink, scene)
-    view = far_away(sky(scene, ink) + _elements(scene, ink, SKY_ELEMENTS) + land_outside(ink, scene))
+    view = _view(scene, ink, rng, outside, sky(scene, ink), fog_behind(scene, ink), weather_in_front(scene, ink))
+    return _room(scene, inside, _subject_ink(inside), rng, view)
+
+
+def _view(
+    scene: Scene, ink: Ink, rng: random.Random, near: Ink | None = None, sky: str = "", fog: str = "", weather: str = ""
+) -> str:
+    """What is seen through the window; `near` is the ink of all but the land."""
+    near = near or ink
+    view = far_away(sky + _elements(scene, ink, SKY_ELEMENTS) + land_outside(ink, scene))
     # far elements stand at the picture's right edge, where the curtain would hide much of them
-    view += far_away(_elements(scene, outside, FAR_ELEMENTS), left=5.0, down=2.6) + far_away(fog_behind(scene, ink))
-    view += subjects(scene, outside, rng, part="window") + far_away(weather_in_front(scene, ink))
-    near = _subject_ink(inside)
-    room = PLACE_DRAWINGS[scene.place](inside, scene) + subjects(scene, near, rng, part="room")
+    view += far_away(_elements(scene, near, FAR_ELEMENTS), left=5.0, down=2.6) + far_away(fog)
+    return view + subjects(scene, near, rng, part="window") + far_away(weather)
+
+
+def _room(scene: Scene, ink: Ink, near: Ink, rng: random.Random, view: str) -> str:
+    """A room before what its window shows, with what stands in it in the ink `near`."""
+    room = PLACE_DRAWINGS[scene.place](ink, scene) + subjects(scene, near, rng, part="room")
     return through_window(view) + room + _elements(scene, near, GROUND_ELEMENTS)
 
 
 def render(scene: Scene, size: int = 128) -> Image.Image:
     """The scene as an RGB picture of size x size pixels; the same scene and size give the same pixels."""
-    png = resvg_py.svg_to_bytes(svg_string=to_svg(scene), width=size, height=size, skip_system_fonts=True)
+    return _rasterised(to_svg(scene), size)
+
+
+def render_flats(scene: Scene, size: int = 128) -> Image.Image:
+    """The flats of the scene (`flats_svg`) as an RGB picture of size x size pixels."""
+    return _rasterised(flats_svg(scene), size)
+
+
+def _rasterised(svg: str, size: int) -> Image.Image:
+    png = resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size, skip_system_fonts=True)
     return Image.open(io.BytesIO(bytes(png))).convert("RGB")
 
 

@@ -5,6 +5,7 @@ with a shorter one. Captions and affect are not stored: they are made from the s
 imports torch: the processes that render start in a second.
 """
 
+import functools
 import json
 import logging
 import multiprocessing
@@ -22,12 +23,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from emofeedback.errors import UserError
-from emofeedback.scenes.draw.render import render
+from emofeedback.scenes.draw.render import render, render_flats
 from emofeedback.scenes.grammar import Scene, Split
 from emofeedback.scenes.sampling import sample_posed_scene, sample_training_scene
 
 logger = logging.getLogger(__name__)
 PICTURES, SCENES, META, BOXES = "pictures.npy", "scenes.jsonl", "cache.json", "boxes.jsonl"
+FLATS = "flats.npy"
 DONE = "done"  # folder of a cache that is not finished: one empty file for each chunk that is drawn
 CHUNK = 64
 POSED_TIMES = 2  # posed scenes come as often as that
@@ -202,6 +204,27 @@ def scene_from_record(record: dict[str, Any]) -> Scene:
     return Scene(**{**record, "elements": tuple(record["elements"])})
 
 
+def _draw_flats(path: Path, scenes: Sequence[Scene], size: int) -> None:
+    """Write the flats of scenes, whole or not at all."""
+    temporary = path.with_name(f".{FLATS}.new")
+    flats = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=(len(scenes), size, size, 3))
+    chunks = [(scenes[first : first + CHUNK], size) for first in range(0, len(scenes), CHUNK)]
+    with ExitStack() as stack:
+        drawn: Iterable[NDArray[np.uint8]] = map(_flats_of, chunks)
+        if len(chunks) > 1:
+            pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(os.cpu_count() or 1))
+            drawn = pool.imap(_flats_of, chunks)
+        for i, some in enumerate(drawn):
+            flats[i * CHUNK : i * CHUNK + len(some)] = some
+    flats.flush()
+    os.replace(temporary, path)
+
+
+def _flats_of(chunk: tuple[Sequence[Scene], int]) -> NDArray[np.uint8]:
+    scenes, size = chunk
+    return np.stack([np.asarray(render_flats(scene, size)) for scene in scenes])
+
+
 class SceneCache:
     """Pictures uint8 [N, S, S, 3] (memory-mapped), their scenes, and their subjects' boxes where these were written.
 
@@ -228,6 +251,15 @@ class SceneCache:
     def size(self) -> int:
         """Pixels along each side."""
         return int(self.meta["size"])
+
+    @functools.cached_property
+    def flats(self) -> NDArray[np.uint8]:
+        """The scenes' flats, uint8 [N, S, S, 3] (memory-mapped); drawn when they are first asked for."""
+        path = self.folder / FLATS
+        if not path.is_file():
+            _draw_flats(path, self.scenes, self.size)
+        flats: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+        return flats
 
     def boxes_of(self, rows: Sequence[int] | NDArray[np.int64]) -> list[list[Box]]:
         """The boxes of some scenes, without the names; empty lists where there are none."""
@@ -263,6 +295,10 @@ class ScenePool:
     def pictures_of(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """uint8 [B, S, S, 3]."""
         return np.stack([cache.pictures[row] for cache, row in map(self._place, rows)])
+
+    def flats_of(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """uint8 [B, S, S, 3]."""
+        return np.stack([cache.flats[row] for cache, row in map(self._place, rows)])
 
     def boxes_of(self, rows: Sequence[int] | NDArray[np.int64]) -> list[list[Box]]:
         """The boxes of some scenes, without the names; empty lists where there are none."""

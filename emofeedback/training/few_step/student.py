@@ -12,6 +12,7 @@ from emofeedback.flow.schedule import euler_step, expand
 from emofeedback.generators.scene.few_step import FEW_STEP
 from emofeedback.generators.scene.scene_condition import SceneCondition
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
+from emofeedback.generators.scene.sketch import LEVELS
 from emofeedback.records import PictureRequest
 from emofeedback.training.generator.networks import PlainJointAttention
 
@@ -94,6 +95,7 @@ class Student:
             torch.manual_seed(seed)
             transformer.add_adapter(config, adapter_name=FEW_STEP)
         self.levels = generator.levels(steps)
+        self._sketches: dict[PictureRequest, Tensor | None] = {}
         self.weights = nn.ParameterList(p for p in transformer.parameters() if p.requires_grad)
 
     @torch.no_grad()
@@ -101,8 +103,20 @@ class Student:
         """As `SceneDiffusionGenerator.conditioning` for unguided requests, but all prompts in one pass."""
         embeds, pooled = self.generator.texts.together(list(map(self.generator.words_drawn, requests)))
         told = self.generator.with_emotion(embeds, pooled, requests)
-        lines = self.generator.planned_lines(requests)
-        return SceneCondition(*told, None, lines, self.generator.residuals_of(lines))
+        sketches = self._sketches_of(requests)
+        return SceneCondition(*told, None, sketches, self.generator.residuals_of(sketches))
+
+    def _sketches_of(self, requests: Sequence[PictureRequest]) -> Tensor | None:
+        """As `planned_sketches`; kept in bytes, since each request is learned from many times."""
+        for request in requests:
+            if request not in self._sketches:
+                drawn = self.generator.planned_sketches([request])
+                self._sketches[request] = None if drawn is None else (drawn[0] * LEVELS).round().to(torch.uint8)
+        kept = [self._sketches[request] for request in requests]
+        blank = next((torch.zeros_like(sketch) for sketch in kept if sketch is not None), None)
+        if blank is None:
+            return None
+        return torch.stack([blank if sketch is None else sketch for sketch in kept]).float() / LEVELS
 
     def velocity(self, noisy: Tensor, times: Tensor, requests: Sequence[PictureRequest]) -> Tensor:
         """One unguided pass in bfloat16, the answer in float32; a gradient reaches the LoRA."""

@@ -95,10 +95,12 @@ def redrawn_latents(
         for scene in shown:
             prompt = describe(scene, rng)
             requests.append(PictureRequest(prompt, scene_affect(scene).affect(), rng.randrange(2**40)))
-        lines = generator.lines_of(shown)
-        begin = rng.uniform(*(REDRAW_LEVELS if lines is None else SKETCHED_LEVELS))
+        sketches = generator.sketches_of(shown)
+        begin = rng.uniform(*(REDRAW_LEVELS if sketches is None else SKETCHED_LEVELS))
         noisy = interpolate(clean, generator.noise([r.seed for r in requests]), torch.full((len(clean),), begin))
-        condition = generator.conditioning(requests)._replace(lines=lines, residuals=generator.residuals_of(lines))
+        condition = generator.conditioning(requests)._replace(
+            sketches=sketches, residuals=generator.residuals_of(sketches)
+        )
         levels = torch.linspace(begin, 0.0, steps + 1).tolist()
         for level, level_next in zip(levels[:-1], levels[1:], strict=True):
             noisy = euler_step(noisy, generator.velocity(noisy, level, condition), level, level_next)

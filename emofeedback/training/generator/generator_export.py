@@ -51,16 +51,17 @@ captions of every completeness; valence and arousal on the scene scale, which is
 a human rating. One place-subject pair in eight is never shown (`emofeedback.scenes.grammar.split_of`).
 
 When the project draws, what the words leave open is chosen first, as words, by the emotion and the seed
-(`scenes.planning`), and the lines of the scene so chosen are given to the transformer as a sketch, as residuals on its
-picture tokens (`emofeedback.generators.scene.sketch`, after T2I-Adapter, Mou et al. 2023). Plain diffusers draws the
-words as they are given, without a sketch; animals and people then often melt. Where there is a folder `sketch_finish/`
-(`train sketch-finish`), a small convolution network draws a sketched picture to the end along its lines.
+(`scenes.planning`), and lines and flats (each thing in its own plain colour) of the scene so chosen are given to the
+transformer as a sketch, as residuals on its picture tokens (`emofeedback.generators.scene.sketch`, after T2I-Adapter,
+Mou et al. 2023). Plain diffusers draws the words as they are given, without a sketch; animals and people then often
+melt. Where there is a folder `sketch_finish/` (`train sketch-finish`), a small convolution network draws a sketched
+picture to the end.
 
 ## Recipe
 Flow matching with logit-normal times on the latents of a {channels}-channel autoencoder with f = 8; the subjects' boxes
-weigh more in the loss. Words are dropped for 12 % of the samples, valence-arousal is given for 75 %, the lines of the
-render for 80 %.{alignment} Muon on the hidden matrices of the blocks and adapters, AdamW on the rest, linear cooldown
-at the end, exponential moving average of the weights, bfloat16 autocast.
+weigh more in the loss. Words are dropped for 12 % of the samples, valence-arousal is given for 75 %, the sketch of the
+render for 80 %.{alignment} Muon on the hidden matrices of the blocks and adapters and on the kernels of the latter,
+AdamW on the rest, linear cooldown at the end, exponential moving average of the weights, bfloat16 autocast.
 
     {command}
 

@@ -1,6 +1,6 @@
 """The recipe of the bundled generator: flow matching on autoencoder latents from captions and valence-arousal.
 
-Every batch crosses captions of every completeness with {the scene's valence-arousal, none} and {its lines, none}, and
+Every batch crosses captions of every completeness with {the scene's valence-arousal, none} and {its sketch, none}, and
 drops the words now and then, so that words, emotion, a sketch or none of them can guide the drawing. Text encoders,
 transformer, emotion adapter and sketch adapter are trained together from scratch. Where the scenes have boxes, the
 subject counts more than the rest.
@@ -22,13 +22,13 @@ from emofeedback.flow.pixels import from_bytes, sheet
 from emofeedback.flow.schedule import interpolate, logit_normal_times, velocity
 from emofeedback.generators.scene.known_words import CAPTIONS
 from emofeedback.generators.scene.scene_generator import TIMESTEPS, SceneDiffusionGenerator
-from emofeedback.generators.scene.sketch import pencil
+from emofeedback.generators.scene.sketch import sketches_from
 from emofeedback.records import PictureRequest
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import ASPECTS, describe, random_aspects, vocabulary
 from emofeedback.training.common.box_weights import weight_map, weighted_mean
 from emofeedback.training.common.latents import cache_latents
-from emofeedback.training.common.optim import Learner, Muon, Schedule, split_parameters
+from emofeedback.training.common.optim import Learner, Muon, Schedule, split_kernels, split_parameters
 from emofeedback.training.common.scene_data import SceneCache, ScenePool
 from emofeedback.training.common.training_loop import TrainingRun, step_generator, train
 from emofeedback.training.generator.alignment import SPAN as ALIGNED_SPAN
@@ -92,7 +92,7 @@ class GeneratorRecipe:
 class Batch:
     """Scene numbers, latents float32 [B, C, h, w] (scaled), token ids [B, L], valence, arousal, strength (0, 1) [B].
 
-    And sketches [B, 1, S, S], with whether each is given (0, 1) [B].
+    And sketches [B, 4, S, S], with whether each is given (0, 1) [B].
     """
 
     indices: NDArray[np.int64]
@@ -141,7 +141,8 @@ class BatchMaker:
         latents = (torch.from_numpy(self.latents[chosen].astype(np.float32)) - self.shift) * self.scale
         points = self.points[torch.from_numpy(chosen)]
         strengths, sketched = torch.tensor(strength), torch.tensor(given)
-        sketches = pencil(from_bytes(self.pool.pictures_of(chosen)))
+        drawn, flats = self.pool.pictures_of(chosen), self.pool.flats_of(chosen)
+        sketches = sketches_from(from_bytes(drawn), from_bytes(flats))
         return Batch(chosen, latents, encoded.input_ids, points[:, 0], points[:, 1], strengths, sketches, sketched)
 
 
@@ -198,6 +199,9 @@ class GeneratorTraining:
         blocks = self.networks["transformer"].get_submodule("transformer_blocks")
         parts = (blocks, *map(self.networks.get_submodule, ADAPTERS))
         hidden, rest = split_parameters(parts, self.networks)
+        kernels, _ = split_kernels(self.networks["sketch"], ends=())
+        moved = {id(p) for p in kernels}
+        hidden, rest = hidden + kernels, [p for p in rest if id(p) not in moved]
         self.alignment: Alignment | None = None
         if judge is not None:
             shape = recipe.shape

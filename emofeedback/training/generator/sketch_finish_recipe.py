@@ -1,7 +1,7 @@
 """The recipe of the finish of sketched pictures: what the generator drew after a render's sketch, beside the render.
 
 The generator draws known renders again from much noise (as in SDEdit, Meng et al. 2022, arXiv 2108.01073) after their
-sketch, which keeps every line at its place; so its picture and the render differ in what it smears, which the finish
+sketch, which keeps everything at its place; so its picture and the render differ in what it smears, which the finish
 learns to draw. A patch critic makes it commit to one edge where a pixel loss would blur two.
 """
 
@@ -23,7 +23,7 @@ from emofeedback.files.checksums import sha256, write_checksums
 from emofeedback.flow.pixels import from_bytes, sheet, to_images
 from emofeedback.generators.scene.few_step import base_digest
 from emofeedback.generators.scene.scene_generator import FINISH_FOLDER, SceneDiffusionGenerator
-from emofeedback.generators.scene.sketch import pencil
+from emofeedback.generators.scene.sketch import sketches_from
 from emofeedback.generators.scene.sketch_finish import SketchFinish
 from emofeedback.training.common.box_weights import weight_map
 from emofeedback.training.common.latents import cache_latents
@@ -111,24 +111,26 @@ class FinishTraining:
         self.learner.load(state["learner"])
         self.critic.load(state)
 
-    def batch(self, number: int) -> tuple[NDArray[np.int64], Tensor, Tensor, Tensor | None]:
-        """Places in the data [B], drawn pictures and renders [B, 3, S, S], weights; a pure function of (seed, step)."""
+    def batch(self, number: int) -> tuple[NDArray[np.int64], Tensor, Tensor, Tensor, Tensor | None]:
+        """Places in the data [B], drawn pictures, renders, their flats [B, 3, S, S], weights; a pure function of
+        (seed, step).
+        """
         places = batch_indices(self.seed, number, self.recipe.batch, self.data.held_out.start)
-        drawn, renders = self._pair(places)
+        drawn, renders, flats = self._shown(places)
         weights = None
         if self.data.pool.boxed:
             boxes = self.data.pool.boxes_of(self.data.rows[places])
             weights = weight_map(boxes, renders.shape[-1], self.recipe.loss.inside)
         if torch.rand((), generator=step_generator(self.seed, number)) < 0.5:
-            drawn, renders = drawn.flip(-1), renders.flip(-1)
+            drawn, renders, flats = (some.flip(-1) for some in (drawn, renders, flats))
             weights = None if weights is None else weights.flip(-1)
-        return places, drawn, renders, weights
+        return places, drawn, renders, flats, weights
 
     def step(self, number: int, progress: float) -> dict[str, float]:
         recipe = self.recipe
-        _, drawn, renders, weights = self.batch(number)
+        _, drawn, renders, flats, weights = self.batch(number)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            made = self.finish(drawn, pencil(renders))
+            made = self.finish(drawn, sketches_from(renders, flats))
         made = made.float()
         loss = reconstruction_loss(made, renders, recipe.loss, weights)
         losses = {"loss": float(loss.detach())}
@@ -141,17 +143,20 @@ class FinishTraining:
     @torch.inference_mode()
     def look(self, sheet_path: Path) -> dict[str, float]:
         """Held-out scenes: the render, what the generator drew, and that finished; mean absolute error of both."""
-        drawn, renders = self._pair(np.asarray(self.data.held_out))
+        drawn, renders, flats = self._shown(np.asarray(self.data.held_out))
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            finished = self.averaged(drawn, pencil(renders)).float().clamp(-1, 1)
+            finished = self.averaged(drawn, sketches_from(renders, flats)).float().clamp(-1, 1)
         shown = [image for some in (renders, drawn, finished) for image in to_images(some[:SHOWN])]
         sheet(shown, columns=min(SHOWN, len(renders))).save(sheet_path)
         before, after = (float((made - renders).abs().mean()) for made in (drawn, finished))
         return {"error_before": before, "error_after": after}
 
-    def _pair(self, places: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Drawn pictures and renders, [B, 3, S, S] in [-1, 1]."""
-        return from_bytes(self.data.drawn[places]), from_bytes(self.data.pool.pictures_of(self.data.rows[places]))
+    def _shown(self, places: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+        """Drawn pictures, renders and their flats, [B, 3, S, S] in [-1, 1]."""
+        pool, rows = self.data.pool, self.data.rows[places]
+        some = self.data.drawn[places], pool.pictures_of(rows), pool.flats_of(rows)
+        drawn, renders, flats = map(from_bytes, some)
+        return drawn, renders, flats
 
 
 def train_sketch_finish(
