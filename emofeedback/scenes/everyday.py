@@ -63,7 +63,9 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
         """,
         ("place", "bedroom"): """
             room, living room, bed, nursery, hotel room, attic, bed room, sofa, couch, armchair, window sill,
-            windowsill, study, bedrooms, dormitory, hospital room, on the bed, lounge, indoors
+            windowsill, study, bedrooms, dormitory, hospital room, on the bed, lounge, indoors,
+            by a window, by the window, at a window, at the window, beside the window,
+            next to the window, in the window, window seat, out of the window, out of a window, through the window
         """,
         ("place", "kitchen"): "dining room, kitchen table, bakery, kitchens, kitchenette, stove, oven, kitchen sink",
         (
@@ -349,7 +351,10 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             frightened, scared, shocked, panicking, yelling, howling in fear
         """,
         ("elements", "fireworks"): "firework, fireworks display, new year fireworks, firework display, pyrotechnics",
-        ("elements", "balloons"): "coloured balloons, colourful balloons, bunch of balloons, balloon",
+        ("elements", "balloons"): """
+            coloured balloons, colourful balloons, bunch of balloons, balloon, birthday, birthdays, birthday party,
+            birthday parties, children's party, kids' party
+        """,
         ("elements", "rainbow"): "rainbows",
         ("elements", "moon"): """
             moon, moonlight, moonlit, crescent moon, half moon, moonrise, full moon, crescent, moonbeams, blood moon,
