@@ -5,6 +5,8 @@ sleeper at a funeral, a fair in the rain. Such parts are left out of what is pla
 anything can be made out.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +39,7 @@ UNREADABLE = (
 """Settings of which nothing is left but dark or white; each is all of its aspects at once."""
 
 
+@lru_cache(maxsize=1024)
 def against(target: Affect, living: bool = True, unfit: frozenset[Key] = frozenset()) -> frozenset[Key]:
     """(aspect, concept) of all that speaks against a mood; "elements" for an element, as `Mentions.phrases` has it.
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from emofeedback.affect import Affect
 from emofeedback.scenes import edits
-from emofeedback.scenes.affect_model import Item
+from emofeedback.scenes.affect_model import SAFE, Item
 from emofeedback.scenes.captions import describe, parse, says_several, to_caption_words
 from emofeedback.scenes.contradictions import clashing
 from emofeedback.scenes.grammar import (
@@ -41,7 +41,7 @@ from emofeedback.scenes.grammar import (
 from emofeedback.scenes.lexicon import PLACE_PHRASES, canonical_phrase, split_place
 from emofeedback.scenes.moods import against, readable
 from emofeedback.scenes.reading import Mentions
-from emofeedback.scenes.sampling import PLAIN_WEIGHTS, agreeing, cheapest
+from emofeedback.scenes.sampling import LEVELS, PLAIN_WEIGHTS, agreeing, cheapest
 
 TRIED = 160  # settings without elements that are looked at, each with all sets of elements
 ORDER = ("pose", "elements", "palette", "light", "weather", "time", "season")
@@ -50,6 +50,9 @@ CLOSER = {"small": None, None: "large", "large": "large"}
 """People and animals are drawn one size larger than named: their bearing and face carry the emotion."""
 TRIED_PLACES = 4  # where no place was said
 FAR = 0.3  # distance from which what speaks against the mood may come in after all
+NEARNESS = ((0.06, SAFE), (0.09, SAFE), *LEVELS)
+"""As `sampling.LEVELS`: what can be met well is met well."""
+VARIED = 0.4  # share of the plans that one element may have
 SETTINGS = 30  # random settings until one goes with what was said
 
 
@@ -172,7 +175,7 @@ def _in_setting(base: Scene, target: Affect, seed: int, said: Mentions, unfit: f
     if found is None:
         return base
     rows, away, charge = found
-    fine, weight = agreeing(away, charge)
+    fine, weight = agreeing(away, charge, NEARNESS, VARIED)
     if weight is None:
         fine, weight = cheapest(away, charge)
     with np.errstate(divide="ignore"):

@@ -10,6 +10,7 @@ prompt may ask for any combination; most of those that clearly contradict themse
 
 import math
 import random
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -101,19 +102,23 @@ def make_coherent(scene: Scene, rng: random.Random, target: Affect | None = None
 
 
 def agreeing(
-    away: NDArray[np.floating], charge: NDArray[np.floating]
+    away: NDArray[np.floating],
+    charge: NDArray[np.floating],
+    levels: Sequence[tuple[float, float]] = LEVELS,
+    enough: float = ENOUGH,
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
     """Which settings (R, S) are near and agree, and weights (S,) of their element sets.
 
-    The first level of LEVELS that keeps all elements within CAP, else the last; no weights where none agrees at all.
+    The first of `levels` that keeps each element within the share `enough`, else the last; no weights where none agrees
+    at all.
     """
     fine, weight = np.zeros(away.shape, bool), None
-    for within, level in LEVELS:
+    for within, level in levels:
         fine = (away <= within) & (charge <= (_logit(level) - SAFE_LOGIT) ** 2)
         sets = np.any(fine, axis=0)
         if sets.any():
             weight = set_weights(sets)
-            if (weight @ _members()).max() <= ENOUGH:
+            if (weight @ _members()).max() <= enough:
                 break
     return fine, weight
 

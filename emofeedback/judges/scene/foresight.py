@@ -26,6 +26,7 @@ from emofeedback.scenes.outcomes import content_unchanged, edited_scene, violate
 PLANS = 3  # that compete with the model's drafts
 EDIT_COST = 0.01  # V-A distance that one edit more must be worth
 MIXED_COST = 0.1  # the same for a scene that surely sends contradictory messages
+ODD_COST = 0.1  # the same for an edit that brings in what speaks against the mood
 WRONG_COST = 0.1  # the same for a sentence that contradicts the judge's own reading
 SURE = 0.5  # probability from which something seen is named to be kept
 FAULTS = {
@@ -95,15 +96,21 @@ def foreseen_distance(
 
 
 def prospect(scene: Scene, prompt: str, critique: Critique, target: Affect, original: str | None = None) -> float:
-    """The cost of a critique's edits, in V-A distance: where they lead, how mixed that is, how much they change.
+    """The cost of a critique's edits, in V-A distance: where they lead, how mixed and odd that is, how much changes.
 
     What is only named to stay is no change. Infinite where the edits lead nowhere.
     """
     after = foreseen_scene(scene, prompt, critique.edits, original)
     if after is None:
         return math.inf
-    changed = sum(not edit.keeps for edit in critique.edits)
-    return scene_affect(after).affect().distance(target) + MIXED_COST * mixed_probability(after) + EDIT_COST * changed
+    changed, odd = sum(not edit.keeps for edit in critique.edits), sum(_odd(edit, target) for edit in critique.edits)
+    away = scene_affect(after).affect().distance(target)
+    return away + MIXED_COST * mixed_probability(after) + EDIT_COST * changed + ODD_COST * odd
+
+
+def _odd(edit: Edit, target: Affect) -> bool:
+    """Whether it brings in what speaks against the mood of the target."""
+    return not against(target).isdisjoint(parse(edit.new).phrases) if edit.new else False
 
 
 def contradicts(analysis: str, read: Affect, target: Affect) -> bool:
@@ -153,13 +160,15 @@ def kept_beside(prompt: str, reading: Reading, edits: Sequence[Edit]) -> tuple[E
     return tuple(kept)
 
 
-def completed(scene: Scene, prompt: str, reading: Reading, critique: Critique, original: str | None = None) -> Critique:
+def completed(
+    scene: Scene, prompt: str, reading: Reading, critique: Critique, target: Affect, original: str | None = None
+) -> Critique:
     """A critique with what shall stay named beside its changes, as far as both go together (no sunbeams at dusk)."""
     if not critique.edits:
         return critique
     for kept in kept_beside(prompt, reading, critique.edits):
         edits = (*critique.edits, kept)
-        if foreseen_scene(scene, prompt, edits, original) is not None:
+        if not _odd(kept, target) and foreseen_scene(scene, prompt, edits, original) is not None:
             critique = replace(critique, edits=edits)
     return critique
 
@@ -192,5 +201,5 @@ def most_promising(
     options = list(drafts)
     if plan:
         options += [replace(told, edits=edits) for edits in planned(scene, prompt, target, original, known)]
-    best = min((completed(scene, prompt, reading, option, original) for option in options), key=cost)
+    best = min((completed(scene, prompt, reading, option, target, original) for option in options), key=cost)
     return best if math.isfinite(cost(best)) else replace(told, edits=())
