@@ -131,6 +131,8 @@ def clashing(prompt: str) -> frozenset[Key]:
             barred |= keys
     for concept in (said.place, *said.subjects):
         barred |= THERE.get(concept or "", frozenset())
+    if {"runner", "dancer"} & set(said.subjects):
+        barred |= _poses("downcast", "alarmed")  # who hangs the head or cowers neither runs nor dances
     if {"runner", "dancer"} & set(said.subjects) or _acts(reading.words, reading.matches):
         barred.add(("pose", "asleep"))
     return frozenset(barred)

@@ -14,6 +14,7 @@ from emofeedback.affect import Affect
 from emofeedback.scenes.affect_model import load_effects
 from emofeedback.scenes.contradictions import Key
 from emofeedback.scenes.edits import SettingTable, shows
+from emofeedback.scenes.grammar import POSES
 
 FELT = 0.3
 """From this coordinate on a mood has a side: pleasant or unpleasant, excited or calm."""
@@ -51,6 +52,8 @@ def against(target: Affect, living: bool = True, unfit: frozenset[Key] = frozens
     found = {("pose", pose) for pose in _poses_against(target)} if living else set()
     if living and target.arousal <= -MARKED and ("pose", "asleep") not in found | unfit:
         found |= {("pose", "plain"), ("pose", "smiling")}  # who can be asleep is
+    if {("pose", pose) for pose in POSES} <= found | unfit:
+        found.discard(("pose", "plain"))
     for (aspect, concept), effect in load_effects().items.items():
         if aspect in LIMITS and any(
             side * part < -limit for side, part, limit in zip(sides, effect, LIMITS[aspect], strict=True)

@@ -65,4 +65,6 @@ def test_a_plan_does_not_put_to_sleep_who_acts_and_keeps_what_was_said() -> None
         )
         assert rider is not None and rider.pose not in ("asleep", "cheering")
         assert sleeper is not None and sleeper.pose == "asleep"
+        dancer = planned("a dancer in a forest", SORRY, seed).scene
+        assert dancer is not None and dancer.pose == "plain" and dancer.weather != "clear", "still a dancer"
         assert storm is not None and (storm.weather, storm.time) == ("thunderstorm", "night")
