@@ -20,7 +20,7 @@ from emofeedback.files.checksums import verify_folder
 from emofeedback.flow.pixels import from_images
 from emofeedback.judges.ratings import MIN_MASS, expected_rating
 from emofeedback.judges.replies import critique_for
-from emofeedback.judges.scene.foresight import most_promising
+from emofeedback.judges.scene.foresight import SURE, most_promising
 from emofeedback.judges.scene.judge_language import UNREMARKABLE, JudgeTokens
 from emofeedback.judges.sources import fingerprint
 from emofeedback.machine.progress_bars import without_bars
@@ -182,12 +182,18 @@ class SceneJudge:
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
         """Whether the place and the subjects that the prompt names are seen; None when that cannot be told.
 
-        It cannot where the prompt names none, or what this judge has no word for (see `content_shown`).
+        It cannot where the prompt names none, or what this judge has no word for (see `content_shown`); nor is a subject
+        missing where the judge is not sure of what it sees in its stead.
         """
         places = {seen.word for seen in reading.seen if seen.aspect == "place"}
         subjects = {seen.word for seen in reading.seen if seen.aspect in ("subject", "companion")}
         known = self.tokens.aspects
-        return content_shown(prompt, places, subjects, known["place"], known["subject"])
+        shown = content_shown(prompt, places, subjects, known["place"], known["subject"])
+        sure = max((seen.probability for seen in reading.seen if seen.aspect == "subject"), default=0.0) >= SURE
+        if shown is False and not sure:
+            there = captions.parse(prompt).subjects
+            return False if content_shown(prompt, places, there, known["place"], known["subject"]) is False else None
+        return shown
 
 
 def named_content(prompt: str) -> tuple[str | None, set[str]]:
