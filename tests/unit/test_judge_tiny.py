@@ -154,6 +154,15 @@ def test_content_is_kept_when_place_and_subjects_are_seen(judge: SceneJudge) -> 
     assert judge.content_kept("a horse by a lake with a violin", reading) is False
 
 
+def test_no_subject_is_missing_where_the_judge_is_not_sure_what_it_sees_in_its_stead(judge: SceneJudge) -> None:
+    for unsure in ((Seen("subject", "dog", 0.3),), ()):
+        reading = Reading(Affect(0, 0), 0.1, 0.1, 1.0, (Seen("place", "lake", 1.0), *unsure), "test")
+        assert judge.content_kept("a horse by a lake", reading) is None
+        assert judge.content_kept("a horse in a forest", reading) is False, "the place is another one for sure"
+    dog = Reading(Affect(0, 0), 0.1, 0.1, 1.0, (Seen("place", "lake", 1.0), Seen("subject", "dog", 0.3)), "test")
+    assert judge.content_kept("a dog by a lake", dog) is True
+
+
 def test_a_tokenizer_without_the_judges_tokens_is_refused() -> None:
     foreign = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel({"<unk>": 0}, "<unk>")), unk_token="<unk>")
     with pytest.raises(ValueError, match="one token"):

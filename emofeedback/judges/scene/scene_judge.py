@@ -182,7 +182,7 @@ class SceneJudge:
     def content_kept(self, prompt: str, reading: Reading) -> bool | None:
         """Whether the place and the subjects that the prompt names are seen; None when that cannot be told.
 
-        It cannot where the prompt names none, or what this judge has no word for (see `content_shown`); nor is a subject
+        It cannot where the prompt names none, or what this judge has no word for (see `content_shown`). No subject is
         missing where the judge is not sure of what it sees in its stead.
         """
         places = {seen.word for seen in reading.seen if seen.aspect == "place"}
