@@ -64,10 +64,10 @@ def against(target: Affect, living: bool = True, unfit: frozenset[Key] = frozens
 
 def readable(table: SettingTable) -> NDArray[np.bool_]:
     """(B,) which settings leave something to be made out."""
-    readable = np.ones(len(table.bases), bool)
+    clear = np.ones(len(table.bases), bool)
     for setting in UNREADABLE:
-        readable &= ~np.all([shows(table, aspect, concepts) for aspect, concepts in setting.items()], axis=0)
-    return readable
+        clear &= ~np.all([shows(table, aspect, concepts) for aspect, concepts in setting.items()], axis=0)
+    return clear
 
 
 def _poses_against(target: Affect) -> set[str]:
