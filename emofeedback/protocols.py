@@ -19,7 +19,10 @@ LeftOut = Callable[[str], str]
 
 
 class Generator(Protocol):
-    """Draws pictures. Requests of one call may differ in prompt, affect and seed, and are batched."""
+    """Draws pictures. Requests of one call may differ in prompt, affect and seed, and are batched.
+
+    One that can draw in fewer steps than a preview while a mood is dragged says in how many: `moving_steps`.
+    """
 
     name: str
     size: int  # side of a picture in pixels, where none is asked for

@@ -10,6 +10,7 @@ from PIL import Image
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.loop.waiting import TICK, CancelFlag, Progress, Waiting, elsewhere
+from emofeedback.machine.kept_threads import on_kept_thread
 from emofeedback.protocols import Generator
 from emofeedback.records import MAX_CANDIDATES, MAX_SEED, Picture, PictureRequest, VisualPrompt
 from emofeedback.servers.stopping import stoppable
@@ -99,7 +100,7 @@ def check_visual(visual: VisualPrompt | None) -> None:
 def draw_pictures(
     generator: Generator, requests: Sequence[PictureRequest], cancel: CancelFlag | None = None
 ) -> Iterator[Progress | tuple[Picture, ...]]:
-    """Draw in a worker thread and yield its progress as it comes, then all pictures, in order.
+    """Draw on a thread of its own and yield its progress as it comes, then all pictures, in order.
 
     Drawing blocks and reports its steps through a callback, from inside which nothing can be yielded; hence the
     thread. When `cancel` is set, or this generator is closed, the next step stops the worker; a generator that works
@@ -128,8 +129,7 @@ def draw_pictures(
 
     if cancel is not None and cancel.is_set():
         raise Cancelled("The drawing was stopped.")
-    worker = threading.Thread(target=work, name="emofeedback-draw", daemon=True)
-    worker.start()
+    over = on_kept_thread(work)
     tick = TICK if elsewhere(generator) else None
     last = Waiting(0, len(requests))
     try:
@@ -148,4 +148,4 @@ def draw_pictures(
                 return
     finally:
         closed.set()
-        worker.join()
+        over.wait()

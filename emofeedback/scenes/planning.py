@@ -6,7 +6,7 @@ poses at once, every glad thing in every glad picture. So they are chosen first,
 settings that keep all that was said, whose point on the plane is near the target and whose parts agree
 (`affect_model`), and the generator draws what was chosen, after a sketch of it where it can. The same seed chooses by
 the same random numbers, whatever the target is: along a path through the plane a plan changes where it must, not
-everywhere.
+everywhere. Where no emotion is asked for, what the words leave open is that of an ordinary day.
 """
 
 import functools
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from emofeedback.affect import Affect
 from emofeedback.scenes import edits
-from emofeedback.scenes.affect_model import SAFE, Item
+from emofeedback.scenes.affect_model import SAFE, Item, scene_affect
 from emofeedback.scenes.captions import describe, parse, says_several, to_caption_words
 from emofeedback.scenes.contradictions import clashing
 from emofeedback.scenes.grammar import (
@@ -30,6 +30,7 @@ from emofeedback.scenes.grammar import (
     LIVING,
     PEOPLE,
     PLACES,
+    SEASONS,
     SEVERAL,
     SUBJECTS,
     Scene,
@@ -54,6 +55,16 @@ NEARNESS = ((0.06, SAFE), (0.09, SAFE), *LEVELS)
 """As `sampling.LEVELS`: what can be met well is met well."""
 VARIED = 0.4  # share of the plans that one element may have
 SETTINGS = 30  # random settings until one goes with what was said
+ORDINARY: dict[str, tuple[str, ...]] = {
+    "time": ("day", "dawn", "sunset"),
+    "weather": ("clear", "cloudy", "wind"),
+    "season": SEASONS,
+    "palette": ("natural", "warm"),
+    "light": ("even", "bright"),
+    "pose": ("plain", "smiling"),
+    "elements": (),
+}
+"""The settings of a picture for which no emotion was asked, where the words leave them open; first the plainest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +82,13 @@ class Plan:
 
 
 @functools.lru_cache(maxsize=2048)
-def planned(prompt: str, target: Affect, seed: int, negative: str = "") -> Plan:
+def planned(prompt: str, target: Affect | None, seed: int, negative: str = "") -> Plan:
     """The plan of a prompt; a pure function.
 
     Args:
         prompt: empty, or without anything that can be drawn: place and subject are chosen too.
-        target: the point that the scene is to stand at, the viewer's scale.
+        target: the point that the scene is to stand at, the viewer's scale; None = that of what was said, on an
+            ordinary day.
         negative: what shall not come in.
     """
     said = parse(prompt)
@@ -84,6 +96,8 @@ def planned(prompt: str, target: Affect, seed: int, negative: str = "") -> Plan:
     if base is None:
         return Plan((to_caption_words(prompt),), None)
     unfit = clashing(prompt) | frozenset(parse(negative).phrases)
+    if target is None:
+        target, unfit = _plain_mood(base, said), unfit | _unusual(said)
     scene = _in_setting(base, target, seed, said, unfit)
     if said.place is None and not said.subjects and not said.phrases:
         named = describe(replace(scene, elements=()), random.Random(f"{seed}/words"), ())
@@ -92,6 +106,23 @@ def planned(prompt: str, target: Affect, seed: int, negative: str = "") -> Plan:
     if said.place is None:
         words = _placed(words, PLACE_PHRASES[scene.place][0])
     return Plan((words, *_phrases(scene, said)), scene)
+
+
+def _plain_mood(base: Scene, said: Mentions) -> Affect:
+    """The mood of a scene in the plainest setting that goes with what was said."""
+    plain = {aspect: concepts[0] for aspect, concepts in ORDINARY.items() if concepts and getattr(said, aspect) is None}
+    try:
+        return scene_affect(replace(base, **plain)).affect()  # type: ignore[arg-type]
+    except ValueError:  # what was said is not of such a day
+        return scene_affect(base).affect()
+
+
+def _unusual(said: Mentions) -> frozenset[Item]:
+    """What no ordinary setting has, but for what was said."""
+    every = {(aspect, concept) for aspect, concepts in edits.OPTIONS.items() for concept in concepts}
+    every |= {("elements", element) for element in ELEMENTS}
+    usual = {(aspect, concept) for aspect, concepts in ORDINARY.items() for concept in concepts}
+    return frozenset(every - usual - set(said.phrases))
 
 
 def _placed(words: str, place: str) -> str:

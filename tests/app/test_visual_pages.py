@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -87,6 +88,24 @@ def test_the_preview_shows_what_the_references_say(tmp_path: Path) -> None:
     page.guide()
     page.preview()
     assert [request.visual for request in generator.asked] == [None, VisualPrompt(1.2, "awe")]
+
+
+def test_a_moving_picture_takes_fewer_steps_and_the_one_that_stays_all_of_a_preview(tmp_path: Path) -> None:
+    generator = Watched()
+    generator.moving_steps, generator.preview_steps = 1, 3  # type: ignore[attr-defined]
+    page = Page(tmp_path, generator)
+    preview, s, j = page.create.preview, page.create.output, page.create.judge
+    [frame] = page.preview()
+    assert set(frame) == {s.live, s.about, s.status} and "<img" in frame[s.live]
+    begun = preview.begin(REQUEST)
+    assert not set(frame) & set(begun) and "once it stands still" in begun[j.words]
+    page.preview()
+    still = preview.settle(REQUEST)
+    assert still[s.live] == "" and still[s.picture].endswith(".png") and "reads as" in still[j.words]
+    assert [request.steps for request in generator.asked] == [1, 1, 3]
+    assert generator.asked[1] == replace(generator.asked[2], steps=1)
+    for late in (preview.begin, preview.settle):  # nothing moves any more
+        assert set(late(REQUEST)) == {s.status}
 
 
 def test_every_picture_of_a_sheet_is_guided_by_its_own_mood(tmp_path: Path) -> None:

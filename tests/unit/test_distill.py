@@ -358,7 +358,7 @@ def test_a_student_is_trained_installed_checked_and_drawn_by_stock_diffusers(che
     assert card.index("## Few-step student") < card.index("## Limits")
     assert "{" not in card
     generator = SceneDiffusionGenerator.from_pretrained(checkpoint, dtype=torch.float32)
-    assert generator.default_steps == generator.preview_steps == K
+    assert (generator.default_steps, generator.preview_steps, generator.moving_steps) == (K, K // 2, 1)
     with forwards(generator) as rows:
         draw(generator, [PictureRequest("a cat", AFFECT, 1)])
     assert rows == [1] * K
@@ -370,6 +370,7 @@ def test_a_student_is_trained_installed_checked_and_drawn_by_stock_diffusers(che
     image = stock(
         "a cat", sigmas=[1.0, 0.5], guidance_scale=1.0, height=16, width=16, max_sequence_length=1, latents=noise
     ).images[0]
+    generator.plans = False
     ours = draw(generator, [PictureRequest("a cat", None, 3)])[0]
     assert np.abs(np.asarray(image, dtype=float) - ours).max() <= 2
 
@@ -418,3 +419,11 @@ def test_away_from_its_own_words_a_picture_is_that_without_guidance() -> None:
         list(generator.generate([replace(asked, guidance=1.0, negative="a dog")]))
     with pytest.raises(UserError, match="pixels only"):
         list(generator.generate([replace(asked, size=(64, 32))]))
+
+
+def test_a_student_draws_in_a_part_of_its_steps_too() -> None:
+    few = FewStep(Path(), (1.0, 0.75, 0.5, 0.25, 0.0))
+    assert [few.levels(steps) for steps in (4, 2, 1)] == [few.sigmas, (1.0, 0.5, 0.0), (1.0, 0.0)]
+    asked = PictureRequest("a dog", None, 1)
+    assert [few.draws(asked, steps) for steps in (1, 2, 3, 4, 8)] == [True, True, False, True, False]
+    assert few.fewer == 2 and FewStep(Path(), (1.0, 0.6, 0.3, 0.0)).fewer == 3

@@ -18,6 +18,7 @@ from patience import PATIENCE
 from emofeedback.cli import main
 from emofeedback.errors import UserError
 from emofeedback.home import expanded
+from emofeedback.machine.kept_threads import on_kept_thread
 from emofeedback.machine.memory import give_back
 from emofeedback.machine.server_port import free_port
 from emofeedback.machine.temporary import sweep
@@ -225,3 +226,19 @@ def test_a_long_job_gives_its_memory_back(tmp_path: Path, monkeypatch: pytest.Mo
     models.start()
     posts = worker.on_thread(models, visit, threading.Event(), lambda post: order.append("worked"), lambda: None)
     assert not any(posts) and order == ["worked", "given back"]
+
+
+def test_threads_that_models_work_on_are_kept() -> None:
+    """A picture of its own thread each took half as long again: torch set up its threads anew every time."""
+    where: list[int] = []
+    for _ in range(3):
+        assert on_kept_thread(lambda: where.append(threading.get_ident())).wait(PATIENCE)
+    assert len(set(where)) == 1 != threading.get_ident()
+    meet = threading.Barrier(3)
+
+    def met() -> None:
+        where.append(threading.get_ident())
+        meet.wait(PATIENCE)
+
+    several = [on_kept_thread(met) for _ in range(3)]
+    assert all(over.wait(PATIENCE) for over in several) and len(set(where[3:])) == 3

@@ -5,12 +5,14 @@ import random
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 from tiny_finetune import tiny_generator
+from tiny_visual import tiny_bank
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
@@ -21,12 +23,12 @@ from emofeedback.evaluation.suite.store import SuiteFolder
 from emofeedback.finetuning.policy import scene_policy
 from emofeedback.finetuning.policy.scene_policy import ScenePolicy
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
-from emofeedback.records import PictureRequest
+from emofeedback.records import PictureRequest, VisualPrompt
 from emofeedback.scenes.affect_model import mixed_probability, scene_affect
 from emofeedback.scenes.captions import describe, parse, random_aspects, to_caption_words
 from emofeedback.scenes.edits import SETTING
 from emofeedback.scenes.grammar import Scene, sample_scene
-from emofeedback.scenes.planning import Plan, planned
+from emofeedback.scenes.planning import ORDINARY, Plan, planned
 from emofeedback.training.few_step.student import Student
 
 CORNERS = (Affect(0.7, 0.6), Affect(0.7, -0.6), Affect(-0.7, 0.6), Affect(-0.7, -0.6))
@@ -139,15 +141,46 @@ def test_the_request_that_is_drawn() -> None:
     generator.texts.left_out = lambda text: text[40:]  # type: ignore[method-assign]
     assert len(generator.words_drawn(request)) <= 40 and "dog" in generator.words_drawn(request)
     begun = replace(request, start=Image.new("RGB", (16, 16)))
-    for other in (replace(request, affect=None), replace(request, strength=0.0), begun):
-        assert generator.words_drawn(other) == "a dog"
+    assert generator.words_drawn(begun) == "a dog"
     generator.texts.left_out = lambda text: ""  # type: ignore[method-assign]
     weak = generator.words_drawn(replace(request, strength=0.1))
     assert weak == said(planned("a dog", Affect(0.07, 0.06), 7)) != words
+    for other in (replace(request, affect=None), replace(request, strength=0.0)):
+        assert generator.words_drawn(other) == said(planned("a dog", None, 7)) != weak
     assert generator.words_drawn(replace(request, seed=8, plan_seed=7)) == words
     assert generator.words_drawn(replace(request, plan_seed=8)) != words
     generator.plans = False
     assert generator.words_drawn(request) == "a dog"
+
+
+@pytest.mark.parametrize("prompt", ["", "a puppy on the beach", "a lighthouse in a storm, at night", "a graveyard"])
+def test_without_an_emotion_the_day_is_an_ordinary_one(prompt: str) -> None:
+    """Drawn from the words alone, in every tenth picture the subject had melted."""
+    asked, found = parse(prompt), [planned(prompt, None, seed) for seed in range(12)]
+    for plan in found:
+        scene = plan.scene
+        assert scene is not None and (not prompt or scene.elements == asked.elements)
+        for aspect, usual in ORDINARY.items():
+            named = getattr(asked, aspect)
+            if prompt and aspect != "elements":
+                assert getattr(scene, aspect) in ((named,) if named else usual)
+    assert len(set(found)) > 4 and planned(prompt, None, 3) == found[3]
+
+
+def test_the_emotion_of_a_visual_prompt_plans_where_no_other_was_given() -> None:
+    generator = planning_generator()
+    bank = tiny_bank()
+    generator.visual = SimpleNamespace(bank=bank)  # type: ignore[assignment]
+    (name, at), *_ = bank.groups.items()
+    request = PictureRequest("a dog", None, 7, visual=VisualPrompt(2.0, name))
+    assert generator.plan_of(request) == planned("a dog", at, 7)
+    half = Affect(0.5 * at.valence, 0.5 * at.arousal)
+    assert generator.plan_of(replace(request, visual=VisualPrompt(0.5, name))) == planned("a dog", half, 7)
+    here = replace(request, affect=at, strength=0.0, visual=VisualPrompt(1.0))  # the nearest group
+    assert generator.plan_of(here) == planned("a dog", at, 7)
+    assert generator.plan_of(replace(here, strength=1.0, affect=CORNERS[0])) == planned("a dog", CORNERS[0], 7)
+    own = VisualPrompt(1.0, pictures=((Image.new("RGB", (16, 16)), 1.0),))
+    assert generator.plan_of(replace(request, visual=own)) is None
 
 
 def test_the_suite_draws_with_and_without_a_plan(tmp_path: Path) -> None:

@@ -38,12 +38,28 @@ class FewStep:
     def steps(self) -> int:
         return len(self.sigmas) - 1
 
+    @property
+    def fewer(self) -> int:
+        """Steps of a quick picture after a sketch, which says already what the first steps would find out."""
+        return self.steps // 2 if self.steps % 2 == 0 else self.steps
+
+    def levels(self, steps: int) -> tuple[float, ...]:
+        """The noise levels of so many steps, a divisor of all.
+
+        Paths after a sketch are nearly straight, so levels between may be passed over.
+        """
+        return self.sigmas[:: self.steps // steps]
+
+    def has(self, steps: int) -> bool:
+        """Whether it draws in so many steps."""
+        return self.steps % steps == 0
+
     def draws(self, request: PictureRequest, steps: int) -> bool:
         """Whether it is the one to draw a request of so many steps.
 
         Guidance that is asked for is not folded in, and a negative prompt is nothing without guidance.
         """
-        return steps == self.steps and request.guidance is None and not request.negative
+        return self.has(steps) and request.guidance is None and not request.negative
 
 
 class StudentTransformer:

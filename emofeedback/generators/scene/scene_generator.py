@@ -47,7 +47,8 @@ class SceneDiffusionGenerator:
         pipeline: without a T5 encoder; its modules may be of any dtype.
         adapter: of the same dtype; None = emotion is given by the words alone.
         vocabulary: the words seen in training; empty = any word.
-        few_step: the student that draws requests of its number of steps that leave the guidance open.
+        few_step: the student that draws requests of its number of steps, or of a divisor of it, that leave the guidance
+            open.
         captions: the edition of the captions seen in training (see `ScenePromptEncoder`).
         sketch: of the same dtype; None = plans are drawn from their words alone.
         finish: of pictures that were drawn after a sketch, of the same dtype; None = they stay as they are decoded.
@@ -59,7 +60,7 @@ class SceneDiffusionGenerator:
     """
 
     default_steps = guided_steps = 10
-    preview_steps = 4
+    preview_steps = moving_steps = 4
     default_guidance = 3.5
     emotion_guidance = 3.5
     takes_negative = True
@@ -84,7 +85,9 @@ class SceneDiffusionGenerator:
         self.size = int(pipeline.transformer.config.sample_size * pipeline.vae_scale_factor)
         self.few_step, self._student = few_step, None if few_step is None else StudentTransformer(few_step)
         if few_step is not None:
-            self.preview_steps = few_step.steps
+            self.preview_steps = self.moving_steps = few_step.steps
+            if sketch is not None:
+                self.preview_steps, self.moving_steps = few_step.fewer, 1
             if few_step.default:
                 self.default_steps = few_step.steps
         self.texts = ScenePromptEncoder(pipeline, vocabulary, self.device, captions)
@@ -214,20 +217,20 @@ class SceneDiffusionGenerator:
     def levels(self, steps: int, few: bool = False) -> Tensor:
         """Noise levels [steps + 1] from 1 down to 0, those of the student where it draws."""
         if few and self.few_step is not None:
-            return torch.tensor(self.few_step.sigmas)
+            return torch.tensor(self.few_step.levels(steps))
         return sigmas(steps, float(self.pipeline.scheduler.config.shift))
 
     def _schedule_of(self, request: PictureRequest) -> tuple[int, float, bool]:
         """What a batch has in common: steps, the share of them that is run, whether the student draws."""
         steps = self.default_steps if request.steps is None else request.steps
-        if request.negative and self.few_step is not None and request.guidance is None and steps == self.few_step.steps:
-            steps = self.guided_steps  # the student draws without guidance, which leads away from a negative prompt
         if request.negative and request.guidance == 1.0:
             raise UserError("A negative prompt needs guidance; set it above 1, or leave the negative prompt out.")
         if request.size not in (None, (self.size, self.size)):
             raise UserError(f"{self.name} draws pictures of {self.size}x{self.size} pixels only; leave the size out.")
         if not 1 <= steps <= 1000:
             raise UserError(f"steps must lie between 1 and 1000, but is {steps}.")
+        if request.negative and request.guidance is None and self.few_step is not None and self.few_step.has(steps):
+            steps = self.guided_steps  # the student draws without guidance, which leads away from a negative prompt
         if request.strength < 0:
             raise UserError(f"strength must be 0 or more, but is {request.strength:g}.")
         few = self.few_step is not None and self.few_step.draws(request, steps)
@@ -255,14 +258,28 @@ class SceneDiffusionGenerator:
         return noise
 
     def plan_of(self, request: PictureRequest) -> Plan | None:
-        """What its emotion chooses for all that a request's words leave open; None where nothing is chosen.
+        """What is chosen for all that a request's words leave open: by its emotion, else by that of its visual prompt,
+        else as on an ordinary day.
 
-        A picture that starts from another keeps what that one shows.
+        None where nothing is chosen: a picture that starts from another keeps what that one shows, and a person's own
+        pictures say themselves what theirs is to be.
         """
-        emotion = request.affect
-        if not self.plans or emotion is None or request.strength == 0 or request.start is not None:
+        if not self.plans or request.start is not None:
             return None
-        target = Affect.clamped(request.strength * emotion.valence, request.strength * emotion.arousal)
+        emotion, strength, visual = request.affect, request.strength, request.visual
+        if (
+            (emotion is None or strength == 0)
+            and visual is not None
+            and visual.strength > 0
+            and self.visual is not None
+        ):
+            if emotion is None and visual.emotion is None:
+                return None
+            bank, strength = self.visual.bank, min(1.0, visual.strength)
+            emotion = bank.groups[bank.group(emotion, visual.emotion)]
+        target = None
+        if emotion is not None and strength > 0:
+            target = Affect.clamped(strength * emotion.valence, strength * emotion.arousal)
         seed = request.seed if request.plan_seed is None else request.plan_seed
         return planned(request.prompt, target, seed, request.negative)
 

@@ -253,7 +253,7 @@ def output(first: Mapping[str, Any]) -> CreateOutput:
                 elem_classes="picture",
                 alt_text="The picture on stage",
             )
-            live = gr.HTML("", elem_id="live", apply_default_css=False)
+            live = gr.HTML("", elem_id="live", js_on_load=_file("live.js"), apply_default_css=False)
         told = EXAMPLE_STATUS if first else FIRST_STATUS
         with gr.Row(elem_classes=["first", "under"]):
             status = gr.HTML(html.progress(told, busy=False), elem_id="status")

@@ -1,8 +1,10 @@
 """The preview on the Create tab: pad, sliders and chips kept in step, and pictures that follow them while they move.
 
-While something moves, `live` draws one picture after the other, as fast as the machine can; the page asks for the next
-one when it has the last one, and always with the newest values. When nothing newer comes, `settle` has the judge read
-the last one and writes its file.
+While something moves, `live` draws one picture after the other, as fast as the machine can, in fewer steps where the
+generator can do so (`moving_steps`); the page asks for the next one when it has the last one, and always with the
+newest values. The first of them clears the page of what belongs to other pictures (`begin`); when nothing newer has
+come for a moment, `settle` draws the last one with all steps of a preview, has the judge read it and writes its file.
+Both are asked for by live.js.
 """
 
 import threading
@@ -17,11 +19,13 @@ import gradio as gr
 from emofeedback.affect import Affect
 from emofeedback.errors import Cancelled, UserError
 from emofeedback.loop.drawing import Progress, draw_pictures
+from emofeedback.protocols import Generator
+from emofeedback.records import Picture, PictureRequest
 from emofeedback.ui.create.browse import Browse
 from emofeedback.ui.create.create_layout import point_of
 from emofeedback.ui.create.create_order import Contributor, CreateOrder, as_drawn_by, read_order
 from emofeedback.ui.create.create_state import CreateState, SinglePicture
-from emofeedback.ui.create.run_view import RunView, Updates
+from emofeedback.ui.create.run_view import RunView, Updates, status_of
 from emofeedback.ui.models_turn import ModelsTurn, models_turn
 from emofeedback.ui.session import Models, Visit, Visits, friendly
 
@@ -29,8 +33,6 @@ FOLLOW_PAD = "(point) => [point.valence, point.arousal]"
 FOLLOW_SLIDERS = "(valence, arousal) => ({ valence: valence ?? 0, arousal: arousal ?? 0 })"
 PREVIEW = "Preview"
 LOADING = "The models are still loading; previews follow you once they are there."
-QUIET = 0.15
-"""Seconds without a newer picture after which the last one is read."""
 PATIENCE = 3.0
 """Seconds that a preview waits for the models; what takes longer is somebody's run."""
 WORK = "preview"
@@ -56,7 +58,7 @@ class Preview:
     ) -> None:
         self.models, self.visits, self.browse, self.contributors = models, visits, browse, contributors
         self.view, self.controls, self.output = view, view.controls, view.output
-        self._newer = threading.Condition()
+        self._counting = threading.Lock()
         self._knobs: set[Any] = set()
 
     def connect(self, knobs: set[Any], quick: dict[str, Any]) -> None:
@@ -75,13 +77,14 @@ class Preview:
         self.draw_after(c.valence.input)
         self.draw_after(c.arousal.input)
         self.draw_after(c.strength.input)
+        for listen, answer in ((self.output.live.begun, self.begin), (self.output.live.still, self.settle)):
+            listen(answer, None, self.view.outputs(), trigger_mode="always_last", **quick)
 
     def draw_after(self, listen: Callable[..., Any], more: set[Any] = frozenset()) -> None:  # type: ignore[assignment]
-        """Draw when an event happens, and have the judge read the last picture when no more of them do."""
+        """Draw when an event happens."""
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         # a move while a preview is drawn must not be lost: the last one is drawn next
-        live = listen(self.live, self._knobs | more, self.view.outputs(), trigger_mode="always_last", **quick)
-        live.then(self.settle, None, self.view.outputs(), trigger_mode="multiple", **quick)
+        listen(self.live, self._knobs | more, self.view.moving(), trigger_mode="always_last", **quick)
 
     def after(self, changes: Sequence[Any], matters: Callable[[Visit], bool] = lambda visit: True) -> None:
         """Draw one when a panel's listeners have taken a change of what its visitor's pictures are made with.
@@ -95,8 +98,7 @@ class Preview:
 
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         for change in changes:
-            drawn = change.then(draw, self._knobs, self.view.outputs(), trigger_mode="always_last", **quick)
-            drawn.then(self.settle, None, self.view.outputs(), trigger_mode="multiple", **quick)
+            change.then(draw, self._knobs, self.view.moving(), trigger_mode="always_last", **quick)
 
     def _nothing(self) -> Updates:
         return {self.output.status: gr.skip()}
@@ -111,11 +113,10 @@ class Preview:
             return self._nothing()
         if self.models.loading:
             state.status = LOADING
-            return self.view.chrome(state)
+            return {self.output.status: status_of(state)}
         order = read_order(self.controls, data, state.seed)
         for contribute in self.contributors:
             order = contribute(visit, order)
-        first = state.single is None or state.single.settled
         try:
             with self._models(visit) as turn:
                 if turn is None or state.busy or state.asked != asked:
@@ -126,7 +127,7 @@ class Preview:
         if state.busy or state.asked != asked:
             return self._nothing()
         state.status = "Preview"
-        return self.view.page(state) if first else self.view.frame(state)
+        return self.view.frame(state)
 
     def _at_pad(self, data: dict[Any, Any]) -> dict[Any, Any]:
         c = self.controls
@@ -139,9 +140,8 @@ class Preview:
         return data | {c.valence: at.valence, c.arousal: at.arousal}
 
     def _ask(self, state: CreateState) -> int:
-        with self._newer:
+        with self._counting:
             state.asked += 1
-            self._newer.notify_all()
             return state.asked
 
     @contextmanager
@@ -158,10 +158,10 @@ class Preview:
 
     def _draw(self, order: CreateOrder, visit: Visit, state: CreateState, turn: ModelsTurn) -> None:
         generator, _ = self.models.get()
-        quick = replace(as_drawn_by(generator, order).drawing, steps=generator.preview_steps)
-        asked = quick.requests([(order.prompt, quick.seed)], order.target, generator.preview_steps)
-        drawing = turn.over(draw_pictures(generator, asked, turn.cancel))
-        picture = [message for message in drawing if not isinstance(message, Progress)][0][0]
+        steps = getattr(generator, "moving_steps", generator.preview_steps)
+        quick = replace(as_drawn_by(generator, order).drawing, steps=steps)
+        [asked] = quick.requests([(order.prompt, quick.seed)], order.target, steps)
+        picture = _drawn(generator, asked, turn)
         single = SinglePicture(
             PREVIEW, picture, None, order.target, visit.folder, settings=order.settings(), settled=False
         )
@@ -180,40 +180,49 @@ class Preview:
             self.read_now(request)
         return self.view.page(state)
 
-    @friendly
-    def settle(self, request: gr.Request) -> Updates:
-        """The last picture of a move is read and becomes a file; nothing where a newer one is on its way."""
-        return self._settled(request, QUIET)
-
     def read_now(self, request: gr.Request) -> None:
         """The picture on stage is read and becomes a file, where the models are there."""
         if not self.models.loading:
-            self._settled(request, 0.0)
+            self._settle(request)
 
-    def _settled(self, request: gr.Request, quiet: float) -> Updates:
+    @friendly
+    def begin(self, request: gr.Request) -> Updates:
+        """A move has begun: all around its pictures goes that belongs to others."""
+        state = self.browse.at(request)
+        if state.busy or state.single is None or state.single.settled:
+            return self._nothing()
+        moving = self.view.moving()
+        return {part: value for part, value in self.view.page(state).items() if part not in moving}
+
+    @friendly
+    def settle(self, request: gr.Request) -> Updates:
+        """The last picture of a move is read and becomes a file; nothing where a newer one is on its way."""
+        return self._settle(request)
+
+    def _settle(self, request: gr.Request) -> Updates:
         visit = self.visits.of(request)
         state = self.browse.of(visit)
         single, asked = state.single, state.asked
         if state.busy or single is None or single.settled:
             return self._nothing()
-        with self._newer:
-            if self._newer.wait_for(lambda: state.asked != asked or state.busy, quiet):
-                return self._nothing()
         with self._models(visit) as turn:
             if turn is None or state.busy or state.asked != asked or state.single is not single:
                 return self._nothing()
-            _, judge = self.models.get()
+            generator, judge = self.models.get()
             newer = _Newer(lambda: turn.cancel.is_set() or state.busy or state.asked != asked)
+            picture = single.picture
             try:
-                [read] = turn.answer(judge, partial(judge.read, [single.picture]), newer)
+                if single.title == PREVIEW and picture.request.steps != generator.preview_steps:
+                    picture = _drawn(generator, replace(picture.request, steps=generator.preview_steps), turn)
+                [read] = turn.answer(judge, partial(judge.read, [picture]), newer)
             except Cancelled:
                 return self._nothing()
         if state.busy or state.single is not single:  # a run was asked for, and its status is shown now
             return self._nothing()
-        state.single = replace(single, reading=read, folder=visit.fresh(), settled=True)
+        state.single = replace(single, picture=picture, reading=read, folder=visit.fresh(), settled=True)
         state.status = f"{single.title}. Press Run to draw from its settings."
         if single.title == PREVIEW:
-            state.status = f"Preview in {single.picture.seconds:.1f} s. Run draws more and refines them."
+            state.status = f"Preview in {picture.seconds:.1f} s. Run draws more and refines them."
         return self.view.page(state)
 
     def stop(self, visit: Visit) -> None:
@@ -223,3 +232,8 @@ class Preview:
         visit.stop(WORK)
         if state.single is not None and not state.single.settled:
             state.single = replace(state.single, folder=visit.fresh(), settled=True)
+
+
+def _drawn(generator: Generator, request: PictureRequest, turn: ModelsTurn) -> Picture:
+    drawing = turn.over(draw_pictures(generator, [request], turn.cancel))
+    return [message for message in drawing if not isinstance(message, Progress)][0][0]

@@ -31,7 +31,7 @@ REASONS: dict[StopReason, str] = {
     "advice_unreadable": "the judge's advice could not be read",
     "failed": "a model failed",
 }
-CHOSEN = "The mood chose what your words leave open; name a thing, and it stays as you said"
+CHOSEN = "What your words leave open was chosen for the mood; name a thing, and it stays as you said"
 STOPPED = "Stopped. Finished rounds are kept."
 STOPPED_EARLY = "Stopped before the first round was done."
 SHORT_NOTE = "Press Run to have the judge say which words it would change."
@@ -105,11 +105,16 @@ class RunView:
             j.stop: gr.update(interactive=not free),
         }
 
+    def moving(self) -> list[Any]:
+        """What changes while a mood is dragged; a browser looks each output up in the whole page, so they are few."""
+        return [self.output.live, self.output.about, self.output.status]
+
     def frame(self, state: CreateState) -> Updates:
-        """A live picture's next frame: what changes while a drag goes on."""
+        """A live picture's next frame."""
         with state.lock:
             found = _single_values(state, state.single, live=True) if state.single else {"live": "", "about": ""}
-            return {self.output.live: found["live"], self.output.about: found["about"]}
+            values = found["live"], found["about"], status_of(state)
+            return dict(zip(self.moving(), values, strict=True))
 
     def fields(self, state: CreateState) -> Updates:
         """The words and the mood of the run at hand: they follow where a person went to another round or run."""
