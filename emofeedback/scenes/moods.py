@@ -28,6 +28,8 @@ LIMITS = {
     "time": (0.08, 1.0),
 }
 """Effects of valence and arousal (`affect_model`) up to which a thing of an aspect may point to the other side."""
+PERILOUS: frozenset[Key] = frozenset({("elements", "stampede")})
+"""What excites and is no fun, whatever its effects sum up to."""
 UNREADABLE = (
     {"light": ("dim",), "time": ("dusk", "night")},
     {"light": ("dim",), "weather": ("fog", "thunderstorm")},
@@ -59,6 +61,8 @@ def against(target: Affect, living: bool = True, unfit: frozenset[Key] = frozens
             side * part < -limit for side, part, limit in zip(sides, effect, LIMITS[aspect], strict=True)
         ):
             found.add(("elements" if aspect == "element" else aspect, concept))
+    if target.valence >= FELT:
+        found |= PERILOUS
     return frozenset(found)
 
 

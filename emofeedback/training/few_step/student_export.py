@@ -19,7 +19,7 @@ CARD, HEADING = "README.md", "## Few-step student"
 SECTION = """{heading}
 `{folder}/` holds a LoRA (rank {rank}) with which the generator draws in {steps} forward passes, without guidance: that
 of the words ({guidance:g}) and of the emotion ({emotion_guidance:g}) are folded in. The project draws with it wherever
-{steps} steps are asked for and no guidance is. In plain diffusers:
+{steps} steps, or a divisor of them, are asked for and no guidance is. In plain diffusers:
 ```python
 pipe.load_lora_weights("checkpoints/scene-generator/{folder}")
 image = pipe("a lighthouse by the seaside at night", sigmas={plain}, guidance_scale=1.0,
