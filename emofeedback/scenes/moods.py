@@ -38,6 +38,8 @@ UNREADABLE = (
     {"time": ("dusk",), "weather": ("fog",)},
     {"season": ("winter",), "weather": ("fog",)},
     {"time": ("night",), "palette": ("muted",)},
+    {"light": ("dim",), "palette": ("muted",)},
+    {"weather": ("fog",), "palette": ("muted",)},
 )
 """Settings of which nothing is left but dark or white; each is all of its aspects at once."""
 

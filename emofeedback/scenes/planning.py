@@ -23,6 +23,7 @@ from emofeedback.affect import Affect
 from emofeedback.scenes import edits
 from emofeedback.scenes.affect_model import SAFE, Item, scene_affect
 from emofeedback.scenes.captions import describe, parse, says_several, to_caption_words
+from emofeedback.scenes.composition import DULL, place_weights, sleepless, unclear
 from emofeedback.scenes.contradictions import clashing
 from emofeedback.scenes.grammar import (
     ELEMENTS,
@@ -34,7 +35,6 @@ from emofeedback.scenes.grammar import (
     SEVERAL,
     SUBJECTS,
     Scene,
-    plausibility,
     poseable,
     sample_scene,
     sample_setting,
@@ -50,7 +50,7 @@ ORDER = ("pose", "elements", "palette", "light", "weather", "time", "season")
 CLOSER = {"small": None, None: "large", "large": "large"}
 """People and animals are drawn one size larger than named: their bearing and face carry the emotion."""
 TRIED_PLACES = 4  # where no place was said
-FAR = 0.3  # distance from which what speaks against the mood may come in after all
+CLOSE, FAR = 0.25, 0.3  # distances up to which nothing is dull, and nothing unclear or against the mood
 NEARNESS = ((0.06, SAFE), (0.09, SAFE), *LEVELS)
 """As `sampling.LEVELS`: what can be met well is met well."""
 VARIED = 0.4  # share of the plans that one element may have
@@ -166,7 +166,7 @@ def _base(said: Mentions, several: bool, rng: random.Random) -> Scene | None:
             looks["count"] = rng.choice((2, 3))
     fixed = {a: getattr(said, a) for a in edits.SETTING if getattr(said, a) is not None}
     elements = tuple(e for e in ELEMENTS if e in said.elements)
-    weights = [plausibility(p, subject) if subject else 1.0 for p in PLACES]
+    weights = place_weights(tuple(thing for thing in (subject, companion) if thing) + elements)
     for _ in range(1 if said.place is not None else TRIED_PLACES):
         place = said.place or rng.choices(PLACES, weights=weights)[0]
         layout = rng.getrandbits(31)
@@ -200,9 +200,20 @@ def _in_setting(base: Scene, target: Affect, seed: int, said: Mentions, unfit: f
     table, living = edits.setting_table(base), poseable(base.subject, base.companion)
     rng = np.random.default_rng((seed, zlib.crc32(b"plan")))
     luck = rng.gumbel(size=len(table.bases)), rng.gumbel(size=len(edits.element_sets()))
-    found = _tried(base, target, said, unfit | against(target, living, unfit), readable(table), luck[0])
-    if found is None or found[1].min() > FAR:
-        found = _tried(base, target, said, unfit, np.ones(len(table.bases), bool), luck[0]) or found
+    if sleepless(base):
+        unfit |= {("pose", "asleep")}
+    opposed, clear = against(target, living, unfit), readable(table)
+    ways: tuple[tuple[frozenset[Item], NDArray[np.bool_], float], ...] = (
+        (opposed | unclear(base) | DULL, clear, CLOSE),
+        (opposed | unclear(base), clear, FAR),
+        (opposed, clear, FAR),
+        (frozenset(), np.ones_like(clear), np.inf),
+    )
+    found = None
+    for barred, bases, within in ways:
+        found = _tried(base, target, said, unfit | barred, bases, luck[0]) or found
+        if found is not None and found[1].min() <= within:
+            break
     if found is None:
         return base
     rows, away, charge = found

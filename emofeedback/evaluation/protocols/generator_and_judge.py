@@ -4,11 +4,13 @@ The rater that grades never guided anything. Every error is given beside that of
 grids looks better than it is: an error near it says nothing.
 """
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
+from PIL import ImageOps
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
@@ -166,6 +168,8 @@ def evaluate_judge(
 ) -> list[Measure]:
     """Held-out renders against the scene scale and the scene's own attributes; for a judge or for the second rater.
 
+    Each is read once more as its mirror image, which shows the same.
+
     Args:
         aspects: of which a scene has one each, and which this reader names; subjects and elements come on top.
         goal_named: share of attributes that it should name.
@@ -177,14 +181,22 @@ def evaluate_judge(
     truth: list[Affect] = []
     read: list[Affect] = []
     named: list[float] = []
+    moved: list[tuple[float, float]] = []
     unread = 0
     for begin in range(0, len(scenes), BATCH):
         batch = scenes[begin : begin + BATCH]
-        pictures = [Picture(render(s, RENDER_SIZE), PictureRequest("", None, 0), "render", 0.0) for s in batch]
-        for scene, reading in zip(batch, judge.read(pictures), strict=True):
+        images = [render(scene, RENDER_SIZE) for scene in batch]
+        readings, mirrored = (
+            judge.read([Picture(image, PictureRequest("", None, 0), "render", 0.0) for image in shown])
+            for shown in (images, [ImageOps.mirror(image) for image in images])
+        )
+        for scene, reading, other in zip(batch, readings, mirrored, strict=True):
             if reading is None:
                 unread += 1
                 continue
+            if other is not None:
+                at, there = reading.affect, other.affect
+                moved.append((there.valence - at.valence, there.arousal - at.arousal))
             label = scene_affect(scene)
             truth.append(Affect(label.valence, label.arousal))
             read.append(reading.affect)
@@ -214,6 +226,9 @@ def evaluate_judge(
                 len(got),
             ),
         ]
+    for name, change in zip(AXES, np.array(moved).reshape(-1, 2).T, strict=True):
+        spread = float(np.sqrt(np.mean(change**2))) if len(change) else math.nan
+        measures.append(Measure(f"{name} moved by a mirror", spread, "rms", len(change), goal=(None, 0.08)))
     measures.append(Measure.of("attributes named", bootstrap(named, seed=seed), "share", (goal_named, None)))
     measures.append(Measure("unreadable", unread / len(scenes), "share", len(scenes)))
     return measures

@@ -84,15 +84,16 @@ def _room(scene: Scene, ink: Ink, near: Ink, rng: random.Random, view: str) -> s
 
 def render(scene: Scene, size: int = 128) -> Image.Image:
     """The scene as an RGB picture of size x size pixels; the same scene and size give the same pixels."""
-    return _rasterised(to_svg(scene), size)
+    return rasterised(to_svg(scene), size)
 
 
 def render_flats(scene: Scene, size: int = 128) -> Image.Image:
     """The flats of the scene (`flats_svg`) as an RGB picture of size x size pixels."""
-    return _rasterised(flats_svg(scene), size)
+    return rasterised(flats_svg(scene), size)
 
 
-def _rasterised(svg: str, size: int) -> Image.Image:
+def rasterised(svg: str, size: int) -> Image.Image:
+    """An SVG document as an RGB picture of size x size pixels."""
     png = resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size, skip_system_fonts=True)
     return Image.open(io.BytesIO(bytes(png))).convert("RGB")
 

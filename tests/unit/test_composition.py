@@ -1,0 +1,68 @@
+"""What stands before what, and who sleeps where: properties of plans over many scenes."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from emofeedback.affect import Affect
+from emofeedback.scenes.composition import place_weights, sleepless, unclear
+from emofeedback.scenes.draw.render import render_flats
+from emofeedback.scenes.draw.subjects import subject_boxes
+from emofeedback.scenes.grammar import GROUND_ELEMENTS, INDOOR_PLACES, PLACES, Scene, sample_scene
+from emofeedback.scenes.planning import planned
+
+CORNERS = (Affect(0.7, 0.6), Affect(0.7, -0.6), Affect(-0.7, 0.6), Affect(-0.7, -0.6))
+DAY = ("day", "clear", "summer", "natural", "even")
+
+
+def test_what_is_not_called_unclear_leaves_the_subject_in_sight() -> None:
+    """The share of a subject's box whose colours an element changes, counted in the picture itself."""
+    rng, looked_at = random.Random(3), 0
+    while looked_at < 60:
+        scene = replace(sample_scene(rng, None), elements=())
+        if scene.subject is None or scene.place in INDOOR_PLACES:
+            continue
+        free = [e for e in GROUND_ELEMENTS if ("elements", e) not in unclear(scene)]
+        try:
+            found = replace(scene, elements=(rng.choice(free),))
+        except (ValueError, IndexError):
+            continue
+        looked_at += 1
+        with_it, without = (np.asarray(render_flats(s, 100), dtype=int) for s in (found, scene))
+        changed = np.abs(with_it - without).sum(axis=-1) > 60
+        for _, (left, top, right, bottom) in subject_boxes(scene):
+            assert changed[int(top) : int(bottom) + 1, int(left) : int(right) + 1].mean() < 0.4, found
+
+
+@pytest.mark.parametrize(
+    ("scene", "bars", "leaves"),
+    [
+        (Scene("park", "dog", None, *DAY, ()), {"sunlit path", "candles"}, {"flowers", "graves"}),
+        (Scene("mountains", "train", None, *DAY, ()), {"fire", "candles", "stampede"}, set()),
+        (Scene("bedroom", "cat", None, *DAY, ()), {"jumping children", "lonely figure"}, {"flowers"}),
+    ],
+)
+def test_what_stands_before_or_out_of_place(scene: Scene, bars: set[str], leaves: set[str]) -> None:
+    barred = {element for _, element in unclear(scene)}
+    assert bars <= barred and not leaves & barred
+
+
+def test_nobody_sleeps_on_a_quay_or_at_a_party() -> None:
+    boy = Scene("meadow", "child", None, *DAY, ())
+    assert not sleepless(boy) and not sleepless(replace(boy, place="bedroom"))
+    assert sleepless(replace(boy, place="harbour")) and sleepless(replace(boy, companion="bench"))
+    assert sleepless(replace(boy, count=3)) and sleepless(replace(boy, elements=("balloons",)))
+    assert not sleepless(replace(boy, subject="dog", place="harbour"))
+    for seed in range(12):
+        scene = planned("children at a birthday party", CORNERS[1], seed).scene
+        assert scene is not None and scene.pose != "asleep"
+
+
+def test_companions_and_elements_have_a_say_in_the_place() -> None:
+    """The old man's bench stood in a kitchen, the party by a waterfall."""
+    likely = {place for place, weight in zip(PLACES, place_weights(("old man", "bench")), strict=True) if weight == 1}
+    assert likely and not likely & {*INDOOR_PLACES, "waterfall", "farm"}
+    outside = [planned("an old man on a bench", CORNERS[1], seed).scene for seed in range(24)]
+    assert sum(scene is not None and scene.place in likely for scene in outside) >= 20
