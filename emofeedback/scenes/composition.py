@@ -25,7 +25,7 @@ PIXELS = 50
 """Of the masks that this is looked up in, along each side."""
 SOFT = ("bedroom", "meadow", "garden", "park", "seaside", "island", "lake")
 """Where people lie down to sleep."""
-FESTIVE = ("balloons", "confetti", "fireworks", "carnival", "parade", "dancing crowd", "jumping children")
+FESTIVE = ("balloons", "confetti", "fireworks", "carnival", "parade", "dancing crowd", "jumping children", "kites")
 FITTING = {
     "bench": ("park", "garden", "seaside", "lake", "river", "village", "street", "city", "forest", "meadow"),
     "balloons": ("park", "garden", "meadow", "village", "street", "seaside"),
@@ -44,6 +44,11 @@ def unclear(scene: Scene) -> frozenset[Key]:
     if scene.place in INDOOR_PLACES:
         barred |= {("elements", element) for element in IN_NO_ROOM}
     return frozenset(barred)
+
+
+def misplaced(scene: Scene) -> frozenset[Key]:
+    """What does not belong into a scene, whatever the mood: what makes it unclear, and sleep where nobody sleeps."""
+    return unclear(scene) | ({("pose", "asleep")} if sleepless(scene) else frozenset())
 
 
 def sleepless(scene: Scene) -> bool:

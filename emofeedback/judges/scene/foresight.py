@@ -17,6 +17,7 @@ from emofeedback.records import Critique, Edit, Reading
 from emofeedback.scenes.advice import MAX_EDITS, barred_by, edits_for, named_by
 from emofeedback.scenes.affect_model import mixed_probability, scene_affect
 from emofeedback.scenes.captions import parse
+from emofeedback.scenes.composition import misplaced
 from emofeedback.scenes.edits import GROUPS, NEAR, Named, ordered_changes, outside, plans
 from emofeedback.scenes.grammar import ELEMENTS, Scene, poseable
 from emofeedback.scenes.lexicon import canonical_phrase
@@ -103,14 +104,18 @@ def prospect(scene: Scene, prompt: str, critique: Critique, target: Affect, orig
     after = foreseen_scene(scene, prompt, critique.edits, original)
     if after is None:
         return math.inf
-    changed, odd = sum(not edit.keeps for edit in critique.edits), sum(_odd(edit, target) for edit in critique.edits)
+    changed, odd = (
+        sum(not edit.keeps for edit in critique.edits),
+        sum(_odd(edit, scene, target) for edit in critique.edits),
+    )
     away = scene_affect(after).affect().distance(target)
     return away + MIXED_COST * mixed_probability(after) + EDIT_COST * changed + ODD_COST * odd
 
 
-def _odd(edit: Edit, target: Affect) -> bool:
-    """Whether it brings in what speaks against the mood of the target."""
-    return not against(target).isdisjoint(parse(edit.new).phrases) if edit.new else False
+def _odd(edit: Edit, scene: Scene, target: Affect) -> bool:
+    """Whether it brings in what speaks against the mood of the target, or into a scene what does not belong there."""
+    odd = against(target) | misplaced(scene)
+    return not odd.isdisjoint(parse(edit.new).phrases) if edit.new else False
 
 
 def contradicts(analysis: str, read: Affect, target: Affect) -> bool:
@@ -126,14 +131,16 @@ def planned(
 ) -> list[tuple[Edit, ...]]:
     """Edits by the best few plans: of each the most effective change of the setting, the first two, ...
 
-    What speaks against the mood of the target is not brought in, but where there is no other way.
+    What speaks against the mood of the target, or does not belong there, is not brought in, but where there is no other
+    way.
 
     Args:
         known: the concepts that plans may bring in; None = the whole grammar.
     """
     found: dict[tuple[Edit, ...], None] = {}
     barred = frozenset({*barred_by(original), *outside(known)})
-    for out in (barred | against(target, poseable(scene.subject, scene.companion), barred), barred):
+    odd = misplaced(scene) - set(parse(original or "").phrases)
+    for out in (barred | odd | against(target, poseable(scene.subject, scene.companion), barred | odd), barred):
         for after in plans(scene, target, named_by(original), MAX_EDITS, PLANS, NEAR, out):
             changed = ordered_changes(scene, after, target)
             for n in range(1, len(changed) + 1):
@@ -168,7 +175,7 @@ def completed(
         return critique
     for kept in kept_beside(prompt, reading, critique.edits):
         edits = (*critique.edits, kept)
-        if not _odd(kept, target) and foreseen_scene(scene, prompt, edits, original) is not None:
+        if not _odd(kept, scene, target) and foreseen_scene(scene, prompt, edits, original) is not None:
             critique = replace(critique, edits=edits)
     return critique
 
