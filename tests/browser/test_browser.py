@@ -332,6 +332,7 @@ def test_what_the_browser_keeps(desktop, address: str, generator: FakeGenerator)
     says(page, "a tower in the fog", "#about")
     # what was run before, styles, undo
     page.fill("#prompt textarea", "words to lose")
+    page.wait_for_function("window.emo.now().prompt === 'words to lose'")
     page.locator("[data-menu=recent] summary").click()
     page.locator("[data-menu=recent] [data-use]").first.click()
     wait_for(page, f"{PROMPT} === 'a tower in the fog'")

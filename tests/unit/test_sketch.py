@@ -81,7 +81,11 @@ def test_a_place_of_the_sketch_reaches_its_own_token() -> None:
 
 def test_planned_pictures_are_drawn_after_their_scene_and_others_as_before() -> None:
     generator = planning()
-    asked = [PictureRequest("a dog", GLAD, 7), PictureRequest("a dog", None, 7), PictureRequest("a cat", GLAD, 8)]
+    asked = [
+        PictureRequest("a dog", GLAD, 7),
+        PictureRequest("snow in summer in a desert", GLAD, 7),
+        PictureRequest("a cat", GLAD, 8),
+    ]
     residuals = generator.residuals_of(generator.planned_sketches(asked))
     assert residuals is not None and residuals[0].any() and not residuals[1].any()
     plan = generator.plan_of(asked[0])
@@ -122,7 +126,7 @@ def test_student_and_policy_draw_after_the_same_sketch() -> None:
     told = Student(planning(), 4, 4, seed=0).conditions([request])
     assert told.residuals is not None and torch.equal(told.residuals, expected)
     policy = ScenePolicy(planning(), rank=2)
-    conditions = policy.conditions([request, PictureRequest("", None, 0, 0.0)])
+    conditions = policy.conditions([request, PictureRequest("snow in summer in a desert", None, 0)])
     assert conditions.residuals is not None and torch.equal(conditions.residuals[:1], expected)
     assert conditions.sketches is not None and not conditions.residuals[1].any() and not conditions.sketches[1].any()
     noisy, times = policy.generator.noise([1, 2]), torch.full((2,), 0.5)

@@ -84,7 +84,7 @@ def test_it_begins_as_the_identity_and_comes_back_from_its_file(tmp_path: Path) 
 def test_pictures_with_a_scene_are_finished_and_others_are_not() -> None:
     generator = tiny_generator()
     generator.plans, generator.texts.left_out = True, lambda text: ""  # type: ignore[method-assign]
-    asked = [PictureRequest("a dog", Affect(0.7, 0.6), 7), PictureRequest("a dog", None, 7)]
+    asked = [PictureRequest("a dog", Affect(0.7, 0.6), 7), PictureRequest("snow in summer in a desert", None, 7)]
     before = from_images([picture.image for picture in generator.generate(asked)])
     generator.finish = some_finish()
     after = from_images([picture.image for picture in generator.generate(asked)])
@@ -151,7 +151,10 @@ def test_rewards_read_the_pictures_that_are_drawn() -> None:
     generator.plans, generator.texts.left_out = True, lambda text: ""  # type: ignore[method-assign]
     generator.finish = some_finish()
     policy = ScenePolicy(generator, rank=2)
-    asked = [PictureRequest("a dog", Affect(0.7, 0.6), 7, steps=2, guidance=1.0), PictureRequest("a cat", None, 8)]
+    asked = [
+        PictureRequest("a dog", Affect(0.7, 0.6), 7, steps=2, guidance=1.0),
+        PictureRequest("snow in summer in a desert", None, 8),
+    ]
     conditions = policy.conditions(asked)
     clean = torch.randn(2, *policy.latent_shape(), requires_grad=True)
     pixels = policy.decode(clean, conditions)

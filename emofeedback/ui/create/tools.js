@@ -3,6 +3,7 @@
 // field has changed.
 const menu = (name) => element.querySelector(`[data-menu=${name}]`);
 const put = (values) => {
+  window.emo.record(); // what stands there now can be had back, however soon this came
   window.emo.next = values;
   trigger("put");
 };

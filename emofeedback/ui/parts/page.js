@@ -154,7 +154,7 @@ window.emo = (() => {
     session.set("emofeedback-settings", latest);
     return found;
   };
-  const emo = { start, keep, undo, link, copy, tab, recent, styles, saveStyle, removeStyle, expert, setExpert, now, take, ran, lastSeed: -1, next: null };
+  const emo = { start, keep, record: settle, undo, link, copy, tab, recent, styles, saveStyle, removeStyle, expert, setExpert, now, take, ran, lastSeed: -1, next: null };
   return emo;
 })();
 
