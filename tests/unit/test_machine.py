@@ -19,6 +19,7 @@ from emofeedback.cli import main
 from emofeedback.errors import UserError
 from emofeedback.home import expanded
 from emofeedback.machine.kept_threads import on_kept_thread
+from emofeedback.machine.loading import one_at_a_time
 from emofeedback.machine.memory import give_back
 from emofeedback.machine.server_port import free_port
 from emofeedback.machine.temporary import sweep
@@ -242,3 +243,20 @@ def test_threads_that_models_work_on_are_kept() -> None:
 
     several = [on_kept_thread(met) for _ in range(3)]
     assert all(over.wait(PATIENCE) for over in several) and len(set(where[3:])) == 3
+
+
+def test_models_are_loaded_one_at_a_time() -> None:
+    """Two loads at once left torch's default dtype at bfloat16 for the whole process."""
+    order: list[str] = []
+    inside = threading.Event()
+
+    def other() -> None:
+        inside.set()
+        with one_at_a_time():
+            order.append("other")
+
+    with one_at_a_time(), one_at_a_time():
+        over = on_kept_thread(other)
+        assert inside.wait(PATIENCE)
+        order.append("first")
+    assert over.wait(PATIENCE) and order == ["first", "other"]

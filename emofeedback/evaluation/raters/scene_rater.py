@@ -18,6 +18,7 @@ from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.files.checksums import verify_folder
 from emofeedback.flow.pixels import from_images
+from emofeedback.machine.loading import one_at_a_time
 from emofeedback.machine.progress_bars import without_bars
 from emofeedback.scenes.grammar import ELEMENTS, PLACES, POSES, SEASONS, SUBJECTS, TIMES, WEATHERS
 
@@ -137,7 +138,7 @@ class SceneRater:
         folder = Path(path)
         verify_folder(folder, "config.json")
         try:
-            with without_bars():
+            with one_at_a_time(), without_bars():
                 model = ResNetForImageClassification.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
             return cls(model, model.config.image_size, device)
         except (ValueError, OSError, KeyError, RuntimeError, AttributeError) as error:

@@ -17,6 +17,7 @@ from emofeedback.generators.pipelines.families import Described
 from emofeedback.generators.pipelines.options import PipelineOptions
 from emofeedback.generators.pipelines.repository_files import variant_of
 from emofeedback.generators.scene.checkpoint_loading import drawing_dtype
+from emofeedback.machine.loading import one_at_a_time
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,8 @@ def open_pipeline(
         more["variant"] = variant
     try:
         kind = getattr(diffusers, described.family.pipeline)
-        pipe = kind.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True, **more)
+        with one_at_a_time():
+            pipe = kind.from_pretrained(folder, dtype=dtype, use_safetensors=True, local_files_only=True, **more)
         if extend is not None:
             extend(pipe)
         return place(pipe, options, device)

@@ -8,6 +8,7 @@ from diffusers import StableDiffusion3Pipeline
 
 from emofeedback.errors import UserError
 from emofeedback.files.checksums import verify_folder
+from emofeedback.machine.loading import one_at_a_time
 from emofeedback.machine.progress_bars import without_bars
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ def load_pipeline(folder: Path, dtype: torch.dtype) -> StableDiffusion3Pipeline:
     """
     verify_folder(folder, "model_index.json")
     try:
-        with without_bars():
+        with one_at_a_time(), without_bars():
             pipeline = StableDiffusion3Pipeline.from_pretrained(
                 folder,
                 text_encoder_3=None,

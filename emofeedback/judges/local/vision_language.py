@@ -23,6 +23,7 @@ from emofeedback.judges.questions import advice_question, describe_question, rat
 from emofeedback.judges.ratings import MIN_MASS, expected_value
 from emofeedback.judges.readings import AxisRating, average, names_everything
 from emofeedback.judges.replies import content_schema, critique_among, critique_schema, seen_in
+from emofeedback.machine.loading import one_at_a_time
 from emofeedback.records import Attempt, Critique, Picture, Reading, Seen
 
 logger = logging.getLogger(__name__)
@@ -82,9 +83,10 @@ class VisionLanguageJudge:
             UserError: the folder holds no such model, or it does not fit the memory.
         """
         try:
-            model = AutoModelForImageTextToText.from_pretrained(
-                folder, dtype=dtype or default_dtype(device), use_safetensors=True, local_files_only=True
-            )
+            with one_at_a_time():
+                model = AutoModelForImageTextToText.from_pretrained(
+                    folder, dtype=dtype or default_dtype(device), use_safetensors=True, local_files_only=True
+                )
         except (ValueError, OSError, KeyError, RuntimeError, TypeError, ImportError) as error:
             logger.debug("loading %s failed", folder, exc_info=True)
             what = " ".join(str(error).split())[:200]

@@ -23,6 +23,7 @@ from emofeedback.judges.replies import critique_for
 from emofeedback.judges.scene.foresight import SURE, most_promising
 from emofeedback.judges.scene.judge_language import UNREMARKABLE, JudgeTokens
 from emofeedback.judges.sources import fingerprint
+from emofeedback.machine.loading import one_at_a_time
 from emofeedback.machine.progress_bars import without_bars
 from emofeedback.records import Attempt, Critique, Picture, Reading, Seen
 from emofeedback.scenes import captions
@@ -76,7 +77,7 @@ class SceneJudge:
         folder = Path(path)
         verify_folder(folder, "config.json")
         try:
-            with without_bars():
+            with one_at_a_time(), without_bars():
                 model = LlavaForConditionalGeneration.from_pretrained(
                     folder, dtype=torch.float32, local_files_only=True
                 )
