@@ -5,7 +5,6 @@ what it refuses. Here each description is looked at before gradio does anything 
 """
 
 import asyncio
-import copy
 import os
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ import safehttpx
 from gradio.utils import get_upload_folder
 
 from emofeedback.servers.visitor_addresses import is_public
+from emofeedback.ui.brief_answers import BriefBlocks
 
 REFUSED = "Upload the file first; this host reads only files that were uploaded to it."
 UNFETCHED = "That address gave no file of a size that is taken here; upload the file instead."
@@ -26,7 +26,7 @@ MAX_FETCHED, MAX_REDIRECTS, FETCH_SECONDS = 4, 5, 30.0  # of one call, of one fi
 OpenTransport = Callable[[str], Awaitable[httpx.AsyncBaseTransport]]
 
 
-class GuardedBlocks(gr.Blocks):
+class GuardedBlocks(BriefBlocks):
     """A page whose events take uploaded files only, and public web addresses, which are fetched up to a bound.
 
     Attributes:
@@ -60,23 +60,6 @@ class GuardedBlocks(gr.Blocks):
             inputs = [*inputs, *(component.value for component in block_fn.inputs[len(inputs) :])]
         found: list[Any] = await super().preprocess_data(block_fn, inputs, state, explicit_call)
         return found
-
-    async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
-        """What a listener gave, for the page. gradio builds every component anew that a listener leaves alone, which
-        costs a preview as much as its drawing: those are left out here."""
-        skip, outputs = gr.skip(), list(block_fn.outputs)
-        by_part = isinstance(predictions, dict) and all(part in outputs for part in predictions)
-        named = [part for part in outputs if predictions.get(part, skip) != skip] if by_part else outputs
-        if len(named) == len(outputs):
-            found: list[Any] = await super().postprocess_data(block_fn, predictions, state)
-            return found
-        if not named:
-            return [skip] * len(outputs)
-        fewer = copy.copy(block_fn)
-        fewer.outputs = named
-        given = await super().postprocess_data(fewer, {part: predictions[part] for part in named}, state)
-        values = dict(zip(named, given, strict=True))
-        return [values.get(part, skip) for part in outputs]
 
     def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
         """Gradio's own message repeats all values, however long.

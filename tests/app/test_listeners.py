@@ -7,7 +7,7 @@ import pytest
 from fakes_ui import FakeGenerator, FakeJudge
 
 from emofeedback.ui.app import StudioOptions, build
-from emofeedback.ui.visitor_files import GuardedBlocks
+from emofeedback.ui.brief_answers import BriefBlocks
 
 
 def test_a_drag_asks_for_previews_alone_and_moves_no_spinner() -> None:
@@ -28,7 +28,7 @@ def test_a_drag_asks_for_previews_alone_and_moves_no_spinner() -> None:
 
 def test_what_a_listener_leaves_alone_is_not_built_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """gradio made every component again that an answer did not name, at each preview."""
-    with GuardedBlocks() as page:
+    with BriefBlocks() as page:
         parts = [gr.Textbox(), gr.HTML(), gr.Textbox()]
         button = gr.Button()
         button.click(lambda: {}, None, parts)
