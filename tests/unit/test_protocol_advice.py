@@ -1,5 +1,7 @@
 """The protocols that try a judge's words one by one, on a generator whose answer to words is known."""
 
+from collections.abc import Sequence
+
 import pytest
 from fakes import ColourJudge, PaintGenerator
 
@@ -8,7 +10,7 @@ from emofeedback.errors import UserError
 from emofeedback.evaluation.protocols.advice_gain import evaluate_advice, evaluate_agreement
 from emofeedback.evaluation.protocols.generator_and_judge import RATED, evaluate_judge, share_named
 from emofeedback.evaluation.report import Measure
-from emofeedback.records import Critique, Edit, Reading, Seen
+from emofeedback.records import Critique, Edit, Picture, Reading, Seen
 from emofeedback.scenes.grammar import Scene
 
 
@@ -48,6 +50,23 @@ def test_what_a_rater_does_not_name_is_not_held_against_it() -> None:
     reading = Reading(Affect(0, 0), 0.0, 0.0, 1.0, (*seen, Seen("subject", "dog", 0.9)), "rater")
     assert share_named(scene, reading, RATED) == 1.0
     assert share_named(scene, reading) == pytest.approx(5 / 7)
+
+
+def test_what_a_mirror_moves_is_counted() -> None:
+    """A reader that sees .2 and -.1 more in every second batch, which is the mirrored one."""
+
+    class OneSided(ColourJudge):
+        mirrored = False
+
+        def read(self, pictures: Sequence[Picture]) -> list[Reading | None]:
+            more = (0.2, -0.1) if self.mirrored else (0.0, 0.0)
+            self.mirrored = not self.mirrored
+            at = [(i / len(pictures) - 0.5, 0.5 - i / len(pictures)) for i in range(len(pictures))]
+            return [Reading(Affect(v + more[0], a + more[1]), 0.1, 0.1, 1.0, (), "one-sided") for v, a in at]
+
+    measures = evaluate_judge(OneSided(), count=8, seed=0)
+    assert value(measures, "valence moved by a mirror") == pytest.approx(0.2)
+    assert value(measures, "arousal moved by a mirror") == pytest.approx(0.1)
 
 
 def test_a_blind_judge_is_a_clear_sentence() -> None:

@@ -4,7 +4,6 @@ The rater that grades never guided anything. Every error is given beside that of
 grids looks better than it is: an error near it says nothing.
 """
 
-import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -181,7 +180,7 @@ def evaluate_judge(
     truth: list[Affect] = []
     read: list[Affect] = []
     named: list[float] = []
-    moved: list[tuple[float, float]] = []
+    both: list[tuple[Affect, Affect]] = []
     unread = 0
     for begin in range(0, len(scenes), BATCH):
         batch = scenes[begin : begin + BATCH]
@@ -195,8 +194,7 @@ def evaluate_judge(
                 unread += 1
                 continue
             if other is not None:
-                at, there = reading.affect, other.affect
-                moved.append((there.valence - at.valence, there.arousal - at.arousal))
+                both.append((reading.affect, other.affect))
             label = scene_affect(scene)
             truth.append(Affect(label.valence, label.arousal))
             read.append(reading.affect)
@@ -226,12 +224,21 @@ def evaluate_judge(
                 len(got),
             ),
         ]
-    for name, change in zip(AXES, np.array(moved).reshape(-1, 2).T, strict=True):
-        spread = float(np.sqrt(np.mean(change**2))) if len(change) else math.nan
-        measures.append(Measure(f"{name} moved by a mirror", spread, "rms", len(change), goal=(None, 0.08)))
+    for name in AXES:
+        at, there = (np.array([getattr(pair[i], name) for pair in both]) for i in (0, 1))
+        figure, unit = f"{name} moved by a mirror", "root mean square"
+        if not both:
+            measures.append(Measure.missing(figure, unit, "no picture was read both ways"))
+            continue
+        interval = pairs_interval(_rms, at, there, seed=seed, resamples=RESAMPLES)
+        measures.append(Measure(figure, _rms(at, there), unit, len(both), interval, (None, 0.08)))
     measures.append(Measure.of("attributes named", bootstrap(named, seed=seed), "share", (goal_named, None)))
     measures.append(Measure("unreadable", unread / len(scenes), "share", len(scenes)))
     return measures
+
+
+def _rms(first: np.ndarray, second: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((first - second) ** 2)))
 
 
 def share_named(scene: Scene, reading: Reading, aspects: Sequence[str] = ONE_EACH) -> float:
