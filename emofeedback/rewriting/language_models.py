@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from emofeedback.errors import UserError
+from emofeedback.machine.loading import one_at_a_time
 from emofeedback.rewriting.language import MAX_TOKENS, NoAnswer
 from emofeedback.servers.chat import ChatServer, Refused, ServerFailed
 
@@ -68,9 +69,10 @@ class LocalLanguageModel:
         kind = torch.float32 if device == "cpu" else torch.bfloat16
         try:
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=kind, local_files_only=True, use_safetensors=True
-            ).to(device)
+            with one_at_a_time():
+                model = AutoModelForCausalLM.from_pretrained(
+                    folder, dtype=kind, local_files_only=True, use_safetensors=True
+                ).to(device)
         except (OSError, ValueError, KeyError, RuntimeError) as error:
             what = " ".join(str(error).split())[:160]
             raise UserError(f"{folder} holds no language model that can be loaded ({what}); give another.") from None

@@ -8,18 +8,27 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+import torch
 from patience import PATIENCE
 
 from emofeedback.cli import main
 from emofeedback.errors import UserError
+from emofeedback.evaluation.raters import scene_rater
+from emofeedback.evaluation.raters.scene_rater import SceneRater
+from emofeedback.generators.scene import checkpoint_loading
+from emofeedback.generators.scene.checkpoint_loading import load_pipeline
 from emofeedback.home import expanded
+from emofeedback.judges.scene import scene_judge
+from emofeedback.judges.scene.scene_judge import SceneJudge
+from emofeedback.machine import loading
 from emofeedback.machine.kept_threads import on_kept_thread
-from emofeedback.machine.loading import one_at_a_time
 from emofeedback.machine.memory import give_back
 from emofeedback.machine.server_port import free_port
 from emofeedback.machine.temporary import sweep
@@ -234,7 +243,7 @@ def test_threads_that_models_work_on_are_kept() -> None:
     where: list[int] = []
     for _ in range(3):
         assert on_kept_thread(lambda: where.append(threading.get_ident())).wait(PATIENCE)
-    assert len(set(where)) == 1 != threading.get_ident()
+    assert len(set(where)) == 1 and where[0] != threading.get_ident()
     meet = threading.Barrier(3)
 
     def met() -> None:
@@ -245,18 +254,44 @@ def test_threads_that_models_work_on_are_kept() -> None:
     assert all(over.wait(PATIENCE) for over in several) and len(set(where[3:])) == 3
 
 
+def others_may_load() -> bool:
+    free: list[bool] = []
+
+    def try_it() -> None:
+        free.append(loading._lock.acquire(blocking=False))
+        if free[-1]:
+            loading._lock.release()
+
+    assert on_kept_thread(try_it).wait(PATIENCE)
+    return free[0]
+
+
 def test_models_are_loaded_one_at_a_time() -> None:
     """Two loads at once left torch's default dtype at bfloat16 for the whole process."""
-    order: list[str] = []
-    inside = threading.Event()
+    with loading.one_at_a_time(), loading.one_at_a_time():
+        assert not others_may_load()
+    assert others_may_load()
 
-    def other() -> None:
-        inside.set()
-        with one_at_a_time():
-            order.append("other")
 
-    with one_at_a_time(), one_at_a_time():
-        over = on_kept_thread(other)
-        assert inside.wait(PATIENCE)
-        order.append("first")
-    assert over.wait(PATIENCE) and order == ["first", "other"]
+@pytest.mark.parametrize(
+    ("module", "kind", "load"),
+    [
+        (checkpoint_loading, "StableDiffusion3Pipeline", lambda folder: load_pipeline(folder, torch.float32)),
+        (scene_judge, "LlavaForConditionalGeneration", SceneJudge.from_pretrained),
+        (scene_rater, "ResNetForImageClassification", SceneRater.from_pretrained),
+    ],
+)
+def test_while_a_checkpoint_is_loaded_no_other_is(
+    module: Any, kind: str, load: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    free: list[bool] = []
+
+    def meanwhile(*args: Any, **more: Any) -> None:
+        free.append(others_may_load())
+        raise ValueError("so far")
+
+    monkeypatch.setattr(module, "verify_folder", lambda *args: None)
+    monkeypatch.setattr(getattr(module, kind), "from_pretrained", meanwhile)
+    with pytest.raises(UserError):
+        load(tmp_path)
+    assert free == [False]

@@ -29,6 +29,7 @@ from emofeedback.generators.pipelines.options import PipelineOptions
 from emofeedback.generators.pipelines.pipeline_loading import DTYPES, place
 from emofeedback.generators.pipelines.repository_files import component_files
 from emofeedback.generators.scene.checkpoint_loading import drawing_dtype
+from emofeedback.machine.loading import one_at_a_time
 from emofeedback.servers.hub import listing, snapshot
 
 logger = logging.getLogger(__name__)
@@ -202,9 +203,10 @@ def _read(path: Path, name: str) -> dict[str, Any]:
 def _of_pipeline(folder: Path, kind: str, device: str, dtype: torch.dtype, options: PipelineOptions) -> Enlarge:
     files = [file.name for file in folder.glob("unet/*.safetensors")]
     more = {"variant": "fp16"} if files and all(".fp16" in file for file in files) else {}
-    loaded = getattr(diffusers, kind).from_pretrained(
-        folder, dtype=dtype, use_safetensors=True, local_files_only=True, **more
-    )
+    with one_at_a_time():
+        loaded = getattr(diffusers, kind).from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, local_files_only=True, **more
+        )
     pipe: Any = place(loaded, options, device)
 
     @torch.inference_mode()
@@ -222,9 +224,10 @@ def _of_transformer(folder: Path, name: str, device: str, dtype: torch.dtype) ->
     if not isinstance(scale, int) or scale < 2:
         raise UserError(f"{name} enlarges nothing; choose a super-resolution model of transformers, such as a Swin2SR.")
     processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-    model: Any = AutoModelForImageToImage.from_pretrained(
-        folder, dtype=dtype, use_safetensors=True, local_files_only=True
-    )
+    with one_at_a_time():
+        model: Any = AutoModelForImageToImage.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, local_files_only=True
+        )
     model = model.to(device).requires_grad_(False).eval()
 
     @torch.inference_mode()
