@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from emofeedback.scenes.contradictions import Key
 from emofeedback.scenes.draw.canvas import Ink
 from emofeedback.scenes.draw.elements import ELEMENT_DRAWINGS
-from emofeedback.scenes.draw.render import rasterised
+from emofeedback.scenes.draw.render import document, rasterised
 from emofeedback.scenes.draw.subjects import subject_boxes
 from emofeedback.scenes.grammar import GROUND_ELEMENTS, INDOOR_PLACES, PEOPLE, PLACES, RARE, Scene, plausibility
 
@@ -86,8 +86,5 @@ def _footprint(element: str) -> NDArray[np.bool_]:
     """(P, P) where an element is drawn."""
     ink = Ink("#ffffff", 0.0, haze="#ffffff", season="summer", rng=random.Random(0))
     ground = '<rect width="100" height="100" fill="#ff00ff"/>'
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">{ground}{ELEMENT_DRAWINGS[element](ink)}</svg>'
-    )
-    drawn = np.asarray(rasterised(svg, PIXELS), dtype=np.int16)
+    drawn = np.asarray(rasterised(document(ground + ELEMENT_DRAWINGS[element](ink)), PIXELS), dtype=np.int16)
     return np.asarray(np.abs(drawn - (255, 0, 255)).sum(axis=-1) > 60)

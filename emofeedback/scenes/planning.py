@@ -57,7 +57,7 @@ VARIED = 0.4  # share of the plans that one element may have
 SETTINGS = 30  # random settings until one goes with what was said
 ORDINARY: dict[str, tuple[str, ...]] = {
     "time": ("day", "dawn", "sunset"),
-    "weather": ("clear", "cloudy", "wind"),
+    "weather": ("clear", "cloudy"),
     "season": SEASONS,
     "palette": ("natural", "warm"),
     "light": ("even", "bright"),

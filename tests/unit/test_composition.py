@@ -24,7 +24,7 @@ def test_what_is_not_called_unclear_leaves_the_subject_in_sight() -> None:
         scene = replace(sample_scene(rng, None), elements=())
         if scene.subject is None or scene.place in INDOOR_PLACES:
             continue
-        free = [e for e in GROUND_ELEMENTS if ("elements", e) not in unclear(scene)]
+        free = [e for e in GROUND_ELEMENTS if ("elements", e) not in unclear(scene) and e != "still water"]  # glass
         try:
             found = replace(scene, elements=(rng.choice(free),))
         except (ValueError, IndexError):
@@ -33,7 +33,7 @@ def test_what_is_not_called_unclear_leaves_the_subject_in_sight() -> None:
         with_it, without = (np.asarray(render_flats(s, 100), dtype=int) for s in (found, scene))
         changed = np.abs(with_it - without).sum(axis=-1) > 60
         for _, (left, top, right, bottom) in subject_boxes(scene):
-            assert changed[int(top) : int(bottom) + 1, int(left) : int(right) + 1].mean() < 0.4, found
+            assert changed[int(top) : int(bottom) + 1, int(left) : int(right) + 1].mean() < 0.2, found
 
 
 @pytest.mark.parametrize(

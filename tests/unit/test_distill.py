@@ -426,4 +426,4 @@ def test_a_student_draws_in_a_part_of_its_steps_too() -> None:
     assert [few.levels(steps) for steps in (4, 2, 1)] == [few.sigmas, (1.0, 0.5, 0.0), (1.0, 0.0)]
     asked = PictureRequest("a dog", None, 1)
     assert [few.draws(asked, steps) for steps in (1, 2, 3, 4, 8)] == [True, True, False, True, False]
-    assert few.fewer == 2 and FewStep(Path(), (1.0, 0.6, 0.3, 0.0)).fewer == 3
+    assert few.preview_steps == 2 and FewStep(Path(), (1.0, 0.6, 0.3, 0.0)).preview_steps == 3

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from fakes import ColourJudge, PaintGenerator
+from patience import PATIENCE
 from PIL import Image
 
 from emofeedback.affect import Affect
@@ -27,6 +28,7 @@ from emofeedback.loop.run import (
     draw_round,
     run_loop,
 )
+from emofeedback.machine.kept_threads import on_kept_thread
 from emofeedback.protocols import OnStep
 from emofeedback.records import Attempt, Candidate, Cost, Critique, Edit, Picture, PictureRequest, Reading, Round, Run
 
@@ -253,11 +255,15 @@ def test_a_round_that_was_read_before_the_cancel_counts() -> None:
 
 def test_closing_the_events_stops_the_worker() -> None:
     generator = PaintGenerator(step_seconds=0.02)
+    assert on_kept_thread(lambda: None).wait(PATIENCE)  # there is one
+    before = threading.active_count()
     events = loop(generator, ColourJudge(), "a dog", TARGET, steps=500)
     while not isinstance(next(events), Progress):
         pass
-    events.close()  # returns when the worker has stopped
+    events.close()
     assert generator.steps_done < 500
+    assert on_kept_thread(lambda: None).wait(PATIENCE), "the one that drew is free again: no other was needed"
+    assert threading.active_count() == before
 
 
 def test_what_the_generator_raises_reaches_the_caller() -> None:

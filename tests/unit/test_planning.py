@@ -155,7 +155,7 @@ def test_the_request_that_is_drawn() -> None:
 
 @pytest.mark.parametrize("prompt", ["", "a puppy on the beach", "a lighthouse in a storm, at night", "a graveyard"])
 def test_without_an_emotion_the_day_is_an_ordinary_one(prompt: str) -> None:
-    """Drawn from the words alone, in every tenth picture the subject had melted."""
+    """Drawn from the words alone, without a sketch, people and animals melted."""
     asked, found = parse(prompt), [planned(prompt, None, seed) for seed in range(12)]
     for plan in found:
         scene = plan.scene

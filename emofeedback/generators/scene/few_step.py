@@ -39,7 +39,7 @@ class FewStep:
         return len(self.sigmas) - 1
 
     @property
-    def fewer(self) -> int:
+    def preview_steps(self) -> int:
         """Steps of a quick picture after a sketch, which says already what the first steps would find out."""
         return self.steps // 2 if self.steps % 2 == 0 else self.steps
 

@@ -87,7 +87,7 @@ class SceneDiffusionGenerator:
         if few_step is not None:
             self.preview_steps = self.moving_steps = few_step.steps
             if sketch is not None:
-                self.preview_steps, self.moving_steps = few_step.fewer, 1
+                self.preview_steps, self.moving_steps = few_step.preview_steps, 1
             if few_step.default:
                 self.default_steps = few_step.steps
         self.texts = ScenePromptEncoder(pipeline, vocabulary, self.device, captions)
@@ -266,18 +266,12 @@ class SceneDiffusionGenerator:
         """
         if not self.plans or request.start is not None:
             return None
-        emotion, strength, visual = request.affect, request.strength, request.visual
-        if (
-            (emotion is None or strength == 0)
-            and visual is not None
-            and visual.strength > 0
-            and self.visual is not None
-        ):
+        emotion, strength, visual, target = request.affect, request.strength, request.visual, None
+        if (emotion is None or strength == 0) and visual is not None and shows(request) and self.visual is not None:
             if emotion is None and visual.emotion is None:
                 return None
             bank, strength = self.visual.bank, min(1.0, visual.strength)
             emotion = bank.groups[bank.group(emotion, visual.emotion)]
-        target = None
         if emotion is not None and strength > 0:
             target = Affect.clamped(strength * emotion.valence, strength * emotion.arousal)
         seed = request.seed if request.plan_seed is None else request.plan_seed

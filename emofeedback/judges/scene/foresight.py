@@ -104,10 +104,8 @@ def prospect(scene: Scene, prompt: str, critique: Critique, target: Affect, orig
     after = foreseen_scene(scene, prompt, critique.edits, original)
     if after is None:
         return math.inf
-    changed, odd = (
-        sum(not edit.keeps for edit in critique.edits),
-        sum(_odd(edit, scene, target) for edit in critique.edits),
-    )
+    changed = sum(not edit.keeps for edit in critique.edits)
+    odd = sum(_odd(edit, scene, target) for edit in critique.edits)
     away = scene_affect(after).affect().distance(target)
     return away + MIXED_COST * mixed_probability(after) + EDIT_COST * changed + ODD_COST * odd
 

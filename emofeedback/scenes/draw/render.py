@@ -24,6 +24,11 @@ def to_svg(scene: Scene) -> str:
     rng = random.Random(scene.layout)
     ink = scene_ink(scene, rng)
     planes = (_indoors if scene.place in INDOOR_PLACES else _outdoors)(scene, ink, rng) + light_in_front(scene)
+    return document(planes)
+
+
+def document(planes: str) -> str:
+    """SVG elements in picture coordinates (100 x 100) as a whole document."""
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">{planes}</svg>'
 
 
@@ -38,10 +43,7 @@ def flats_svg(scene: Scene) -> str:
         planes = _room(scene, ink, ink, rng, _view(scene, ink, rng))
     else:
         planes = _content(scene, ink, rng)
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">'
-        f'<rect width="100" height="100" fill="#ffffff"/>{planes}</svg>'
-    )
+    return document(f'<rect width="100" height="100" fill="#ffffff"/>{planes}')
 
 
 def _outdoors(scene: Scene, ink: Ink, rng: random.Random) -> str:
