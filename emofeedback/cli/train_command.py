@@ -84,15 +84,19 @@ def _few_step(arguments: TrainOptions, settings: Settings, out: Path) -> Command
     count, use, minutes = arguments.trajectories, arguments.install, arguments.minutes
     command = f"python -m emofeedback train few-step --minutes {minutes:g} --trajectories {count}"
     command += " --critic" if arguments.critic else ""
+    command += " --rendered" if arguments.rendered else ""
+    command += " --start-from DIR" if arguments.start_from else ""
     student = train_few_step(
         teacher,
         out,
         training_run(arguments, settings),
         count,
-        arguments.work / f"trajectories-{settings.seed}",
+        arguments.work / f"{'rendered' if arguments.rendered else 'trajectories'}-{settings.seed}",
         DistillRecipe(critic=arguments.critic),
         prepare_device(settings),
         command,
+        arguments.rendered,
+        arguments.start_from,
     )
     if use is not None:
         install_few_step(student, teacher, use == "default")
@@ -124,11 +128,13 @@ def _train(arguments: TrainOptions, out: Path, training: TrainingRun) -> int:
         case "judge":
             from emofeedback.training.judge.judge_recipe import train_judge
 
-            train_judge(cache, out, training, vae_dir=_autoencoder(work), posed=posed)
+            start, vae = arguments.start_from, _autoencoder(work)
+            train_judge(cache, out, training, vae_dir=vae, posed=posed, start_from=start)
         case _:
             from emofeedback.training.rater.rater_recipe import train_rater
 
-            train_rater(cache, out, training, vae_dir=_autoencoder(work), posed=posed)
+            start, vae = arguments.start_from, _autoencoder(work)
+            train_rater(cache, out, training, vae_dir=vae, posed=posed, start_from=start)
     return len(cache)
 
 

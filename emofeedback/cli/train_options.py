@@ -36,6 +36,9 @@ class TrainOptions(SharedOptions):
     ] = None
     size: Annotated[int, typer.Option(min=64, max=1024, metavar="PIXELS", callback=_sixteenths)] = 128
     resume: Annotated[bool, switch("--resume", "go on from the state in --work")] = False
+    start_from: Annotated[
+        Path | None, option("few-step, judge, rater: weights of the same kind to begin with", "DIR")
+    ] = None
     align_with: Annotated[Path | None, option("generator: a judge whose vision its tokens shall follow", "DIR")] = None
     pictures: Annotated[Path | None, option("with metadata.jsonl or .csv: captions and ratings", "DIR", BANK)] = None
     scale: Annotated[str, option("of the folder's ratings", "LOW:HIGH", BANK)] = "-1:1"
@@ -52,6 +55,10 @@ class TrainOptions(SharedOptions):
     pairs: Annotated[Path | None, option("adapter: neutral and emotional prompts, JSON lines", "FILE", BASE)] = None
     teacher: Annotated[Path | None, option("the generator's folder (default: the bundled one)", "DIR", FEW_STEP)] = None
     critic: Annotated[bool, switch("--critic", "a critic sharpens what regression averages", FEW_STEP)] = False
+    rendered: Annotated[
+        bool,
+        switch("--rendered", "ways lead straight to rendered scenes, not where the teacher ends", FEW_STEP),
+    ] = False
     trajectories: Annotated[int, limited(64, 10_000_000, "to learn from", "N", FEW_STEP)] = 10_000
     install: Annotated[
         Literal["preview", "default"] | None,

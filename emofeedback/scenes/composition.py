@@ -4,6 +4,7 @@ The affect of a scene is the sum of its parts, wherever they stand. A viewer als
 not belong there; blind viewers named these faults most often in pictures that they would not have shown to a friend.
 """
 
+import itertools
 import random
 from functools import cache, lru_cache
 
@@ -15,8 +16,20 @@ from emofeedback.scenes.draw.canvas import Ink
 from emofeedback.scenes.draw.elements import ELEMENT_DRAWINGS
 from emofeedback.scenes.draw.render import document, rasterised
 from emofeedback.scenes.draw.subjects import subject_boxes
-from emofeedback.scenes.grammar import GROUND_ELEMENTS, INDOOR_PLACES, PEOPLE, PLACES, RARE, Scene, plausibility
+from emofeedback.scenes.grammar import (
+    ELEMENTS,
+    FAR_ELEMENTS,
+    GROUND_ELEMENTS,
+    INDOOR_PLACES,
+    PEOPLE,
+    PLACES,
+    RARE,
+    Scene,
+    plausibility,
+)
 
+AROUND = ("rainbow", "sunbeams", "starry sky", "sparks", "confetti", "sunlit path", "racing clouds")
+"""What lies over all the sky or ground, and goes with what stands there."""
 COVERED = 0.1
 """Share of a subject's box from which an element stands before it."""
 BEFORE = 0.3
@@ -33,17 +46,69 @@ FITTING = {
 """Where a thing is expected at first, more narrowly than where it may stand."""
 DULL: frozenset[Key] = frozenset({("weather", "wind"), ("palette", "muted"), ("light", "dim")})
 """What viewers like least to look at, at the same mood: swirls across all that stands there, grey, and darkness."""
-IN_NO_ROOM = ("jumping children", "lonely figure", "wilted flowers")
-"""What is too small, or out of place, beside what stands in a room."""
+_GREEN = ("meadow", "park", "garden", "forest", "farm")
+_OPEN = ("meadow", "park", "garden", "farm", "lake", "river", "mountains", "seaside", "island")
+_WILD = ("meadow", "forest", "mountains", "river", "lake", "road", "farm", "waterfall")
+_TOWN = ("village", "city", "street")
+SITES: dict[str, tuple[str, ...]] = {
+    "balloons": (*_OPEN, "desert", *_TOWN),
+    "kites": (*_OPEN, "road", "village"),
+    "confetti": ("park", "garden", "meadow", "farm", "harbour", "seaside", *_TOWN, *INDOOR_PLACES),
+    "rocket": ("desert", "meadow", "city", "road", "island", "lake"),
+    "drifting leaves": (*_GREEN, "mountains", "river", "lake", "road", "waterfall", "village", "street"),
+    "carnival": ("meadow", "park", "farm", "road", "river", "lake", *_TOWN),
+    "eruption": ("mountains", "desert", "meadow", "forest", "river", "lake", "seaside", "island", "road", "farm"),
+    "ruins": ("meadow", "forest", "mountains", "desert", "river", "road", "garden", "park", "waterfall"),
+    "cottage": (*_WILD, "garden", "park", "village"),
+    "dancing crowd": ("meadow", "park", "garden", "farm", *_TOWN),
+    "parade": ("park", "meadow", "road", *_TOWN),
+    "lone window": (*_WILD, "desert"),
+    "fire": ("meadow", "forest", "mountains", "desert", "road", "farm", "harbour", *_TOWN),
+    "graves": ("meadow", "forest", "mountains", "road", "farm", "park", "village"),
+    "bare trees": (*_WILD, "park", "garden", "village"),
+    "wreck": ("meadow", "forest", "mountains", "desert", "road", "farm", "harbour", *_TOWN),
+    "lanterns": ("park", "garden", "harbour", "lake", "river", *_TOWN, *INDOOR_PLACES),
+    "flowers": (*_GREEN, "mountains", "river", "lake", "road", "waterfall", "village"),
+    "pond": (*_GREEN,),
+    "still water": ("meadow", "park", "garden", "forest", "mountains", "lake", "river"),
+    "hammock": ("seaside", "island", "garden", "park", "lake", "meadow"),
+    "sleeping cat": ("garden", "village", "farm", *INDOOR_PLACES),
+    "sunlit path": ("meadow", "forest", "park", "garden", "farm", "mountains", "road", "village"),
+    "candles": ("garden", "village", "park", *INDOOR_PLACES),
+    "empty swing": ("park", "garden", "meadow", "village", "farm"),
+    "wilted flowers": (*_GREEN, "road", "village", "mountains"),
+    "jumping children": ("meadow", "park", "garden", "farm", "seaside", "lake", *_TOWN),
+    "lonely figure": (*(place for place in PLACES if place not in INDOOR_PLACES),),
+    "stampede": ("meadow", "desert", "farm", "river", "mountains", "road"),
+}
+"""Where an element is met, so that it does not look pasted in; those without an entry everywhere."""
+HIDDEN = 0.4
+"""Share of what stands far away that the subject may hide."""
+OVERLAP = 0.25
+"""Share of the smaller of two elements that the other may share with it."""
 
 
 @lru_cache(maxsize=1024)
 def unclear(scene: Scene) -> frozenset[Key]:
-    """(aspect, concept) of what would make the content of a scene hard to read."""
-    barred = {("elements", element) for element in GROUND_ELEMENTS if _covers(element, scene)}
+    """(aspect, concept) of what would make the content of a scene hard to read, or is not met in its place."""
+    barred = {element for element, places in SITES.items() if scene.place not in places}
+    barred |= {element for element in GROUND_ELEMENTS if _covers(element, scene)}
     if scene.place in INDOOR_PLACES:
-        barred |= {("elements", element) for element in IN_NO_ROOM}
-    return frozenset(barred)
+        barred |= set(FAR_ELEMENTS)  # the window cuts them off
+    else:
+        barred |= {element for element in FAR_ELEMENTS if _hidden(element, scene)}
+    return frozenset(("elements", element) for element in barred)
+
+
+@cache
+def crowded() -> frozenset[frozenset[str]]:
+    """Pairs of elements of which one is drawn over the other."""
+    pairs = set()
+    for one, other in itertools.combinations([e for e in ELEMENTS if e not in AROUND], 2):
+        a, b = _footprint(one), _footprint(other)
+        if (a & b).sum() > OVERLAP * min(a.sum(), b.sum()):
+            pairs.add(frozenset((one, other)))
+    return frozenset(pairs)
 
 
 def misplaced(scene: Scene) -> frozenset[Key]:
@@ -79,6 +144,15 @@ def _covers(element: str, scene: Scene) -> bool:
         if inside.size and (inside.mean() > COVERED or inside.sum() > BEFORE * mask.sum()):
             return True
     return False
+
+
+def _hidden(element: str, scene: Scene) -> bool:
+    """Whether the subjects hide much of what stands far behind them."""
+    mask, behind = _footprint(element), np.zeros((PIXELS, PIXELS), bool)
+    for _, box in subject_boxes(scene):
+        left, top, right, bottom = (round(side * PIXELS / 100) for side in box)
+        behind[top:bottom, left:right] = True
+    return bool((mask & behind).sum() > HIDDEN * mask.sum())
 
 
 @cache

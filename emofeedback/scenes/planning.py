@@ -23,7 +23,7 @@ from emofeedback.affect import Affect
 from emofeedback.scenes import edits
 from emofeedback.scenes.affect_model import SAFE, Item, scene_affect
 from emofeedback.scenes.captions import describe, parse, says_several, to_caption_words
-from emofeedback.scenes.composition import DULL, place_weights, sleepless, unclear
+from emofeedback.scenes.composition import DULL, crowded, place_weights, sleepless, unclear
 from emofeedback.scenes.contradictions import clashing
 from emofeedback.scenes.grammar import (
     ELEMENTS,
@@ -50,7 +50,7 @@ ORDER = ("pose", "elements", "palette", "light", "weather", "time", "season")
 CLOSER = {"small": None, None: "large", "large": "large"}
 """People and animals are drawn one size larger than named: their bearing and face carry the emotion."""
 TRIED_PLACES = 4  # where no place was said
-CLOSE, FAR = 0.25, 0.3  # distances up to which nothing is dull, and nothing unclear or against the mood
+NEAR_ENOUGH = 0.3  # distance up to which nothing is dull, unclear or against the mood
 NEARNESS = ((0.06, SAFE), (0.09, SAFE), *LEVELS)
 """As `sampling.LEVELS`: what can be met well is met well."""
 VARIED = 0.4  # share of the plans that one element may have
@@ -204,9 +204,9 @@ def _in_setting(base: Scene, target: Affect, seed: int, said: Mentions, unfit: f
         unfit |= {("pose", "asleep")}
     opposed, clear = against(target, living, unfit), readable(table)
     ways: tuple[tuple[frozenset[Item], NDArray[np.bool_], float], ...] = (
-        (opposed | unclear(base) | DULL, clear, CLOSE),
-        (opposed | unclear(base), clear, FAR),
-        (opposed, clear, FAR),
+        (opposed | unclear(base) | DULL, clear, NEAR_ENOUGH),
+        (opposed | unclear(base), clear, NEAR_ENOUGH),
+        (opposed, clear, NEAR_ENOUGH),
         (frozenset(), np.ones_like(clear), np.inf),
     )
     found = None
@@ -264,7 +264,16 @@ def _without(
     for aspect, concept in barred:
         if aspect in edits.OPTIONS and concept in edits.OPTIONS[aspect]:
             bases &= ~edits.shows(table, aspect, (concept,))
-    return bases, space.sets & ~np.isin(edits.set_members(), [ELEMENTS.index(e) for e in unwanted]).any(axis=1)
+    wanted = ~np.isin(edits.set_members(), [ELEMENTS.index(e) for e in unwanted]).any(axis=1)
+    sets = space.sets & wanted
+    return bases, sets & _uncrowded() if (sets & _uncrowded()).any() else sets  # what was said is drawn, if in layers
+
+
+@functools.cache
+def _uncrowded() -> NDArray[np.bool_]:
+    """(S,) which sets of elements have none before another."""
+    pairs = crowded()
+    return np.array([not any(pair <= set(chosen) for pair in pairs) for chosen in edits.element_sets()])
 
 
 def _row_weights(table: edits.SettingTable) -> NDArray[np.float64]:

@@ -23,6 +23,7 @@ from emofeedback.flow.schedule import sigmas
 from emofeedback.generators.scene.few_step import FACTS, FEW_STEP, FewStep, read_few_step
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.records import PictureRequest
+from emofeedback.scenes.draw.render import render
 from emofeedback.training.common.training_loop import TrainingRun
 from emofeedback.training.few_step.distillation import Distillation, DistillRecipe, train_few_step
 from emofeedback.training.few_step.student import Student, chord_loss, chord_points
@@ -44,7 +45,7 @@ FACT_VALUES: dict[str, float | int | str] = {
     "loss": 0.5,
     "distance": 0.1,
     "distance_guided": 0.2,
-    "distance_unguided": 0.3,
+    "distance_before": 0.3,
     "seed": 0,
     "threads": 1,
     "command": "train few-step",
@@ -142,6 +143,34 @@ def test_trajectories_begin_in_noise_and_end_where_the_generator_draws(tmp_path:
         pictures = teacher.decode(ends[:, -1]).add(1).mul(127.5).round().clamp(0, 255).permute(0, 2, 3, 1).numpy()
     for ours, theirs in zip(pictures, draw(teacher, requests), strict=True):
         assert np.abs(ours - theirs.astype(float)).max() <= 2
+
+
+def test_straight_ways_lead_to_the_rendered_scene_of_the_plan(tmp_path: Path) -> None:
+    teacher = tiny_generator()
+    teacher.plans = True
+    rendered = replace(plan(), rendered=True)
+    make_trajectories(tmp_path, teacher, rendered, 4)
+    cache = TrajectoryCache(tmp_path, rendered, 4)
+    requests, ends = cache.requests(range(4)), cache.latents(range(4))
+    scenes = [found.scene if (found := teacher.plan_of(request)) else None for request in requests]
+    assert all(scenes)
+    clean = teacher.latents_of([render(scene, teacher.size) for scene in scenes if scene is not None])
+    noise = teacher.noise([r.seed for r in requests])
+    for k, level in enumerate(teacher.levels(K).tolist()):
+        assert torch.allclose(ends[:, k], level * noise + (1 - level) * clean, atol=5e-3)
+    with pytest.raises(UserError, match="another teacher or recipe"):
+        make_trajectories(tmp_path, teacher, plan(), 4)
+
+
+def test_a_student_begins_as_another(tmp_path: Path) -> None:
+    folder, student = taught(tmp_path)
+    again = Student(tiny_generator(), K, 4, seed=3, start_from=folder)
+    assert all(torch.equal(a, b) for a, b in zip(student.weights, again.weights, strict=True))
+    for wrong in (tmp_path, tmp_path / "nothing"):
+        with pytest.raises(UserError, match="no student"):
+            Student(tiny_generator(), K, 4, seed=3, start_from=wrong)
+    with pytest.raises(UserError, match="rank 8"):
+        Student(tiny_generator(), K, 8, seed=3, start_from=folder)
 
 
 def test_half_of_the_emotions_are_not_those_of_the_words() -> None:

@@ -206,6 +206,19 @@ def test_training_writes_a_checkpoint_that_reads_as_trained(cache: SceneCache, t
         assert torch.allclose(ratings_of(judge, pixels), trained, atol=0.05)  # bfloat16 storage
 
 
+def test_training_goes_on_from_a_judge(cache: SceneCache, tmp_path: Path) -> None:
+    recipe = JudgeRecipe(examples=6, readings=4, lessons=2)
+    first = train_judge(
+        cache, tmp_path / "a", TrainingRun(steps=3, threads=1), recipe, held_out=cache, architecture=TINY
+    )
+    still = TrainingRun(steps=0, threads=1)
+    begun = train_judge(cache, tmp_path / "b", still, recipe, held_out=cache, start_from=tmp_path / "a")
+    for ours, theirs in zip(begun.parameters(), first.parameters(), strict=True):
+        assert torch.allclose(ours, theirs.bfloat16().float())
+    with pytest.raises(UserError, match="no checkpoint"):
+        train_judge(cache, tmp_path / "c", still, recipe, held_out=cache, start_from=tmp_path / "nothing")
+
+
 def test_a_damaged_folder_says_so(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no checkpoint"):
         SceneJudge.from_pretrained(tmp_path)

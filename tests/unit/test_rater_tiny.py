@@ -130,6 +130,17 @@ def test_training_writes_a_checkpoint_that_reads_as_trained(cache: SceneCache, t
     assert "| steps |" in (tmp_path / "README.md").read_text()
 
 
+def test_training_goes_on_from_a_rater(cache: SceneCache, tmp_path: Path) -> None:
+    recipe = RaterRecipe(intact=6, broken=3)
+    first = train_rater(
+        cache, tmp_path / "a", TrainingRun(steps=3, threads=1), recipe, held_out=cache, architecture=TINY
+    )
+    still = TrainingRun(steps=0, threads=1)
+    begun = train_rater(cache, tmp_path / "b", still, recipe, held_out=cache, start_from=tmp_path / "a")
+    for ours, theirs in zip(begun.parameters(), first.parameters(), strict=True):
+        assert torch.allclose(ours, theirs.bfloat16().float())
+
+
 def test_a_model_with_other_labels_is_refused(tmp_path: Path) -> None:
     model = build_rater(SIZE, **TINY)
     model.config.id2label = {**model.config.id2label, 0: "cat"}

@@ -252,7 +252,7 @@ class SceneDiffusionGenerator:
         noise = self.noise([r.seed for r in batch])
         begun = [i for i, r in enumerate(batch) if r.start is not None]
         if begun:
-            clean = self._latents_of([r.start for r in batch if r.start is not None])
+            clean = self.latents_of([r.start for r in batch if r.start is not None])
             level = self.levels(steps, few)[-_run_steps(steps, share) - 1]
             noise[begun] = interpolate(clean, noise[begun], level.expand(len(begun)))
         return noise
@@ -343,10 +343,10 @@ class SceneDiffusionGenerator:
         """The conditioning of a batch with its visual prompts; as `VisualPrompts.condition`."""
         if self.visual is None:
             raise UserError(f"{self.name} has no visual prompts; set the visual strength to 0, or train them.")
-        return self.visual.condition(batch, condition, self.texts.features, self._latents_of, student)
+        return self.visual.condition(batch, condition, self.texts.features, self.latents_of, student)
 
-    def _latents_of(self, images: Sequence[Image.Image]) -> Tensor:
-        """Latents [B, C, h, w] of a person's own pictures."""
+    def latents_of(self, images: Sequence[Image.Image]) -> Tensor:
+        """Latents [B, C, h, w] of pictures, such as a person's own."""
         return self.encode(from_images(images, self.size))
 
     def with_emotion(

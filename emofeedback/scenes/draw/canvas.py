@@ -45,7 +45,7 @@ class Ink:
     ambient: the light's colour; things are multiplied towards it by `ambient_share` in [0, 1].
     haze: what far things fade into. gain: exposure. saturation: of the palette. lit: windows and lamps glow.
     pose: face and bearing of the people and animals (grammar.POSES). coat: '#rrggbb' of the subject's main surface
-    where the scene names its colour; None = each thing's own.
+    where the scene names its colour; None = each thing's own. seated: people sit on a bench.
     """
 
     ambient: str
@@ -60,6 +60,7 @@ class Ink:
     rng: random.Random = field(default_factory=lambda: random.Random(0))
     pose: str = "plain"
     coat: str | None = None
+    seated: bool = False
 
     def own(self, colour: str) -> str:
         """The colour of a thing's main surface, unlit: the one that the scene asks for, or the thing's own."""

@@ -110,6 +110,20 @@ def _joints(pose: str, b: Build) -> Joints:
         )
         head = (sx + 0.36 * rx, sy + 1.05 * ry - 3)
         return Joints(hip, ((hx + sx) / 2 - 3, (hy + sy) / 2 - 2), shoulder, head, 8, legs, tail)
+    if pose == "downcast" and not b.grazes:
+        # sits with bowed head
+        angle, spine = radians(50), 0.7 * b.length + 0.32 * b.depth
+        hip = (-half - 4, -0.5 * b.depth)
+        shoulder = (hip[0] + spine * cos(angle), hip[1] - spine * sin(angle))
+        (hx, hy), (sx, sy) = hip, shoulder
+        legs = (
+            ((hx + step, hy), (hx + 0.62 * b.depth, 0.0)),
+            ((sx + step, sy), (sx + step + 3, 0.0)),
+            ((hx + 2, hy), (hx + 0.5 * b.depth, 0.0)),
+            ((sx - 0.2 * step, sy), (sx - 0.2 * step, 0.0)),
+        )
+        head = (sx + 0.42 * rx, min(sy + 0.42 * ry, -chin - 7))
+        return Joints(hip, ((hx + sx) / 2 - 3, (hy + sy) / 2 - 2), shoulder, head, 12, legs, (-9.0, 0.42 * b.depth))
     if pose == "downcast":
         shoulder = (shoulder[0], y + 0.1 * b.depth)
         ahead = max(0.86 * rx, 0.5 * b.depth + 0.45 * radius)
@@ -142,6 +156,10 @@ def _joints(pose: str, b: Build) -> Joints:
 
 def _four_legged(ink: Ink, b: Build) -> str:
     """An animal of this build in the pose of the ink."""
+    if ink.pose == "cheering" and not b.grazes:
+        return _upright(ink, b)
+    if ink.pose == "downcast" and not b.grazes:
+        return _slumped(ink, b)
     j = _joints(ink.pose, b)
     coat = ink.own(b.coat)
     lit, dim, far = ink(coat), ink.shade(coat, 0.76), ink.shade(coat, 0.6)
@@ -159,6 +177,13 @@ def _four_legged(ink: Ink, b: Build) -> str:
             parts += line(
                 f"M{back[0]:.1f},{back[1]:.1f} L{x:.1f},{y:.1f}", ink.shade(b.feet, 0.7 if i < 2 else 1), b.limb
             )
+    if ink.pose == "downcast" and not b.grazes:
+        (hx, hy), r = j.hip, 0.5 * b.depth
+        parts += ellipse(hx + 0.14 * b.depth, -0.96 * r, r, 0.96 * r, lit)
+        haunch = (
+            f"M{hx + 0.5 * r:.1f},{-1.7 * r:.1f} Q{hx + 1.6 * r:.1f},{-1.3 * r:.1f} {hx + 1.2 * r:.1f},{-0.45 * r:.1f}"
+        )
+        parts += line(haunch, dim, 2.2)
     (sx, sy), (hx, hy) = j.shoulder, j.head
     neck = line(f"M{sx:.1f},{sy:.1f} L{hx:.1f},{hy:.1f}", lit, b.neck) if not b.wool else ""
     if b.mane is not None:
@@ -169,6 +194,92 @@ def _four_legged(ink: Ink, b: Build) -> str:
     return _fitted(parts, ink.pose, b, j)
 
 
+def _upright(ink: Ink, b: Build) -> str:
+    """A pawed animal seen from the front that stands on its hind legs and throws up both fore paws."""
+    coat = ink.own(b.coat)
+    lit, dim = ink(coat), ink.shade(coat, 0.8)
+    paw = lit if b.feet is None else ink(b.feet)
+    w = 0.36 * b.depth + 5.5
+    hip = -(0.55 * b.legs + 6)
+    chest = hip - 0.5 * b.length - 0.35 * b.depth
+    head = chest - 0.5 * _HEAD * b.chin
+    out = 1.16 * _HEAD * b.radius + 0.5 * b.limb + 3
+    parts = ""
+    if b.tail == "puff":
+        parts += circle(-w - 1, hip - 1, 6.5, ink(b.tip or coat))
+    else:
+        thick = 12.0 if b.tail == "bush" else 5.5
+        parts += line(f"M{-0.5 * w:.1f},{hip:.1f} Q{-w - 15:.1f},{hip + 3:.1f} {-w - 19:.1f},{hip - 15:.1f}", dim, thick)
+        if b.tip is not None:
+            parts += circle(-w - 19, hip - 16, 0.52 * thick, ink(b.tip))
+    for side in (-1, 1):
+        x = side * max(0.56 * w, 0.5 * b.limb + 2)
+        parts += line(f"M{x:.1f},{hip:.1f} V-4", dim, b.limb)
+        parts += ellipse(x + side * 2.5, -4, 0.5 * b.limb + 3, 4, paw if b.feet else dim)
+    parts += path(
+        f"M0,{chest - 4:.1f} C{0.9 * w:.1f},{chest - 4:.1f} {1.15 * w:.1f},{hip - 10:.1f} {w:.1f},{hip:.1f} "
+        f"C{0.8 * w:.1f},{hip + 7:.1f} {-0.8 * w:.1f},{hip + 7:.1f} {-w:.1f},{hip:.1f} "
+        f"C{-1.15 * w:.1f},{hip - 10:.1f} {-0.9 * w:.1f},{chest - 4:.1f} 0,{chest - 4:.1f}Z",
+        lit,
+    )
+    parts += ellipse(
+        0, hip - 0.3 * (hip - chest), 0.62 * w, 0.62 * (hip - chest), ink(b.belly) if b.belly else ink.shade(coat, 1.13)
+    )
+    for side in (-1, 1):
+        sx, ex = side * 0.55 * w, side * 0.66 * out
+        arm = f"M{sx:.1f},{chest + 6:.1f} L{ex:.1f},{chest + 6:.1f} L{side * out:.1f},{chest - 13:.1f}"
+        parts += line(arm, lit, b.limb)
+        if b.feet is not None:
+            parts += circle(side * out, chest - 13, 0.54 * b.limb, paw)
+    parts += moved(b.head(ink, coat), 0, head, 6, _HEAD)
+    wide = max(_HEAD * b.wide[0], out + 0.5 * b.limb)
+    return _framed(parts, -wide, wide, head - _HEAD * b.tall)
+
+
+def _slumped(ink: Ink, b: Build) -> str:
+    """A pawed animal that sits with a round back, its head hanging before its chest, the tail limp on the ground."""
+    coat = ink.own(b.coat)
+    lit, dim, far = ink(coat), ink.shade(coat, 0.8), ink.shade(coat, 0.62)
+    r = 0.5 * b.depth + 3
+    high = max(b.legs + b.depth, 42.0)
+    rump, fore = -r - 0.5 * b.length - 3, 11.0
+    hx, hy = fore + 0.3 * _HEAD * b.radius, -max(0.8 * high, _HEAD * b.chin + 13)
+    parts = ""
+    if b.tail == "puff":
+        parts += circle(rump - 0.8 * r, -9, 6.5, ink(b.tip or coat))
+        left = rump - 0.8 * r - 7
+    else:
+        thick = 12.0 if b.tail == "bush" else 5.5
+        left = rump - r - 19
+        parts += line(
+            f"M{rump - 4:.1f},-9 C{rump - r:.1f},-7 {left + 14:.1f},{-thick / 2:.1f} {left + thick / 2:.1f},"
+            f"{-thick / 2:.1f}",
+            dim,
+            thick,
+        )
+        if b.tip is not None:
+            parts += circle(left + thick / 2, -0.52 * thick, 0.52 * thick, ink(b.tip))
+    low = -0.5 * b.limb
+    parts += line(f"M{fore + 8:.1f},{hy:.1f} L{fore + 9:.1f},{low:.1f}", far, b.limb)
+    parts += path(
+        f"M{rump:.1f},0 C{rump - 1.5 * r:.1f},0 {rump - 0.9 * r:.1f},{-0.8 * high:.1f} {fore - 8:.1f},{-high:.1f} "
+        f"C{fore + 6:.1f},{-high:.1f} {fore + 10:.1f},{-0.5 * high:.1f} {fore:.1f},-6 L{fore - 8:.1f},0Z",
+        lit,
+    )
+    parts += ellipse(rump + 0.35 * r, -0.82 * r, 1.02 * r, 0.86 * r, dim)
+    parts += ellipse(rump + 0.35 * r - 1.5, -0.8 * r, 0.98 * r, 0.8 * r, lit)
+    parts += line(f"M{rump + 0.7 * r:.1f},-3.5 H{rump + 1.3 * r:.1f}", dim, 7)
+    parts += line(f"M{fore - 3:.1f},{0.6 * hy:.1f} L{fore - 2:.1f},{low:.1f}", lit, b.limb)
+    parts += moved(b.head(ink, coat), hx, hy, 9, _HEAD)
+    return _framed(parts, left, hx + _HEAD * b.wide[1], hy - _HEAD * b.tall)
+
+
+def _framed(parts: str, left: float, right: float, top: float) -> str:
+    """A drawing with these bounds in the middle of its box, made smaller where it would leave it."""
+    size = min(1.0, 99.0 / (right - left), -99.0 / top)
+    return moved(parts, -size * (left + right) / 2, 0, 0, size)
+
+
 def _fitted(parts: str, pose: str, b: Build, j: Joints) -> str:
     """The animal in the middle of its box, made smaller where ears, tail or a reared body would leave it."""
     wide = _HEAD * b.wide[pose in ("downcast", "asleep", "alarmed")]
@@ -176,8 +287,7 @@ def _fitted(parts: str, pose: str, b: Build, j: Joints) -> str:
     thick = {"bush": 12.0, "puff": 5.0, "hair": 7.0}.get(b.tail, 6.0)
     left = min(rump, rump + 0.08 * b.depth + 1.2 * j.tail[0] - thick)
     right = max(j.head[0] + wide, *(x + b.limb / 2 for leg in j.legs for x, _ in leg))
-    size = min(1.0, 99.0 / (right - left), 99.0 / (_HEAD * b.tall - j.head[1]))
-    return moved(parts, -size * (left + right) / 2, 0, 0, size)
+    return _framed(parts, left, right, j.head[1] - _HEAD * b.tall)
 
 
 def _trunk(ink: Ink, b: Build, j: Joints, coat: str, lit: str, dim: str) -> str:

@@ -1,7 +1,7 @@
 """Secondary elements in front, at both sides of the subject, in picture coordinates (100 x 100, y down).
 
-They stand between y = 80 and y = 96 at x 2..28 and 72..98; pond, still water, surf and the sunlit path lie across
-the bottom.
+They stand between y = 80 and y = 96 at x 2..28 and 72..98, or smaller and farther back at the edges; still water, surf
+and the sunlit path lie across the bottom.
 """
 
 from collections.abc import Callable
@@ -172,7 +172,7 @@ def petals(x: float, y: float) -> str:
 
 
 def pond(ink: Ink) -> str:
-    """A calm pond across the bottom with the sky in it, lily pads, pink lilies and reeds."""
+    """A small calm pond at the lower right with the sky in it, lily pads, pink lilies and reeds."""
     water = mix(ink("#3f93c4"), ink.haze, 0.25)
     pad, reed = ink("#3f9a4a"), ink("#4d7a34")
     parts = [
@@ -193,7 +193,7 @@ def pond(ink: Ink) -> str:
                 ink("#ff9cc4"),
             )
         )
-    return "".join(parts)
+    return moved("".join(parts), 44.0, 43.4, 0.56)
 
 
 def still_water(ink: Ink) -> str:
@@ -221,7 +221,7 @@ def still_water(ink: Ink) -> str:
         parts += [ellipse(x, y, rx, ry, ink.shade(own, 0.8)), ellipse(x - 0.4, y - 0.5, rx * 0.9, ry * 0.74, ink(own))]
     for x, y in ((80, 91.5), (90, 95)):
         parts += [ellipse(x, y + 1, 6.4, 1.9, ink("#3f9a5c")), lily(x, y, 1.35, ink)]
-    return "".join(parts)
+    return moved("".join(parts), 0.0, 4.0, 1.0)
 
 
 def lily(x: float, y: float, scale: float, ink: Ink) -> str:
@@ -258,7 +258,7 @@ def hammock(ink: Ink) -> str:
 
 
 def sleeping_cat(ink: Ink) -> str:
-    """A ginger cat curled up asleep on a red cushion at the left, with three Z above it."""
+    """A ginger cat curled up asleep on a red cushion at the left, with three small Z above it."""
     fur, stripe, pale = lively("#f0963a", ink), lively("#b95f1c", ink), lively("#ffe6c4", ink)
     line_colour = lively("#4a2614", ink)
     parts = [
@@ -281,10 +281,10 @@ def sleeping_cat(ink: Ink) -> str:
         line("M4.8 85.2Q6.3 87 7.8 85.2M11 85.2Q12.5 87 14 85.2", line_colour, 0.95),
         polygon([(8.5, 87), (10.3, 87), (9.4, 88.2)], lively("#e0647a", ink)),
     ]
-    for x, y, k in ((20, 72, 0.8), (24.5, 66, 1.1), (29, 58.5, 1.45)):
+    for x, y, k in ((19, 73.5, 0.8), (23, 69.5, 1.0), (27.5, 64.5, 1.2)):
         letter = f"M{x - 1.6 * k:.1f} {y - 2 * k:.1f}h{3.2 * k:.1f}l{-3.2 * k:.1f} {4 * k:.1f}h{3.2 * k:.1f}"
         parts += [line(letter, ink.grade("#1c2438"), 1.9, 0.5), line(letter, "#ffffff", 1.0)]
-    return "".join(parts)
+    return moved("".join(parts), 0.0, 17.6, 0.82)
 
 
 def sunlit_path(ink: Ink) -> str:
@@ -355,7 +355,7 @@ def empty_swing(ink: Ink) -> str:
 
 
 def wilted_flowers(ink: Ink) -> str:
-    """Two withered flowers at each side: limp stalks bent over, faded heads hanging, petals fallen on dry earth."""
+    """Two small withered flowers at each side: limp stalks, faded heads that hang, petals fallen on dry earth."""
     left = ellipse(14, 97, 14, 3, ink("#6b5540"))
     left += wilted_flower(5, 66, 1.05, "#a87f38", False, ink)
     left += wilted_flower(17, 77, 0.95, "#9c6258", False, ink)
@@ -363,6 +363,7 @@ def wilted_flowers(ink: Ink) -> str:
         ellipse(x, y, 2.4, 1.1, ink(own))
         for x, y, own in ((4, 96.6, "#a87f38"), (12, 98, "#9c6258"), (24, 97.4, "#9c6258"))
     )
+    left = moved(left, 0.0, 25.5, 0.74)
     return left + mirror([left])
 
 
@@ -382,6 +383,11 @@ def wilted_flower(x: float, y: float, scale: float, petal: str, flip: bool, ink:
         circle(9, 8.6, 3.3, ink("#4f3524")),
     )
     return group("".join(shapes), x, y, scale, flip)
+
+
+def moved(content: str, x: float, y: float, scale: float) -> str:
+    """Content made smaller about the picture's upper left corner, then moved."""
+    return f'<g transform="translate({x} {y}) scale({scale})">{content}</g>'
 
 
 def mirror(shapes: list[str]) -> str:
@@ -426,10 +432,10 @@ def jumping_children(ink: Ink) -> str:
     shadow = ink.grade("#14201c")
     return "".join(
         (
-            ellipse(14, 97, 8.5, 1.6, shadow, 0.35),
-            ellipse(86, 97, 8.5, 1.6, shadow, 0.35),
-            group(left, 14, 91, 1.0),
-            group(right, 86, 91, 1.0, flip=True),
+            ellipse(11, 92, 7, 1.4, shadow, 0.35),
+            ellipse(89, 92, 7, 1.4, shadow, 0.35),
+            group(left, 11, 89.5, 0.8),
+            group(right, 89, 89.5, 0.8, flip=True),
         )
     )
 
@@ -461,7 +467,7 @@ def leaping_child(ink: Ink, shirt: str, trousers: str, skin: str, hair: str, ski
 
 
 def lonely_figure(ink: Ink) -> str:
-    """Somebody in dark clothes who sits hunched on a stone at the right, the head on the knees."""
+    """Somebody in dark clothes who sits hunched on a stone, away from all others at the right, head on the knees."""
     coat, fold, hair, stone, skin = (lively(c, ink) for c in ("#3b4258", "#2a3044", "#1c1b24", "#6a6c74", "#c69a7c"))
     shapes = (
         ellipse(0, 0.4, 14, 2.2, ink.grade("#1d2126"), 0.45),
@@ -473,28 +479,19 @@ def lonely_figure(ink: Ink) -> str:
         ellipse(-4.4, -20.6, 4.4, 4.9, skin),
         path("M-7.4 -24Q-5 -27.6 -0.6 -25.8Q2.4 -22.4 -0.4 -16.8Q-1.4 -21.4 -7.4 -24Z", hair),
     )
-    return group("".join(shapes), 85, 95, 1.05)
+    return group("".join(shapes), 88.5, 82, 0.72)
 
 
 def stampede(ink: Ink) -> str:
-    """A horse at full gallop on each side, manes flying, in a cloud of dust."""
+    """A horse at full gallop on each side, some way off, manes flying, in a cloud of dust."""
     dust, thick = lively("#d8b98c", ink), lively("#b89566", ink)
-    parts = [
-        ellipse(x, y, rx, ry, tone, 0.85)
-        for x, y, rx, ry, tone in (
-            (4, 95, 9, 4.4, thick),
-            (17, 97, 11, 3.6, dust),
-            (30, 98, 7, 2.6, thick),
-            (96, 95, 9, 4.4, thick),
-            (83, 97, 11, 3.6, dust),
-            (70, 98, 7, 2.6, thick),
-        )
-    ]
-    bay, black = galloping_horse(ink, "#8c4a22", "#2a1710"), galloping_horse(ink, "#3a2a26", "#151013")
-    parts += [group(bay, 14, 94, 1.0), group(black, 86, 94, 1.0, flip=True)]
-    for x, y, r in ((1, 90, 3.4), (5, 97, 3.8), (24, 98.4, 3.2), (99, 90, 3.4), (95, 97, 3.8), (76, 98.4, 3.2)):
-        parts.append(circle(x, y, r, dust))
-    return "".join(parts)
+    sides = []
+    for horse in (galloping_horse(ink, "#8c4a22", "#2a1710"), galloping_horse(ink, "#3a2a26", "#151013")):
+        clouds = ((4, 95, 9, 4.4, thick), (17, 97, 11, 3.6, dust), (29, 97.6, 7, 2.4, thick))
+        behind = "".join(ellipse(x, y, rx, ry, tone, 0.85) for x, y, rx, ry, tone in clouds)
+        before = "".join(circle(x, y, r, dust) for x, y, r in ((1, 91, 3.0), (5, 97, 3.4), (24, 98, 2.6)))
+        sides.append(moved(behind + group(horse, 15, 94, 1.0) + before, -1.0, 19.0, 0.62))
+    return sides[0] + mirror(sides[1:])
 
 
 def galloping_horse(ink: Ink, coat: str, hair: str) -> str:

@@ -168,8 +168,16 @@ def _limb(points: tuple[Point, ...], colour: str, width: float) -> str:
     return line("M" + " L".join(f"{x:.1f},{y:.1f}" for x, y in points), colour, width)
 
 
+SEAT = 9.0
+"""How much lower hips are on a bench than on straight legs."""
+
+
 def _adult(ink: Ink, look: Look, stance: Stance, r: float = 15.5) -> str:
-    """A standing adult, about 95 high."""
+    """An adult, about 95 high, standing or on the seat of a bench with the feet on the ground."""
+    if ink.seated:
+        look = replace(look, hem=-34.0, flare=min(look.flare, 15.0), shorts=None)
+        upper = _adult(replace(ink, seated=False), look, replace(stance, feet=((-7, -30), (7, -30)), knees=None), r)
+        return moved(upper, 0, SEAT) + _lap(ink, look)
     coat = ink.own(look.coat)
     top, lean, hem, flare = stance.shoulder, stance.lean, look.hem, look.flare
     legs = ""
@@ -198,6 +206,17 @@ def _adult(ink: Ink, look: Look, stance: Stance, r: float = 15.5) -> str:
     return behind + legs + (body + head + arms if stance.before else arms + body + head)
 
 
+def _lap(ink: Ink, look: Look) -> str:
+    """Thighs seen from the front, shins and feet of who sits."""
+    parts = ""
+    for side, tone in ((-1, 1.25), (1, 1.0)):
+        cloth = ink.shade(look.legs, tone)
+        parts += _limb(((side * 8.5, -19.0), (side * 9.5, -5.0)), cloth, 9.0)
+        parts += ellipse(side * 10.5, -3.2, 6.8, 3.2, ink(look.shoes))
+        parts += ellipse(side * 8.0, -22.5, 8.0, 6.6, ink.shade(look.legs, 1.12 * tone))
+    return parts
+
+
 def _lying(ink: Ink, looks: tuple[Look, ...], r: float = 21.0) -> str:
     """People who sleep side by side: heads on a white pillow, the rest under a blanket of the coats' colour."""
     step = 1.8 * r
@@ -209,7 +228,7 @@ def _lying(ink: Ink, looks: tuple[Look, ...], r: float = 21.0) -> str:
     for i, look in enumerate(looks):
         parts += moved(_head(ink, r, look), first + i * step, -(1.4 if look.style == "bald" else 1.2) * r, -18)
     coat, other = ink.own(looks[0].coat), ink.own(looks[-1].coat)
-    return (
+    drawn = (
         parts
         + path(
             f"M{first - 0.5 * r:.1f},0 Q{first:.1f},{-0.3 * r:.1f} {last:.1f},{-0.28 * r:.1f} "
@@ -219,6 +238,7 @@ def _lying(ink: Ink, looks: tuple[Look, ...], r: float = 21.0) -> str:
         )
         + path(f"M{last + 0.8 * r:.1f},0 C26,-2 38,-10 44,-29 C50,-27 50,-12 50,0Z", ink.shade(other, 0.72))
     )
+    return moved(drawn, 0, -24, 0, 0.8) if ink.seated else drawn
 
 
 def draw_person(ink: Ink) -> str:
@@ -268,7 +288,7 @@ def draw_child(ink: Ink) -> str:
     """A small child in a yellow coat: big head, short legs, about 80 high."""
     if ink.pose == "asleep":
         return moved(_lying(ink, (_CHILD,), 23.0), 0, 0, 0, 0.88)
-    return moved(_small(ink), 0, 0, 0, 0.82)
+    return moved(_small(ink), 0, -4.0 if ink.seated else 0.0, 0, 0.82)
 
 
 def draw_family(ink: Ink) -> str:
@@ -293,7 +313,7 @@ def draw_family(ink: Ink) -> str:
     return (
         moved(_adult(ink, man, left), -26, 0, 0, scale)
         + moved(_adult(ink, woman, right), 26, 0, 0, scale)
-        + moved(_small(ink), 0, 0, 0, 0.6)
+        + moved(_small(ink), 0, -9.0 if ink.seated else 0.0, 0, 0.6)
     )
 
 
@@ -303,7 +323,7 @@ def draw_runner(ink: Ink) -> str:
     look = replace(look, shorts="#27304d")
     if ink.pose == "asleep":
         return _lying(ink, (look,))
-    return _adult(ink, look, RUNNING[ink.pose])
+    return _adult(ink, look, (STANDING if ink.seated else RUNNING)[ink.pose])
 
 
 def draw_dancer(ink: Ink) -> str:
@@ -313,7 +333,7 @@ def draw_dancer(ink: Ink) -> str:
         return _lying(ink, (look,))
     if ink.pose == "downcast":
         look = replace(look, flare=17, hem=-18)
-    return _adult(ink, look, DANCING[ink.pose])
+    return _adult(ink, look, (STANDING if ink.seated else DANCING)[ink.pose])
 
 
 def draw_old_man(ink: Ink) -> str:
@@ -324,8 +344,10 @@ def draw_old_man(ink: Ink) -> str:
         return _lying(ink, (look,))
     stance = WALKING_STICK[ink.pose]
     x, y = stance.right[1]
+    if ink.seated:
+        y += SEAT
     stick = {
-        "cheering": line(f"M{x - 14},{y + 3} L{x + 13},{y - 3}", wood, 4.4),
+        "cheering": line("M24,-40 Q29,-44 30,-36 L33,-2", wood, 4.4) if ink.seated else line("M20,-2.5 H45", wood, 4.4),
         "alarmed": line("M22,-2.5 H47", wood, 4.4),
     }.get(ink.pose, line(f"M{x - 4},{y - 5} Q{x + 1},{y - 8} {x + 2},{y} L{x + 4},-2", wood, 4.4))
     return stick + _adult(ink, look, stance)
@@ -372,7 +394,8 @@ def draw_sitter(ink: Ink) -> str:
         "asleep": ((10, -54, 30), ((-19, -24), (-6, -13)), ((19, -24), (8, -12))),
         "alarmed": ((0, -63, -4), ((-36, -46), (-15, -58)), ((36, -46), (15, -58))),
     }[ink.pose]
-    return moved(_seated(ink, look, 16.5, head, left, right, ink.pose == "alarmed", legs), 0, 0, 0, 1.12)
+    drawn = _seated(ink, look, 16.5, head, left, right, ink.pose == "alarmed", legs)
+    return moved(drawn, 0, -22.0, 0, 0.94) if ink.seated else moved(drawn, 0, 0, 0, 1.12)
 
 
 def draw_baby(ink: Ink) -> str:
@@ -394,7 +417,8 @@ def draw_baby(ink: Ink) -> str:
         "downcast": ((4, -50, 14), ((-22, -26), (-12, -17)), ((22, -26), (13, -17))),
         "alarmed": ((0, -62, -4), ((-38, -42), (-23, -56)), ((38, -42), (23, -56))),
     }[ink.pose]
-    return _seated(ink, look, 24.0, head, left, right, ink.pose == "alarmed", legs)
+    drawn = _seated(ink, look, 24.0, head, left, right, ink.pose == "alarmed", legs)
+    return moved(drawn, 0, -22.0, 0, 0.7) if ink.seated else drawn
 
 
 def draw_statue(ink: Ink) -> str:

@@ -14,7 +14,7 @@ from emofeedback.scenes.draw.canvas import Ink
 from emofeedback.scenes.draw.elements import ELEMENT_DRAWINGS
 from emofeedback.scenes.draw.places import PLACE_DRAWINGS
 from emofeedback.scenes.draw.rooms import far_away, land_outside, room_ink, through_window
-from emofeedback.scenes.draw.sky import fog_behind, light_in_front, scene_ink, sky, weather_in_front
+from emofeedback.scenes.draw.sky import fog_behind, light_in_front, lightning, scene_ink, sky, weather_in_front
 from emofeedback.scenes.draw.subjects import subjects
 from emofeedback.scenes.grammar import FAR_ELEMENTS, GROUND_ELEMENTS, INDOOR_PLACES, SKY_ELEMENTS, Scene
 
@@ -49,7 +49,7 @@ def flats_svg(scene: Scene) -> str:
 def _outdoors(scene: Scene, ink: Ink, rng: random.Random) -> str:
     """The sky, what stands under it, and the weather before them all."""
     content = _content(scene, ink, rng, _subject_ink(ink), fog_behind(scene, ink))
-    return sky(scene, ink) + content + weather_in_front(scene, ink)
+    return sky(scene, ink) + lightning(scene) + content + weather_in_front(scene, ink)
 
 
 def _content(scene: Scene, ink: Ink, rng: random.Random, near: Ink | None = None, fog: str = "") -> str:
@@ -63,7 +63,8 @@ def _content(scene: Scene, ink: Ink, rng: random.Random, near: Ink | None = None
 def _indoors(scene: Scene, ink: Ink, rng: random.Random) -> str:
     """The world and its weather through the window, then the room with what stands in it."""
     outside, inside = _subject_ink(ink), room_ink(ink, scene)
-    view = _view(scene, ink, rng, outside, sky(scene, ink), fog_behind(scene, ink), weather_in_front(scene, ink))
+    above = sky(scene, ink) + lightning(scene)
+    view = _view(scene, ink, rng, outside, above, fog_behind(scene, ink), weather_in_front(scene, ink))
     return _room(scene, inside, _subject_ink(inside), rng, view)
 
 

@@ -225,7 +225,7 @@ def _clouds(scene: Scene, ink: Ink, level: float) -> str:
 
 
 def weather_in_front(scene: Scene, ink: Ink) -> str:
-    """Rain, snow, fog, leaves and streaks of wind; in a room they are seen through the window, lightning as well."""
+    """Rain, snow, fog, leaves and streaks of wind; in a room they are seen through the window."""
     drawings = {"rain": _rain, "thunderstorm": _storm, "snow": _snow, "fog": _mist, "wind": _gusts}
     draw = drawings.get(scene.weather)
     return "" if draw is None else draw(scene, ink, jitter(ink, "weather"))
@@ -241,34 +241,39 @@ def _rain(scene: Scene, ink: Ink, rng: random.Random, slant: float = -0.32, drop
 
 
 def _storm(scene: Scene, ink: Ink, rng: random.Random) -> str:
-    return _rain(scene, ink, rng, -0.5, 38) + (_lightning(scene) if scene.place in INDOOR_PLACES else "")
+    return _rain(scene, ink, rng, -0.5, 38)
 
 
-def _lightning(scene: Scene) -> str:
-    """One bolt with a branch at either side of the subject, and its flash."""
+def _flash(scene: Scene) -> tuple[float, float]:
+    """Where lightning comes from the clouds, at either side of the subject, and the side (-1, 1) that it leans to."""
     rng = random.Random(f"lightning {scene.layout}")
-    x, k = (rng.uniform(12, 24), 1.0) if rng.random() < 0.5 else (rng.uniform(76, 88), -1.0)
-    bolt = (
-        (3, 4),
-        (-7, 29),
-        (0, 28),
-        (-8, 45),
-        (-4, 44.5),
-        (-12, 64),
-        (9, 37),
-        (1.5, 38.5),
-        (10, 23),
-        (3, 24),
-        (11, 4),
-    )
-    branch = ((1, 36), (8, 45), (6, 45), (13, 55), (3, 47), (5, 46.5))
+    return (rng.uniform(14, 26), 1.0) if rng.random() < 0.5 else (rng.uniform(74, 86), -1.0)
+
+
+def lightning(scene: Scene) -> str:
+    """A slender bolt with two branches, behind all but the sky."""
+    if scene.weather != "thunderstorm":
+        return ""
+    x, k = _flash(scene)
     light = "#fffbe0"
-    return (
-        glow(x, 30, 95, "#cfe0c4", 0.34)
-        + glow(x, 26, 36, "#f3f6c8", 0.6)
-        + polygon([(x + k * px, py) for px, py in branch], light)
-        + polygon([(x + k * px, py) for px, py in bolt], light)
+    trunk = ((2, 3, 3.0), (-3.4, 17, 2.7), (1.6, 18.6, 2.5), (-4.6, 33, 2.1), (0.4, 34.6, 1.9), (-7, 57, 0.3))
+    forks = (
+        ((-3, 18, 1.7), (-8.6, 26, 1.4), (-6.4, 27.2, 1.2), (-12, 38, 0.3)),
+        ((0, 34.6, 1.6), (6.6, 42, 1.3), (4.4, 43.4, 1.1), (9.4, 54, 0.3)),
     )
+    bolt = ""
+    for way in (trunk, *forks):
+        edge = [(x + k * px - 0.5 * w, py) for px, py, w in way] + [
+            (x + k * px + 0.5 * w, py) for px, py, w in way[::-1]
+        ]
+        bolt += polygon(edge, light)
+    return glow(x, 24, 34, "#f3f6c8", 0.6) + bolt
+
+
+def _flashed(scene: Scene) -> str:
+    """The light of the bolt on all that stands before it."""
+    x, _ = _flash(scene)
+    return glow(x, 30, 95, "#cfe0c4", 0.34)
 
 
 def _snow(scene: Scene, ink: Ink, rng: random.Random) -> str:
@@ -281,26 +286,28 @@ def _snow(scene: Scene, ink: Ink, rng: random.Random) -> str:
 
 
 def _mist(scene: Scene, ink: Ink, rng: random.Random) -> str:
+    """A bank of ground mist along the lower edge, below the feet: what stands in front is clear of it."""
     veil = _fog_colour(scene, ink)
-    out = rect(0, 0, 100, 100, veil, 0.14)
-    for y, height, opacity in ((93, 7, 0.5), (79, 4.5, 0.32)):
-        out += ellipse(rng.uniform(15, 85), y + rng.uniform(-2, 2), rng.uniform(45, 70), height, veil, opacity)
-    return out
+    y = 88.5 + rng.uniform(-0.5, 0.5)
+    return (
+        fade("groundmist", veil, veil, 0.0, 0.5)
+        + f'<rect y="{y:.2f}" width="100" height="12" fill="url(#groundmist)"/>'
+    )
 
 
 def _gusts(scene: Scene, ink: Ink, rng: random.Random) -> str:
-    """Curling streaks and leaves, all blown to the right."""
+    """Curling streaks in the sky and leaves, all blown to the right."""
     air = brightness("#ffffff", 0.45 + 0.55 * _DAYLIGHT[scene.time])
     leaf = ink({"spring": "#f0b4cc", "summer": "#7fb04a", "autumn": "#e0762a", "winter": "#8a6a4a"}[scene.season])
     out = ""
-    for y in (14.0, 32.0, 50.0, 68.0, 86.0):
-        x, length = rng.uniform(-8, 60), rng.uniform(16, 32)
-        y += rng.uniform(-6, 6)
+    for y in (11.0, 24.0, 38.0):
+        x, length = rng.uniform(-4, 50), rng.uniform(16, 32)
+        y += rng.uniform(-3, 3)
         curl = rng.uniform(2.6, 4.2)
         d = f"M {x:.1f} {y:.1f} q {length * 0.5:.1f} {-curl * 1.5:.1f} {length:.1f} 0"
         d += f" t {length * 0.55:.1f} {-curl:.1f}"
         d += f" a {curl * 0.8:.1f} {curl * 0.8:.1f} 0 1 0 {-curl * 1.3:.1f} {-curl * 0.5:.1f}"
-        out += line(d, air, 1.2, 0.75)
+        out += line(d, air, 1.0, 0.75)
     for x, y in scattered(rng, 10, (4, 8, 96, 94)):
         out += leaf_shape(x, y, rng.uniform(2.2, 3.4), rng.uniform(-40, 30), leaf)
     return out
@@ -317,22 +324,24 @@ def _fog_colour(scene: Scene, ink: Ink) -> str:
 
 
 def fog_behind(scene: Scene, ink: Ink) -> str:
-    """Fog between the place and the subject, so that the subject looms out of it."""
+    """Fog between the place and the subject, thickest at the horizon, so that the subject stands out of it."""
     if scene.weather != "fog":
         return ""
     veil = _fog_colour(scene, ink)
     rng = jitter(ink, "fog")
-    out = fade("fogveil", veil, veil, 0.25, 0.5) + '<rect width="100" height="100" fill="url(#fogveil)"/>'
-    for y, h, o in ((44, 12, 0.62), (60, 9, 0.55), (74, 10, 0.5)):
-        x = rng.uniform(25, 75)
-        out += ellipse(x, y, 66, h / 2, veil, o) + ellipse(100 - x, y + 5, 52, h / 2.6, veil, o * 0.8)
+    out = fade("fogabove", veil, veil, 0.1, 0.6) + f'<rect width="100" height="{HORIZON}" fill="url(#fogabove)"/>'
+    out += fade("fogbelow", veil, veil, 0.6, 0.06)
+    out += f'<rect y="{HORIZON}" width="100" height="{88 - HORIZON}" fill="url(#fogbelow)"/>'
+    for y, h, o in ((46, 7, 0.34), (57, 6, 0.5), (66, 5, 0.36)):
+        x = rng.uniform(20, 80)
+        out += ellipse(x, y, 52, h / 2, veil, o) + ellipse(100 - x, y + 3, 40, h / 2.6, veil, o * 0.7)
     return out
 
 
 def light_in_front(scene: Scene) -> str:
-    """What palette and light lay over the whole picture: glow, cast, bloom, shadow; lightning outshines them all."""
+    """What palette and light lay over the whole picture: glow, cast, bloom, shadow, the flash of lightning."""
     outdoors = scene.place not in INDOOR_PLACES
-    flash = _lightning(scene) if outdoors and scene.weather == "thunderstorm" else ""
+    flash = _flashed(scene) if outdoors and scene.weather == "thunderstorm" else ""
     return _palette_over(scene) + _light_over(scene) + flash
 
 

@@ -56,48 +56,46 @@ def rays(x: float, y: float, low: float, high: float, turn: float) -> str:
 
 
 def balloons(ink: Ink) -> str:
-    """Three big hot-air balloons with broad vertical gores and a basket."""
-    basket = ink("#6b4226")
+    """Party balloons on strings: a bunch of three at each side, one that has got away."""
     rng = jitter(ink, "balloons")
-    parts = []
-    for x, y, r, own, band in (
-        (19.0, 18.0, 12.5, "#e23b32", "#ffd34d"),
-        (83.0, 15.0, 11, "#2f86d6", "#fdf3dc"),
-        (53.0, 10.5, 8, "#8a3fb0", "#ff9a3c"),
-    ):
-        x, y = round(x + rng.uniform(-4, 4), 1), round(y + rng.uniform(-1, 5), 1)
-        parts += [
-            line(f"M{x - r * 0.4} {y + r * 0.9}L{x - r * 0.16} {y + r * 1.6}", basket, 0.5),
-            line(f"M{x + r * 0.4} {y + r * 0.9}L{x + r * 0.16} {y + r * 1.6}", basket, 0.5),
-            glow(x, y + 2, r * 2.0, ink.shine("#ffcf6b"), 0.85) if ink.lit else "",
-            path(balloon_outline(x, y, r, 1.0), lantern_like(own, ink)),
-            path(balloon_outline(x, y, r, 0.66), lantern_like(band, ink)),
-            path(balloon_outline(x, y, r, 0.28), lantern_like(own, ink)),
-            path(
-                f"M{x} {y - r}A{r} {r} 0 0 1 {x + r} {y}Q{x + r * 0.9} {y + r * 0.7} {x + r * 0.3} {y + r * 1.3}"
-                f"Q{x + r * 0.85} {y} {x} {y - r}Z",
-                "#121a33",
-                0.22,
-            ),
-            # the burner lights the cloth from below
-            glow(x, y + r * 0.75, r * 0.95, ink.shine("#ffe08a"), 0.85) if ink.lit else "",
-            rect(x - r * 0.24, y + r * 1.5, r * 0.48, r * 0.36, basket, radius=0.6),
-        ]
-    return "".join(parts)
+    bunches = (
+        ((17.0, 44.0), ((9.0, 17.0, "#2f86e6"), (25.5, 19.0, "#ffc629"), (17.5, 11.5, "#e8323c"))),
+        ((83.0, 44.0), ((75.0, 18.0, "#35b25c"), (91.0, 17.0, "#ff6fae"), (83.0, 10.5, "#8a4bd0"))),
+        ((54.0, 34.0), ((51.0, 9.5, "#ff8a2c"),)),
+    )
+    strings, rounds = "", ""
+    for (x, y), some in bunches:
+        dx, dy = rng.uniform(-2, 2), rng.uniform(-1, 3)
+        for bx, by, own in some:
+            bx, by = bx + dx, by + dy
+            strings += line(
+                f"M{bx:.1f} {by + 8:.1f}Q{bx:.1f} {by + 16:.1f} {x + dx:.1f} {y + dy:.1f}", ink("#6d6a74"), 0.6
+            )
+            rounds += _balloon(bx, by, own, ink)
+        if len(some) > 1:
+            strings += line(f"M{x + dx:.1f} {y + dy:.1f}q-1 3 0.6 6", ink("#6d6a74"), 0.6)
+    return strings + rounds
+
+
+def _balloon(x: float, y: float, own: str, ink: Ink) -> str:
+    """One round balloon about (x, y) with its knot and a gleam."""
+    colour = lantern_like(own, ink)
+    return (
+        (glow(x, y, 13, ink.shine(own), 0.5) if ink.lit else "")
+        + polygon([(x - 1.4, y + 9.3), (x, y + 7.4), (x + 1.4, y + 9.3)], lantern_like(brightness(own, 0.8), ink))
+        + path(
+            f"M{x:.1f} {y + 8.2:.1f}C{x - 5:.1f} {y + 5.4:.1f} {x - 6.8:.1f} {y + 2:.1f} {x - 6.8:.1f} {y - 1.4:.1f}"
+            f"A6.8 6.8 0 0 1 {x + 6.8:.1f} {y - 1.4:.1f}C{x + 6.8:.1f} {y + 2:.1f} {x + 5:.1f} {y + 5.4:.1f} "
+            f"{x:.1f} {y + 8.2:.1f}Z",
+            colour,
+        )
+        + ellipse(x - 2.6, y - 3.6, 1.5, 2.3, "#ffffff", 0.55)
+    )
 
 
 def lantern_like(colour: str, ink: Ink) -> str:
     """Thin coloured cloth: lit like any thing by day, shining from within in the dark."""
     return mix(ink(colour), ink.shine(colour), 0.75) if ink.lit else ink(colour)
-
-
-def balloon_outline(x: float, y: float, r: float, share: float) -> str:
-    """Path of a balloon's envelope of radius r, narrowed to `share` of its width."""
-    w = r * share
-    return (
-        f"M{x - w:.2f} {y}A{w:.2f} {r} 0 0 1 {x + w:.2f} {y}Q{x + w * 0.9:.2f} {y + r * 0.7:.2f} "
-        f"{x + w * 0.32:.2f} {y + r * 1.3:.2f}H{x - w * 0.32:.2f}Q{x - w * 0.9:.2f} {y + r * 0.7:.2f} {x - w:.2f} {y}Z"
-    )
 
 
 def rainbow(ink: Ink) -> str:
@@ -232,20 +230,22 @@ def carnival(ink: Ink) -> str:
 
 
 def eruption(ink: Ink) -> str:
-    """A dark volcano with a burning crater, lava streams and a tall grey and orange plume."""
+    """A far volcano with a burning crater and lava streams above hazy foothills, its plume drifting to the right."""
     lava, hot = ink.shine("#ff5a1f"), ink.shine("#ffc83a")
-    ash, light_ash = ink("#4a444b"), ink("#766c70")
-    plume = ((82, 8, 12), (71, 14, 8), (93, 13, 8.5), (82, 20, 8), (83, 27, 5.5))
+    ash, light_ash = ink("#4a444b", FAR), ink("#766c70", FAR)
+    plume = ((95, 13, 8.5), (87, 18, 6.5), (83, 25, 5), (81.5, 31, 3.4))
+    foothills = "M56 60Q66 54.5 74 56.4Q84 52.6 92 55.4Q98 54.4 106 57V60Z"
     return "".join(
         (
             *(circle(px, py, pr, ash) for px, py, pr in plume),
-            *(circle(px - 1.5, py - 1.5, pr * 0.68, light_ash) for px, py, pr in plume),
-            glow(82, 32, 17, lava),
-            line("M82 35V22M81 35L75 24M83 35L90 24", hot, 2.0),
-            polygon([(62, 58.5), (76, 36), (88, 36), (104, 58.5)], ink("#4a3436")),
-            polygon([(84, 36), (88, 36), (104, 58.5), (90, 58.5)], ink("#2c2024")),
-            path("M75.5 37Q82 32.5 88.5 37L86 40L88 50L84.5 44L82 58.5L79 44L75 51L77.5 40Z", lava),
-            path("M78 36.4Q82 34 86 36.4L83.5 39L82 47L80 39Z", hot),
+            *(circle(px - 1.2, py - 1.4, pr * 0.68, light_ash) for px, py, pr in plume),
+            glow(81, 39, 15, lava),
+            line("M81 40.5V30M80.2 40.5L75.6 32.4M81.8 40.5L87 32", hot, 1.7),
+            polygon([(62, 59), (76, 41.2), (86, 41.2), (101, 59)], ink("#4a3436", FAR)),
+            polygon([(83, 41.2), (86, 41.2), (101, 59), (89, 59)], ink("#2c2024", FAR)),
+            path("M75.6 41.8Q81 38.4 86.4 41.8L84.6 44.4L86 53L83.2 48L81 58.4L78.8 48L75.8 53L77.6 44.6Z", lava),
+            path("M77.6 41.4Q81 39.6 84.4 41.4L82.4 43.6L81 50.4L79.4 44.4Z", hot),
+            path(foothills, ink("#5a5148", 0.45)),
         )
     )
 
@@ -372,7 +372,7 @@ def racing_clouds(ink: Ink) -> str:
 
 
 def drifting_leaves(ink: Ink) -> str:
-    """Six large leaves that sail down, each on a soft wavy trace."""
+    """Eleven leaves that sail down, each on a soft wavy trace."""
     rng = jitter(ink, "drifting leaves")
     tones = {
         "spring": ("#8fd06a", "#f7a8c4", "#b9e07a"),
@@ -382,10 +382,10 @@ def drifting_leaves(ink: Ink) -> str:
     }[ink.season]
     air = mix(ink.grade(ink.haze), "#ffffff", 0.6)
     out = ""
-    for i, (x, y) in enumerate(((12.0, 16.0), (33.0, 34.0), (50.0, 10.0), (68.0, 26.0), (88.0, 12.0), (91.0, 42.0))):
+    for i, (x, y) in enumerate(scattered(rng, 11, (8, 6, 94, 50))):
         x += rng.uniform(-5, 5)
         y += rng.uniform(-4, 4)
-        size, turn = rng.uniform(5.4, 7.2), rng.choice((-1, 1)) * rng.uniform(15, 45)
+        size, turn = rng.uniform(3.5, 4.6), rng.choice((-1, 1)) * rng.uniform(15, 45)
         own = tones[i % 3]
         lower = f"Q{-0.2 * size:.1f} {0.95 * size:.1f} {-size:.1f} 0Z"
         d = f"M{-size:.1f} 0Q{-0.2 * size:.1f} {-0.95 * size:.1f} {size:.1f} 0{lower}"
@@ -395,32 +395,35 @@ def drifting_leaves(ink: Ink) -> str:
             + path(half, lantern_like(brightness(own, 0.78), ink))
             + line(f"M{-1.5 * size:.1f} 0H{0.7 * size:.1f}", lantern_like("#6b4a24", ink), 0.7)
         )
-        out += line(f"M{x - 11:.1f} {y - 9:.1f}q6 -1 6 4t5 5", air, 0.9, 0.45)
+        out += line(f"M{x - 6.5:.1f} {y - 5.5:.1f}q3.5 -.6 3.5 2.4t3 3", air, 0.7, 0.45)
         out += f'<g transform="translate({x:.1f} {y:.1f}) rotate({turn:.0f})">{leaf}</g>'
     return out
 
 
 def dancing_crowd(ink: Ink) -> str:
-    """Two groups of dark dancers with their arms up, under coloured beams."""
-    dark = ink.grade("#24123a")
+    """Two groups of dancers in bright clothes with their arms up, under coloured beams."""
+    clothes = [lantern_like(c, ink) for c in ("#ff4fa0", "#ffc629", "#2fb8e6", "#ff7a2c", "#7a4fe0", "#35c46a")]
+    skins = [lantern_like(c, ink) for c in ("#f2bd94", "#b9794f", "#e0a47a")]
+    trousers = lantern_like("#2c3566", ink)
     parts = []
-    for left, colours in ((0.0, ("#ff3fa4", "#ffd23f", "#35d6ff")), (68.0, ("#35d6ff", "#ff3fa4", "#ffd23f"))):
-        parts.append(glow(left + 16, 52, 26, ink.shine("#ff5fb8"), 0.95))
+    for left, colours in ((0.0, ("#ff3fa4", "#ffd23f", "#35d6ff")), (70.0, ("#35d6ff", "#ff3fa4", "#ffd23f"))):
+        parts.append(glow(left + 15, 50, 22, ink.shine("#ff8fd0"), 0.7))
         for k, own in enumerate(colours):
-            x = left + 5 + 11 * k
-            tilt = (-9, 2, 10)[k]
-            beam = [(x - 1.4, 58.0), (x + 1.4, 58.0), (x + tilt + 6.5, 12.0), (x + tilt - 6.5, 12.0)]
+            x = left + 5 + 10 * k
+            tilt = (-8, 1, 8)[k]
+            beam = [(x - 1.2, 54.0), (x + 1.2, 54.0), (x + tilt + 5.5, 14.0), (x + tilt - 5.5, 14.0)]
             key = f"beam{left:.0f}{k}"
-            parts.append(fade(key, ink.shine(own), ink.shine(own), 0.0, 0.85) + polygon(beam, f"url(#{key})"))
-            parts.append(circle(x, 40, 1.9, ink.shine(own)))
-        for k in range(6):
-            x, base = left + 2.5 + 5.6 * k, 61.0 - (k % 2) * 1.4
-            sway = (-1.4, 1.2, 0.4)[k % 3]
-            arms = (
-                f"M{x - 1.8} {base - 9}L{x - 3.4 + sway} {base - 16.5}M{x + 1.8} {base - 9}L{x + 3 + sway} {base - 17}"
-            )
-            trunk = f"M{x - 2.6} {base}L{x - 2.4} {base - 9.6}Q{x} {base - 11} {x + 2.4} {base - 9.6}L{x + 2.6} {base}Z"
-            parts += [line(arms, dark, 1.5), circle(x + 0.3 * sway, base - 12.6, 2.1, dark), path(trunk, dark)]
+            parts.append(fade(key, ink.shine(own), ink.shine(own), 0.0, 0.55) + polygon(beam, f"url(#{key})"))
+        for k in range(4):
+            x, base = left + 3.6 + 7.4 * k, 61.4 - (k % 2) * 1.6
+            own, skin = clothes[(k + (3 if left else 0)) % 6], skins[k % 3]
+            sway = (-1.2, 1.0, 0.4, -0.6)[k]
+            arms = f"M{x - 2} {base - 8.6}L{x - 4 + sway} {base - 15}M{x + 2} {base - 8.6}L{x + 4 + sway} {base - 15.4}"
+            legs = f"M{x - 1.2} {base - 3}L{x - 2.2 - sway} {base + 1.4}M{x + 1.2} {base - 3}L{x + 2.4} {base + 1.4}"
+            trunk = f"M{x - 2.8} {base - 2.6}L{x - 2.4} {base - 9}q2.4 -1.6 4.8 0L{x + 2.8} {base - 2.6}Z"
+            parts += [line(legs, trousers, 2.0), line(arms, skin, 1.7), path(trunk, own)]
+            parts.append(circle(x + 0.3 * sway, base - 12.4, 2.5, skin))
+            parts.append(path(f"M{x - 2.5} {base - 12.6}A2.5 2.5 0 0 1 {x + 2.5} {base - 12.6}Z", trousers))
     return "".join(parts)
 
 
@@ -489,11 +492,11 @@ def lone_window(ink: Ink) -> str:
 
 
 def rocket(ink: Ink) -> str:
-    """A rocket that lifts off at the right on a column of fire and smoke."""
+    """A rocket that lifts off at the left on a column of fire and smoke."""
     smoke, fold = lantern_like("#f1ece6", ink), lantern_like("#c9c3c0", ink)
     puffs = ((72, 60, 6.5), (79, 56, 7.5), (87, 53, 7), (94, 57, 7.5), (101, 60, 6.5), (84, 60, 7.5), (91, 61, 7))
     hull, fin, glass = lantern_like("#f4f4f6", ink), lantern_like("#e0303a", ink), lantern_like("#3a7fd0", ink)
-    return "".join(
+    parts = "".join(
         (
             glow(86, 34, 27, ink.shine("#ff9a3c"), 0.9),
             path("M82.4 30Q78 46 79 62H94Q94.6 46 90 30Z", fold),
@@ -507,6 +510,7 @@ def rocket(ink: Ink) -> str:
             circle(86, 14.6, 2.5, glass),
         )
     )
+    return f'<g transform="translate(-73 0)">{parts}</g>'
 
 
 SKY_DRAWINGS: dict[str, Callable[[Ink], str]] = {

@@ -16,7 +16,7 @@ from PIL import Image
 from emofeedback.scenes.draw.canvas import Ink, brightness, ellipse, group, path
 from emofeedback.scenes.draw.figures import FIGURE_DRAWINGS
 from emofeedback.scenes.draw.structures import STRUCTURE_DRAWINGS
-from emofeedback.scenes.grammar import FIGURES, INDOOR_PLACES, STRUCTURES, WATER_PLACES, Scene
+from emofeedback.scenes.grammar import FIGURES, INDOOR_PLACES, PEOPLE, STRUCTURES, WATER_PLACES, Scene
 
 Part = Literal["all", "window", "room"]
 
@@ -91,7 +91,7 @@ class Placement:
     """Where one subject stands: the origin of its drawing in picture units, and the size of one local unit.
 
     ground: "land" has a contact shadow, "water" a reflection, "air" and "window" neither. first: it is the scene's
-    first subject, which has the colour.
+    first subject, which has the colour. seated: it sits on the bench behind it.
     """
 
     name: str
@@ -101,6 +101,7 @@ class Placement:
     flip: bool
     ground: str
     first: bool
+    seated: bool = False
 
 
 def subjects(scene: Scene, near: Ink, rng: random.Random, part: Part = "all") -> str:
@@ -125,7 +126,7 @@ def subject_boxes(scene: Scene) -> list[tuple[str, Box]]:
     """
     boxes = []
     for p in placements(scene):
-        left, top, right, bottom = _box(p, _extent(p.name, scene.pose, scene.season, p.first and bool(scene.colour)))
+        left, top, right, bottom = _box(p, _extent_of(p, scene))
         boxes.append((p.name, (max(left, 0.0), max(top, 0.0), min(right, 100.0), min(bottom, 100.0))))
     return boxes
 
@@ -139,11 +140,26 @@ def placements(scene: Scene) -> list[Placement]:
     own = scale * SCALES[scene.size]
     if scene.companion is None:
         return _row(scene, scene.subject, rng, 50.0 + (5 * jitter if scene.count == 1 else jitter), 94.0, own)
+    if scene.count == 1 and scene.subject != scene.companion:
+        pair = {scene.subject, scene.companion}
+        if "bench" in pair and pair & set(PEOPLE):
+            return _on_bench(scene, rng, 50.0 + 4 * jitter, scale)
     x = (67 if scene.count == 1 else 78) + rng.uniform(-2, 2)
     front = _row(scene, scene.subject, rng, (34 if scene.count == 1 else 31) + 2 * jitter, 60.0, 0.84 * own)
     if scene.companion in FIGURES:
         return [*front, _placed(scene, scene.companion, x, 0.72 * scale, first=False)]
     return [_placed(scene, scene.companion, x, 0.88 * scale, first=False, back=4.0), *front]
+
+
+def _on_bench(scene: Scene, rng: random.Random, centre: float, scale: float) -> list[Placement]:
+    """A bench and who sits on it, a little to one side so that the bench is seen."""
+    who = scene.companion if scene.subject == "bench" else scene.subject
+    assert who is not None
+    scale *= 1.22 if scene.size == "large" else SCALES[scene.size]
+    aside = 0.0 if who in ("couple", "family") else rng.choice((-1, 1)) * 12.0 * scale
+    bench = _placed(scene, "bench", centre, scale, first=scene.subject == "bench")
+    place = _placed(scene, who, bench.x + aside, scale, first=scene.subject == who, back=-0.6)
+    return [bench, replace(place, scale=bench.scale, seated=True)]
 
 
 def _row(scene: Scene, name: str, rng: random.Random, centre: float, width: float, scale: float) -> list[Placement]:
@@ -209,11 +225,11 @@ def _drawing(name: str, ink: Ink) -> str:
 
 def _drawn(p: Placement, ink: Ink, scene: Scene) -> str:
     """One subject with its contact shadow, or afloat with its reflection."""
-    drawing = _drawing(p.name, ink)
+    drawing = _drawing(p.name, replace(ink, seated=p.seated))
     placed = group(drawing, p.x, p.y, p.scale, p.flip)
     if p.ground in ("air", "window"):
         return placed
-    left, _, right, low = _box(p, _extent(p.name, scene.pose, scene.season, p.first and bool(scene.colour)))
+    left, _, right, low = _box(p, _extent_of(p, scene))
     if p.ground == "water" and p.name == "fish":
         return _splash((left + right) / 2, right - left, low, ink) + placed
     if p.ground == "water":
@@ -250,11 +266,16 @@ def _box(p: Placement, extent: Box) -> Box:
     return (p.x + left * p.scale, p.y + top * p.scale, p.x + right * p.scale, p.y + bottom * p.scale)
 
 
+def _extent_of(p: Placement, scene: Scene) -> Box:
+    """What a placed drawing covers in its scene."""
+    return _extent(p.name, scene.pose, scene.season, p.first and bool(scene.colour), p.seated)
+
+
 @functools.cache
-def _extent(name: str, pose: str = "plain", season: str = "summer", coated: bool = False) -> Box:
+def _extent(name: str, pose: str = "plain", season: str = "summer", coated: bool = False, seated: bool = False) -> Box:
     """What a drawing covers by day, in local units, measured on a raster of half a unit."""
     coat = COATS["red"] if coated else None
-    drawing = _drawing(name, Ink("#ffffff", 0.0, "#ffffff", season=season, pose=pose, coat=coat))
+    drawing = _drawing(name, Ink("#ffffff", 0.0, "#ffffff", season=season, pose=pose, coat=coat, seated=seated))
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-80 -140 160 180">{drawing}</svg>'
     png = resvg_py.svg_to_bytes(svg_string=svg, width=320, height=360, skip_system_fonts=True)
     alpha = Image.open(io.BytesIO(bytes(png))).convert("RGBA").getchannel("A")

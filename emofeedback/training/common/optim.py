@@ -11,6 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+GOING_ON = 0.4
+"""Share of a recipe's learning rate for weights that are trained already."""
+
 
 class Muon(torch.optim.Muon):
     """torch's Muon on matrices and on kernels [out, in, h, w], which are viewed as matrices [out, in h w].

@@ -199,32 +199,36 @@ def train_few_step(
     recipe: DistillRecipe | None = None,
     device: str = "cpu",
     command: str = "",
+    rendered: bool = False,
+    start_from: Path | None = None,
 ) -> Path:
-    """Draw the teacher's trajectories, train, export; returns the student.
+    """Draw the trajectories, train, export; returns the student.
 
     Args:
         teacher: a checkpoint folder; it is only read.
         trajectories: how many to learn from; drawing them does not count towards the run's minutes.
         data: the folder that keeps them.
         command: the command line, for the facts beside the weights.
+        rendered: trajectories lead to the rendered scenes of plans, not to where the teacher ends.
+        start_from: the folder of a student to begin as.
 
     Raises:
         Cancelled: SIGTERM or SIGINT came; the state is saved and `run.resume` goes on from it.
-        UserError: the teacher is damaged, or `data` or the state belongs to another one.
+        UserError: the teacher or the student to begin as is damaged, or `data` or the state belongs to another one.
     """
     run.prepare()
     recipe, seed = recipe or DistillRecipe(), run.seed
     generator = SceneDiffusionGenerator.from_pretrained(teacher, device)
     base = base_digest(teacher)
-    plan = TrajectoryPlan.of(generator, base, seed, recipe.steps)
+    plan = TrajectoryPlan.of(generator, base, seed, recipe.steps, rendered)
     make_trajectories(data, generator, plan, trajectories)
     cache = TrajectoryCache(data, plan, trajectories)
     held_out = range(min(HELD_OUT, len(cache) // 4))
     guided = draw_trajectories(generator, cache.requests(held_out), recipe.steps, 1)[:, -1]
     generator = SceneDiffusionGenerator.from_pretrained(teacher, device, torch.float32)
-    student = Student(generator, recipe.steps, recipe.rank, seed)
+    student = Student(generator, recipe.steps, recipe.rank, seed, start_from)
     distillation = Distillation(student, cache, held_out, recipe, seed)
-    unguided = distillation.distance()  # the LoRA still is 0
+    before = distillation.distance()  # without a student to begin as, the LoRA still is 0
     trained = train(distillation, run, out / "training")
     with distillation.averaged():
         facts: dict[str, float | int | str] = {
@@ -241,7 +245,8 @@ def train_few_step(
             "loss": round(trained.loss(), 4),
             "distance": round(distillation.distance(), 4),
             "distance_guided": round(distance_to_teacher(cache, held_out, guided), 4),
-            "distance_unguided": round(unguided, 4),
+            "distance_before": round(before, 4),
+            "rendered": rendered,
             "seed": seed,
             "threads": str(run.threads),
             "command": command or f"python -m emofeedback train few-step --minutes {run.minutes:g}",

@@ -3,11 +3,14 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-from peft import LoraConfig
+from diffusers import StableDiffusion3Pipeline
+from peft import LoraConfig, set_peft_model_state_dict
 from torch import Tensor, nn
 
+from emofeedback.errors import UserError
 from emofeedback.flow.schedule import euler_step, expand
 from emofeedback.generators.scene.few_step import FEW_STEP
 from emofeedback.generators.scene.scene_condition import SceneCondition
@@ -79,9 +82,15 @@ class Student:
         steps: forward passes of a picture.
         rank: of the LoRA; alpha equals it, so that a loader that knows no alpha scales the exported file right.
         seed: of the LoRA's first matrices; the second are zero, so that the student begins as the unguided teacher.
+        start_from: the folder of a student of the same rank to begin as, in place of that.
+
+    Raises:
+        UserError: `start_from` holds no such student.
     """
 
-    def __init__(self, generator: SceneDiffusionGenerator, steps: int, rank: int, seed: int) -> None:
+    def __init__(
+        self, generator: SceneDiffusionGenerator, steps: int, rank: int, seed: int, start_from: Path | None = None
+    ) -> None:
         self.generator, self.pipeline = generator, generator.pipeline
         for module in (*self.pipeline.components.values(), generator.adapter, generator.sketch, generator.finish):
             if isinstance(module, nn.Module):
@@ -94,6 +103,8 @@ class Student:
             warnings.filterwarnings("ignore", "Already found a `peft_config`")
             torch.manual_seed(seed)
             transformer.add_adapter(config, adapter_name=FEW_STEP)
+        if start_from is not None:
+            _begin_as(transformer, start_from, rank)
         self.levels = generator.levels(steps)
         self._sketches: dict[PictureRequest, Tensor | None] = {}
         self.weights = nn.ParameterList(p for p in transformer.parameters() if p.requires_grad)
@@ -131,6 +142,18 @@ class Student:
             times = torch.full((len(latents),), level)
             latents = euler_step(latents, self.velocity(latents, times, requests), level, level_next)
         return latents
+
+
+def _begin_as(transformer: nn.Module, folder: Path, rank: int) -> None:
+    """Put the weights of a student's folder on the transformer's LoRA."""
+    try:
+        state = StableDiffusion3Pipeline.lora_state_dict(folder, local_files_only=True)
+        layers = {key.removeprefix("transformer."): value.float() for key, value in state.items()}
+        found = set_peft_model_state_dict(transformer, layers, adapter_name=FEW_STEP)
+    except (OSError, ValueError, RuntimeError):
+        found = None
+    if found is None or found.unexpected_keys:
+        raise UserError(f"{folder} holds no student of rank {rank} to begin as; name another folder, or none.")
 
 
 def chord_loss(predicted: Tensor, points: Points) -> Tensor:

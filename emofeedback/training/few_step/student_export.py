@@ -25,8 +25,8 @@ pipe.load_lora_weights("checkpoints/scene-generator/{folder}")
 image = pipe("a lighthouse by the seaside at night", sigmas={plain}, guidance_scale=1.0,
              height={pixels}, width={pixels}, max_sequence_length=1).images[0]
 ```
-Distilled as a piecewise rectified flow (Yan et al. 2024, arXiv 2405.07510) from {trajectories} trajectories of
-{teacher_steps} guided steps; in each of {steps} windows the student learns the straight way from end to end.
+Distilled as a piecewise rectified flow (Yan et al. 2024, arXiv 2405.07510) from {trajectories} {taught}; in each of
+{steps} windows the student learns the straight way from end to end.
 
     {command}
 
@@ -36,9 +36,14 @@ Distilled as a piecewise rectified flow (Yan et al. 2024, arXiv 2405.07510) from
 | updates x batch, minutes | {updates} x {batch}, {minutes} |
 | final smoothed training loss | {loss} |
 
-Mean squared distance of held-out latents to the teacher's from the same noise, in {steps} steps: {distance} with the
-LoRA; without it {distance_guided} guided (three times the work) and {distance_unguided} unguided.
+Mean squared distance of held-out latents to those at their trajectories' ends, from the same noise in {steps} steps:
+{distance} with the LoRA, {distance_before} before this training, {distance_guided} guided without it (three times the
+work).
 """
+TAUGHT = {
+    False: "trajectories of {teacher_steps} guided steps",
+    True: "straight ways from the noise to the rendered scenes of plans",
+}
 
 
 def export_few_step(
@@ -103,7 +108,11 @@ def _section(facts: Mapping[str, object], checkpoint: Path) -> str:
     plain = [
         round(level, 4) for level in sigmas(int(str(facts["steps"])))[:-1].tolist()
     ]  # diffusers shifts them itself
-    return SECTION.format(**facts, heading=HEADING, folder=FEW_STEP, plain=plain, pixels=config["sample_size"])
+    taught = TAUGHT[bool(facts.get("rendered"))].format(**facts)
+    known = {"distance_before": facts.get("distance_unguided"), **facts}  # as older students called it
+    return SECTION.format(
+        **known, taught=taught, heading=HEADING, folder=FEW_STEP, plain=plain, pixels=config["sample_size"]
+    )
 
 
 def _replace(new: Path, folder: Path) -> None:

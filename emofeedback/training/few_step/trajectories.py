@@ -1,7 +1,10 @@
-"""Trajectories of the teacher on disk: what the few-step student learns from, drawn once.
+"""Trajectories on disk: what the few-step student learns from, drawn once.
 
-Trajectory i of a seed is a pure function of (teacher, seed, i). They lie in shards; a shard appears whole, so a run
-that is killed loses the shard it was at, and a longer cache begins with a shorter one.
+They are the teacher's own, or lead straight from the noise to the rendered scene of a picture's plan: after a sketch
+hardly anything is open, so the straight ways of one noise level hardly cross, and what they lead to is the world itself
+rather than the teacher's memory of it. Trajectory i of a seed is a pure function of (teacher, seed, i). They lie in
+shards; a shard appears whole, so a run that is killed loses the shard it was at, and a longer cache begins with a
+shorter one.
 """
 
 import json
@@ -25,6 +28,7 @@ from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.records import PictureRequest
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import ASPECTS, describe, random_aspects
+from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.sampling import sample_posed_scene, sample_training_scene
 
 logger = logging.getLogger(__name__)
@@ -45,6 +49,7 @@ class TrajectoryPlan:
         teacher_steps: guided steps of a trajectory, a multiple of `windows`.
         guidance, emotion_guidance: of the teacher.
         shard, batch: trajectories of one file, and drawn at once.
+        rendered: whether pictures with a plan end at its rendered scene, and not where the teacher ends.
     """
 
     base: str
@@ -55,17 +60,21 @@ class TrajectoryPlan:
     emotion_guidance: float
     shard: int = 64
     batch: int = 32
+    rendered: bool = False
 
     def __post_init__(self) -> None:
         if self.teacher_steps % self.windows:
             raise ValueError(f"{self.teacher_steps} steps do not divide into {self.windows} windows")
 
     @classmethod
-    def of(cls, teacher: SceneDiffusionGenerator, base: str, seed: int, windows: int) -> "TrajectoryPlan":
+    def of(
+        cls, teacher: SceneDiffusionGenerator, base: str, seed: int, windows: int, rendered: bool = False
+    ) -> "TrajectoryPlan":
         """The teacher as it draws by default, in the next number of steps that the windows divide."""
         usual = type(teacher).default_steps  # of the class: those of a teacher that has a student may be the student's
         steps = -(-usual // windows) * windows
-        return cls(base, seed, windows, steps, teacher.default_guidance, teacher.emotion_guidance)
+        guidance = teacher.default_guidance, teacher.emotion_guidance
+        return cls(base, seed, windows, steps, *guidance, rendered=rendered)
 
 
 def request_at(seed: int, index: int) -> PictureRequest:
@@ -109,6 +118,28 @@ def draw_trajectories(
     return torch.stack(ends, dim=1)
 
 
+@torch.inference_mode()
+def straight_trajectories(teacher: SceneDiffusionGenerator, requests: Sequence[PictureRequest], windows: int) -> Tensor:
+    """Latents [B, windows + 1, C, h, w], noise first, on the straight ways to the rendered scenes of plans; float32.
+
+    Requests without a scene are the teacher's (`draw_trajectories`).
+    """
+    plans = [teacher.plan_of(request) for request in requests]
+    scenes = [None if plan is None else plan.scene for plan in plans]
+    noise, levels = teacher.noise([r.seed for r in requests]), teacher.levels(windows)
+    ends = torch.empty(len(requests), windows + 1, *noise.shape[1:], device=noise.device)
+    shown = [i for i, scene in enumerate(scenes) if scene is not None]
+    if shown:
+        clean = teacher.latents_of([render(scene, teacher.size) for scene in scenes if scene is not None])
+        for k, level in enumerate(levels.tolist()):
+            ends[shown, k] = torch.lerp(clean, noise[shown], level)
+    open_ended = [i for i, scene in enumerate(scenes) if scene is None]
+    if open_ended:
+        steps = TrajectoryPlan.of(teacher, "", 0, windows).teacher_steps
+        ends[open_ended] = draw_trajectories(teacher, [requests[i] for i in open_ended], steps, windows)
+    return ends
+
+
 def make_trajectories(folder: Path, teacher: SceneDiffusionGenerator, plan: TrajectoryPlan, count: int) -> None:
     """Draw the shards of the first `count` trajectories (rounded up to whole shards) that are not there yet.
 
@@ -127,9 +158,12 @@ def make_trajectories(folder: Path, teacher: SceneDiffusionGenerator, plan: Traj
     begin = time.monotonic()
     for done, i in enumerate(missing, start=1):
         requests = [request_at(plan.seed, i * plan.shard + j) for j in range(plan.shard)]
+        batches = [requests[first : first + plan.batch] for first in range(0, plan.shard, plan.batch)]
         parts = [
-            draw_trajectories(teacher, requests[first : first + plan.batch], plan.teacher_steps, plan.windows)
-            for first in range(0, plan.shard, plan.batch)
+            straight_trajectories(teacher, batch, plan.windows)
+            if plan.rendered
+            else draw_trajectories(teacher, batch, plan.teacher_steps, plan.windows)
+            for batch in batches
         ]
         _write(_asked(folder, i), json.dumps([_record(request) for request in requests]).encode())
         _save(_shard(folder, i), torch.cat(parts).cpu().numpy().astype(np.float16))  # last: it stands for both

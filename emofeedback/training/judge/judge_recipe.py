@@ -8,7 +8,7 @@ plain patch ViT of this size learns small objects too slowly from scratch (Xiao 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,12 @@ from emofeedback.judges.scene.judge_language import (
     answers_of,
     build_tokenizer,
 )
+from emofeedback.judges.scene.scene_judge import SceneJudge
 from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.captions import vocabulary
 from emofeedback.scenes.grammar import Scene
 from emofeedback.training.common.augmentation import augment, melt, round_trips, without_subject
-from emofeedback.training.common.optim import Learner, Muon, Schedule
+from emofeedback.training.common.optim import GOING_ON, Learner, Muon, Schedule
 from emofeedback.training.common.scene_data import Box, SceneCache, ScenePool, batch_indices, render_cache
 from emofeedback.training.common.training_loop import TrainingRun, step_generator, train
 from emofeedback.training.judge.advice_lessons import AdviceExample, prepare_examples
@@ -281,6 +282,7 @@ def train_judge(
     held_out: SceneCache | None = None,
     architecture: dict[str, int] | None = None,
     posed: SceneCache | None = None,
+    start_from: Path | None = None,
 ) -> LlavaForConditionalGeneration:
     """Train, measure on held-out scenes, export to `out`.
 
@@ -289,20 +291,27 @@ def train_judge(
         held_out: scenes to measure on; None renders some of the held-out split.
         architecture: other sizes than `build_judge`'s.
         posed: more scenes to read, of people and animals in poses.
+        start_from: the folder of a judge whose weights and words this one begins with; it learns more slowly then.
 
     Raises:
-        Cancelled, UserError: as `training_loop.train`.
+        Cancelled, UserError: as `training_loop.train`; UserError: `start_from` holds no bundled judge.
     """
     run.prepare()
     work, recipe, seed = out / "training", recipe or JudgeRecipe(), run.seed
+    if start_from is not None:
+        recipe = replace(recipe, lr=GOING_ON * recipe.lr)
     lessons = prepare_examples(work / "lessons.jsonl", cache.scenes, recipe.examples, seed, run.threads or 1)
     texts = [
         " ".join(sorted(vocabulary())),
         *(e.reply for e in lessons),
         *(p for e in lessons for p, _, _ in e.attempts),
     ]
-    tokenizer = build_tokenizer(texts)
-    model = build_judge(tokenizer, cache.size, **(architecture or {})).train()
+    if start_from is None:
+        tokenizer = build_tokenizer(texts)
+        model = build_judge(tokenizer, cache.size, **(architecture or {})).train()
+    else:
+        begun = SceneJudge.from_pretrained(start_from)
+        tokenizer, model = begun.tokens.tokenizer, begun.model.float().train().requires_grad_(True)
     tokens = JudgeTokens(tokenizer, model.config.image_seq_length)
     trips = cache.pictures[:0]
     if vae_dir is not None:

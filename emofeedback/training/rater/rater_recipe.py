@@ -10,7 +10,7 @@ import json
 import math
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from emofeedback.scenes.affect_model import scene_affect
 from emofeedback.scenes.grammar import Scene
 from emofeedback.training.common.augmentation import augment, melt, round_trips
 from emofeedback.training.common.curves import write_curve
-from emofeedback.training.common.optim import Learner, Muon, Schedule, split_kernels
+from emofeedback.training.common.optim import GOING_ON, Learner, Muon, Schedule, split_kernels
 from emofeedback.training.common.scene_data import SceneCache, ScenePool, render_cache
 from emofeedback.training.common.training_loop import TrainingRun, step_generator, train
 from emofeedback.training.judge.judge_export import replace_files, table
@@ -246,6 +246,7 @@ def train_rater(
     held_out: SceneCache | None = None,
     architecture: dict[str, object] | None = None,
     posed: SceneCache | None = None,
+    start_from: Path | None = None,
 ) -> ResNetForImageClassification:
     """Train, measure on held-out scenes, export to `out`.
 
@@ -255,13 +256,19 @@ def train_rater(
         held_out: scenes to measure on; None renders some of the held-out split.
         architecture: other sizes than `build_rater`'s.
         posed: more renders, of people and animals in poses.
+        start_from: the folder of a rater whose weights this one begins with; it learns more slowly then.
 
     Raises:
-        Cancelled, UserError: as `training_loop.train`.
+        Cancelled, UserError: as `training_loop.train`; UserError: `start_from` holds no rater.
     """
     run.prepare()
     work, recipe, seed = out / "training", recipe or RaterRecipe(), run.seed
-    model = build_rater(cache.size, **(architecture or {})).to(memory_format=torch.channels_last).train()  # type: ignore
+    if start_from is None:
+        model = build_rater(cache.size, **(architecture or {}))  # type: ignore[arg-type]
+    else:
+        recipe = replace(recipe, lr=GOING_ON * recipe.lr)
+        model = SceneRater.from_pretrained(start_from).model.float().requires_grad_(True)
+    model = model.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     faint = broken = cache.pictures[:0]
     if vae_dir is not None:
         some = cache.pictures[: math.ceil(len(cache) * ROUND_TRIP_SHARE)]
