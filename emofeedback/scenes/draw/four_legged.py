@@ -1,11 +1,11 @@
 """Four-legged animals, drawn in the local units of `figures`; bodies face right, most heads look at the viewer.
 
-They share one skeleton, whose joints the pose sets; each kind brings its build and its head.
+They share one skeleton, whose joints the pose sets, and two drawings of their own for glad and sad animals; each kind
+brings its build and its head.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import cos, radians, sin
 
 from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, line, path
 from emofeedback.scenes.draw.faces import DARK, PALE, eyes, face, is_dark, mouth, moved, pair
@@ -17,7 +17,7 @@ _HEAD = 1.24
 """Heads are drawn this much larger than their local units, so that a face can be read in a small picture."""
 _EARS = {"plain": 0.0, "smiling": -4.0, "cheering": -12.0, "downcast": 78.0, "asleep": 40.0, "alarmed": 62.0}
 """Degrees by which upright ears fall outwards."""
-_FLAPS = {"plain": 0.0, "smiling": 14.0, "cheering": 62.0, "downcast": -8.0, "asleep": -4.0, "alarmed": 88.0}
+_FLAPS = {"plain": 0.0, "smiling": 14.0, "cheering": 112.0, "downcast": 9.0, "asleep": -4.0, "alarmed": 88.0}
 """Degrees by which hanging ears are lifted."""
 
 
@@ -31,6 +31,7 @@ class Build:
     feet: colour of hooves or paws, None = the coat. tail: "bush", "cord", "hair" or "puff". tip: colour of its end.
     belly, mane: their colours, where there are any. spots: colour of patches. wool: the outline is curly.
     hackles: the hair on the back stands up when alarmed. grazes: a hoofed or heavy animal, whose tail hangs.
+    stands: it does not sit down when downcast. lift: how far it throws the fore legs above its shoulders.
     """
 
     coat: str
@@ -54,6 +55,8 @@ class Build:
     mane: str | None = None
     hackles: bool = True
     grazes: bool = False
+    stands: bool = False
+    lift: float = 13.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,44 +94,18 @@ def _joints(pose: str, b: Build) -> Joints:
     tail = {
         "plain": (-5.0, 20.0) if b.grazes else (-14.0, 8.0),
         "smiling": (-13.0, 3.0) if b.grazes else (-11.0, -24.0),
-        "cheering": (-13.0, -14.0) if b.grazes else (-14.0, -20.0),
         "downcast": (-1.0, 26.0),
         "asleep": (-7.0, b.depth * 0.42),
         "alarmed": (-15.0, -10.0),
     }[pose]
-    if pose == "cheering":
-        angle = radians(42)
-        hip = (-half - 5, y * 0.94)
-        shoulder = (hip[0] + b.length * cos(angle), hip[1] - b.length * sin(angle) - 2)
-        (hx, hy), (sx, sy) = hip, shoulder
-        fore = max(b.legs, 14.0)
-        legs = (
-            ((hx + step, hy), (hx + step + 4, hy + 0.55 * b.legs), (hx + step, 0.0)),
-            ((sx + 4, sy + 3), (sx + 0.6 * fore + 5, sy + 6), (sx + 0.95 * fore + 13, sy - 0.3 * fore)),
-            ((hx - 0.4 * step, hy), (hx - step, 0.0)),
-            ((sx, sy + 5), (sx + 0.6 * fore + 4, sy + 0.4 * fore + 8), (sx + 0.95 * fore + 13, sy + 0.2 * fore + 2)),
-        )
-        head = (sx + 0.36 * rx, sy + 1.05 * ry - 3)
-        return Joints(hip, ((hx + sx) / 2 - 3, (hy + sy) / 2 - 2), shoulder, head, 8, legs, tail)
-    if pose == "downcast" and not b.grazes:
-        # sits with bowed head
-        angle, spine = radians(50), 0.7 * b.length + 0.32 * b.depth
-        hip = (-half - 4, -0.5 * b.depth)
-        shoulder = (hip[0] + spine * cos(angle), hip[1] - spine * sin(angle))
-        (hx, hy), (sx, sy) = hip, shoulder
-        legs = (
-            ((hx + step, hy), (hx + 0.62 * b.depth, 0.0)),
-            ((sx + step, sy), (sx + step + 3, 0.0)),
-            ((hx + 2, hy), (hx + 0.5 * b.depth, 0.0)),
-            ((sx - 0.2 * step, sy), (sx - 0.2 * step, 0.0)),
-        )
-        head = (sx + 0.42 * rx, min(sy + 0.42 * ry, -chin - 7))
-        return Joints(hip, ((hx + sx) / 2 - 3, (hy + sy) / 2 - 2), shoulder, head, 12, legs, (-9.0, 0.42 * b.depth))
     if pose == "downcast":
         shoulder = (shoulder[0], y + 0.1 * b.depth)
-        ahead = max(0.86 * rx, 0.5 * b.depth + 0.45 * radius)
+        ahead = max(0.86 * rx, 0.45 * b.depth + 0.75 * radius)
         head = (shoulder[0] + ahead, min(-chin - 5, y + 0.6 * radius))
-        return Joints(hip, (-9, y + 0.12 * b.depth), shoulder, head, 10, standing(), tail)
+        near, front = hip[0] - 0.25 * b.depth, shoulder[0] - 0.2 * b.depth
+        apart = b.limb + 2.5 if b.limb < 10 else 0.8 * b.limb
+        legs = tuple(((x, y), (x, 0.0)) for x in (near + apart, front + apart, near, front))
+        return Joints(hip, (-9, y + 0.12 * b.depth), shoulder, head, 10, legs, tail)
     if pose == "asleep":
         y = -b.depth / 2
         hip, shoulder = (-half - 9, y), (half - 9, y)
@@ -156,9 +133,9 @@ def _joints(pose: str, b: Build) -> Joints:
 
 def _four_legged(ink: Ink, b: Build) -> str:
     """An animal of this build in the pose of the ink."""
-    if ink.pose == "cheering" and not b.grazes:
+    if ink.pose == "cheering":
         return _upright(ink, b)
-    if ink.pose == "downcast" and not b.grazes:
+    if ink.pose == "downcast" and not b.stands:
         return _slumped(ink, b)
     j = _joints(ink.pose, b)
     coat = ink.own(b.coat)
@@ -169,7 +146,7 @@ def _four_legged(ink: Ink, b: Build) -> str:
         if i == 2:
             parts += _trunk(ink, b, j, coat, lit, dim)
         parts += line("M" + " L".join(f"{x:.1f},{min(y, -b.limb / 2):.1f}" for x, y in leg), tone, b.limb)
-        if b.feet is not None:
+        if b.feet is not None and ink.pose != "asleep":
             (x0, y0), (x, y) = leg[-2], leg[-1]
             y = min(y, -b.limb / 2)
             size = max(1.0, ((x - x0) ** 2 + (y - y0) ** 2) ** 0.5)
@@ -195,99 +172,123 @@ def _four_legged(ink: Ink, b: Build) -> str:
 
 
 def _upright(ink: Ink, b: Build) -> str:
-    """A pawed animal seen from the front that stands on its hind legs and throws up both fore paws."""
+    """An animal seen from the front that stands on its hind legs and throws up both fore legs."""
     coat = ink.own(b.coat)
     lit, dim = ink(coat), ink.shade(coat, 0.8)
-    paw = lit if b.feet is None else ink(b.feet)
-    w = 0.36 * b.depth + 5.5
-    hip = -(0.55 * b.legs + 6)
+    end = None if b.feet is None else ink(b.feet)
+    w, hip = 0.36 * b.depth + 5.5, -(0.55 * b.legs + 6)
     chest = hip - 0.5 * b.length - 0.35 * b.depth
     head = chest - 0.5 * _HEAD * b.chin
-    out = 1.16 * _HEAD * b.radius + 0.5 * b.limb + 3
-    parts = ""
-    if b.tail == "puff":
-        parts += circle(-w - 1, hip - 1, 6.5, ink(b.tip or coat))
-    else:
-        thick = 12.0 if b.tail == "bush" else 5.5
-        parts += line(f"M{-0.5 * w:.1f},{hip:.1f} Q{-w - 15:.1f},{hip + 3:.1f} {-w - 19:.1f},{hip - 15:.1f}", dim, thick)
-        if b.tip is not None:
-            parts += circle(-w - 19, hip - 16, 0.52 * thick, ink(b.tip))
+    parts = _raised_tail(ink, b, coat, w, hip)
     for side in (-1, 1):
         x = side * max(0.56 * w, 0.5 * b.limb + 2)
-        parts += line(f"M{x:.1f},{hip:.1f} V-4", dim, b.limb)
-        parts += ellipse(x + side * 2.5, -4, 0.5 * b.limb + 3, 4, paw if b.feet else dim)
+        parts += line(f"M{x:.1f},{hip:.1f} V{-0.5 * b.limb:.1f}", dim, b.limb)
+        parts += ellipse(x + side * 2.5, -4, 0.5 * b.limb + 3, 4, end or dim)
     parts += path(
         f"M0,{chest - 4:.1f} C{0.9 * w:.1f},{chest - 4:.1f} {1.15 * w:.1f},{hip - 10:.1f} {w:.1f},{hip:.1f} "
         f"C{0.8 * w:.1f},{hip + 7:.1f} {-0.8 * w:.1f},{hip + 7:.1f} {-w:.1f},{hip:.1f} "
         f"C{-1.15 * w:.1f},{hip - 10:.1f} {-0.9 * w:.1f},{chest - 4:.1f} 0,{chest - 4:.1f}Z",
         lit,
     )
-    parts += ellipse(
-        0, hip - 0.3 * (hip - chest), 0.62 * w, 0.62 * (hip - chest), ink(b.belly) if b.belly else ink.shade(coat, 1.13)
-    )
+    if b.wool:
+        for dx, dy in ((-1.0, 0), (1.0, 0), (-1.0, -11), (1.0, -11), (-0.55, 4), (0.55, 4), (0.0, 6)):
+            parts += circle(dx * w, hip + dy, 6.5, lit)
+    elif b.spots is not None:
+        spot = ink(PALE if is_dark(coat) else b.spots)
+        parts += ellipse(-0.5 * w, hip - 3, 0.38 * w, 6.5, spot) + ellipse(0.58 * w, hip - 12, 0.3 * w, 5.5, spot)
+    else:
+        belly = ink(b.belly) if b.belly else ink.shade(coat, 1.13)
+        parts += ellipse(0, hip - 0.3 * (hip - chest), 0.62 * w, 0.62 * (hip - chest), belly)
+    out = 1.16 * _HEAD * b.radius + 0.5 * b.limb + 3
     for side in (-1, 1):
-        sx, ex = side * 0.55 * w, side * 0.66 * out
-        arm = f"M{sx:.1f},{chest + 6:.1f} L{ex:.1f},{chest + 6:.1f} L{side * out:.1f},{chest - 13:.1f}"
-        parts += line(arm, lit, b.limb)
-        if b.feet is not None:
-            parts += circle(side * out, chest - 13, 0.54 * b.limb, paw)
+        x, y = side * out, chest - b.lift
+        arm = f"M{side * 0.55 * w:.1f},{chest + 6:.1f} L{0.66 * x:.1f},{chest + 6:.1f} L{x:.1f},{y:.1f}"
+        parts += line(arm, lit, b.limb) + (circle(x, y, 0.54 * b.limb, end) if end else "")
+    if b.mane is not None:
+        parts += ellipse(0, head - 1, 1.08 * _HEAD * b.radius - 3.5, _HEAD * b.radius, ink(b.mane))
     parts += moved(b.head(ink, coat), 0, head, 6, _HEAD)
     wide = max(_HEAD * b.wide[0], out + 0.5 * b.limb)
     return _framed(parts, -wide, wide, head - _HEAD * b.tall)
 
 
-def _slumped(ink: Ink, b: Build) -> str:
-    """A pawed animal that sits with a round back, its head hanging before its chest, the tail limp on the ground."""
-    coat = ink.own(b.coat)
-    lit, dim, far = ink(coat), ink.shade(coat, 0.8), ink.shade(coat, 0.62)
-    r = 0.5 * b.depth + 3
-    high = max(b.legs + b.depth, 42.0)
-    rump, fore = -r - 0.5 * b.length - 3, 11.0
-    hx, hy = fore + 0.3 * _HEAD * b.radius, -max(0.8 * high, _HEAD * b.chin + 13)
-    parts = ""
+def _raised_tail(ink: Ink, b: Build, coat: str, w: float, hip: float) -> str:
+    """The tail of an animal seen from the front, whose trunk is 2 w wide, lifted beside it."""
     if b.tail == "puff":
-        parts += circle(rump - 0.8 * r, -9, 6.5, ink(b.tip or coat))
+        return circle(-w - 1, hip - 1, 6.5, ink(b.tip or coat))
+    if b.tail == "bush":
+        return moved(_bush(ink, b, coat, w + 22), 0, hip + 3, 24)
+    thick, colour = (10.0, ink(b.tip or coat)) if b.tail == "hair" else (5.5, ink.shade(coat, 0.8))
+    x, y = -w - 19, hip - 15
+    tail = line(f"M{-0.5 * w:.1f},{hip:.1f} Q{x + 4:.1f},{hip + 3:.1f} {x:.1f},{y:.1f}", colour, thick)
+    return tail + (circle(x, y, 4.5, ink(b.tip)) if b.tail == "cord" and b.tip else "")
+
+
+def _bush(ink: Ink, b: Build, coat: str, length: float) -> str:
+    """A bushy tail that points left from the origin."""
+    end, mid = -length, -0.72 * length
+    tail = path(
+        f"M0,-2.5 C{-0.4 * length:.1f},-7 {-0.75 * length:.1f},-8 {end:.1f},0 "
+        f"C{-0.75 * length:.1f},8 {-0.4 * length:.1f},7 0,2.5Z",
+        ink.shade(coat, 0.8),
+    )
+    if b.tip is None:
+        return tail
+    return tail + path(
+        f"M{mid:.1f},-5.4 C{0.82 * end:.1f},-5 {0.93 * end:.1f},-2.6 {end:.1f},0 "
+        f"C{0.93 * end:.1f},2.6 {0.82 * end:.1f},5 {mid:.1f},5.4 Q{mid - 3:.1f},0 {mid:.1f},-5.4Z",
+        ink(b.tip),
+    )
+
+
+def _slumped(ink: Ink, b: Build) -> str:
+    """An animal that sits with a round back, its head hanging before its chest, its tail limp on the ground."""
+    coat = ink.own(b.coat)
+    lit, dim, far = ink(coat), ink.shade(coat, 0.8), ink.shade(coat, 0.66)
+    r, high = 0.5 * b.depth + 3, max(1.1 * (b.legs + b.depth), 46.0)
+    rump, fore, low = -r - 0.2 * b.length, 9.0, -0.5 * b.limb
+    hx, hy = fore + 0.32 * _HEAD * b.radius, -max(0.8 * high, _HEAD * b.chin + 15)
+    left = rump - r - (17 if b.tail == "bush" else 13)
+    if b.tail == "puff":
         left = rump - 0.8 * r - 7
+        parts = circle(left + 7, -9, 6.5, ink(b.tip or coat))
+    elif b.tail == "bush":
+        parts = moved(_bush(ink, b, coat, rump - left), rump, -6, 0)
     else:
-        thick = 12.0 if b.tail == "bush" else 5.5
-        left = rump - r - 19
-        parts += line(
-            f"M{rump - 4:.1f},-9 C{rump - r:.1f},-7 {left + 14:.1f},{-thick / 2:.1f} {left + thick / 2:.1f},"
-            f"{-thick / 2:.1f}",
-            dim,
-            thick,
-        )
+        x = left + 4.5
+        parts = line(f"M{rump - 4:.1f},-9 C{rump - r:.1f},-7 {x + 14:.1f},-3 {x:.1f},-3", dim, 5.5)
         if b.tip is not None:
-            parts += circle(left + thick / 2, -0.52 * thick, 0.52 * thick, ink(b.tip))
-    low = -0.5 * b.limb
-    parts += line(f"M{fore + 8:.1f},{hy:.1f} L{fore + 9:.1f},{low:.1f}", far, b.limb)
+            parts += circle(x, -4.5, 4.5, ink(b.tip))
+    apart = min(b.limb + 1.5, 11.0)
+    parts += line(f"M{fore + apart - 2:.1f},{hy:.1f} L{fore + apart:.1f},{low:.1f}", far, b.limb)
     parts += path(
         f"M{rump:.1f},0 C{rump - 1.5 * r:.1f},0 {rump - 0.9 * r:.1f},{-0.8 * high:.1f} {fore - 8:.1f},{-high:.1f} "
-        f"C{fore + 6:.1f},{-high:.1f} {fore + 10:.1f},{-0.5 * high:.1f} {fore:.1f},-6 L{fore - 8:.1f},0Z",
+        f"C{fore + 6:.1f},{-high:.1f} {fore + 12:.1f},{-0.5 * high:.1f} {fore:.1f},-6 L{fore - 8:.1f},0Z",
         lit,
     )
-    parts += ellipse(rump + 0.35 * r, -0.82 * r, 1.02 * r, 0.86 * r, dim)
+    parts += ellipse(rump + 0.35 * r, -0.84 * r, 1.02 * r, 0.84 * r, dim)
     parts += ellipse(rump + 0.35 * r - 1.5, -0.8 * r, 0.98 * r, 0.8 * r, lit)
     parts += line(f"M{rump + 0.7 * r:.1f},-3.5 H{rump + 1.3 * r:.1f}", dim, 7)
-    parts += line(f"M{fore - 3:.1f},{0.6 * hy:.1f} L{fore - 2:.1f},{low:.1f}", lit, b.limb)
+    parts += line(f"M{fore - 3:.1f},{0.7 * hy:.1f} L{fore - 1.5:.1f},{low:.1f}", dim, b.limb)
+    parts += line(f"M{fore:.1f},{0.7 * hy:.1f} V{low:.1f}", lit, b.limb)
     parts += moved(b.head(ink, coat), hx, hy, 9, _HEAD)
-    return _framed(parts, left, hx + _HEAD * b.wide[1], hy - _HEAD * b.tall)
+    return _framed(parts, left, hx + _HEAD * min(b.wide[1], 31.0), hy - _HEAD * b.tall)
 
 
-def _framed(parts: str, left: float, right: float, top: float) -> str:
-    """A drawing with these bounds in the middle of its box, made smaller where it would leave it."""
-    size = min(1.0, 99.0 / (right - left), -99.0 / top)
+def _framed(parts: str, left: float, right: float, top: float, room: float = 99.0) -> str:
+    """A drawing with these bounds in the middle of its box, made smaller where it is wider than `room` or too tall."""
+    size = min(1.0, room / (right - left), -99.0 / top)
     return moved(parts, -size * (left + right) / 2, 0, 0, size)
 
 
 def _fitted(parts: str, pose: str, b: Build, j: Joints) -> str:
-    """The animal in the middle of its box, made smaller where ears, tail or a reared body would leave it."""
+    """The animal in the middle of its box, made smaller where ears or tail would leave it."""
     wide = _HEAD * b.wide[pose in ("downcast", "asleep", "alarmed")]
     rump = j.hip[0] - 0.5 * b.depth
     thick = {"bush": 12.0, "puff": 5.0, "hair": 7.0}.get(b.tail, 6.0)
     left = min(rump, rump + 0.08 * b.depth + 1.2 * j.tail[0] - thick)
     right = max(j.head[0] + wide, *(x + b.limb / 2 for leg in j.legs for x, _ in leg))
-    return _framed(parts, left, right, j.head[1] - _HEAD * b.tall)
+    # a horse is narrow in its other poses, and a row of horses leaves it no more room when it hangs its head
+    return _framed(parts, left, right, j.head[1] - _HEAD * b.tall, 88.0 if b.mane and pose == "downcast" else 99.0)
 
 
 def _trunk(ink: Ink, b: Build, j: Joints, coat: str, lit: str, dim: str) -> str:
@@ -316,7 +317,7 @@ def _trunk(ink: Ink, b: Build, j: Joints, coat: str, lit: str, dim: str) -> str:
         f"M{hx:.1f},{hy - 0.09 * b.depth:.1f} Q{cx:.1f},{cy - 0.09 * b.depth:.1f} {sx:.1f},{sy - 0.09 * b.depth:.1f}"
     )
     parts += line(inner, lit, 0.82 * b.depth)
-    if b.belly is not None:
+    if b.belly is not None and ink.pose != "asleep":
         parts += path(
             f"M{hx:.1f},{hy + 0.3 * b.depth:.1f} Q{cx:.1f},{cy + 0.36 * b.depth:.1f} {sx + 0.2 * b.depth:.1f},"
             f"{sy + 0.26 * b.depth:.1f} L{sx:.1f},{sy + 0.5 * b.depth:.1f} Q{cx:.1f},{cy + 0.52 * b.depth:.1f} "
@@ -369,7 +370,7 @@ def _dog_head(ink: Ink, coat: str) -> str:
         + ellipse(0, 8.5, 12.5, 9.5, ink("#fbeed6"))
         + _nose(ink, 3)
         + face(ink, 8, -4.5, 2.7, 10.5, 5.6, coat, "#fbeed6", teeth=True)
-        + pair(flap, 14.5, -11, -_FLAPS[ink.pose])
+        + pair(flap, 16.5 if ink.pose == "downcast" else 14.5, -11, -_FLAPS[ink.pose])
     )
 
 
@@ -385,7 +386,7 @@ def draw_dog(ink: Ink) -> str:
         neck=17,
         head=_dog_head,
         radius=19,
-        wide=(35, 39),
+        wide=(39, 39),
         tall=22,
         chin=18,
     )
@@ -475,6 +476,7 @@ def draw_horse(ink: Ink) -> str:
         mane="#33180f",
         hackles=False,
         grazes=True,
+        stands=True,
     )
     return _four_legged(ink, build)
 
@@ -513,6 +515,7 @@ def draw_deer(ink: Ink) -> str:
         belly="#fbf1de",
         hackles=False,
         grazes=True,
+        stands=True,
     )
     return _four_legged(ink, build)
 
@@ -650,6 +653,7 @@ def draw_cow(ink: Ink) -> str:
         spots="#2f2a2e",
         hackles=False,
         grazes=True,
+        stands=True,
     )
     return _four_legged(ink, build)
 
@@ -687,6 +691,7 @@ def draw_sheep(ink: Ink) -> str:
         wool=True,
         hackles=False,
         grazes=True,
+        stands=True,
     )
     return _four_legged(ink, build)
 
@@ -724,19 +729,19 @@ def draw_bear(ink: Ink) -> str:
 
 
 def _elephant_head(ink: Ink, coat: str) -> str:
-    fall = {"downcast": 16.0, "asleep": 14.0, "cheering": -22.0, "smiling": -6.0, "alarmed": -34.0}.get(ink.pose, 0.0)
+    fall = {"downcast": 16.0, "asleep": 14.0, "cheering": -44.0, "smiling": -6.0, "alarmed": -34.0}.get(ink.pose, 0.0)
     ear = path("M-2,-8 C10,-20 23,-12 22,4 C21,18 10,23 -2,12Z", ink.shade(coat, 0.8)) + path(
         "M1,-5 C9,-13 18,-8 17,3 C16,13 9,16 1,9Z", ink("#d9a0a0")
     )
     trunk = {
-        "cheering": "M3,3 C5,18 18,18 20,3 C21,-6 18,-16 26,-22",
+        "cheering": "M2,3 C2,20 12,25 19,18 C22,15 22,11 25,7",
         "smiling": "M3,3 C3,19 9,26 17,23 C23,20 21,14 18,12",
         "alarmed": "M3,3 C5,17 20,17 23,4 C24,-4 25,-12 32,-14",
         "downcast": "M3,3 C5,10 5,16 4,20",
         "asleep": "M3,3 C3,11 10,15 22,15",
     }.get(ink.pose, "M3,3 C3,18 6,26 14,24")
     return (
-        pair(ear, 13, -2, fall)
+        pair(moved(ear, 0, 0, 0, {"downcast": 0.8, "cheering": 0.9}.get(ink.pose, 1)), 13, -3, fall)
         + ellipse(0, -1, 19, 19, ink(coat))
         + eyes(ink, 9.5, -5, 2.9, coat)
         + mouth(ink, -7.5, 10, 6.5, coat)
@@ -752,7 +757,7 @@ def draw_elephant(ink: Ink) -> str:
         legs=20,
         depth=42,
         length=20,
-        limb=14,
+        limb=12.5,
         reach=(19, -13),
         neck=26,
         head=_elephant_head,
@@ -760,10 +765,10 @@ def draw_elephant(ink: Ink) -> str:
         wide=(37, 39),
         tall=26,
         chin=22,
-        feet="#d8d2c6",
         tail="cord",
         tip="#4d545e",
         hackles=False,
         grazes=True,
+        lift=4,
     )
     return _four_legged(ink, build)

@@ -41,9 +41,16 @@ def flame(x: float, y: float, scale: float, ink: Ink) -> str:
 def fire(ink: Ink) -> str:
     """High flames on both sides over charred ground, with a red glow."""
     red = ink.shine("#ff6a1a")
-    parts = [glow(x, 80, r, red, 0.9) for x in (15, 86) for r in (40, 24)]
-    parts += [ellipse(15, 92, 15, 3, ink.grade("#2a1512")), ellipse(86, 92, 15, 3, ink.grade("#2a1512"))]
-    for x, y, s in ((8, 91, 0.85), (23, 92, 0.8), (15, 94, 1.25), (93, 91, 0.85), (78, 92, 0.8), (86, 94, 1.25)):
+    parts = [glow(x, 80, r, red, 0.9) for x in (14, 86) for r in (32, 21)]
+    parts += [ellipse(14, 92.4, 13.5, 2.8, ink.grade("#2a1512")), ellipse(86, 92.4, 13.5, 2.8, ink.grade("#2a1512"))]
+    for x, y, s in (
+        (7.4, 91.6, 0.76),
+        (21, 92.4, 0.72),
+        (14, 94, 1.1),
+        (92.6, 91.6, 0.76),
+        (79, 92.4, 0.72),
+        (86, 94, 1.1),
+    ):
         parts.append(flame(x, y, s, ink))
     return "".join(parts)
 
@@ -87,7 +94,7 @@ def dead_tree(x: float, y: float, scale: float, flip: bool, ink: Ink) -> str:
 
 def bare_trees(ink: Ink) -> str:
     """Two dead leafless trees, one at each side."""
-    return dead_tree(15, 90, 1.12, False, ink) + dead_tree(86, 93, 1.12, True, ink)
+    return dead_tree(13, 90, 0.96, False, ink) + dead_tree(87, 92, 1.0, True, ink)
 
 
 def wreck(ink: Ink) -> str:
@@ -172,56 +179,53 @@ def petals(x: float, y: float) -> str:
 
 
 def pond(ink: Ink) -> str:
-    """A small calm pond at the lower right with the sky in it, lily pads, pink lilies and reeds."""
+    """A small calm pond at the lower right with a soft bank, the sky in it, lily pads, a pink lily and reeds."""
     water = mix(ink("#3f93c4"), ink.haze, 0.25)
     pad, reed = ink("#3f9a4a"), ink("#4d7a34")
-    parts = [
-        ellipse(50, 93.6, 47, 6.4, ink("#7b6a48")),
-        ellipse(50, 94, 45, 5.4, water),
-        path("M14 91.6Q50 87.4 86 91.6Q50 90.6 14 91.6Z", "#ffffff", 0.45),
-        line("M38 96.4H62M44 93.8H57", "#ffffff", 0.9, 0.5),
-        line("M5 93V79M8.5 94V75M12 93V81M95 93V79M91.5 94V75M88 93V81", reed, 1.3),
-        line("M5 80V84M8.5 76V81M95 80V84M91.5 76V81", ink("#6b3f22"), 2.6),
-    ]
-    for x, y, rx in ((24, 95.5, 6), (34, 92.4, 4.2), (76, 95.5, 6), (68, 92.6, 4.2)):
-        parts.append(ellipse(x, y, rx, rx * 0.34, pad))
-    for x, y in ((24, 94.2), (76, 94.2)):
-        parts.append(
-            path(
-                f"M{x - 4} {y - 2}L{x - 1.6} {y - 1.4}L{x} {y - 4.4}L{x + 1.6} {y - 1.4}L{x + 4} {y - 2}"
-                f"Q{x + 2} {y + 1.4} {x} {y + 1.4}Q{x - 2} {y + 1.4} {x - 4} {y - 2}Z",
-                ink("#ff9cc4"),
-            )
+    return "".join(
+        (
+            ellipse(79, 93.2, 21.4, 6.2, ink("#5c5a3c"), 0.3),
+            ellipse(79, 93.2, 20.2, 5.3, ink("#5c5a3c"), 0.45),
+            line("M88.5 90V80M91.5 91V76.5M95 92V79.5", reed, 1.4),
+            line("M88.5 79.6V83M91.5 76V80.4M95 79V82.6", ink("#6b3f22"), 2.4),
+            ellipse(79, 93.4, 19, 4.5, water),
+            path("M63 91.8Q78 87.8 93 91.4Q78 90.4 63 91.8Z", "#ffffff", 0.45),
+            line("M73 96H83", "#ffffff", 0.9, 0.5),
+            ellipse(69.6, 94.4, 4.6, 1.5, pad),
+            ellipse(88.4, 94.8, 5.2, 1.7, pad),
+            lily(88.4, 94, 0.95, ink),
         )
-    return moved("".join(parts), 44.0, 43.4, 0.56)
+    )
 
 
 def still_water(ink: Ink) -> str:
-    """A mirror of water across the bottom with the sky in it, a pile of round stones and its reflection."""
+    """A mirror of water across the bottom with a soft edge, a small pile of round stones and its reflection."""
     far = ink.grade(mix(ink.haze, "#ffffff", 0.1))
     near = mix(
         ink.grade(mix(ink.haze, brightness(ink.ambient, 0.5), 0.3)),
         ink("#2f86c4"),
         0.62 if ink.lit or ink.ambient_share < 0.1 else 0.2,
     )
-    shore = "M0 85.5Q14 84.5 26 87.6Q50 91 74 87.6Q86 84.5 100 85.5V100H0Z"
     pale = mix(far, "#ffffff", 0.55)
+    shore = "Q14 {0} 26 {1}Q50 {2} 74 {1}Q86 {0} 100 {3}V100H0Z"
     parts = [
-        path("M0 83.8Q14 82.8 26 86.2Q50 89.8 74 86.2Q86 82.8 100 83.8V90H0Z", ink("#b9a67c")),
         fade("mirror", far, near),
-        path(shore, "url(#mirror)"),
-        path("M30 93.6Q50 91.8 70 93.6Q50 94.8 30 93.6ZM56 97.4Q74 96 92 97.4Q74 98.6 56 97.4Z", pale, 0.8),
-        path("M2 97.8Q16 96.4 30 97.8Q16 99 2 97.8Z", pale, 0.8),
+        # three shores, each a little lower and clearer than the one before
+        *(
+            path(f"M0 {y + 1}" + shore.format(y, y + 3, y + 6, y + 1), "url(#mirror)", opacity)
+            for y, opacity in ((86.2, 0.35), (86.9, 0.5), (87.6, 1.0))
+        ),
+        path("M34 96.4Q50 95.2 66 96.4Q50 97.4 34 96.4ZM54 98.8Q70 97.8 86 98.8Q70 99.8 54 98.8Z", pale, 0.8),
     ]
-    stones = ((15, 88.6, 9, 3.6, "#6f7684"), (14.4, 82.8, 6.6, 3.1, "#8e95a3"), (15.4, 78, 4.4, 2.4, "#b3bac6"))
+    stones = ((10, 91.6, 6.6, 2.9, "#6f7684"), (9.6, 87, 4.9, 2.4, "#8e95a3"), (10.3, 83.2, 3.3, 1.9, "#b3bac6"))
     for x, y, rx, ry, own in stones:
-        parts.append(ellipse(x, 184.6 - y, rx, ry * 0.8, ink(own), 0.32))
-    parts.append(f'<ellipse cx="15" cy="92" rx="12.5" ry="2.2" fill="none" stroke="{pale}" stroke-width=".7"/>')
+        parts.append(ellipse(x, 187.6 - y, rx, ry * 0.8, ink(own), 0.3))
+    parts.append(f'<ellipse cx="10" cy="94" rx="9" ry="1.7" fill="none" stroke="{pale}" stroke-width=".7"/>')
     for x, y, rx, ry, own in stones:
-        parts += [ellipse(x, y, rx, ry, ink.shade(own, 0.8)), ellipse(x - 0.4, y - 0.5, rx * 0.9, ry * 0.74, ink(own))]
-    for x, y in ((80, 91.5), (90, 95)):
-        parts += [ellipse(x, y + 1, 6.4, 1.9, ink("#3f9a5c")), lily(x, y, 1.35, ink)]
-    return moved("".join(parts), 0.0, 4.0, 1.0)
+        parts += [ellipse(x, y, rx, ry, ink.shade(own, 0.8)), ellipse(x - 0.3, y - 0.4, rx * 0.9, ry * 0.74, ink(own))]
+    for x, y, k in ((81, 93.4, 1.0), (91, 96.2, 1.2)):
+        parts += [ellipse(x, y + 0.8, 4.8 * k, 1.4 * k, ink("#3f9a5c")), lily(x, y, k, ink)]
+    return "".join(parts)
 
 
 def lily(x: float, y: float, scale: float, ink: Ink) -> str:
@@ -254,7 +258,7 @@ def hammock(ink: Ink) -> str:
         path("M93.6 81.2Q93 83.6 90 86.2L89.4 81.1L91.9 79.7Z", lively("#fff0d2", ink)),
         ellipse(91, 78.6, 3.6, 2.1, lively("#ffd35c", ink)),
     ]
-    return "".join(parts)
+    return moved("".join(parts), 10.0, 9.6, 0.9)
 
 
 def sleeping_cat(ink: Ink) -> str:
@@ -281,7 +285,7 @@ def sleeping_cat(ink: Ink) -> str:
         line("M4.8 85.2Q6.3 87 7.8 85.2M11 85.2Q12.5 87 14 85.2", line_colour, 0.95),
         polygon([(8.5, 87), (10.3, 87), (9.4, 88.2)], lively("#e0647a", ink)),
     ]
-    for x, y, k in ((19, 73.5, 0.8), (23, 69.5, 1.0), (27.5, 64.5, 1.2)):
+    for x, y, k in ((18.4, 72.6, 0.75), (22.6, 68.6, 0.95), (27.6, 63.4, 1.2)):
         letter = f"M{x - 1.6 * k:.1f} {y - 2 * k:.1f}h{3.2 * k:.1f}l{-3.2 * k:.1f} {4 * k:.1f}h{3.2 * k:.1f}"
         parts += [line(letter, ink.grade("#1c2438"), 1.9, 0.5), line(letter, "#ffffff", 1.0)]
     return moved("".join(parts), 0.0, 17.6, 0.82)
@@ -294,15 +298,15 @@ def sunlit_path(ink: Ink) -> str:
     way = "M85 64Q93 68 87 72Q72 77 71 82.5Q70 88 46 91Q18 94.5 6 100H88Q98 93 94 88Q90 84 95 79Q102 71 88.5 64Z"
     parts = [
         fade("shaft", hot, hot, 0.0, 0.34),
-        path("M-4 24H6L34 100H4ZM22 14H30L64 100H46ZM66 20H75L104 82V100H94Z", "url(#shaft)"),
-        glow(72, 92, 60, ink.shine("#ffc540"), 0.8),
+        path("M-6 24H4L24 100H-2ZM12 14H19L38 100H27ZM76 20H84L104 66V100H98Z", "url(#shaft)"),
+        glow(86, 90, 42, ink.shine("#ffc540"), 0.7),
         line(way, ink("#b5762a"), 2.4),
         path(way, gold),
     ]
     spots = ((87.5, 70, 2), (83, 77.5, 4), (82, 84.5, 5), (66, 91.5, 6), (84, 92.5, 5), (44, 95.4, 7), (66, 97, 7))
     for x, y, rx in (*spots, (25, 98, 6)):
         parts.append(ellipse(x + rng.uniform(-1.5, 1.5), y, rx, rx * 0.26, hot, 0.9))
-    for x, y in ((5, 91), (14, 87), (25, 90), (64, 83)):
+    for x, y in ((5, 91), (14, 87), (25, 90), (61, 95)):
         parts += [line(petals(x, y), lively("#fffaf0", ink), 2.6), circle(x, y, 1.9, ink.shine("#ffb629"))]
     return "".join(parts)
 
@@ -341,46 +345,45 @@ def candles(ink: Ink) -> str:
 def empty_swing(ink: Ink) -> str:
     """A lone swing, hanging askew from the one branch of a bare trunk at the right."""
     bark, rope = silhouette(ink, "#40343a"), lively("#d8c9a6", ink)
-    return "".join(
-        (
-            ellipse(83, 97, 13, 1.8, ink.grade("#17151a"), 0.35),
-            path("M91 97Q94.4 88 94 72Q93.6 60 95 46H99Q98.4 70 101 97Z", bark),
-            path("M95 57Q86 50.4 68.4 52.6Q67 50.2 69 49.8Q86 47.4 97 54Z", bark),
-            line("M96 48Q95 41 90 36M97.6 48Q99 40 98 33M78 50.4Q74 45 69 44.4M93.4 41L93.6 34", bark, 1.9),
-            line("M74.5 52L72.6 88M85.4 52.4L84.6 85.2", rope, 1.1),
-            polygon([(70, 87.4), (86.6, 83.6), (87.3, 86.4), (70.7, 90.2)], ink("#8c6442")),
-            polygon([(70.4, 89), (87, 85.2), (87.3, 86.4), (70.7, 90.2)], ink("#59402c")),
-        )
+    return moved(
+        "".join(
+            (
+                ellipse(83, 97, 13, 1.8, ink.grade("#17151a"), 0.35),
+                path("M91 97Q94.4 88 94 72Q93.6 60 95 46H99Q98.4 70 101 97Z", bark),
+                path("M95 57Q86 50.4 68.4 52.6Q67 50.2 69 49.8Q86 47.4 97 54Z", bark),
+                line("M96 48Q95 41 90 36M97.6 48Q99 40 98 33M78 50.4Q74 45 69 44.4M93.4 41L93.6 34", bark, 1.9),
+                line("M74.5 52L72.6 88M85.4 52.4L84.6 85.2", rope, 1.1),
+                polygon([(70, 87.4), (86.6, 83.6), (87.3, 86.4), (70.7, 90.2)], ink("#8c6442")),
+                polygon([(70.4, 89), (87, 85.2), (87.3, 86.4), (70.7, 90.2)], ink("#59402c")),
+            )
+        ),
+        12.0,
+        11.6,
+        0.88,
     )
 
 
 def wilted_flowers(ink: Ink) -> str:
-    """Two small withered flowers at each side: limp stalks, faded heads that hang, petals fallen on dry earth."""
-    left = ellipse(14, 97, 14, 3, ink("#6b5540"))
-    left += wilted_flower(5, 66, 1.05, "#a87f38", False, ink)
-    left += wilted_flower(17, 77, 0.95, "#9c6258", False, ink)
-    left += "".join(
-        ellipse(x, y, 2.4, 1.1, ink(own))
-        for x, y, own in ((4, 96.6, "#a87f38"), (12, 98, "#9c6258"), (24, 97.4, "#9c6258"))
-    )
-    left = moved(left, 0.0, 25.5, 0.74)
+    """Two small withered flowers at each edge that hang their faded heads, petals fallen on dry earth."""
+    left = ellipse(10, 96.6, 9.8, 2.6, ink("#4f3c2c"))
+    left += wilted_flower(8.8, 97, 1.06, "#dba653", True, ink) + wilted_flower(11.8, 97, 0.92, "#cf8496", False, ink)
+    left += "".join(ellipse(x, y, 1.7, 0.9, ink(own)) for x, y, own in ((4.4, 97, "#dba653"), (15.8, 97.2, "#cf8496")))
     return left + mirror([left])
 
 
 def wilted_flower(x: float, y: float, scale: float, petal: str, flip: bool, ink: Ink) -> str:
-    """A stalk that rises to (x, y), bends over (to the left if `flip`) and lets its faded head hang."""
-    stalk = mix(ink("#6f6a35"), silhouette(ink, "#6f6a35"), 0.6)
-    drop = "M0 -1Q-4 3 -2.6 9Q0 11.4 2.6 9Q4 3 0 -1Z"
-    # two petals are gone; the rest hang
+    """A limp flower 14 units high with its foot at (x, y): the head hangs at the right (at the left if `flip`)."""
+    stalk = ink("#5f6a30")
+    drop = "M0 0Q-2.4 2.2 -1.4 5.2Q0 6.4 1.4 5.2Q2.4 2.2 0 0Z"
     head = "".join(
-        f'<g transform="translate(9 9) rotate({turn})">{path(drop, ink.shade(petal, tone))}</g>'
-        for turn, tone in ((78, 0.72), (-64, 0.72), (40, 0.86), (-26, 1.0), (8, 1.16))
+        f'<g transform="translate(6 -10.4) rotate({turn}) scale(1.22)">{path(drop, lively(brightness(petal, tone), ink))}</g>'
+        for turn, tone in ((46, 0.78), (-46, 0.78), (0, 1.04))
     )
     shapes = (
-        line(f"M0 {(96 - y) / scale:.1f}Q-3 14 -1 6Q1 -1 5 0.6Q8 2 8.6 7", stalk, 1.9),
-        path("M-1.6 15Q-9 12 -11 24Q-6 19 -1.4 20Z", ink("#8f8148")),
+        line("M0 0Q0 -8 1 -11.6Q2.4 -14.4 4.8 -13Q6 -12 6 -10.4", stalk, 1.5),
+        path("M0 -1.6Q3.4 -4.6 5.4 -0.4Q2.6 -1.6 0 -0.4Z", stalk),
         head,
-        circle(9, 8.6, 3.3, ink("#4f3524")),
+        ellipse(6, -10.3, 2.2, 1.6, stalk),
     )
     return group("".join(shapes), x, y, scale, flip)
 
@@ -426,16 +429,16 @@ def surf(ink: Ink) -> str:
 
 
 def jumping_children(ink: Ink) -> str:
-    """Two laughing children in mid-leap with arms and legs flung out, one at each side."""
+    """Two laughing children in mid-leap with arms and legs flung out, one at each edge, close above their shadows."""
     left = leaping_child(ink, "#ffc928", "#2f6fd6", "#f2bd94", "#6b3a1c", skirt=False)
     right = leaping_child(ink, "#ff4f8a", "#ff4f8a", "#b9794f", "#2b1c18", skirt=True)
     shadow = ink.grade("#14201c")
     return "".join(
         (
-            ellipse(11, 92, 7, 1.4, shadow, 0.35),
-            ellipse(89, 92, 7, 1.4, shadow, 0.35),
-            group(left, 11, 89.5, 0.8),
-            group(right, 89, 89.5, 0.8, flip=True),
+            ellipse(10.2, 92.4, 7, 1.3, shadow, 0.35),
+            ellipse(89.8, 92.4, 7, 1.3, shadow, 0.35),
+            group(left, 10.2, 92, 0.72),
+            group(right, 89.8, 92, 0.72, flip=True),
         )
     )
 
@@ -467,31 +470,36 @@ def leaping_child(ink: Ink, shirt: str, trousers: str, skin: str, hair: str, ski
 
 
 def lonely_figure(ink: Ink) -> str:
-    """Somebody in dark clothes who sits hunched on a stone, away from all others at the right, head on the knees."""
-    coat, fold, hair, stone, skin = (lively(c, ink) for c in ("#3b4258", "#2a3044", "#1c1b24", "#6a6c74", "#c69a7c"))
-    shapes = (
-        ellipse(0, 0.4, 14, 2.2, ink.grade("#1d2126"), 0.45),
-        path("M-5.5 0Q-6 -7.4 1 -8.2Q10 -8.4 11 0Z", stone),
-        path("M-9.6 0Q-10.4 -2.8 -6.6 -2.8L-6 -13.8L-1.6 -15.4L0 -2.6L-1 0Z", fold),
-        path("M-1 -5.8Q13 -3 11.4 -13.4Q10 -24 1.6 -27Q-3 -27 -3.6 -22.4L-1.6 -6.4Z", coat),
-        path("M5.4 -19.8Q2 -8.8 -7.2 -7L-8 -10.2Q-1.4 -12.8 0.2 -21.8Z", fold),
-        circle(-8.2, -8.5, 1.7, skin),
-        ellipse(-4.4, -20.6, 4.4, 4.9, skin),
-        path("M-7.4 -24Q-5 -27.6 -0.6 -25.8Q2.4 -22.4 -0.4 -16.8Q-1.4 -21.4 -7.4 -24Z", hair),
+    """A small solitary person on a stone at the right, some way off, turned away from all others, the head bowed."""
+    coat, fold, hair, legs, stone, skin = (
+        lively(c, ink) for c in ("#465473", "#333f5a", "#33251f", "#272b3a", "#94959c", "#d9a684")
     )
-    return group("".join(shapes), 88.5, 82, 0.72)
+    shapes = (
+        ellipse(0.2, 0.3, 10, 1.8, ink.grade("#1d2126"), 0.45),
+        path("M-8.4 0Q-8.6 -5.6 -3.4 -6.6Q2.6 -7.2 4 -4Q5 -1.6 5 0Z", stone),
+        path("M-5.6 0Q0 -2.6 -1 -6.8Q3 -6.4 4 -4Q5 -1.6 5 0Z", brightness(stone, 0.78)),
+        line("M-1.6 -7.6L5.6 -8.4L5.9 -1.2", legs, 3.0),
+        line("M5.6 -0.9H8", hair, 1.9),
+        path("M-4.8 -5.8Q-6.8 -11 -3.6 -14.6Q-0.6 -17.4 2.4 -16L3.6 -13.4Q2.4 -10 3 -6.8Q-1 -5 -4.8 -5.8Z", coat),
+        line("M0.6 -13.6L2.2 -9.6L6.2 -9.9", fold, 2.3),
+        circle(7.0, -9.9, 1.1, skin),
+        circle(4.5, -16.6, 2.9, skin),
+        path("M4.6 -14.4Q1.4 -13.2 1.2 -16.8Q1.4 -20 4.8 -20Q7.2 -19.8 7.6 -17.6Q5.2 -18 4.9 -16.2Z", hair),
+    )
+    return group("".join(shapes), 88.8, 82.2, 1.06)
 
 
 def stampede(ink: Ink) -> str:
-    """A horse at full gallop on each side, some way off, manes flying, in a cloud of dust."""
-    dust, thick = lively("#d8b98c", ink), lively("#b89566", ink)
-    sides = []
-    for horse in (galloping_horse(ink, "#8c4a22", "#2a1710"), galloping_horse(ink, "#3a2a26", "#151013")):
-        clouds = ((4, 95, 9, 4.4, thick), (17, 97, 11, 3.6, dust), (29, 97.6, 7, 2.4, thick))
-        behind = "".join(ellipse(x, y, rx, ry, tone, 0.85) for x, y, rx, ry, tone in clouds)
-        before = "".join(circle(x, y, r, dust) for x, y, r in ((1, 91, 3.0), (5, 97, 3.4), (24, 98, 2.6)))
-        sides.append(moved(behind + group(horse, 15, 94, 1.0) + before, -1.0, 19.0, 0.62))
-    return sides[0] + mirror(sides[1:])
+    """Small dark horses that gallop far off at both sides, manes flying, in clouds of dust."""
+    dust, thick = lively("#d8b98c", ink), lively("#bd9c6e", ink)
+    bay, black = galloping_horse(ink, "#7a4020", "#2a1710"), galloping_horse(ink, "#40302c", "#1a1315")
+    parts = []
+    for x in (0.0, 74.0):
+        parts += [ellipse(x + dx, y, rx, ry, thick, 0.8) for dx, y, rx, ry in ((3, 69, 7, 3.6), (13, 70.4, 12, 2.6))]
+        parts += [group(black, x + 17.4, 69.6, 0.4), group(bay, x + 7.6, 71.4, 0.46)]
+        parts += [ellipse(x + dx, y, rx, ry, dust) for dx, y, rx, ry in ((1, 71, 3.4, 2.4), (9, 72, 8, 1.6))]
+        parts.append(ellipse(x + 20, 71, 5, 1.5, dust))
+    return "".join(parts)
 
 
 def galloping_horse(ink: Ink, coat: str, hair: str) -> str:

@@ -251,29 +251,40 @@ def _flash(scene: Scene) -> tuple[float, float]:
 
 
 def lightning(scene: Scene) -> str:
-    """A slender bolt with two branches, behind all but the sky."""
+    """A slender forked bolt that stays in the sky, behind all but the sky."""
     if scene.weather != "thunderstorm":
         return ""
     x, k = _flash(scene)
-    light = "#fffbe0"
-    trunk = ((2, 3, 3.0), (-3.4, 17, 2.7), (1.6, 18.6, 2.5), (-4.6, 33, 2.1), (0.4, 34.6, 1.9), (-7, 57, 0.3))
+    trunk = (
+        (3, -1, 2.7),
+        (-1.6, 9, 2.6),
+        (1.6, 11.6, 2.5),
+        (-3, 22, 2.3),
+        (0.6, 24.6, 2.2),
+        (-4.4, 35, 1.9),
+        (-1.4, 37.4, 1.7),
+        (-6, 50, 0.5),
+    )
     forks = (
-        ((-3, 18, 1.7), (-8.6, 26, 1.4), (-6.4, 27.2, 1.2), (-12, 38, 0.3)),
-        ((0, 34.6, 1.6), (6.6, 42, 1.3), (4.4, 43.4, 1.1), (9.4, 54, 0.3)),
+        ((-2.6, 21, 1.7), (-8.6, 28.4, 1.6), (-7, 30.2, 1.5), (-11.6, 40, 0.5)),
+        ((0.6, 24.6, 1.8), (5.8, 31.6, 1.6), (4.2, 33.6, 1.5), (8.6, 44, 0.5)),
+        ((1.6, 11.6, 1.7), (6.6, 17, 1.5), (5.4, 18.8, 1.4), (9.2, 26, 0.5)),
     )
     bolt = ""
     for way in (trunk, *forks):
-        edge = [(x + k * px - 0.5 * w, py) for px, py, w in way] + [
-            (x + k * px + 0.5 * w, py) for px, py, w in way[::-1]
-        ]
-        bolt += polygon(edge, light)
-    return glow(x, 24, 34, "#f3f6c8", 0.6) + bolt
+        left, right = ([(x + k * px + side * w, py) for px, py, w in way] for side in (-0.5, 0.5))
+        bolt += polygon([*left, *right[::-1]], "#fffbe0")
+    return glow(x, 20, 34, "#f3f6c8", 0.6) + bolt
 
 
 def _flashed(scene: Scene) -> str:
     """The light of the bolt on all that stands before it."""
     x, _ = _flash(scene)
-    return glow(x, 30, 95, "#cfe0c4", 0.34)
+    soft = glow(x, 30, 95, "#cfe0c4", 0.34)
+    if scene.light == "dim":
+        # shadow lies over the bolt as well: this brings back what is pale, and leaves what is dark
+        soft += f'<g style="mix-blend-mode:color-dodge">{glow(x, 22, 40, "#8c8c74", 0.7)}</g>'
+    return soft
 
 
 def _snow(scene: Scene, ink: Ink, rng: random.Random) -> str:
@@ -296,7 +307,7 @@ def _mist(scene: Scene, ink: Ink, rng: random.Random) -> str:
 
 
 def _gusts(scene: Scene, ink: Ink, rng: random.Random) -> str:
-    """Curling streaks in the sky and leaves, all blown to the right."""
+    """Curling streaks in the sky and leaves, all blown to the right, the leaves clear of the subject."""
     air = brightness("#ffffff", 0.45 + 0.55 * _DAYLIGHT[scene.time])
     leaf = ink({"spring": "#f0b4cc", "summer": "#7fb04a", "autumn": "#e0762a", "winter": "#8a6a4a"}[scene.season])
     out = ""
@@ -309,6 +320,8 @@ def _gusts(scene: Scene, ink: Ink, rng: random.Random) -> str:
         d += f" a {curl * 0.8:.1f} {curl * 0.8:.1f} 0 1 0 {-curl * 1.3:.1f} {-curl * 0.5:.1f}"
         out += line(d, air, 1.0, 0.75)
     for x, y in scattered(rng, 10, (4, 8, 96, 94)):
+        if 30 < x < 70 and y > 34:
+            continue
         out += leaf_shape(x, y, rng.uniform(2.2, 3.4), rng.uniform(-40, 30), leaf)
     return out
 

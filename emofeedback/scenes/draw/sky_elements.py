@@ -125,31 +125,31 @@ def sunbeams(ink: Ink) -> str:
 
 
 def moon(ink: Ink) -> str:
-    """A large full moon with three grey seas and a wide halo, upper right."""
+    """A large full moon with three grey seas and a wide halo, upper left."""
     light, sea = ink.shine("#fbf6dc"), ink.shine("#d9d2b4")
     return "".join(
         (
-            glow(79, 17, 27, ink.shine("#dfe8ff"), 0.8),
-            circle(79, 17, 10, light),
-            circle(75.5, 14.5, 2.6, sea),
-            circle(82, 19.5, 3.0, sea),
-            circle(81, 11.8, 1.6, sea),
+            glow(21, 17, 27, ink.shine("#dfe8ff"), 0.8),
+            circle(21, 17, 10, light),
+            circle(17.5, 14.5, 2.6, sea),
+            circle(24, 19.5, 3.0, sea),
+            circle(23, 11.8, 1.6, sea),
         )
     )
 
 
 def tornado(ink: Ink) -> str:
-    """A dark funnel that hangs from a black cloud and whirls up dust at the horizon, right."""
+    """A dark funnel that hangs from a black cloud and whirls up dust at the horizon, left."""
     dark, mid, pale = silhouette(ink, "#2a2d37"), silhouette(ink, "#454955"), silhouette(ink, "#7b808e")
-    bands = "M62 17Q79 23 97 16M66 25Q80 30 93 24M70 33Q80 38 89 32M73 41Q80 45 86 40"
+    bands = "M3 17Q21 23 38 17M7 25Q20 30 34 25M11 33Q20 38 30 33M14 41Q20 45 27 41"
     return "".join(
         (
-            path("M56 13Q80 18 104 12Q92 24 88 36Q84 46 82 57H77Q77 46 71 35Q66 22 56 13Z", mid),
-            path("M104 12Q92 24 88 36Q84 46 82 57H80Q81 46 83 35Q87 20 92 13Z", dark),
+            path("M-4 13Q20 18 44 13Q34 22 29 35Q23 46 23 57H18Q16 46 12 36Q8 24 -4 13Z", mid),
+            path("M-4 13Q8 24 12 36Q16 46 18 57H20Q19 46 17 35Q13 20 8 15Z", dark),
             line(bands, pale, 2.1),
-            *(ellipse(x, y, rx, 8, dark) for x, y, rx in ((62, 6, 14), (80, 8, 18), (98, 5, 14), (76, 0, 26))),
-            ellipse(80, 56, 11, 3.6, ink("#8a7a66")),
-            ellipse(76, 54, 5, 3.2, ink("#a08d75")),
+            *(ellipse(x, y, rx, 8, dark) for x, y, rx in ((38, 6, 14), (20, 8, 18), (2, 5, 14), (24, 0, 26))),
+            ellipse(20, 56, 11, 3.6, ink("#8a7a66")),
+            ellipse(24, 54, 5, 3.2, ink("#a08d75")),
         )
     )
 
@@ -200,71 +200,82 @@ def kites(ink: Ink) -> str:
 
 
 def carnival(ink: Ink) -> str:
-    """A Ferris wheel with coloured cabins and glowing hub behind a red and white striped tent."""
-    x, y, r = 86.0, 38.0, 12.5
+    """A Ferris wheel with coloured cabins and glowing hub that stands beside a red and white striped tent."""
+    x, y, r = 85.0, 38.6, 11.5
     rim, glow_colour = lantern_like("#f2e6ff", ink), ink.shine("#ffdf6b")
     angles = [math.tau * (k + 0.5) / 8 for k in range(8)]
     spokes = "".join(f"M{x} {y}L{x + r * math.cos(a):.2f} {y + r * math.sin(a):.2f}" for a in angles)
     cabins = ("#ff4f5e", "#ffc233", "#3ec46d", "#3fa2ff")
     parts = [
-        glow(x, y, 20, glow_colour, 0.55),
-        line(f"M{x - 7} 58L{x} {y}L{x + 7} 58", ink("#6a5a86"), 1.8),
+        ellipse(82, 59, 17, 1.9, ink("#6d5f4a", FAR), 0.5),
+        glow(x, y, 19, glow_colour, 0.5),
+        line(f"M{x - 7} 58.6L{x} {y}L{x + 7} 58.6M{x - 9.5} 58.8H{x + 9.5}", ink("#6a5a86"), 1.7),
         line(f"M{x - r} {y}A{r} {r} 0 1 1 {x + r} {y}A{r} {r} 0 1 1 {x - r} {y}Z", rim, 1.4),
-        line(spokes, rim, 0.8),
+        line(spokes, rim, 0.9),
         circle(x, y, 2.2, glow_colour),
     ]
     parts += [
         circle(x + r * math.cos(a), y + r * math.sin(a), 2.3, ink.shine(cabins[k % 4])) for k, a in enumerate(angles)
     ]
     red, white = lantern_like("#e0342f", ink), lantern_like("#fff5e4", ink)
-    parts += [rect(70, 50.5, 14, 7.8, white)]
-    parts += [rect(70 + 5.6 * k, 50.5, 2.8, 7.8, red) for k in range(3)]
-    parts += [
-        polygon([(68, 51.5), (77, 42), (86, 51.5)], white),
-        polygon([(68, 51.5), (77, 42), (72.5, 51.5)], red),
-        polygon([(75.5, 51.5), (77, 42), (79, 51.5)], red),
-        polygon([(82, 51.5), (77, 42), (86, 51.5)], red),
-        polygon([(77, 42), (77, 38), (81.5, 40)], ink.shine("#ffc233")),
-    ]
-    return "".join(parts)
+    tent = rect(-6, -7, 12, 7.4, white) + "".join(rect(dx, -7, 2.4, 7.4, red) for dx in (-6, -1.2, 3.6))
+    tent += polygon([(-7.6, -6.4), (0, -14), (7.6, -6.4)], white)
+    tent += "".join(polygon([(a, -6.4), (0, -14), (b, -6.4)], red) for a, b in ((-7.6, -4.4), (-1.5, 1.5), (4.4, 7.6)))
+    tent += polygon([(0, -13.6), (0, -17.6), (4.4, -15.6)], ink.shine("#ffc233"))
+    return "".join(parts) + group(tent, 73, 58.8)
 
 
 def eruption(ink: Ink) -> str:
-    """A far volcano with a burning crater and lava streams above hazy foothills, its plume drifting to the right."""
+    """A far volcano with a burning crater and lava streams, its foot lost in haze, its plume drifting to the right."""
     lava, hot = ink.shine("#ff5a1f"), ink.shine("#ffc83a")
     ash, light_ash = ink("#4a444b", FAR), ink("#766c70", FAR)
-    plume = ((95, 13, 8.5), (87, 18, 6.5), (83, 25, 5), (81.5, 31, 3.4))
-    foothills = "M56 60Q66 54.5 74 56.4Q84 52.6 92 55.4Q98 54.4 106 57V60Z"
+    plume = ((96, 12, 8), (89, 18, 6.5), (84.5, 25, 5), (82, 31.4, 3.6))
+    sides = (
+        ("volcano", "M56 61Q70 57 76.4 41.4H85.6Q92 57 108 61Z", "#4a3436"),
+        ("volcanoshade", "M83 41.4H85.6Q92 57 108 61H91Q86 50 83 41.4Z", "#2c2024"),
+    )
     return "".join(
         (
             *(circle(px, py, pr, ash) for px, py, pr in plume),
             *(circle(px - 1.2, py - 1.4, pr * 0.68, light_ash) for px, py, pr in plume),
             glow(81, 39, 15, lava),
-            line("M81 40.5V30M80.2 40.5L75.6 32.4M81.8 40.5L87 32", hot, 1.7),
-            polygon([(62, 59), (76, 41.2), (86, 41.2), (101, 59)], ink("#4a3436", FAR)),
-            polygon([(83, 41.2), (86, 41.2), (101, 59), (89, 59)], ink("#2c2024", FAR)),
-            path("M75.6 41.8Q81 38.4 86.4 41.8L84.6 44.4L86 53L83.2 48L81 58.4L78.8 48L75.8 53L77.6 44.6Z", lava),
-            path("M77.6 41.4Q81 39.6 84.4 41.4L82.4 43.6L81 50.4L79.4 44.4Z", hot),
-            path(foothills, ink("#5a5148", 0.45)),
+            line("M81 40.5V31M80.2 40.5L76 33M81.8 40.5L86.4 33", hot, 1.7),
+            *(_hazy_foot(key, ink(own, FAR), ink(own, 0.4)) + path(d, f"url(#{key})") for key, d, own in sides),
+            path("M76.2 42Q81 38.6 85.8 42L84.6 44.6L86.2 51.4L83.2 48L81.2 54.6L79 48L76 52L77.4 44.6Z", lava),
+            path("M77.8 41.6Q81 39.8 84.2 41.6L82.4 43.8L81 50L79.6 44.4Z", hot),
         )
     )
 
 
+def _hazy_foot(key: str, own: str, haze: str) -> str:
+    """A vertical gradient of a mountain's own colour down to haze that clears at its foot; fill="url(#key)"."""
+    return (
+        f'<defs><linearGradient id="{key}" x1="0" y1="0" x2="0" y2="1"><stop offset=".5" stop-color="{own}"/>'
+        f'<stop offset=".88" stop-color="{haze}"/><stop offset="1" stop-color="{haze}" stop-opacity="0"/>'
+        "</linearGradient></defs>"
+    )
+
+
 def ruins(ink: Ink) -> str:
-    """Broken white columns, one with a piece of its beam, and a crumbled wall."""
-    stone, dark = ink("#efe4cf", FAR), ink("#8a7d6c", FAR)
-    parts = [path("M88 58.5V44L91 46L92 40L96 43L97 37L101 40V58.5Z", dark)]
-    for x, top in ((70, 28), (78, 28), (86.5, 41)):
+    """Three broken white columns of different height on a common step, a piece of one lying before it."""
+    stone, shade, dark = ink("#f1e7d3", FAR), ink("#cfc2a8", FAR), ink("#8a7d6c", FAR)
+    parts = [
+        ellipse(83, 60, 17, 1.6, dark, 0.5),
+        rect(67.5, 56.8, 30, 3, shade),
+        rect(69.5, 54.4, 26, 2.6, stone),
+    ]
+    for x, top in ((73.4, 29.5), (82.4, 37.5), (91.4, 45)):
+        broken = [(x - 2.4, 54.4), (x - 2.4, top + 1.4), (x - 0.8, top - 0.6), (x + 0.8, top + 1.6), (x + 2.4, top)]
         parts += [
-            polygon([(x - 2.4, 58), (x - 2.4, top), (x, top - 1.4), (x + 2.4, top + 1.2), (x + 2.4, 58)], stone),
-            rect(x + 0.6, top + 1, 1.8, 58 - top, dark),
-            rect(x - 3.6, 56, 7.2, 2.6, stone),
+            polygon([*broken, (x + 2.4, 54.4)], stone),
+            rect(x + 0.8, top + 1.6, 1.6, 52.8 - top, dark),
+            rect(x - 3.5, 52.6, 7, 2.2, stone),
         ]
+    # the tallest keeps its capital
+    parts += [rect(69.6, 27.4, 7.6, 2.6, stone), rect(70.8, 29.8, 5.2, 1.5, dark)]
     parts += [
-        rect(66.4, 26.6, 15.4, 2.8, stone),
-        polygon([(66, 26.8), (66, 23), (70, 20.5), (76, 22), (78, 24.4), (84, 26.8)], dark),
-        polygon([(90, 58.6), (91, 54), (96, 53.5), (98, 58.6)], stone),
-        polygon([(80.5, 58.8), (82, 55.6), (85, 58.8)], stone),
+        f'<g transform="translate(84.5 60.2) rotate(-6)">{rect(-5, -2.4, 9, 4.6, stone)}'
+        f"{rect(-5, 0.6, 9, 1.6, dark)}{ellipse(4, -0.1, 1.5, 2.3, shade)}</g>"
     ]
     return "".join(parts)
 
@@ -372,7 +383,7 @@ def racing_clouds(ink: Ink) -> str:
 
 
 def drifting_leaves(ink: Ink) -> str:
-    """Eleven leaves that sail down, each on a soft wavy trace."""
+    """Eleven leaves that sail down all over the sky."""
     rng = jitter(ink, "drifting leaves")
     tones = {
         "spring": ("#8fd06a", "#f7a8c4", "#b9e07a"),
@@ -380,22 +391,20 @@ def drifting_leaves(ink: Ink) -> str:
         "autumn": ("#e8702a", "#f2b632", "#c9402c"),
         "winter": ("#b08a5a", "#b08a5a", "#b08a5a"),
     }[ink.season]
-    air = mix(ink.grade(ink.haze), "#ffffff", 0.6)
     out = ""
     for i, (x, y) in enumerate(scattered(rng, 11, (8, 6, 94, 50))):
         x += rng.uniform(-5, 5)
         y += rng.uniform(-4, 4)
-        size, turn = rng.uniform(3.5, 4.6), rng.choice((-1, 1)) * rng.uniform(15, 45)
+        size, turn = rng.uniform(3.4, 4.4), rng.choice((-1, 1)) * rng.uniform(15, 45)
         own = tones[i % 3]
-        lower = f"Q{-0.2 * size:.1f} {0.95 * size:.1f} {-size:.1f} 0Z"
-        d = f"M{-size:.1f} 0Q{-0.2 * size:.1f} {-0.95 * size:.1f} {size:.1f} 0{lower}"
+        lower = f"Q{-0.3 * size:.1f} {1.3 * size:.1f} {-size:.1f} 0Z"
+        d = f"M{-size:.1f} 0Q{-0.3 * size:.1f} {-1.3 * size:.1f} {size:.1f} 0{lower}"
         half = f"M{-size:.1f} 0H{size:.1f}{lower}"
         leaf = (
             path(d, lantern_like(own, ink))
             + path(half, lantern_like(brightness(own, 0.78), ink))
-            + line(f"M{-1.5 * size:.1f} 0H{0.7 * size:.1f}", lantern_like("#6b4a24", ink), 0.7)
+            + line(f"M{-1.4 * size:.1f} 0H{0.5 * size:.1f}", lantern_like("#6b4a24", ink), 0.7)
         )
-        out += line(f"M{x - 6.5:.1f} {y - 5.5:.1f}q3.5 -.6 3.5 2.4t3 3", air, 0.7, 0.45)
         out += f'<g transform="translate({x:.1f} {y:.1f}) rotate({turn:.0f})">{leaf}</g>'
     return out
 
@@ -404,10 +413,11 @@ def dancing_crowd(ink: Ink) -> str:
     """Two groups of dancers in bright clothes with their arms up, under coloured beams."""
     clothes = [lantern_like(c, ink) for c in ("#ff4fa0", "#ffc629", "#2fb8e6", "#ff7a2c", "#7a4fe0", "#35c46a")]
     skins = [lantern_like(c, ink) for c in ("#f2bd94", "#b9794f", "#e0a47a")]
-    trousers = lantern_like("#2c3566", ink)
+    hairs = [lantern_like(c, ink) for c in ("#6b3a1c", "#241a1c", "#d9a441", "#8a3a1c")]
+    trousers, shadow = lantern_like("#2c3566", ink), ink.grade("#14201c")
     parts = []
     for left, colours in ((0.0, ("#ff3fa4", "#ffd23f", "#35d6ff")), (70.0, ("#35d6ff", "#ff3fa4", "#ffd23f"))):
-        parts.append(glow(left + 15, 50, 22, ink.shine("#ff8fd0"), 0.7))
+        parts.append(glow(left + 15, 44, 20, ink.shine("#ff8fd0"), 0.7) + ellipse(left + 15, 63, 15, 1.6, shadow, 0.32))
         for k, own in enumerate(colours):
             x = left + 5 + 10 * k
             tilt = (-8, 1, 8)[k]
@@ -423,47 +433,49 @@ def dancing_crowd(ink: Ink) -> str:
             trunk = f"M{x - 2.8} {base - 2.6}L{x - 2.4} {base - 9}q2.4 -1.6 4.8 0L{x + 2.8} {base - 2.6}Z"
             parts += [line(legs, trousers, 2.0), line(arms, skin, 1.7), path(trunk, own)]
             parts.append(circle(x + 0.3 * sway, base - 12.4, 2.5, skin))
-            parts.append(path(f"M{x - 2.5} {base - 12.6}A2.5 2.5 0 0 1 {x + 2.5} {base - 12.6}Z", trousers))
+            parts.append(
+                path(
+                    f"M{x - 2.5} {base - 12.6}A2.5 2.5 0 0 1 {x + 2.5} {base - 12.6}Z",
+                    hairs[(k + (1 if left else 0)) % 4],
+                )
+            )
     return "".join(parts)
 
 
 def parade(ink: Ink) -> str:
-    """A marching band in red at the right, a float with a golden star at the left, flags above."""
+    """A decorated wagon with a golden star at the left, a marching band in red at the right, flags behind them."""
     red, white, gold = (lantern_like(c, ink) for c in ("#e02a35", "#fff6e6", "#ffc629"))
     navy, skin, blue = lantern_like("#22367a", ink), lantern_like("#e9b48c", ink), lantern_like("#2f86ea", ink)
     pink, green = lantern_like("#ff6fb5", ink), lantern_like("#2fb56a", ink)
     parts = (
         [glow(15, 48, 24, ink.shine("#ffd45e"), 0.7), glow(84, 48, 24, ink.shine("#ffd45e"), 0.7)] if ink.lit else []
     )
-    # flags on poles
+    shadow = ink.grade("#14201c")
+    parts += [ellipse(15, 63, 14, 1.4, shadow, 0.3), ellipse(84.5, 63, 14, 1.4, shadow, 0.3)]
     flag = "M0 0q2.5 -2.6 5 0t4.4 -0.4v6q-2 2 -4.4 0.4t-5 0Z"
-    for x, top, colour in ((2.5, 32, blue), (29.5, 32, green), (71, 33, pink), (98, 33, blue)):
-        parts += [line(f"M{x} 61V{top - 1}", white, 0.9), group(path(flag, colour), x, top, 1.0, flip=x > 90)]
-    # the float: tiers, bunting and a star
+    for x, top, colour in ((3.0, 35, blue), (71.0, 36, green)):
+        parts += [line(f"M{x} {55 if x < 50 else 62.6}V{top - 1}", white, 1.2), group(path(flag, colour), x, top)]
+    # the wagon: a step and a star on a platform, a garland, wheels on the ground
     parts += [
-        rect(4, 53, 24, 6.6, pink, radius=1.2),
-        "".join(circle(6.4 + 4.8 * k, 53.2, 2.4, white) for k in range(5)),
-        rect(8.5, 45.4, 15, 6, gold, radius=1),
-        rect(12, 41, 8, 5, blue, radius=1),
-        polygon(star(16, 34.5, 7.4), gold),
-        circle(9, 60.4, 2.2, navy),
-        circle(23, 60.4, 2.2, navy),
+        polygon(star(16, 38.6, 7.2), gold),
+        rect(9.5, 44.6, 13, 6, blue, radius=1),
+        rect(2, 50, 26, 8.4, pink, radius=1.2),
+        "".join(circle(5.2 + 4.9 * k, 51.4, 2.3, white) for k in range(5)),
+        "".join(circle(x, 59.4, 3.5, navy) + circle(x, 59.4, 1.4, gold) for x in (7.6, 22.4)),
     ]
-    # the band
-    for k, x in enumerate((76.5, 84.5, 92.5)):
+    # the band, its feet on the wagon's ground
+    for k, x in enumerate((76, 84.8, 93.6)):
         parts += [
-            line(f"M{x - 1} 55L{x - 2.6} 61.6M{x + 1} 55L{x + 2.4} 61", white, 2.1),
-            rect(x - 2.7, 46.6, 5.4, 9, red, radius=1.3),
-            circle(x, 43.6, 2.4, skin),
-            rect(x - 2.3, 36.4, 4.6, 6, red, radius=0.6),
-            rect(x - 2.6, 41, 5.2, 1.3, gold),
-            circle(x, 35.4, 1.5, white),
+            line(f"M{x - 1} 56L{x - 2.4} 62.2M{x + 1} 56L{x + 2.2} 62.2", white, 2.2),
+            rect(x - 2.7, 47.4, 5.4, 9.4, red, radius=1.3),
+            circle(x, 44.4, 2.5, skin),
+            rect(x - 2.3, 37.6, 4.6, 5.6, red, radius=0.6),
+            rect(x - 2.7, 41.8, 5.4, 1.5, gold),
         ]
         if k == 1:
-            parts += [circle(x - 0.6, 52.4, 4.6, gold), circle(x - 0.6, 52.4, 3.7, white)]
+            parts += [circle(x, 53, 4.4, gold), circle(x, 53, 3.2, white)]
         else:
-            horn = f"M{x - 1} 46L{x - 4} 45.4L{x - 7} 42.8V49.2L{x - 4} 46.8L{x - 1} 47Z"
-            parts.append(path(horn, gold))
+            parts.append(path(f"M{x - 0.6} 46.6L{x - 3.6} 46L{x - 6.4} 43.6V49.6L{x - 3.6} 47.4L{x - 0.6} 47.8Z", gold))
     return "".join(parts)
 
 
@@ -494,23 +506,23 @@ def lone_window(ink: Ink) -> str:
 def rocket(ink: Ink) -> str:
     """A rocket that lifts off at the left on a column of fire and smoke."""
     smoke, fold = lantern_like("#f1ece6", ink), lantern_like("#c9c3c0", ink)
-    puffs = ((72, 60, 6.5), (79, 56, 7.5), (87, 53, 7), (94, 57, 7.5), (101, 60, 6.5), (84, 60, 7.5), (91, 61, 7))
+    puffs = ((-4, 59, 6), (2.5, 56, 6.5), (9.5, 54, 6.5), (17, 56, 6.5), (24, 59.4, 5.4), (5, 60, 6), (14, 60.4, 6.4))
     hull, fin, glass = lantern_like("#f4f4f6", ink), lantern_like("#e0303a", ink), lantern_like("#3a7fd0", ink)
-    parts = "".join(
+    craft = "".join(
         (
-            glow(86, 34, 27, ink.shine("#ff9a3c"), 0.9),
-            path("M82.4 30Q78 46 79 62H94Q94.6 46 90 30Z", fold),
+            glow(10, 34, 22, ink.shine("#ff9a3c"), 0.8),
+            path("M6.4 30Q3 46 4 62H17Q17.6 46 14 30Z", fold),
             *(circle(x, y, r, fold) for x, y, r in puffs),
             *(circle(x - 0.8, y - 1.4, 0.84 * r, smoke) for x, y, r in puffs),
-            path("M81.6 25Q80 38 86 50Q92 38 90.4 25Z", ink.shine("#ff7a1c")),
-            path("M83.2 25Q82.6 34 86 42Q89.4 34 88.8 25Z", ink.shine("#ffe45e")),
-            path("M81.6 17L76.6 27.4L81.8 26ZM90.4 17L95.4 27.4L90.2 26Z", fin),
-            path("M81 26V12Q81.6 3 86 -1Q90.4 3 91 12V26Z", hull),
-            path("M81.4 9Q82.4 2.4 86 -1Q89.6 2.4 90.6 9Z", fin),
-            circle(86, 14.6, 2.5, glass),
+            path("M5.6 25Q4 38 10 49Q16 38 14.4 25Z", ink.shine("#ff7a1c")),
+            path("M7.2 25Q6.6 34 10 41Q13.4 34 12.8 25Z", ink.shine("#ffe45e")),
+            path("M5.6 17.4L0.8 27.4L5.8 26ZM14.4 17.4L19.2 27.4L14.2 26Z", fin),
+            path("M5 26V12.6Q5.6 4 10 1Q14.4 4 15 12.6V26Z", hull),
+            path("M5.4 10Q6.4 4 10 1Q13.6 4 14.6 10Z", fin),
+            circle(10, 15.4, 2.5, glass),
         )
     )
-    return f'<g transform="translate(-73 0)">{parts}</g>'
+    return group(craft, 1.5, 1.0, 0.88)
 
 
 SKY_DRAWINGS: dict[str, Callable[[Ink], str]] = {
