@@ -45,7 +45,8 @@ class Ink:
     ambient: the light's colour; things are multiplied towards it by `ambient_share` in [0, 1].
     haze: what far things fade into. gain: exposure. saturation: of the palette. lit: windows and lamps glow.
     pose: face and bearing of the people and animals (grammar.POSES). coat: '#rrggbb' of the subject's main surface
-    where the scene names its colour; None = each thing's own. seated: people sit on a bench.
+    where the scene names its colour; None = each thing's own. seated: people sit on a bench, and
+    a bench is wide enough for several. nth: which of several copies of a subject is drawn, from 0.
     """
 
     ambient: str
@@ -61,6 +62,7 @@ class Ink:
     pose: str = "plain"
     coat: str | None = None
     seated: bool = False
+    nth: int = 0
 
     def own(self, colour: str) -> str:
         """The colour of a thing's main surface, unlit: the one that the scene asks for, or the thing's own."""

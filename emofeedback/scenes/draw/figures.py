@@ -101,17 +101,19 @@ def draw_tent(ink: Ink) -> str:
 
 
 def draw_bench(ink: Ink) -> str:
-    """A park bench seen from the front: wooden slats on dark iron."""
+    """A park bench seen from the front: wooden slats on dark iron; wider where several people sit on it."""
     wood = ink.own("#b5713a")
     iron = ink("#2b2f38")
-    legs = ""
-    for x in (-40, 34):
+    half, legs = 72 if ink.seated else 50, ""
+    for x in (10 - half, -3, half - 16) if ink.seated else (10 - half, half - 16):
         legs += rect(x, -52, 6, 30, iron) + path(
             f"M{x - 2},-24 H{x + 8} L{x + 10},0 H{x + 3} L{x + 2},-14 L{x},0 H{x - 6}Z", iron
         )
-    slats = "".join(rect(-50, y, 100, 9.5, ink.shade(wood, tone), radius=2) for y, tone in ((-55, 1.15), (-42, 1.0)))
-    seat = path("M-46,-29 H46 L50,-20 H-50Z", ink.shade(wood, 1.3)) + rect(-50, -20, 100, 5, ink.shade(wood, 0.6))
-    return legs + slats + seat
+    slats = "".join(
+        rect(-half, y, 2 * half, 9.5, ink.shade(wood, tone), radius=2) for y, tone in ((-55, 1.15), (-42, 1.0))
+    )
+    seat = path(f"M{4 - half},-29 H{half - 4} L{half},-20 H{-half}Z", ink.shade(wood, 1.3))
+    return legs + slats + seat + rect(-half, -20, 2 * half, 5, ink.shade(wood, 0.6))
 
 
 def draw_flower(ink: Ink) -> str:

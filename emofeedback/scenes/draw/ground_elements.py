@@ -374,9 +374,9 @@ def wilted_flowers(ink: Ink) -> str:
 def wilted_flower(x: float, y: float, scale: float, petal: str, flip: bool, ink: Ink) -> str:
     """A limp flower 14 units high with its foot at (x, y): the head hangs at the right (at the left if `flip`)."""
     stalk = ink("#5f6a30")
-    drop = "M0 0Q-2.4 2.2 -1.4 5.2Q0 6.4 1.4 5.2Q2.4 2.2 0 0Z"
+    drop = "M0 0Q-2.9 2.7 -1.7 6.3Q0 7.8 1.7 6.3Q2.9 2.7 0 0Z"
     head = "".join(
-        f'<g transform="translate(6 -10.4) rotate({turn}) scale(1.22)">{path(drop, lively(brightness(petal, tone), ink))}</g>'
+        f'<g transform="translate(6 -10.4) rotate({turn})">{path(drop, lively(brightness(petal, tone), ink))}</g>'
         for turn, tone in ((46, 0.78), (-46, 0.78), (0, 1.04))
     )
     shapes = (

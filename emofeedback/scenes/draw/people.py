@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, line, path, rect
+from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, line, mix, path, rect
 from emofeedback.scenes.draw.faces import face, moved
 
 SKIN = "#f0bd95"
@@ -60,14 +60,16 @@ _HANDS_AT_HEAD = Stance(
     before=True,
 )
 _BOWED = Stance((4, -66, 14), ((-13, -40), (-9, -24)), ((15, -40), (13, -23)), ((-4, 0), (5, 0)), None, -54, 3)
+_NODDING = Stance((5, -77, 22), ((-18, -48), (-6, -36)), ((18, -48), (6, -36)))
 STANDING = {
     "plain": Stance((0, -80, 0), ((-18, -50), (-16, -36)), ((18, -50), (16, -36))),
     "smiling": Stance((2, -80, 7), ((-27, -49), (-13, -40)), ((25, -56), (31, -74))),
     "cheering": Stance((0, -74, 0), ((-25, -68), (-33, -94)), ((25, -68), (33, -94)), ((-16, 0), (16, 0)), None, -58),
     "downcast": _BOWED,
     "alarmed": _HANDS_AT_HEAD,
+    "asleep": _NODDING,
 }
-"""Bearing of a standing adult in every pose but "asleep", in which people lie."""
+"""Bearing of a standing adult; "asleep" is for a bench only, as people lie elsewhere."""
 
 _RUN = ((-31, -17), (20, -1))
 _STRIDE = ((-13, -19), (17, -24))
@@ -93,13 +95,42 @@ WALKING_STICK = {
     "cheering": replace(STANDING["cheering"], head=(0, -72, 0), feet=((-9, 0), (9, 0))),
     "downcast": Stance((4, -62, 14), ((-13, -40), (14, -34)), ((17, -42), (18, -36)), ((-5, 0), (3, 0)), None, -50, 3),
     "alarmed": replace(_HANDS_AT_HEAD, head=(-1, -76, -4)),
+    "asleep": Stance((3, -74, 18), ((-18, -48), (-12, -36)), ((19, -48), (24, -38)), shoulder=-60),
 }
+
+
+def _skin(ink: Ink, look: Look) -> str:
+    """The lit colour of the skin; whoever is sad keeps warm skin in cold light."""
+    lit = ink(look.skin)
+    return mix(lit, ink.shine(look.skin), 0.4) if ink.pose == "downcast" else lit
+
+
+def _sad_face(ink: Ink, r: float, low: float, beard: bool) -> str:
+    """Brows that rise inwards over eyes that look down, a small bent mouth, and a tear."""
+    dark, y = ink("#241d22"), 0.06 * r + low
+    parts = ""
+    for side in (-1, 1):
+        x = 0.41 * side * r
+        parts += ellipse(x, y + 0.02 * r, 0.13 * r, 0.17 * r, dark)
+        parts += circle(x - 0.04 * r, y - 0.04 * r, 0.05 * r, ink("#ffffff"))
+        parts += line(
+            f"M{0.24 * side * r:.1f},{y - 0.4 * r:.1f} L{0.6 * side * r:.1f},{y - 0.22 * r:.1f}", dark, 0.11 * r
+        )
+    tear = path(
+        f"M{-0.5 * r:.1f},{y + 0.24 * r:.1f} C{-0.34 * r:.1f},{y + 0.5 * r:.1f} {-0.32 * r:.1f},{y + 0.68 * r:.1f} "
+        f"{-0.5 * r:.1f},{y + 0.68 * r:.1f} C{-0.68 * r:.1f},{y + 0.68 * r:.1f} {-0.66 * r:.1f},{y + 0.5 * r:.1f} "
+        f"{-0.5 * r:.1f},{y + 0.24 * r:.1f}Z",
+        ink.shine("#4aa3e8"),
+    )
+    m = 0.6 * r + (low if beard else 0.7 * low)
+    bent = f"M{-0.22 * r:.1f},{m + 0.1 * r:.1f} Q0,{m - 0.14 * r:.1f} {0.22 * r:.1f},{m + 0.1 * r:.1f}"
+    return parts + tear + line(bent, dark, 0.12 * r)
 
 
 def _head(ink: Ink, r: float, look: Look) -> str:
     """A head of radius r about the origin; bowed, the hair comes forward and the face sinks."""
     low = 0.17 * r if ink.pose == "downcast" else 0.0
-    hair, skin = ink(look.hair), ink(look.skin)
+    hair, skin = ink(look.hair), _skin(ink, look)
     parts = ""
     for x in (-0.97 * r, 0.97 * r):
         parts += circle(x, 0.15 * r + low, 0.2 * r, ink.shade(look.skin, 0.86))
@@ -134,16 +165,10 @@ def _head(ink: Ink, r: float, look: Look) -> str:
             ink("#ffffff"),
             0.2 * r,
         )
-    return parts + face(
-        ink,
-        0.42 * r,
-        0.06 * r + low,
-        0.15 * r,
-        0.58 * r + low,
-        0.36 * r,
-        look.skin,
-        look.hair if look.style == "bald" else None,
-    )
+    beard = look.hair if look.style == "bald" else None
+    if ink.pose == "downcast":
+        return parts + _sad_face(ink, r, low, beard is not None)
+    return parts + face(ink, 0.42 * r, 0.06 * r, 0.15 * r, 0.58 * r, 0.36 * r, look.skin, beard)
 
 
 def _hair_behind(ink: Ink, r: float, look: Look) -> str:
@@ -175,8 +200,9 @@ SEAT = 9.0
 def _adult(ink: Ink, look: Look, stance: Stance, r: float = 15.5) -> str:
     """An adult, about 95 high, standing or on the seat of a bench with the feet on the ground."""
     if ink.seated:
-        look = replace(look, hem=-34.0, flare=min(look.flare, 15.0), shorts=None)
-        upper = _adult(replace(ink, seated=False), look, replace(stance, feet=((-7, -30), (7, -30)), knees=None), r)
+        stance = replace(stance, left=_steep(stance.left), right=_steep(stance.right))
+        trunk = replace(look, hem=-34.0, flare=min(look.flare, 15.0), shorts=None)
+        upper = _adult(replace(ink, seated=False), trunk, replace(stance, feet=((-7, -30), (7, -30)), knees=None), r)
         return moved(upper, 0, SEAT) + _lap(ink, look)
     coat = ink.own(look.coat)
     top, lean, hem, flare = stance.shoulder, stance.lean, look.hem, look.flare
@@ -201,19 +227,29 @@ def _adult(ink: Ink, look: Look, stance: Stance, r: float = 15.5) -> str:
     arms = ""
     for side, (elbow, hand), tone in ((-1, stance.left, 0.9), (1, stance.right, 0.62)):
         arms += _limb(((lean + side * 9.5, top + 3), elbow, hand), ink.shade(coat, tone), 8.4)
-        arms += circle(*hand, 5.0, ink(look.skin))
+        arms += circle(*hand, 5.0, _skin(ink, look))
     head, behind = moved(_head(ink, r, look), *stance.head), moved(_hair_behind(ink, r, look), *stance.head)
     return behind + legs + (body + head + arms if stance.before else arms + body + head)
 
 
+def _steep(arm: tuple[Point, Point]) -> tuple[Point, Point]:
+    """An arm that is held straight up if it is raised above the head: neighbours on a bench sit close."""
+    (x, _), (_, y) = arm
+    side = -1 if x < 0 else 1
+    return ((side * 20, -70), (side * 21, -95)) if y < -90 else arm
+
+
 def _lap(ink: Ink, look: Look) -> str:
-    """Thighs seen from the front, shins and feet of who sits."""
+    """Thighs seen from the front, in a skirt or shorts where there are some, shins and feet of who sits."""
     parts = ""
     for side, tone in ((-1, 1.25), (1, 1.0)):
         cloth = ink.shade(look.legs, tone)
         parts += _limb(((side * 8.5, -19.0), (side * 9.5, -5.0)), cloth, 9.0)
         parts += ellipse(side * 10.5, -3.2, 6.8, 3.2, ink(look.shoes))
-        parts += ellipse(side * 8.0, -22.5, 8.0, 6.6, ink.shade(look.legs, 1.12 * tone))
+        parts += ellipse(side * 8.0, -22.5, 8.0, 6.6, ink.shade(look.shorts or look.legs, 1.12 * tone))
+    if look.flare > 18:
+        cloth = ink.shade(ink.own(look.coat), 1.1)
+        parts += path("M-14,-31 Q0,-28 14,-31 C18,-27 20,-21 20,-13 Q0,-9 -20,-13 C-20,-21 -18,-27 -14,-31Z", cloth)
     return parts
 
 
@@ -228,7 +264,7 @@ def _lying(ink: Ink, looks: tuple[Look, ...], r: float = 21.0) -> str:
     for i, look in enumerate(looks):
         parts += moved(_head(ink, r, look), first + i * step, -(1.4 if look.style == "bald" else 1.2) * r, -18)
     coat, other = ink.own(looks[0].coat), ink.own(looks[-1].coat)
-    drawn = (
+    return (
         parts
         + path(
             f"M{first - 0.5 * r:.1f},0 Q{first:.1f},{-0.3 * r:.1f} {last:.1f},{-0.28 * r:.1f} "
@@ -238,13 +274,12 @@ def _lying(ink: Ink, looks: tuple[Look, ...], r: float = 21.0) -> str:
         )
         + path(f"M{last + 0.8 * r:.1f},0 C26,-2 38,-10 44,-29 C50,-27 50,-12 50,0Z", ink.shade(other, 0.72))
     )
-    return moved(drawn, 0, -24, 0, 0.8) if ink.seated else drawn
 
 
 def draw_person(ink: Ink) -> str:
     """One adult in a red coat."""
     look = Look(ink.rng.choice(COATS), "#4a2c22")
-    if ink.pose == "asleep":
+    if ink.pose == "asleep" and not ink.seated:
         return _lying(ink, (look,))
     return _adult(ink, look, STANDING[ink.pose])
 
@@ -252,11 +287,17 @@ def draw_person(ink: Ink) -> str:
 _MAN = Look("#2f6bc4", "#33241f", legs="#2a2f45", hem=-33, flare=14)
 _WOMAN = Look("#d83a34", "#8a4a1f", "long", legs="#e0a883", hem=-23, flare=19)
 _CHILD = Look("#f8c81e", "#7a4320", legs="#35558f", shoes="#c8372e", hem=-26, flare=18)
+_CHILDREN = (
+    _CHILD,
+    replace(_CHILD, coat="#e8486f", hair="#d9962e", style="long", legs="#f3e3d0", hem=-23, flare=21),
+    replace(_CHILD, coat="#2f9fd6", hair="#2b211f", skin="#d99a6c", legs="#5a4a3c", shoes="#3c3a44"),
+)
+"""Looks of several children side by side."""
 
 
 def draw_couple(ink: Ink) -> str:
     """Two adults hand in hand: blue on the left, red with long hair on the right."""
-    if ink.pose == "asleep":
+    if ink.pose == "asleep" and not ink.seated:
         return _lying(ink, (_MAN, _WOMAN), 16.5)
     man = woman = STANDING[ink.pose]
     if ink.pose == "plain":
@@ -277,24 +318,27 @@ def draw_couple(ink: Ink) -> str:
     return moved(_adult(ink, _MAN, man), -21, 0, 0, scale + 0.04) + moved(_adult(ink, _WOMAN, woman), 21, 0, 0, scale)
 
 
-def _small(ink: Ink) -> str:
+def _small(ink: Ink, look: Look = _CHILD) -> str:
     """A standing child: an adult's joints, shortened, under a head that is as large as an adult's."""
     stance = STANDING[ink.pose]
     x, y, turn = stance.head
-    return _adult(ink, _CHILD, replace(stance, head=(x, y - 3, turn)), 20.0)
+    if ink.pose == "cheering":
+        stance = replace(stance, left=((-26, -66), (-29, -96)), right=((26, -66), (29, -96)))
+    return _adult(ink, look, replace(stance, head=(x, y - 3, turn)), 20.0)
 
 
 def draw_child(ink: Ink) -> str:
-    """A small child in a yellow coat: big head, short legs, about 80 high."""
-    if ink.pose == "asleep":
-        return moved(_lying(ink, (_CHILD,), 23.0), 0, 0, 0, 0.88)
-    return moved(_small(ink), 0, -4.0 if ink.seated else 0.0, 0, 0.82)
+    """A small child in a yellow coat: big head, short legs, about 80 high; its copies are other children."""
+    look = _CHILDREN[ink.nth % len(_CHILDREN)]
+    if ink.pose == "asleep" and not ink.seated:
+        return moved(_lying(ink, (look,), 23.0), 0, 0, 0, 0.88)
+    return moved(_small(ink, look), 0, -4.0 if ink.seated else 0.0, 0, 0.82)
 
 
 def draw_family(ink: Ink) -> str:
     """Two adults and a child between them."""
     man, woman = replace(_MAN, coat="#2e8b57"), replace(_WOMAN, coat="#d9482f")
-    if ink.pose == "asleep":
+    if ink.pose == "asleep" and not ink.seated:
         return _lying(ink, (man, _CHILD, woman), 13.0)
     stance = STANDING[ink.pose]
     left, right = stance, stance
@@ -307,6 +351,8 @@ def draw_family(ink: Ink) -> str:
         left = replace(left, head=(-3, -66, -14), lean=-3)
     elif ink.pose == "cheering":
         left, right = replace(left, left=((-18, -70), (-20, -94))), replace(right, right=((18, -70), (20, -94)))
+        if ink.seated:
+            left, right = replace(left, right=((14, -48), (10, -38))), replace(right, left=((-14, -48), (-10, -38)))
     elif ink.pose == "alarmed":
         left = right = replace(stance, left=((-20, -58), (-14, -73)), right=((20, -58), (12, -73)))
     scale = 0.86
@@ -321,7 +367,7 @@ def draw_runner(ink: Ink) -> str:
     """A runner in a cyan shirt and dark shorts, with bare legs, a ponytail and a white headband."""
     look = Look("#12a5c9", "#3a2118", "tail", "#e0a274", legs="#e0a274", shoes="#e8452e", hem=-37, flare=11)
     look = replace(look, shorts="#27304d")
-    if ink.pose == "asleep":
+    if ink.pose == "asleep" and not ink.seated:
         return _lying(ink, (look,))
     return _adult(ink, look, (STANDING if ink.seated else RUNNING)[ink.pose])
 
@@ -329,7 +375,7 @@ def draw_runner(ink: Ink) -> str:
 def draw_dancer(ink: Ink) -> str:
     """A dancer in a wide purple dress, one foot off the ground and one arm above the head."""
     look = Look("#8e3bc4", "#2c1a17", "long", "#e9b083", legs="#e9b083", shoes="#f06aa0", hem=-24, flare=27)
-    if ink.pose == "asleep":
+    if ink.pose == "asleep" and not ink.seated:
         return _lying(ink, (look,))
     if ink.pose == "downcast":
         look = replace(look, flare=17, hem=-18)
@@ -340,7 +386,7 @@ def draw_old_man(ink: Ink) -> str:
     """An old man in a brown coat: bald, white beard, walking stick."""
     look = Look("#7d5a3c", "#e9e7e2", "bald", legs="#4a4a52", hem=-24, flare=16)
     wood = ink("#5a3418")
-    if ink.pose == "asleep":
+    if ink.pose == "asleep" and not ink.seated:
         return _lying(ink, (look,))
     stance = WALKING_STICK[ink.pose]
     x, y = stance.right[1]
@@ -371,7 +417,7 @@ def _seated(
     arms = ""
     for side, (elbow, hand), tone in ((-1, left, 0.9), (1, right, 0.62)):
         arms += _limb(((side * 11, -40), elbow, hand), ink.shade(coat, tone), 9.4)
-        arms += circle(*hand, 5.4, ink(look.skin))
+        arms += circle(*hand, 5.4, _skin(ink, look))
     top = moved(_head(ink, r, look), *head)
     return (body + legs + top + arms) if before else (body + legs + arms + top)
 
@@ -401,7 +447,7 @@ def draw_sitter(ink: Ink) -> str:
 def draw_baby(ink: Ink) -> str:
     """A baby in a light blue romper that sits, legs apart: a very large head, one curl."""
     look = Look("#6cc3ee", "#8a5a2b", "curl")
-    if ink.pose == "asleep":
+    if ink.pose == "asleep" and not ink.seated:
         return moved(_lying(ink, (look,), 23.0), 0, 0, 0, 0.82)
     coat = ink.own(look.coat)
     legs = (
@@ -415,6 +461,7 @@ def draw_baby(ink: Ink) -> str:
         "smiling": ((2, -62, 8), ((-24, -32), (-27, -22)), ((30, -42), (38, -54))),
         "cheering": ((0, -60, 0), ((-30, -48), (-39, -74)), ((30, -48), (39, -74))),
         "downcast": ((4, -50, 14), ((-22, -26), (-12, -17)), ((22, -26), (13, -17))),
+        "asleep": ((5, -57, 22), ((-24, -30), (-18, -20)), ((24, -30), (20, -20))),
         "alarmed": ((0, -62, -4), ((-38, -42), (-23, -56)), ((38, -42), (23, -56))),
     }[ink.pose]
     drawn = _seated(ink, look, 24.0, head, left, right, ink.pose == "alarmed", legs)

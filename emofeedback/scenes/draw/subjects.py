@@ -16,7 +16,7 @@ from PIL import Image
 from emofeedback.scenes.draw.canvas import Ink, brightness, ellipse, group, path
 from emofeedback.scenes.draw.figures import FIGURE_DRAWINGS
 from emofeedback.scenes.draw.structures import STRUCTURE_DRAWINGS
-from emofeedback.scenes.grammar import FIGURES, INDOOR_PLACES, PEOPLE, STRUCTURES, WATER_PLACES, Scene
+from emofeedback.scenes.grammar import FIGURES, INDOOR_PLACES, PEOPLE, POSES, SEVERAL, STRUCTURES, WATER_PLACES, Scene
 
 Part = Literal["all", "window", "room"]
 
@@ -91,7 +91,8 @@ class Placement:
     """Where one subject stands: the origin of its drawing in picture units, and the size of one local unit.
 
     ground: "land" has a contact shadow, "water" a reflection, "air" and "window" neither. first: it is the scene's
-    first subject, which has the colour. seated: it sits on the bench behind it.
+    first subject, which has the colour. seated: it sits on the bench behind it, or is one wide enough for several.
+    nth: which copy of the subject it is.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Placement:
     ground: str
     first: bool
     seated: bool = False
+    nth: int = 0
 
 
 def subjects(scene: Scene, near: Ink, rng: random.Random, part: Part = "all") -> str:
@@ -140,10 +142,8 @@ def placements(scene: Scene) -> list[Placement]:
     own = scale * SCALES[scene.size]
     if scene.companion is None:
         return _row(scene, scene.subject, rng, 50.0 + (5 * jitter if scene.count == 1 else jitter), 94.0, own)
-    if scene.count == 1 and scene.subject != scene.companion:
-        pair = {scene.subject, scene.companion}
-        if "bench" in pair and pair & set(PEOPLE):
-            return _on_bench(scene, rng, 50.0 + 4 * jitter, scale)
+    if _sits(scene):
+        return _on_bench(scene, rng, 50.0 + 4 * jitter, scale)
     x = (67 if scene.count == 1 else 78) + rng.uniform(-2, 2)
     front = _row(scene, scene.subject, rng, (34 if scene.count == 1 else 31) + 2 * jitter, 60.0, 0.84 * own)
     if scene.companion in FIGURES:
@@ -151,15 +151,30 @@ def placements(scene: Scene) -> list[Placement]:
     return [_placed(scene, scene.companion, x, 0.88 * scale, first=False, back=4.0), *front]
 
 
+def _sits(scene: Scene) -> bool:
+    """Whether the scene has people who sit on its bench: several people at once fill it."""
+    if scene.subject == "bench":
+        return scene.count == 1 and scene.companion in PEOPLE
+    return scene.companion == "bench" and scene.subject in PEOPLE and (scene.count == 1 or scene.subject not in SEVERAL)
+
+
 def _on_bench(scene: Scene, rng: random.Random, centre: float, scale: float) -> list[Placement]:
-    """A bench and who sits on it, a little to one side so that the bench is seen."""
+    """A bench and who sits on it: one person a little to one side so that the bench is seen, several side by side."""
     who = scene.companion if scene.subject == "bench" else scene.subject
     assert who is not None
     scale *= 1.22 if scene.size == "large" else SCALES[scene.size]
-    aside = 0.0 if who in ("couple", "family") else rng.choice((-1, 1)) * 12.0 * scale
-    bench = _placed(scene, "bench", centre, scale, first=scene.subject == "bench")
+    wide = scene.count > 1
+    aside = 0.0 if who in SEVERAL or wide else rng.choice((-1, 1)) * 12.0 * scale
+    bench = _placed(scene, "bench", centre, scale, first=scene.subject == "bench", seated=wide)
     place = _placed(scene, who, bench.x + aside, scale, first=scene.subject == who, back=-0.6)
-    return [bench, replace(place, scale=bench.scale, seated=True)]
+    place = replace(place, scale=bench.scale, seated=True)
+    if not wide:
+        return [bench, place]
+    pitch = {2: 54.0, 3: 46.0}[scene.count] * bench.scale
+    return [
+        bench,
+        *(replace(place, x=bench.x + (i - (scene.count - 1) / 2) * pitch, nth=i) for i in range(scene.count)),
+    ]
 
 
 def _row(scene: Scene, name: str, rng: random.Random, centre: float, width: float, scale: float) -> list[Placement]:
@@ -171,8 +186,9 @@ def _row(scene: Scene, name: str, rng: random.Random, centre: float, width: floa
     if _behind_window(scene, name):
         unit, room = WINDOW_SHARE * unit, WINDOW[2] - WINDOW[0] - 4
     breadth = (right - left) * unit
+    widest = max([breadth, *(unit * (e[2] - e[0]) for e in _upright(name))])
     scale = min(scale * {2: 0.84, 3: 0.72}[scene.count], room / scene.count / breadth)
-    pitch = min(room / scene.count, 1.25 * breadth * scale)
+    pitch = min(room / scene.count, max(1.25 * breadth, widest) * scale)
     row = []
     for i in range(scene.count):
         x = centre + (i - (scene.count - 1) / 2) * pitch + rng.uniform(-1, 1)
@@ -181,19 +197,28 @@ def _row(scene: Scene, name: str, rng: random.Random, centre: float, width: floa
             back = (-5.0, 7.0, 0.0)[i]
         # a drawing need not be symmetrical about its origin: its middle stands at x, mirrored or not
         x -= (-1 if flip else 1) * (left + right) / 2 * unit * size
-        row.append(_placed(scene, name, x, size, first=True, flip=flip, back=back))
+        row.append(_placed(scene, name, x, size, first=True, flip=flip, back=back, nth=i))
     return sorted(row, key=lambda p: p.y)
 
 
 def _placed(
-    scene: Scene, name: str, x: float, scale: float, *, first: bool, flip: bool = False, back: float = 0.0
+    scene: Scene,
+    name: str,
+    x: float,
+    scale: float,
+    *,
+    first: bool,
+    flip: bool = False,
+    back: float = 0.0,
+    seated: bool = False,
+    nth: int = 0,
 ) -> Placement:
     """One subject on what it stands on, moved and scaled so that it lies within the picture or the window.
 
     Args:
         scale: 1 = the subject's own height. back: picture units farther up.
     """
-    left, top, right, bottom = _extent(name)
+    left, top, right, bottom = _extent(name, seated=seated)
     size = HEIGHTS[name] * scale / 100
     frame, ground = PICTURE, "land"
     foot, middle = (FIGURE_GROUND if name in FIGURES else STRUCTURE_GROUND) - back, SKY_CENTRE - back
@@ -208,11 +233,12 @@ def _placed(
     high = (frame[3] - frame[1]) / (bottom - top) if aloft else (foot - frame[1]) / -top
     size = min(size, (frame[2] - frame[0]) / (right - left), high)
     y = middle - size * (top + bottom) / 2 if aloft else foot
-    box = _box(Placement(name, x, y, size, flip, ground, first), (left, top, right, bottom))
+    placed = Placement(name, x, y, size, flip, ground, first, seated, nth)
+    box = _box(placed, (left, top, right, bottom))
     x += max(frame[0] - box[0], 0.0) - max(box[2] - frame[2], 0.0)
     if aloft:
         y += max(frame[1] - box[1], 0.0) - max(box[3] - frame[3], 0.0)
-    return Placement(name, x, y, size, flip, ground, first)
+    return replace(placed, x=x, y=y)
 
 
 def _behind_window(scene: Scene, name: str) -> bool:
@@ -225,7 +251,7 @@ def _drawing(name: str, ink: Ink) -> str:
 
 def _drawn(p: Placement, ink: Ink, scene: Scene) -> str:
     """One subject with its contact shadow, or afloat with its reflection."""
-    drawing = _drawing(p.name, replace(ink, seated=p.seated))
+    drawing = _drawing(p.name, replace(ink, seated=p.seated, nth=p.nth))
     placed = group(drawing, p.x, p.y, p.scale, p.flip)
     if p.ground in ("air", "window"):
         return placed
@@ -268,14 +294,23 @@ def _box(p: Placement, extent: Box) -> Box:
 
 def _extent_of(p: Placement, scene: Scene) -> Box:
     """What a placed drawing covers in its scene."""
-    return _extent(p.name, scene.pose, scene.season, p.first and bool(scene.colour), p.seated)
+    return _extent(p.name, scene.pose, scene.season, p.first and bool(scene.colour), p.seated, p.nth)
+
+
+def _upright(name: str) -> list[Box]:
+    """The extents of people in every pose in which they do not lie: arms need their room. Of other subjects, none."""
+    return [_extent(name, pose) for pose in POSES if pose != "asleep"] if name in PEOPLE else []
 
 
 @functools.cache
-def _extent(name: str, pose: str = "plain", season: str = "summer", coated: bool = False, seated: bool = False) -> Box:
+def _extent(
+    name: str, pose: str = "plain", season: str = "summer", coated: bool = False, seated: bool = False, nth: int = 0
+) -> Box:
     """What a drawing covers by day, in local units, measured on a raster of half a unit."""
     coat = COATS["red"] if coated else None
-    drawing = _drawing(name, Ink("#ffffff", 0.0, "#ffffff", season=season, pose=pose, coat=coat, seated=seated))
+    drawing = _drawing(
+        name, Ink("#ffffff", 0.0, "#ffffff", season=season, pose=pose, coat=coat, seated=seated, nth=nth)
+    )
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-80 -140 160 180">{drawing}</svg>'
     png = resvg_py.svg_to_bytes(svg_string=svg, width=320, height=360, skip_system_fonts=True)
     alpha = Image.open(io.BytesIO(bytes(png))).convert("RGBA").getchannel("A")
