@@ -50,7 +50,7 @@ ORDER = ("pose", "elements", "palette", "light", "weather", "time", "season")
 CLOSER = {"small": None, None: "large", "large": "large"}
 """People and animals are drawn one size larger than named: their bearing and face carry the emotion."""
 TRIED_PLACES = 4  # where no place was said
-NEAR_ENOUGH = 0.3  # distance up to which nothing is dull, unclear or against the mood
+CLOSE, FAR = 0.35, 0.3  # distances up to which nothing is dull, and nothing unclear or against the mood
 NEARNESS = ((0.06, SAFE), (0.09, SAFE), *LEVELS)
 """As `sampling.LEVELS`: what can be met well is met well."""
 VARIED = 0.4  # share of the plans that one element may have
@@ -204,9 +204,9 @@ def _in_setting(base: Scene, target: Affect, seed: int, said: Mentions, unfit: f
         unfit |= {("pose", "asleep")}
     opposed, clear = against(target, living, unfit), readable(table)
     ways: tuple[tuple[frozenset[Item], NDArray[np.bool_], float], ...] = (
-        (opposed | unclear(base) | DULL, clear, NEAR_ENOUGH),
-        (opposed | unclear(base), clear, NEAR_ENOUGH),
-        (opposed, clear, NEAR_ENOUGH),
+        (opposed | unclear(base) | DULL, clear, CLOSE),
+        (opposed | unclear(base), clear, FAR),
+        (opposed, clear, FAR),
         (frozenset(), np.ones_like(clear), np.inf),
     )
     found = None

@@ -11,7 +11,7 @@ from emofeedback.scenes.draw.figures import FIGURE_DRAWINGS
 from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.draw.structures import STRUCTURE_DRAWINGS
 from emofeedback.scenes.draw.subjects import AIRBORNE, COATS, HEIGHTS, WINDOW, placements, subject_boxes
-from emofeedback.scenes.grammar import COLOURS, FIGURES, STRUCTURES, SUBJECTS, THINGS, Scene
+from emofeedback.scenes.grammar import COLOURS, FIGURES, PEOPLE, POSES, SEVERAL, STRUCTURES, SUBJECTS, THINGS, Scene
 
 WITH_COLOUR = STRUCTURES + THINGS
 
@@ -153,3 +153,41 @@ def test_subjects_stay_where_they_are_when_the_setting_changes() -> None:
     other = replace(scene, time="night", season="winter", weather="snow", pose="cheering", elements=("moon", "pond"))
     assert placements(scene) == placements(other)
     assert placements(scene) != placements(replace(scene, layout=6))
+
+
+@pytest.mark.parametrize("pose", POSES)
+@pytest.mark.parametrize("name", PEOPLE)
+@pytest.mark.parametrize(("count", "size"), [(1, None), (1, "small"), (2, None), (3, None), (3, "large")])
+def test_people_sit_on_their_bench(name: str, pose: str, count: int, size: str | None) -> None:
+    """Each copy is before the bench, its hips on the seat, and all of them are in the picture."""
+    if count > 1 and name in SEVERAL:
+        return
+    scene = _scene(name, "park", companion="bench", pose=pose, count=count, size=size)
+    (first, bench), *people = subject_boxes(scene)
+    assert first == "bench" and [found for found, _ in people] == [name] * count
+    for _, (left, top, right, bottom) in people:
+        assert bench[0] - 3 < left < right < bench[2] + 3 and left > 0 and right < 100
+        assert top < bench[1] and (bench[1] + bench[3]) / 2 < bottom < bench[3] + 2
+    assert placements(scene) == placements(replace(scene, pose="cheering", time="night"))
+
+
+def test_a_bench_with_someone_is_taken_whichever_is_named_first() -> None:
+    (_, bench), (_, man) = subject_boxes(_scene("bench", companion="old man", colour="blue"))
+    assert bench[0] < man[0] < man[2] < bench[2]
+    (_, dog), (_, bench) = subject_boxes(_scene("dog", companion="bench"))
+    assert dog[2] < bench[0] + 3
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("name", ["child", "person", "old man"])
+def test_neighbours_do_not_touch_with_arms_up(name: str, count: int) -> None:
+    boxes = sorted(box for _, box in subject_boxes(_scene(name, count=count, pose="cheering")))
+    for (_, _, right, _), (left, _, _, _) in zip(boxes, boxes[1:], strict=False):
+        assert left > right - 2
+
+
+def test_children_side_by_side_look_different_unless_a_colour_is_said() -> None:
+    draw = FIGURE_DRAWINGS["child"]
+    looks = [draw(Ink("#ffffff", 0.0, "#ffffff", nth=i)) for i in range(3)]
+    assert len(set(looks)) == 3
+    assert all(COATS["blue"] in draw(Ink("#ffffff", 0.0, "#ffffff", nth=i, coat=COATS["blue"])) for i in range(3))

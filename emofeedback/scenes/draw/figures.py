@@ -104,7 +104,7 @@ def draw_bench(ink: Ink) -> str:
     """A park bench seen from the front: wooden slats on dark iron; wider where several people sit on it."""
     wood = ink.own("#b5713a")
     iron = ink("#2b2f38")
-    half, legs = 72 if ink.seated else 50, ""
+    half, legs = 76 if ink.seated else 50, ""
     for x in (10 - half, -3, half - 16) if ink.seated else (10 - half, half - 16):
         legs += rect(x, -52, 6, 30, iron) + path(
             f"M{x - 2},-24 H{x + 8} L{x + 10},0 H{x + 3} L{x + 2},-14 L{x},0 H{x - 6}Z", iron

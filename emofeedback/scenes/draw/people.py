@@ -200,7 +200,7 @@ SEAT = 9.0
 def _adult(ink: Ink, look: Look, stance: Stance, r: float = 15.5) -> str:
     """An adult, about 95 high, standing or on the seat of a bench with the feet on the ground."""
     if ink.seated:
-        stance = replace(stance, left=_steep(stance.left), right=_steep(stance.right))
+        stance = replace(stance, left=_close(stance.left), right=_close(stance.right))
         trunk = replace(look, hem=-34.0, flare=min(look.flare, 15.0), shorts=None)
         upper = _adult(replace(ink, seated=False), trunk, replace(stance, feet=((-7, -30), (7, -30)), knees=None), r)
         return moved(upper, 0, SEAT) + _lap(ink, look)
@@ -232,11 +232,13 @@ def _adult(ink: Ink, look: Look, stance: Stance, r: float = 15.5) -> str:
     return behind + legs + (body + head + arms if stance.before else arms + body + head)
 
 
-def _steep(arm: tuple[Point, Point]) -> tuple[Point, Point]:
-    """An arm that is held straight up if it is raised above the head: neighbours on a bench sit close."""
-    (x, _), (_, y) = arm
-    side = -1 if x < 0 else 1
-    return ((side * 20, -70), (side * 21, -95)) if y < -90 else arm
+def _close(arm: tuple[Point, Point]) -> tuple[Point, Point]:
+    """An arm that keeps near the trunk, straight up if it is raised: neighbours on a bench sit close."""
+    (x, y), (end, height) = arm
+    if height < -90:
+        side = -1 if x < 0 else 1
+        return (side * 20, -70), (side * 21, -95)
+    return (max(-23.0, min(23.0, x)), y), (max(-27.0, min(27.0, end)), height)
 
 
 def _lap(ink: Ink, look: Look) -> str:
@@ -383,7 +385,10 @@ def draw_dancer(ink: Ink) -> str:
 
 
 def draw_old_man(ink: Ink) -> str:
-    """An old man in a brown coat: bald, white beard, walking stick."""
+    """An old man in a brown coat: bald, white beard, walking stick.
+
+    While his hands are up, the stick lies on the ground or leans on his bench.
+    """
     look = Look("#7d5a3c", "#e9e7e2", "bald", legs="#4a4a52", hem=-24, flare=16)
     wood = ink("#5a3418")
     if ink.pose == "asleep" and not ink.seated:
@@ -392,9 +397,10 @@ def draw_old_man(ink: Ink) -> str:
     x, y = stance.right[1]
     if ink.seated:
         y += SEAT
+    leaning = line("M20,-38 Q25,-42 26,-34 L28,-2", wood, 4.4)
     stick = {
-        "cheering": line("M24,-40 Q29,-44 30,-36 L33,-2", wood, 4.4) if ink.seated else line("M20,-2.5 H45", wood, 4.4),
-        "alarmed": line("M22,-2.5 H47", wood, 4.4),
+        "cheering": leaning if ink.seated else line("M20,-2.5 H45", wood, 4.4),
+        "alarmed": leaning if ink.seated else line("M22,-2.5 H47", wood, 4.4),
     }.get(ink.pose, line(f"M{x - 4},{y - 5} Q{x + 1},{y - 8} {x + 2},{y} L{x + 4},-2", wood, 4.4))
     return stick + _adult(ink, look, stance)
 
@@ -423,9 +429,11 @@ def _seated(
 
 
 def draw_sitter(ink: Ink) -> str:
-    """A person in a green jumper who sits cross-legged on the ground."""
+    """A person in a green jumper who sits cross-legged on the ground, or on a bench like others."""
     look = Look("#2f9a57", "#5a3320", legs="#34497a")
     near, far = ink("#34497a"), ink.shade("#34497a", 0.75)
+    if ink.seated:
+        return _adult(ink, look, STANDING[ink.pose])
     legs = (
         line("M13,-8 L32,-12 L8,-5", far, 11)
         + line("M-13,-8 L-32,-12 L-6,-5", near, 11)
@@ -440,8 +448,7 @@ def draw_sitter(ink: Ink) -> str:
         "asleep": ((10, -54, 30), ((-19, -24), (-6, -13)), ((19, -24), (8, -12))),
         "alarmed": ((0, -63, -4), ((-36, -46), (-15, -58)), ((36, -46), (15, -58))),
     }[ink.pose]
-    drawn = _seated(ink, look, 16.5, head, left, right, ink.pose == "alarmed", legs)
-    return moved(drawn, 0, -22.0, 0, 0.94) if ink.seated else moved(drawn, 0, 0, 0, 1.12)
+    return moved(_seated(ink, look, 16.5, head, left, right, ink.pose == "alarmed", legs), 0, 0, 0, 1.12)
 
 
 def draw_baby(ink: Ink) -> str:

@@ -164,13 +164,13 @@ def _on_bench(scene: Scene, rng: random.Random, centre: float, scale: float) -> 
     assert who is not None
     scale *= 1.22 if scene.size == "large" else SCALES[scene.size]
     wide = scene.count > 1
-    aside = 0.0 if who in SEVERAL or wide else rng.choice((-1, 1)) * 12.0 * scale
+    aside = 0.0 if who in SEVERAL or wide else rng.choice((-1, 1)) * 10.0 * scale
     bench = _placed(scene, "bench", centre, scale, first=scene.subject == "bench", seated=wide)
     place = _placed(scene, who, bench.x + aside, scale, first=scene.subject == who, back=-0.6)
     place = replace(place, scale=bench.scale, seated=True)
     if not wide:
         return [bench, place]
-    pitch = {2: 54.0, 3: 46.0}[scene.count] * bench.scale
+    pitch = {2: 54.0, 3: 44.0}[scene.count] * bench.scale
     return [
         bench,
         *(replace(place, x=bench.x + (i - (scene.count - 1) / 2) * pitch, nth=i) for i in range(scene.count)),
