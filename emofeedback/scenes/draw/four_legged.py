@@ -154,13 +154,6 @@ def _four_legged(ink: Ink, b: Build) -> str:
             parts += line(
                 f"M{back[0]:.1f},{back[1]:.1f} L{x:.1f},{y:.1f}", ink.shade(b.feet, 0.7 if i < 2 else 1), b.limb
             )
-    if ink.pose == "downcast" and not b.grazes:
-        (hx, hy), r = j.hip, 0.5 * b.depth
-        parts += ellipse(hx + 0.14 * b.depth, -0.96 * r, r, 0.96 * r, lit)
-        haunch = (
-            f"M{hx + 0.5 * r:.1f},{-1.7 * r:.1f} Q{hx + 1.6 * r:.1f},{-1.3 * r:.1f} {hx + 1.2 * r:.1f},{-0.45 * r:.1f}"
-        )
-        parts += line(haunch, dim, 2.2)
     (sx, sy), (hx, hy) = j.shoulder, j.head
     neck = line(f"M{sx:.1f},{sy:.1f} L{hx:.1f},{hy:.1f}", lit, b.neck) if not b.wool else ""
     if b.mane is not None:
