@@ -247,6 +247,7 @@ def train_few_step(
             "distance_guided": round(distance_to_teacher(cache, held_out, guided), 4),
             "distance_before": round(before, 4),
             "rendered": rendered,
+            "start_from": start_from is not None,
             "seed": seed,
             "threads": str(run.threads),
             "command": command or f"python -m emofeedback train few-step --minutes {run.minutes:g}",

@@ -17,16 +17,15 @@ from emofeedback.generators.scene.few_step import FACTS, FEW_STEP, base_digest
 
 CARD, HEADING = "README.md", "## Few-step student"
 SECTION = """{heading}
-`{folder}/` holds a LoRA (rank {rank}) with which the generator draws in {steps} forward passes, without guidance: that
-of the words ({guidance:g}) and of the emotion ({emotion_guidance:g}) are folded in. The project draws with it wherever
-{steps} steps, or a divisor of them, are asked for and no guidance is. In plain diffusers:
+`{folder}/` holds a LoRA (rank {rank}) with which the generator draws in {steps} forward passes, without guidance. The
+project draws with it wherever {steps} steps, or a divisor of them, are asked for and no guidance is. In plain diffusers:
 ```python
 pipe.load_lora_weights("checkpoints/scene-generator/{folder}")
 image = pipe("a lighthouse by the seaside at night", sigmas={plain}, guidance_scale=1.0,
              height={pixels}, width={pixels}, max_sequence_length=1).images[0]
 ```
-Distilled as a piecewise rectified flow (Yan et al. 2024, arXiv 2405.07510) from {trajectories} {taught}; in each of
-{steps} windows the student learns the straight way from end to end.
+Distilled as a piecewise rectified flow (Yan et al. 2024, arXiv 2405.07510) from {trajectories} {taught}; in each of {steps} windows
+the student learns the straight way from end to end.{begun}
 
     {command}
 
@@ -41,8 +40,11 @@ Mean squared distance of held-out latents to those at their trajectories' ends, 
 work).
 """
 TAUGHT = {
-    False: "trajectories of {teacher_steps} guided steps",
-    True: "straight ways from the noise to the rendered scenes of plans",
+    False: (
+        "trajectories of\n{teacher_steps} guided steps, whose guidance of the words ({guidance:g}) and of the emotion "
+        "({emotion_guidance:g}) is folded in"
+    ),
+    True: "straight\nways from the noise to the rendered scenes of plans",
 }
 
 
@@ -110,8 +112,9 @@ def _section(facts: Mapping[str, object], checkpoint: Path) -> str:
     ]  # diffusers shifts them itself
     taught = TAUGHT[bool(facts.get("rendered"))].format(**facts)
     known = {"distance_before": facts.get("distance_unguided"), **facts}  # as older students called it
+    begun = " It began with the weights of an earlier student." if facts.get("start_from") else ""
     return SECTION.format(
-        **known, taught=taught, heading=HEADING, folder=FEW_STEP, plain=plain, pixels=config["sample_size"]
+        **known, taught=taught, begun=begun, heading=HEADING, folder=FEW_STEP, plain=plain, pixels=config["sample_size"]
     )
 
 
