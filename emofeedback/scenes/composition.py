@@ -32,7 +32,7 @@ AROUND = ("rainbow", "sunbeams", "starry sky", "sparks", "confetti", "sunlit pat
 """What lies over all the sky or ground, and goes with what stands there."""
 COVERED = 0.1
 """Share of a subject's box from which an element stands before it."""
-BEFORE = 0.3
+BEFORE = 0.1
 """The same as a share of the element, which may be small before a train."""
 PIXELS = 50
 """Of the masks that this is looked up in, along each side."""
@@ -44,8 +44,10 @@ FITTING = {
     "balloons": ("park", "garden", "meadow", "village", "street", "seaside"),
 }
 """Where a thing is expected at first, more narrowly than where it may stand."""
-DULL: frozenset[Key] = frozenset({("weather", "wind"), ("palette", "muted"), ("light", "dim")})
-"""What viewers like least to look at, at the same mood: swirls across all that stands there, grey, and darkness."""
+DULL: frozenset[Key] = frozenset(
+    {("weather", "wind"), ("palette", "muted"), ("light", "dim"), ("elements", "racing clouds"), ("elements", "sparks")}
+)
+"""What viewers like least to look at, at the same mood: swirls and streaks across the picture, grey, and darkness."""
 _GREEN = ("meadow", "park", "garden", "forest", "farm")
 _OPEN = ("meadow", "park", "garden", "farm", "lake", "river", "mountains", "seaside", "island")
 _WILD = ("meadow", "forest", "mountains", "river", "lake", "road", "farm", "waterfall")
@@ -57,7 +59,7 @@ SITES: dict[str, tuple[str, ...]] = {
     "rocket": ("desert", "meadow", "city", "road", "island", "lake"),
     "drifting leaves": (*_GREEN, "mountains", "river", "lake", "road", "waterfall", "village", "street"),
     "carnival": ("meadow", "park", "farm", "road", "river", "lake", *_TOWN),
-    "eruption": ("mountains", "desert", "meadow", "forest", "river", "lake", "seaside", "island", "road", "farm"),
+    "eruption": ("mountains", "desert", "meadow", "forest", "river", "road", "farm"),
     "ruins": ("meadow", "forest", "mountains", "desert", "river", "road", "garden", "park", "waterfall"),
     "cottage": (*_WILD, "garden", "park", "village"),
     "dancing crowd": ("meadow", "park", "garden", "farm", *_TOWN),
@@ -67,12 +69,12 @@ SITES: dict[str, tuple[str, ...]] = {
     "graves": ("meadow", "forest", "mountains", "road", "farm", "park", "village"),
     "bare trees": (*_WILD, "park", "garden", "village"),
     "wreck": ("meadow", "forest", "mountains", "desert", "road", "farm", "harbour", *_TOWN),
-    "lanterns": ("park", "garden", "harbour", "lake", "river", *_TOWN, *INDOOR_PLACES),
+    "lanterns": ("park", "garden", "harbour", "lake", "river", *_TOWN),
     "flowers": (*_GREEN, "mountains", "river", "lake", "road", "waterfall", "village"),
     "pond": (*_GREEN,),
     "still water": ("meadow", "park", "garden", "forest", "mountains", "lake", "river"),
     "hammock": ("seaside", "island", "garden", "park", "lake", "meadow"),
-    "sleeping cat": ("garden", "village", "farm", *INDOOR_PLACES),
+    "sleeping cat": ("garden", "park", "meadow", "village", "street", "farm", *INDOOR_PLACES),
     "sunlit path": ("meadow", "forest", "park", "garden", "farm", "mountains", "road", "village"),
     "candles": ("garden", "village", "park", *INDOOR_PLACES),
     "empty swing": ("park", "garden", "meadow", "village", "farm"),
@@ -82,7 +84,9 @@ SITES: dict[str, tuple[str, ...]] = {
     "stampede": ("meadow", "desert", "farm", "river", "mountains", "road"),
 }
 """Where an element is met, so that it does not look pasted in; those without an entry everywhere."""
-HIDDEN = 0.4
+WARM = ("seaside", "island", "desert")
+"""Where nobody expects snow."""
+HIDDEN = 0.25
 """Share of what stands far away that the subject may hide."""
 OVERLAP = 0.25
 """Share of the smaller of two elements that the other may share with it."""
@@ -97,7 +101,8 @@ def unclear(scene: Scene) -> frozenset[Key]:
         barred |= set(FAR_ELEMENTS)  # the window cuts them off
     else:
         barred |= {element for element in FAR_ELEMENTS if _hidden(element, scene)}
-    return frozenset(("elements", element) for element in barred)
+    bars = {("elements", element) for element in barred}
+    return frozenset(bars | {("weather", "snow")} if scene.place in WARM else bars)
 
 
 @cache

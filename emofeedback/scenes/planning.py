@@ -33,7 +33,9 @@ from emofeedback.scenes.grammar import (
     PLACES,
     SEASONS,
     SEVERAL,
+    SKY_ELEMENTS,
     SUBJECTS,
+    WEATHERS,
     Scene,
     poseable,
     sample_scene,
@@ -253,6 +255,9 @@ def _tried(
     away[order], charge[order] = edits.tried(base, rows[order], target)
     time, weather, season = table.bases[rows, :3].astype(int).T
     away[~(space.possible[time, weather, season] & sets)] = np.inf
+    torn = (weather == WEATHERS.index("thunderstorm"))[:, None] & _in_the_sky()  # lightning strikes through it
+    if np.isfinite(away[~torn]).any():
+        away[torn] = np.inf
     return (rows, away, charge) if np.isfinite(away).any() else None
 
 
@@ -267,6 +272,12 @@ def _without(
     wanted = ~np.isin(edits.set_members(), [ELEMENTS.index(e) for e in unwanted]).any(axis=1)
     sets = space.sets & wanted
     return bases, sets & _uncrowded() if (sets & _uncrowded()).any() else sets  # what was said is drawn, if in layers
+
+
+@functools.cache
+def _in_the_sky() -> NDArray[np.bool_]:
+    """(S,) which sets of elements have one in the sky."""
+    return np.array([any(e in SKY_ELEMENTS for e in chosen) for chosen in edits.element_sets()])
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from emofeedback.affect import Affect
 from emofeedback.scenes.composition import crowded, place_weights, sleepless, unclear
 from emofeedback.scenes.draw.render import render_flats
 from emofeedback.scenes.draw.subjects import subject_boxes
-from emofeedback.scenes.grammar import GROUND_ELEMENTS, INDOOR_PLACES, PLACES, Scene, sample_scene
+from emofeedback.scenes.grammar import GROUND_ELEMENTS, INDOOR_PLACES, PLACES, SKY_ELEMENTS, Scene, sample_scene
 from emofeedback.scenes.planning import planned
 
 CORNERS = (Affect(0.7, 0.6), Affect(0.7, -0.6), Affect(-0.7, 0.6), Affect(-0.7, -0.6))
@@ -67,6 +67,17 @@ def test_what_a_place_does_not_have_stays_out() -> None:
         for seed in range(24):
             scene = planned(prompt, CORNERS[seed % 4], seed).scene
             assert scene is not None and not strange & set(scene.elements)
+
+
+def test_lightning_strikes_through_nothing_and_no_snow_falls_on_the_beach() -> None:
+    for seed in range(40):
+        scene = planned("a dog in a meadow", Affect(-0.65, 0.65), seed).scene
+        assert scene is not None
+        assert scene.weather != "thunderstorm" or not set(scene.elements) & set(SKY_ELEMENTS)
+        beach = planned("a puppy on the beach", CORNERS[seed % 4], seed).scene
+        assert beach is not None and beach.weather != "snow"
+    said = planned("a dog, kites, in a thunderstorm", CORNERS[2], 3).scene  # what was said is drawn all the same
+    assert said is not None and said.weather == "thunderstorm" and "kites" in said.elements
 
 
 def test_nobody_sleeps_on_a_quay_or_at_a_party() -> None:

@@ -486,7 +486,7 @@ def lonely_figure(ink: Ink) -> str:
         circle(4.5, -16.6, 2.9, skin),
         path("M4.6 -14.4Q1.4 -13.2 1.2 -16.8Q1.4 -20 4.8 -20Q7.2 -19.8 7.6 -17.6Q5.2 -18 4.9 -16.2Z", hair),
     )
-    return group("".join(shapes), 88.8, 82.2, 1.06)
+    return group("".join(shapes), 86.6, 82.2, 1.06)
 
 
 def stampede(ink: Ink) -> str:

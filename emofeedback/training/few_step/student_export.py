@@ -18,14 +18,15 @@ from emofeedback.generators.scene.few_step import FACTS, FEW_STEP, base_digest
 CARD, HEADING = "README.md", "## Few-step student"
 SECTION = """{heading}
 `{folder}/` holds a LoRA (rank {rank}) with which the generator draws in {steps} forward passes, without guidance. The
-project draws with it wherever {steps} steps, or a divisor of them, are asked for and no guidance is. In plain diffusers:
+project draws with it wherever {steps} steps, or a divisor of them, are asked for and no guidance is. In plain
+diffusers:
 ```python
 pipe.load_lora_weights("checkpoints/scene-generator/{folder}")
 image = pipe("a lighthouse by the seaside at night", sigmas={plain}, guidance_scale=1.0,
              height={pixels}, width={pixels}, max_sequence_length=1).images[0]
 ```
-Distilled as a piecewise rectified flow (Yan et al. 2024, arXiv 2405.07510) from {trajectories} {taught}; in each of {steps} windows
-the student learns the straight way from end to end.{begun}
+Distilled as a piecewise rectified flow (Yan et al. 2024, arXiv 2405.07510) from {trajectories} {taught}; in each
+of {steps} windows the student learns the straight way from end to end.{begun}
 
     {command}
 
