@@ -215,6 +215,9 @@ def test_training_goes_on_from_a_judge(cache: SceneCache, tmp_path: Path) -> Non
     begun = train_judge(cache, tmp_path / "b", still, recipe, held_out=cache, start_from=tmp_path / "a")
     for ours, theirs in zip(begun.parameters(), first.parameters(), strict=True):
         assert torch.allclose(ours, theirs.bfloat16().float())
+    words = [(tmp_path / run / "tokenizer.json").read_text() for run in "ab"]
+    assert words[0] == words[1]
+    assert "local_files_only" not in (tmp_path / "b" / "tokenizer_config.json").read_text()
     with pytest.raises(UserError, match="no checkpoint"):
         train_judge(cache, tmp_path / "c", still, recipe, held_out=cache, start_from=tmp_path / "nothing")
 

@@ -135,6 +135,16 @@ def _optimisers(model: LlavaForConditionalGeneration, lr: float) -> list[torch.o
     return [Muon(hidden, lr=25 * lr), adam]
 
 
+def _begun(folder: Path) -> tuple[PreTrainedTokenizerFast, LlavaForConditionalGeneration]:
+    """Words and weights of a judge, ready to learn and to be written as they were read."""
+    judge = SceneJudge.from_pretrained(folder)
+    vision, tokenizer = judge.model.config.vision_config, judge.tokens.tokenizer
+    vision.down_ops = vision.down_ops[: len(vision.depths)]  # LeViT's own code adds to them
+    for where_from in ("is_local", "local_files_only"):
+        tokenizer.init_kwargs.pop(where_from, None)
+    return tokenizer, judge.model.float().train().requires_grad_(True)
+
+
 class JudgeData:
     """Tensors for steps: pixels, true ratings, true answers and advice sequences. Step k is a function of (seed, k).
 
@@ -310,8 +320,7 @@ def train_judge(
         tokenizer = build_tokenizer(texts)
         model = build_judge(tokenizer, cache.size, **(architecture or {})).train()
     else:
-        begun = SceneJudge.from_pretrained(start_from)
-        tokenizer, model = begun.tokens.tokenizer, begun.model.float().train().requires_grad_(True)
+        tokenizer, model = _begun(start_from)
     tokens = JudgeTokens(tokenizer, model.config.image_seq_length)
     trips = cache.pictures[:0]
     if vae_dir is not None:
@@ -325,6 +334,7 @@ def train_judge(
     facts |= {"pictures per step": training.samples}
     facts |= {"reading loss": trained.loss("reading"), "advice loss": trained.loss("advice")}
     facts |= {"scenes": len(pool), "round trips": len(trips), "lessons": len(lessons), "held out": len(held_out)}
+    facts |= {"begun as": "random weights" if start_from is None else "an earlier judge"}
     facts |= {"optimiser": f"Muon {25 * recipe.lr:g} and AdamW {recipe.lr:g}"}
     facts |= {"threads": str(run.threads), "seed": seed}
     export_judge(training.averaged, tokenizer, out, facts, measure_judge(training.averaged, tokenizer, held_out, seed))

@@ -281,6 +281,7 @@ def train_rater(
     facts: dict[str, float | int | str] = {"steps": trained.steps, "minutes": trained.minutes}
     facts |= {"pictures per step": training.samples, "loss": trained.loss()}
     facts |= {"scenes": len(pool), "round trips": 2 * len(faint)}
+    facts |= {"begun as": "random weights" if start_from is None else "an earlier rater"}
     facts |= {"optimiser": f"Muon {10 * recipe.lr:g} and AdamW {recipe.lr:g}"}
     facts |= {"threads": str(run.threads), "seed": seed, "held out": len(held_out)}
     _export(training.averaged, out, facts, measure_rater(training.averaged, held_out))
