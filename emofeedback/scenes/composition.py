@@ -45,7 +45,8 @@ FITTING = {
 }
 """Where a thing is expected at first, more narrowly than where it may stand."""
 DULL: frozenset[Key] = frozenset(
-    {("weather", "wind"), ("palette", "muted"), ("light", "dim"), ("elements", "racing clouds"), ("elements", "sparks")}
+    {("weather", "wind"), ("palette", "muted"), ("light", "dim")}
+    | {("elements", element) for element in ("racing clouds", "sparks", "tornado")}
 )
 """What viewers like least to look at, at the same mood: swirls and streaks across the picture, grey, and darkness."""
 _GREEN = ("meadow", "park", "garden", "forest", "farm")
@@ -84,6 +85,8 @@ SITES: dict[str, tuple[str, ...]] = {
     "stampede": ("meadow", "desert", "farm", "river", "mountains", "road"),
 }
 """Where an element is met, so that it does not look pasted in; those without an entry everywhere."""
+VEHICLES = ("car", "bicycle", "train", "bus", "truck")
+"""Beside which a wreck looks like their own accident."""
 WARM = ("seaside", "island", "desert")
 """Where nobody expects snow."""
 HIDDEN = 0.25
@@ -101,6 +104,8 @@ def unclear(scene: Scene) -> frozenset[Key]:
         barred |= set(FAR_ELEMENTS)  # the window cuts them off
     else:
         barred |= {element for element in FAR_ELEMENTS if _hidden(element, scene)}
+    if {scene.subject, scene.companion} & set(VEHICLES):
+        barred.add("wreck")
     bars = {("elements", element) for element in barred}
     return frozenset(bars | {("weather", "snow")} if scene.place in WARM else bars)
 

@@ -52,7 +52,7 @@ ORDER = ("pose", "elements", "palette", "light", "weather", "time", "season")
 CLOSER = {"small": None, None: "large", "large": "large"}
 """People and animals are drawn one size larger than named: their bearing and face carry the emotion."""
 TRIED_PLACES = 4  # where no place was said
-CLOSE, FAR = 0.35, 0.3  # distances up to which nothing is dull, and nothing unclear or against the mood
+CLOSE, CLEAR, FAR = 0.35, 0.4, 0.3  # distances up to which nothing is dull, nothing unclear, nothing against the mood
 NEARNESS = ((0.06, SAFE), (0.09, SAFE), *LEVELS)
 """As `sampling.LEVELS`: what can be met well is met well."""
 VARIED = 0.4  # share of the plans that one element may have
@@ -207,7 +207,7 @@ def _in_setting(base: Scene, target: Affect, seed: int, said: Mentions, unfit: f
     opposed, clear = against(target, living, unfit), readable(table)
     ways: tuple[tuple[frozenset[Item], NDArray[np.bool_], float], ...] = (
         (opposed | unclear(base) | DULL, clear, CLOSE),
-        (opposed | unclear(base), clear, FAR),
+        (opposed | unclear(base), clear, CLEAR),
         (opposed, clear, FAR),
         (frozenset(), np.ones_like(clear), np.inf),
     )
