@@ -22,8 +22,14 @@ project draws with it wherever {steps} steps, or a divisor of them, are asked fo
 diffusers:
 ```python
 pipe.load_lora_weights("checkpoints/scene-generator/{folder}")
-image = pipe("a lighthouse by the seaside at night", sigmas={plain}, guidance_scale=1.0,
-             height={pixels}, width={pixels}, max_sequence_length=1).images[0]
+image = pipe(
+    "a lighthouse by the seaside at night",
+    sigmas={plain},
+    guidance_scale=1.0,
+    height={pixels},
+    width={pixels},
+    max_sequence_length=1,
+).images[0]
 ```
 Distilled as a piecewise rectified flow (Yan et al. 2024, arXiv 2405.07510) from {trajectories} {taught}; in each
 of {steps} windows the student learns the straight way from end to end.{begun}

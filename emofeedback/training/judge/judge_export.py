@@ -34,6 +34,7 @@ model and no photograph went in.
 
 ```python
 from transformers import LlavaForConditionalGeneration
+
 model = LlavaForConditionalGeneration.from_pretrained("checkpoints/scene-judge")
 ```
 `emofeedback.judges.scene.scene_judge.SceneJudge.from_pretrained` wraps it with its queries and its parser.
