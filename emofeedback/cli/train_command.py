@@ -30,6 +30,8 @@ def run(arguments: TrainOptions, console: Console) -> CommandResult:
     out: Path = settings.out or arguments.work / arguments.part
     if os.path.isdir(out) and os.listdir(out) and not arguments.resume:
         raise UsageError(f"{out} is not empty; give --resume to go on, or another folder with --out.")
+    if arguments.start_from is not None and not _goes_on(arguments):
+        raise UsageError("--start-from is for few-step, rater, and the bundled judge's supervised stage; leave it out.")
     _folders(arguments.work, out)
     if arguments.part == "few-step":
         return _few_step(arguments, settings, out)
@@ -63,6 +65,12 @@ def run(arguments: TrainOptions, console: Console) -> CommandResult:
         scenes = _train(arguments, out, training)
     data = {"part": arguments.part, "out": str(out), "minutes": arguments.minutes, "scenes": scenes}
     return CommandResult(data, f"The {arguments.part} is in {out}.")
+
+
+def _goes_on(arguments: TrainOptions) -> bool:
+    """Whether the part can begin with weights of its own kind."""
+    supervised = arguments.base is None and arguments.stage in (None, "supervised")
+    return arguments.part in ("few-step", "rater") or (arguments.part == "judge" and supervised)
 
 
 def _folders(work: Path, out: Path) -> None:

@@ -21,6 +21,7 @@ from emofeedback.scenes.grammar import (
     FAR_ELEMENTS,
     GROUND_ELEMENTS,
     INDOOR_PLACES,
+    OUTDOOR_PLACES,
     PEOPLE,
     PLACES,
     RARE,
@@ -72,7 +73,7 @@ SITES: dict[str, tuple[str, ...]] = {
     "wreck": ("meadow", "forest", "mountains", "desert", "road", "farm", "harbour", *_TOWN),
     "lanterns": ("park", "garden", "harbour", "lake", "river", *_TOWN),
     "flowers": (*_GREEN, "mountains", "river", "lake", "road", "waterfall", "village"),
-    "pond": (*_GREEN,),
+    "pond": _GREEN,
     "still water": ("meadow", "park", "garden", "forest", "mountains", "lake", "river"),
     "hammock": ("seaside", "island", "garden", "park", "lake", "meadow"),
     "sleeping cat": ("garden", "park", "meadow", "village", "street", "farm", *INDOOR_PLACES),
@@ -81,7 +82,7 @@ SITES: dict[str, tuple[str, ...]] = {
     "empty swing": ("park", "garden", "meadow", "village", "farm"),
     "wilted flowers": (*_GREEN, "road", "village", "mountains"),
     "jumping children": ("meadow", "park", "garden", "farm", "seaside", "lake", *_TOWN),
-    "lonely figure": (*(place for place in PLACES if place not in INDOOR_PLACES),),
+    "lonely figure": OUTDOOR_PLACES,
     "stampede": ("meadow", "desert", "farm", "river", "mountains", "road"),
 }
 """Where an element is met, so that it does not look pasted in; those without an entry everywhere."""

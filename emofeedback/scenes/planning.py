@@ -255,9 +255,9 @@ def _tried(
     away[order], charge[order] = edits.tried(base, rows[order], target)
     time, weather, season = table.bases[rows, :3].astype(int).T
     away[~(space.possible[time, weather, season] & sets)] = np.inf
-    torn = (weather == WEATHERS.index("thunderstorm"))[:, None] & _in_the_sky()  # lightning strikes through it
-    if np.isfinite(away[~torn]).any():
-        away[torn] = np.inf
+    struck = (weather == WEATHERS.index("thunderstorm"))[:, None] & _in_the_sky()  # lightning strikes through it
+    if np.isfinite(away[~struck]).any():
+        away[struck] = np.inf
     return (rows, away, charge) if np.isfinite(away).any() else None
 
 
