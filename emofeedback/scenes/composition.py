@@ -21,6 +21,7 @@ from emofeedback.scenes.grammar import (
     FAR_ELEMENTS,
     GROUND_ELEMENTS,
     INDOOR_PLACES,
+    LIVING,
     OUTDOOR_PLACES,
     PEOPLE,
     PLACES,
@@ -31,9 +32,9 @@ from emofeedback.scenes.grammar import (
 
 AROUND = ("rainbow", "sunbeams", "starry sky", "sparks", "confetti", "sunlit path", "racing clouds")
 """What lies over all the sky or ground, and goes with what stands there."""
-COVERED = 0.1
+COVERED = 0.08
 """Share of a subject's box from which an element stands before it."""
-BEFORE = 0.1
+BEFORE = 0.08
 """The same as a share of the element, which may be small before a train."""
 PIXELS = 50
 """Of the masks that this is looked up in, along each side."""
@@ -47,9 +48,12 @@ FITTING = {
 """Where a thing is expected at first, more narrowly than where it may stand."""
 DULL: frozenset[Key] = frozenset(
     {("weather", "wind"), ("palette", "muted"), ("light", "dim")}
-    | {("elements", element) for element in ("racing clouds", "sparks", "tornado")}
+    | {("elements", element) for element in ("racing clouds", "sparks", "tornado", "rocket")}
 )
-"""What viewers like least to look at, at the same mood: swirls and streaks across the picture, grey, and darkness."""
+"""What viewers like least to look at, at the same mood: swirls and streaks across the picture, grey, and darkness; and a
+rocket, which hardly ever belongs there."""
+NIGHT_LIGHTS = ("fireworks", "starry sky", "lanterns", "candles", "moon", "carnival", "fire")
+"""What makes a night pleasant to look at."""
 _GREEN = ("meadow", "park", "garden", "forest", "farm")
 _OPEN = ("meadow", "park", "garden", "farm", "lake", "river", "mountains", "seaside", "island")
 _WILD = ("meadow", "forest", "mountains", "river", "lake", "road", "farm", "waterfall")
@@ -87,7 +91,7 @@ SITES: dict[str, tuple[str, ...]] = {
 }
 """Where an element is met, so that it does not look pasted in; those without an entry everywhere."""
 VEHICLES = ("car", "bicycle", "train", "bus", "truck")
-"""Beside which a wreck looks like their own accident."""
+"""Beside which a wreck looks like their own accident, and who sits on a stone looks run over."""
 WARM = ("seaside", "island", "desert")
 """Where nobody expects snow."""
 HIDDEN = 0.25
@@ -106,7 +110,9 @@ def unclear(scene: Scene) -> frozenset[Key]:
     else:
         barred |= {element for element in FAR_ELEMENTS if _hidden(element, scene)}
     if {scene.subject, scene.companion} & set(VEHICLES):
-        barred.add("wreck")
+        barred |= {"wreck", "lonely figure"}
+    if {scene.subject, scene.companion} & set(LIVING):
+        barred.add("jumping children")  # they would look like dwarfs
     bars = {("elements", element) for element in barred}
     return frozenset(bars | {("weather", "snow")} if scene.place in WARM else bars)
 

@@ -23,7 +23,7 @@ from emofeedback.affect import Affect
 from emofeedback.scenes import edits
 from emofeedback.scenes.affect_model import SAFE, Item, scene_affect
 from emofeedback.scenes.captions import describe, parse, says_several, to_caption_words
-from emofeedback.scenes.composition import DULL, crowded, place_weights, sleepless, unclear
+from emofeedback.scenes.composition import DULL, NIGHT_LIGHTS, crowded, place_weights, sleepless, unclear
 from emofeedback.scenes.contradictions import clashing
 from emofeedback.scenes.grammar import (
     ELEMENTS,
@@ -35,6 +35,7 @@ from emofeedback.scenes.grammar import (
     SEVERAL,
     SKY_ELEMENTS,
     SUBJECTS,
+    TIMES,
     WEATHERS,
     Scene,
     poseable,
@@ -42,7 +43,7 @@ from emofeedback.scenes.grammar import (
     sample_setting,
 )
 from emofeedback.scenes.lexicon import PLACE_PHRASES, canonical_phrase, split_place
-from emofeedback.scenes.moods import against, readable
+from emofeedback.scenes.moods import FELT, against, readable
 from emofeedback.scenes.reading import Mentions
 from emofeedback.scenes.sampling import LEVELS, PLAIN_WEIGHTS, agreeing, cheapest
 
@@ -255,9 +256,13 @@ def _tried(
     away[order], charge[order] = edits.tried(base, rows[order], target)
     time, weather, season = table.bases[rows, :3].astype(int).T
     away[~(space.possible[time, weather, season] & sets)] = np.inf
-    struck = (weather == WEATHERS.index("thunderstorm"))[:, None] & _in_the_sky()  # lightning strikes through it
-    if np.isfinite(away[~struck]).any():
-        away[struck] = np.inf
+    struck = (weather == WEATHERS.index("thunderstorm"))[:, None] & _with(SKY_ELEMENTS)  # lightning strikes through it
+    dark = np.isin(time, [TIMES.index(hour) for hour in ("dusk", "night")])[:, None]
+    pale = ~dark & _with(("moon",))
+    gloomy = dark & ~_with(NIGHT_LIGHTS) & (target.valence >= FELT)
+    for odd in (struck, pale, gloomy):
+        if np.isfinite(away[~odd]).any():
+            away[odd] = np.inf
     return (rows, away, charge) if np.isfinite(away).any() else None
 
 
@@ -275,9 +280,9 @@ def _without(
 
 
 @functools.cache
-def _in_the_sky() -> NDArray[np.bool_]:
-    """(S,) which sets of elements have one in the sky."""
-    return np.array([any(e in SKY_ELEMENTS for e in chosen) for chosen in edits.element_sets()])
+def _with(elements: tuple[str, ...]) -> NDArray[np.bool_]:
+    """(S,) which sets of elements have one of these."""
+    return np.array([any(e in elements for e in chosen) for chosen in edits.element_sets()])
 
 
 @functools.cache

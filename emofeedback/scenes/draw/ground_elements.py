@@ -365,9 +365,9 @@ def empty_swing(ink: Ink) -> str:
 
 def wilted_flowers(ink: Ink) -> str:
     """Two small withered flowers at each edge that hang their faded heads, petals fallen on dry earth."""
-    left = ellipse(10, 96.6, 9.8, 2.6, ink("#4f3c2c"))
-    left += wilted_flower(8.8, 97, 1.06, "#dba653", True, ink) + wilted_flower(11.8, 97, 0.92, "#cf8496", False, ink)
-    left += "".join(ellipse(x, y, 1.7, 0.9, ink(own)) for x, y, own in ((4.4, 97, "#dba653"), (15.8, 97.2, "#cf8496")))
+    left = ellipse(11, 96.8, 10.6, 2.4, ink("#4f3c2c"))
+    left += wilted_flower(10.6, 97, 1.5, "#c9822f", True, ink) + wilted_flower(12.6, 97, 1.2, "#b8506a", False, ink)
+    left += "".join(ellipse(x, y, 1.7, 0.9, ink(own)) for x, y, own in ((5.4, 97, "#c9822f"), (17.4, 97.2, "#b8506a")))
     return left + mirror([left])
 
 

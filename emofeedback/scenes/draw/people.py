@@ -385,11 +385,11 @@ def draw_dancer(ink: Ink) -> str:
 
 
 def draw_old_man(ink: Ink) -> str:
-    """An old man in a brown coat: bald, white beard, walking stick.
+    """An old man in a teal coat: bald, white beard, walking stick.
 
     While his hands are up, the stick lies on the ground or leans on his bench.
     """
-    look = Look("#7d5a3c", "#e9e7e2", "bald", legs="#4a4a52", hem=-24, flare=16)
+    look = Look("#2c7a86", "#f1efe9", "bald", legs="#4a4a52", hem=-24, flare=16)
     wood = ink("#5a3418")
     if ink.pose == "asleep" and not ink.seated:
         return _lying(ink, (look,))

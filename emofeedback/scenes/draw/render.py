@@ -10,13 +10,13 @@ from dataclasses import replace
 import resvg_py
 from PIL import Image
 
-from emofeedback.scenes.draw.canvas import Ink
+from emofeedback.scenes.draw.canvas import Ink, glow
 from emofeedback.scenes.draw.elements import ELEMENT_DRAWINGS
 from emofeedback.scenes.draw.places import PLACE_DRAWINGS
 from emofeedback.scenes.draw.rooms import far_away, land_outside, room_ink, through_window
 from emofeedback.scenes.draw.sky import fog_behind, light_in_front, lightning, scene_ink, sky, weather_in_front
-from emofeedback.scenes.draw.subjects import subjects
-from emofeedback.scenes.grammar import FAR_ELEMENTS, GROUND_ELEMENTS, INDOOR_PLACES, SKY_ELEMENTS, Scene
+from emofeedback.scenes.draw.subjects import subject_boxes, subjects
+from emofeedback.scenes.grammar import FAR_ELEMENTS, GROUND_ELEMENTS, INDOOR_PLACES, LIVING, SKY_ELEMENTS, Scene
 
 
 def to_svg(scene: Scene) -> str:
@@ -48,7 +48,7 @@ def flats_svg(scene: Scene) -> str:
 
 def _outdoors(scene: Scene, ink: Ink, rng: random.Random) -> str:
     """The sky, what stands under it, and the weather before them all."""
-    content = _content(scene, ink, rng, _subject_ink(ink), fog_behind(scene, ink))
+    content = _content(scene, ink, rng, _subject_ink(ink), fog_behind(scene, ink) + _light_behind(scene, ink))
     return sky(scene, ink) + lightning(scene) + content + weather_in_front(scene, ink)
 
 
@@ -102,15 +102,35 @@ def rasterised(svg: str, size: int) -> Image.Image:
 
 
 def _elements(scene: Scene, ink: Ink, kind: tuple[str, ...]) -> str:
-    return "".join(ELEMENT_DRAWINGS[e](ink) for e in scene.elements if e in kind)
+    """The elements of one kind; whoever is among them sees how the subject feels."""
+    mood = replace(ink, pose=scene.pose if {scene.subject, scene.companion} & set(LIVING) else "plain")
+    shown = [e for e in scene.elements if e in kind]
+    if mood.pose == "downcast" and "balloons" in scene.elements:
+        # limp balloons have sunk to the ground
+        shown = [e for e in shown if e != "balloons"] + ["balloons"] * (kind is GROUND_ELEMENTS)
+    return "".join(ELEMENT_DRAWINGS[e](mood) for e in shown)
+
+
+def _light_behind(scene: Scene, ink: Ink) -> str:
+    """A soft light behind the subjects where the scene is dark, so that they stand out of it."""
+    boxes = [box for _, box in subject_boxes(scene)]
+    if not boxes or not (ink.lit or scene.weather == "thunderstorm"):
+        return ""
+    left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
+    right, bottom = max(box[2] for box in boxes), max(box[3] for box in boxes)
+    rx, ry = 0.75 * (right - left) + 8, 0.7 * (bottom - top) + 8
+    x, y = (left + right) / 2, (top + 2 * bottom) / 3
+    colour = "#dfe6c8" if scene.weather == "thunderstorm" else ink.grade("#c9d2f2")
+    lit = f'<g transform="translate({x:.2f} {y:.2f}) scale({rx / 50:.3f} {ry / 50:.3f})">{glow(0, 0, 50, colour, 0.36)}</g>'
+    return lit
 
 
 def _subject_ink(ink: Ink) -> Ink:
     """Subjects and elements keep more of their own colour than the ground, so that they can be read in the dark."""
     return replace(
         ink,
-        ambient_share=ink.ambient_share * 0.52,
-        gain=max(0.8, 0.46 + 0.6 * ink.gain),
-        saturation=0.25 + 0.75 * ink.saturation,
-        tint_share=ink.tint_share * 0.6,
+        ambient_share=ink.ambient_share * 0.34,
+        gain=max(0.94, 0.46 + 0.6 * ink.gain),
+        saturation=0.4 + 0.6 * ink.saturation,
+        tint_share=ink.tint_share * 0.32,
     )

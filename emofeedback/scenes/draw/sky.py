@@ -42,10 +42,10 @@ _WEATHER = {
     "clear": ("#ffffff", 0.0, 1.0, 1.0),
     "cloudy": ("#ffffff", 0.05, 1.0, 1.0),
     "overcast": ("#a3abb2", 0.84, 0.88, 0.64),
-    "rain": ("#74828f", 0.84, 0.8, 0.58),
-    "thunderstorm": ("#3d5148", 0.94, 0.64, 0.66),
+    "rain": ("#74828f", 0.84, 0.84, 0.62),
+    "thunderstorm": ("#3d5148", 0.94, 0.72, 0.72),
     "snow": ("#c9d3df", 0.72, 1.0, 0.74),
-    "fog": ("#cfd4d6", 0.7, 0.96, 0.52),
+    "fog": ("#cfd4d6", 0.66, 0.95, 0.6),
     "wind": ("#dfeaf2", 0.12, 1.0, 0.95),
 }
 # palette -> saturation, tint, its share
@@ -54,7 +54,7 @@ _PALETTES = {
     "vivid": (1.5, "#ffffff", 0.0),
     "muted": (0.16, "#7c8084", 0.18),
     "warm": (1.14, "#ff9a2a", 0.2),
-    "cold": (0.84, "#2f74ff", 0.25),
+    "cold": (0.88, "#2f74ff", 0.17),
 }
 # sky of the warm palette, top, middle and horizon
 _GOLD = ("#f9a04e", "#ffc874", "#fff0c0")
@@ -380,8 +380,8 @@ def _light_over(scene: Scene) -> str:
     if scene.light == "dim":
         dark = scene.time in ("dusk", "night")  # where it is dark already, less shadow leaves the subject to be seen
         return (
-            blend("#5d6580", "multiply", 0.06 if dark else 0.26)
-            + halo("dim", 0.5, 0.62, 0.78, "#03040a", 0.0, 0.46 if dark else 0.6, 0.34)
+            blend("#5d6580", "multiply", 0.04 if dark else 0.2)
+            + halo("dim", 0.5, 0.62, 0.78, "#03040a", 0.0, 0.4 if dark else 0.52, 0.38)
             + blend("url(#dim)", "normal")
         )
     if scene.light == "bright":

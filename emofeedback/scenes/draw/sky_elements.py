@@ -17,6 +17,7 @@ from emofeedback.scenes.draw.canvas import (
     group,
     jitter,
     line,
+    lively,
     mix,
     path,
     polygon,
@@ -56,7 +57,14 @@ def rays(x: float, y: float, low: float, high: float, turn: float) -> str:
 
 
 def balloons(ink: Ink) -> str:
-    """Party balloons on strings: a bunch of three at each side, one that has got away."""
+    """Party balloons on strings: a bunch of three at each side, one that has got away.
+
+    Where somebody is sad they have sunk to the ground, limp; where somebody is frightened a gust tears them away.
+    """
+    if ink.pose == "downcast":
+        return _limp_balloons(ink)
+    if ink.pose == "alarmed":
+        return _torn_away(ink)
     rng = jitter(ink, "balloons")
     bunches = (
         ((17.0, 44.0), ((9.0, 17.0, "#2f86e6"), (25.5, 19.0, "#ffc629"), (17.5, 11.5, "#e8323c"))),
@@ -91,6 +99,38 @@ def _balloon(x: float, y: float, own: str, ink: Ink) -> str:
         )
         + ellipse(x - 2.6, y - 3.6, 1.5, 2.3, "#ffffff", 0.55)
     )
+
+
+def _limp_balloons(ink: Ink) -> str:
+    """Balloons that have lost their air, on the ground in front, with their strings beside them."""
+    parts = ""
+    for x, y, own, turn in ((29, 92, "#e8323c", 74), (39, 95, "#2f86e6", 112), (68, 93.5, "#ffc629", -78)):
+        flat = path(
+            "M0 6.4C-3.6 4.4 -5 1.6 -4.4 -1.6Q-3.4 -5.2 0.4 -5.2Q4.2 -5 4.6 -1.4Q4.8 1.8 2.6 3.4Q1.4 4.6 0 6.4Z",
+            lively(own, ink),
+        )
+        flat += path("M1 -5Q4.2 -5 4.6 -1.4Q4.8 1.8 2.6 3.4Q3.4 0 1 -5Z", lively(brightness(own, 0.7), ink))
+        flat += polygon([(-1.3, 8), (0, 6), (1.3, 8)], lively(brightness(own, 0.8), ink))
+        flat += line("M0 8q-2.6 3 0.6 5.4t-1.4 5.6", ink("#6d6a74"), 0.6) + line(
+            "M-2.6 -2.4q1 2.6 3 3.2", ink("#4a4650"), 0.4
+        )
+        parts += ellipse(x, y + 3.4, 7.4, 1.5, ink.grade("#1d2126"), 0.3)
+        parts += f'<g transform="translate({x} {y}) rotate({turn}) scale(.92 1)">{flat}</g>'
+    return parts
+
+
+def _torn_away(ink: Ink) -> str:
+    """Three balloons that the wind drives off over the upper edge, their strings streaming behind, and shreds of one."""
+    rng = jitter(ink, "balloons")
+    k = rng.choice((-1, 1))
+    parts = ""
+    for x, y, own, turn in ((34, 12, "#e8323c", 52), (23, 20, "#ffc629", 60), (39, 23, "#2f86e6", 46)):
+        one = line("M0 8.4Q3 15 -1 21T1 31", ink("#a9a6b0"), 0.6) + _balloon(0, 0, own, ink)
+        parts += f'<g transform="translate({50 + k * x} {y}) rotate({k * turn}) scale(.78)">{one}</g>'
+    for x, y, turn in ((4, 9, 20), (8, 15, -35), (-1, 14, 70)):
+        shred = path("M-1.9 0.3L0 -1.5L2 -0.6L0.8 1.4Z", lively("#ff8a2c", ink))
+        parts += f'<g transform="translate({50 + k * x} {y}) rotate({k * turn})">{shred}</g>'
+    return parts
 
 
 def lantern_like(colour: str, ink: Ink) -> str:

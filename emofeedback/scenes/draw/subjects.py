@@ -187,7 +187,7 @@ def _row(scene: Scene, name: str, rng: random.Random, centre: float, width: floa
         unit, room = WINDOW_SHARE * unit, WINDOW[2] - WINDOW[0] - 4
     breadth = (right - left) * unit
     widest = max([breadth, *(unit * (e[2] - e[0]) for e in _upright(name))])
-    scale = min(scale * {2: 0.84, 3: 0.72}[scene.count], room / scene.count / breadth)
+    scale = min(scale * {2: 0.92, 3: 0.78}[scene.count], room / scene.count / breadth)
     pitch = min(room / scene.count, max(1.25 * breadth, widest) * scale)
     row = []
     for i in range(scene.count):
