@@ -32,7 +32,7 @@ from emofeedback.scenes.lexicon import (
     element_tail,
     split_place,
 )
-from emofeedback.scenes.reading import Match, Mentions, Reading, normal_word, parse, plural, read, tokens_of
+from emofeedback.scenes.reading import Match, Mentions, Reading, kind_of, normal_word, parse, plural, read, tokens_of
 from emofeedback.scenes.vocabulary import unknown_words, vocabulary
 
 __all__ = [
@@ -59,12 +59,15 @@ def random_aspects(rng: random.Random) -> tuple[str, ...]:
     return tuple(aspect for aspect in ASPECTS if rng.random() < 0.5)
 
 
-def describe(scene: Scene, rng: random.Random, aspects: Collection[str] = ASPECTS) -> str:
+def describe(scene: Scene, rng: random.Random, aspects: Collection[str] = ASPECTS, every_kind: bool = False) -> str:
     """A lower-case caption: the content always, of the setting only the named aspects.
 
     Colour, size and number are content and always said. Rather more than half of the captions hang the setting on as
     comma phrases, the form prompt edits leave behind. The default look (natural palette, even light, plain pose) is
-    never put into words.
+    never put into words. A kind for which captions have no words is said as its subject is.
+
+    Args:
+        every_kind: such a kind is named, too, as a user would: "a tractor".
 
     Raises:
         ValueError: `aspects` names something that is not in ASPECTS.
@@ -89,41 +92,51 @@ def describe(scene: Scene, rng: random.Random, aspects: Collection[str] = ASPECT
             bearing = rng.choice(POSE_ADJECTIVES[scene.pose])
             chosen.append(("pose", scene.pose))
         said = [pair for pair in said if pair not in chosen]
-    content = _content(scene, rng, adjectives, bearing)
+    content = _content(scene, rng, adjectives, bearing, every_kind)
     phrases = [_phrase(aspect, concept, scene.time, rng) for aspect, concept in said]
     text = _join(content, phrases, style, rng)
     return _american(text) if rng.random() < 0.3 else text
 
 
-def _content(scene: Scene, rng: random.Random, adjectives: list[str], bearing: str) -> str:
+def _content(scene: Scene, rng: random.Random, adjectives: list[str], bearing: str, every_kind: bool) -> str:
     link, article, noun = split_place(rng.choice(PLACE_PHRASES[scene.place]))
     place = " ".join([*adjectives, noun])
     if article:
         place = f"{article if article == 'the' else article_for(place)} {place}"
     if scene.subject is None:
         return place
-    text = _subject(scene, rng, bearing)
+    text = _subject(scene, rng, bearing, every_kind)
     if scene.companion is not None:
         links = FIGURE_LINKS if scene.companion in FIGURES else STRUCTURE_LINKS
-        text += f" {rng.choice(links)} {rng.choice(SUBJECT_PHRASES[scene.companion])}"
+        text += f" {rng.choice(links)} {rng.choice(spoken(scene.companion, scene.companion_kind, every_kind))}"
     if rng.random() < 0.08:
         return f"{link} {place}, {text}"
     return f"{text}{', ' if rng.random() < 0.1 else ' '}{link} {place}"
 
 
-def _subject(scene: Scene, rng: random.Random, bearing: str) -> str:
+def _subject(scene: Scene, rng: random.Random, bearing: str, every_kind: bool) -> str:
     """The first subject with number, size, bearing and colour."""
     assert scene.subject is not None
     adjectives = [rng.choice(SIZE_WORDS[scene.size])] if scene.size else []
     adjectives += [bearing] if bearing else []
     adjectives += [rng.choice(COLOUR_WORDS[scene.colour])] if scene.colour else []
-    phrases = SUBJECT_PHRASES[scene.subject]
+    phrases = spoken(scene.subject, scene.kind, every_kind)
     count = 1 if scene.subject in SEVERAL else scene.count
     if adjectives or count > 1:
         phrases = tuple(phrase for phrase in phrases if phrase not in UNCOUNTED)
     phrase = rng.choice(phrases)
     number = rng.choice(COUNT_WORDS[count]) if count > 1 else ""
     return noun_phrase(phrase, adjectives, number)
+
+
+@functools.cache
+def spoken(subject: str, kind: str | None, every_kind: bool = False) -> tuple[str, ...]:
+    """How captions say a subject of a kind; one without words of its own as the subject, or by its name."""
+    phrases = SUBJECT_PHRASES[subject]
+    own = tuple(phrase for phrase in phrases if kind_of(subject, tokens_of(phrase)) == kind)
+    if not own and every_kind and kind is not None:
+        return (f"{article_for(kind)} {kind}",)
+    return own or spoken(subject, None)
 
 
 def noun_phrase(phrase: str, adjectives: Collection[str], number: str) -> str:
@@ -235,9 +248,10 @@ def _typed_place(reading: Reading, match: Match, adjectives: list[str]) -> str:
 
 def _typed_subject(reading: Reading, match: Match, first: bool, single: bool) -> str:
     words, concept = reading.words[match.start : match.end], match.sense.concept
-    phrases = SUBJECT_PHRASES[concept]
+    own = spoken(concept, match.sense.kind)
+    phrases = (*own, *(phrase for phrase in spoken(concept, None) if phrase not in own))
     fitting = [phrase for phrase in phrases if words in _forms(phrase)]
-    # "an old woman" is said as "a woman"
+    # "a young woman" is said as "a woman"
     alike = [phrase for phrase in phrases if words[-1:] in _forms(phrase)]
     phrase = next(iter([*fitting, *alike, *phrases]))
     said = reading.mentions

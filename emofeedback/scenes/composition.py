@@ -50,7 +50,7 @@ DULL: frozenset[Key] = frozenset(
     {("weather", "wind"), ("palette", "muted"), ("light", "dim")}
     | {("elements", element) for element in ("racing clouds", "sparks", "tornado", "rocket")}
 )
-"""What viewers like least to look at, at the same mood: swirls and streaks across the picture, grey, and darkness; and a
+"""What viewers like least to look at, at the same mood: swirls and streaks across the picture, grey, darkness, and a
 rocket, which hardly ever belongs there."""
 NIGHT_LIGHTS = ("fireworks", "starry sky", "lanterns", "candles", "moon", "carnival", "fire")
 """What makes a night pleasant to look at."""
@@ -65,7 +65,7 @@ SITES: dict[str, tuple[str, ...]] = {
     "rocket": ("desert", "meadow", "city", "road", "island", "lake"),
     "drifting leaves": (*_GREEN, "mountains", "river", "lake", "road", "waterfall", "village", "street"),
     "carnival": ("meadow", "park", "farm", "road", "river", "lake", *_TOWN),
-    "eruption": ("mountains", "desert", "meadow", "forest", "river", "road", "farm"),
+    "eruption": ("mountains", "desert", "meadow", "river", "road", "farm"),
     "ruins": ("meadow", "forest", "mountains", "desert", "river", "road", "garden", "park", "waterfall"),
     "cottage": (*_WILD, "garden", "park", "village"),
     "dancing crowd": ("meadow", "park", "garden", "farm", *_TOWN),

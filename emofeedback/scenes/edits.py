@@ -557,7 +557,7 @@ def changes(before: Scene, after: Scene) -> list[Change]:
 
 
 def apply_changes(scene: Scene, changed: Sequence[Change]) -> Scene:
-    """The scene after the changes, all at once: `apply_changes(a, changes(a, b))` is b but for its layout.
+    """The scene after the changes, all at once: `apply_changes(a, changes(a, b))` is b but for layout and kinds.
 
     Raises:
         ValueError: the result is not a possible scene.
@@ -565,5 +565,8 @@ def apply_changes(scene: Scene, changed: Sequence[Change]) -> Scene:
     elements = set(scene.elements)
     elements -= {c.old for c in changed if c.aspect == "element" and c.old is not None}
     elements |= {c.new for c in changed if c.aspect == "element" and c.new is not None}
-    fields = {c.aspect: c.new for c in changed if c.aspect != "element"}
+    fields: dict[str, Any] = {c.aspect: c.new for c in changed if c.aspect != "element"}
+    for aspect, kind in (("subject", "kind"), ("companion", "companion_kind")):
+        if aspect in fields:
+            fields[kind] = None
     return replace(scene, **fields, elements=_present(tuple(elements)))

@@ -86,9 +86,8 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             teenager, teen, photographer, gardener, climber, surfer, skier, rider, driver, tall man, silhouette,
             fishermen, beekeeper, postman, mechanic, audience, lover, widow, hermit, hitchhiker, snowboarder, diver,
             swimmer, skater, skateboarder, individual, model, hero, heroine, explorer, detective, clown, juggler,
-            magician, busker, drummer, pianist, saxophonist, trumpeter, him, someone, wanderer, old woman, old women,
-            old lady, old ladies, elderly woman, elderly women, elderly lady, elderly ladies, grandmother, grandma,
-            granny, gran, great-grandmother, old people, elderly people
+            magician, busker, drummer, pianist, saxophonist, trumpeter, him, someone, wanderer, old people, elderly
+            people, policewoman, policewomen, businesswoman, businesswomen, saleswoman, fisherwoman, sportswoman
         """,
         ("subject", "couple"): """
             elderly couple, old couple, grandparents,
@@ -112,7 +111,10 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
         """,
         ("subject", "old man"): """
             grandpa, pensioner, grandad, granddad, old fisherman, elder, elderly person, old person, old sailor,
-            senior citizen, elderly gentleman, old farmer, old gentleman, old shepherd, old soldier, great-grandfather
+            senior citizen, elderly gentleman, old farmer, old gentleman, old shepherd, old soldier, great-grandfather,
+            old woman, old lady, elderly lady, grandmother, grandma, granny, great-grandmother, nan, nana, old women,
+            old men, old ladies, grandmothers, elderly women, elderly men, elderly woman, elderly ladies,
+            gran, old witch
         """,
         ("subject", "baby"): "newborn, infant child, babies",
         ("subject", "dog"): """
@@ -122,7 +124,7 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
         """,
         ("subject", "cat"): """
             kitty, tomcat, siamese cat, persian cat, stray cat, feline, ginger cat, tom cat, kitties, street cat,
-            alley cat, calico cat, pussycat
+            alley cat, calico cat, pussycat, lion, lions, lioness, tiger, tigers
         """,
         ("subject", "horse"): "stallions, mustang, horseback, donkey, mule, unicorn pony, zebra, steed, racehorse",
         ("subject", "bird"): """
@@ -457,6 +459,74 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
     }.items()
 }
 """Words that are understood in a user's text but never written by a caption."""
+
+KIND_WORDS: dict[tuple[str, str], frozenset[str]] = {
+    key: frozenset(listed(text))
+    for key, text in {
+        ("person", "woman"): """
+            woman, women, lady, ladies, mother, mum, mom, mommy, wife, sister, aunt, bride, nun,
+            waitress, cowgirl, witch, girlfriend, actress, housewife, widow, goddess, ballerina, mermaid, heroine,
+            girl, girls, hostess, maid, duchess, sorceress, stewardess, landlady, priestess, seamstress
+        """,
+        ("person", "chef"): "chef, chefs, cook, cooks, baker, bakers, pastry",
+        ("person", "farmer"): "farmer, farmers, peasant, peasants, gardener, gardeners, shepherd, shepherds, scarecrow",
+        ("person", "king"): "king, kings, emperor, prince, princes",
+        ("person", "queen"): "queen, queens, empress, princess, princesses",
+        ("cat", "lion"): "lion, lions, lioness",
+        ("cat", "tiger"): "tiger, tigers",
+        ("horse", "zebra"): "zebra, zebras",
+        ("horse", "donkey"): "donkey, donkeys, mule, mules, burro",
+        ("airplane", "helicopter"): "helicopter, helicopters, chopper",
+        ("sitter", "woman"): "woman, women, lady, girl, mother",
+        ("runner", "man"): "man, men, boy, guy, father, gentleman, king, prince, sportsman",
+        ("dancer", "man"): "man, men, boy, guy, father, gentleman, king, prince",
+        ("child", "girl"): "girl, girls, schoolgirl, daughter, daughters, granddaughter, lass",
+        ("child", "boy"): "boy, boys, schoolboy, son, sons, grandson, lad",
+        ("old man", "old woman"): """
+            woman, women, lady, ladies, grandmother, grandmothers, grandma, granny, great-grandmother, nan, nana, witch
+        """,
+        ("bird", "gull"): "gull, gulls, seagull, seagulls, albatross, tern",
+        ("bird", "crow"): "crow, raven, blackbird, jackdaw, rook, vulture, starling, starlings",
+        ("bird", "parrot"): "parrot, parrots, macaw, parakeet, budgerigar, budgie, cockatoo, lovebird, toucan",
+        ("bird", "chicken"): "chicken, chickens, hen, hens, rooster, roosters, cockerel",
+        ("bird", "penguin"): "penguin, penguins, puffin",
+        ("deer", "doe"): "doe, does, roe, fawn, fawns, bambi, hind",
+        ("bear", "polar bear"): "polar",
+        ("bear", "panda"): "panda, pandas",
+        ("car", "taxi"): "taxi, taxis, cab, cabs",
+        ("bicycle", "motorcycle"): """
+            motorbike, motorbikes, motorcycle, motorcycles, moped, vespa, scooter, scooters, motorscooter
+        """,
+        ("statue", "snowman"): "snowman, snowmen",
+        ("flower", "sunflower"): "sunflower, sunflowers",
+        ("flower", "daisy"): "daisy, daisies, marguerite, camomile",
+        ("house", "cabin"): "cabin, cabins, hut, huts, shack, chalet, shed, cottage, cottages, log",
+        (
+            "tree",
+            "conifer",
+        ): "pine, fir, spruce, cypress, cedar, larch, conifer, christmas, evergreen, pines, firs, yew",
+        (
+            "boat",
+            "rowing boat",
+        ): "rowing, rowboat, rowboats, dinghy, canoe, canoes, kayak, kayaks, raft, gondola, rubber",
+        ("truck", "pickup"): "pickup, pickups, pick-up",
+        ("truck", "tractor"): "tractor, tractors, bulldozer, combine",
+    }.items()
+}
+"""Words that name a kind of a subject wherever they stand in its phrase: 'an old [woman]', 'a [pine] tree'."""
+
+PAIRS: dict[str, str] = {
+    word: concept
+    for concept, text in {
+        "child": """
+            boy and girl, boy and a girl, girl and boy, girl and a boy, brother and sister, boy and his sister, girl
+            and her brother, twins, twin
+        """,
+        "person": "two friends",
+    }.items()
+    for word in listed(text)
+}
+"""Words for two of a kind; children are a boy and a girl then."""
 
 YOUNG: dict[str, str] = {
     word: concept

@@ -112,6 +112,30 @@ SUBJECTS = FIGURES + STRUCTURES
 LIVING = PEOPLE + ANIMALS
 """Subjects with a face: the only ones that a pose changes."""
 
+KINDS: dict[str, tuple[str, ...]] = {
+    "person": ("woman", "chef", "farmer", "king", "queen"),
+    "child": ("girl", "boy"),
+    "sitter": ("woman",),
+    "runner": ("man",),
+    "dancer": ("man",),
+    "old man": ("old woman",),
+    "cat": ("lion", "tiger"),
+    "horse": ("zebra", "donkey"),
+    "bird": ("gull", "crow", "parrot", "chicken", "penguin"),
+    "deer": ("doe",),
+    "bear": ("polar bear", "panda"),
+    "car": ("taxi",),
+    "bicycle": ("motorcycle",),
+    "statue": ("snowman",),
+    "flower": ("sunflower", "daisy"),
+    "house": ("cabin",),
+    "tree": ("conifer",),
+    "boat": ("rowing boat",),
+    "truck": ("pickup", "tractor"),
+    "airplane": ("helicopter",),
+}
+"""Kinds of a subject with a drawing of their own; the subject and its effect on the emotion are the same."""
+
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white", "grey")
 """Colours that the first subject's main surface can take; None = its own."""
 SIZES = ("small", "large")
@@ -183,8 +207,8 @@ Split = Literal["train", "held-out"]
 class Scene:
     """One scene. `elements` holds at most one of each group, in the order of ELEMENTS; `layout` seeds jitter.
 
-    `colour`, `size` and `count` are those of the first subject; `pose` is that of all people and animals of the
-    content, and "plain" where there are none.
+    `colour`, `size` and `count` are those of the first subject, `kind` is its kind (`KINDS`); `pose` is that of all
+    people and animals of the content, and "plain" where there are none.
 
     Raises:
         ValueError: an attribute is not in the grammar or the combination is impossible.
@@ -204,6 +228,8 @@ class Scene:
     colour: str | None = None
     size: str | None = None
     count: int = 1
+    kind: str | None = None
+    companion_kind: str | None = None
 
     def __post_init__(self) -> None:
         for value, known in (
@@ -229,6 +255,9 @@ class Scene:
                 raise ValueError(f"{self.companion!r} cannot accompany {self.subject!r}")
         if self.subject is None and (self.colour, self.size, self.count) != (None, None, 1):
             raise ValueError("colour, size and count need a subject")
+        for subject, kind in ((self.subject, self.kind), (self.companion, self.companion_kind)):
+            if kind is not None and kind not in KINDS.get(subject or "", ()):
+                raise ValueError(f"{kind!r} is no kind of {subject!r}")
         if self.pose != "plain" and not poseable(self.subject, self.companion):
             raise ValueError("a pose needs a person or an animal")
         if tuple(e for e in ELEMENTS if e in self.elements) != self.elements:
@@ -400,7 +429,11 @@ def sample_scene(rng: random.Random, split: Split | None = "train") -> Scene:
         count = rng.choice((2, 3)) if companion is None and rng.random() < 0.2 else 1
         looks["count"] = 1 if subject in SEVERAL else count
     setting = sample_setting(rng, place, poseable(subject, companion))
-    return Scene(place, subject, companion, **setting, **looks, layout=rng.getrandbits(31))
+    layout = rng.getrandbits(31)
+    # of the layout, so that all else is as it was before there were kinds
+    own = random.Random(f"{layout} kinds")
+    kinds = [own.choice((None, *KINDS.get(thing or "", ()))) for thing in (subject, companion)]
+    return Scene(place, subject, companion, **setting, **looks, layout=layout, kind=kinds[0], companion_kind=kinds[1])
 
 
 def sample_setting(rng: random.Random, place: str, living: bool) -> dict[str, Any]:

@@ -50,7 +50,7 @@ SUBJECT_PHRASES: dict[str, tuple[str, ...]] = {
     "runner": ("a runner", "a jogger", "a running man", "a running woman"),
     "dancer": ("a dancer", "a dancing man", "a dancing woman", "a ballerina"),
     "family": ("a family", "a young family", "parents with children"),
-    "old man": ("an old man", "an elderly man", "a grandfather", "a bearded old man"),
+    "old man": ("an old man", "an elderly man", "a grandfather", "a bearded old man", "an old woman"),
     "baby": ("a baby", "an infant", "a newborn baby"),
     "dog": ("a dog", "a hound", "a sheepdog", "a shaggy dog"),
     "cat": ("a cat", "a tabby cat", "a house cat", "a tabby"),

@@ -54,6 +54,8 @@ CLOSER = {"small": None, None: "large", "large": "large"}
 """People and animals are drawn one size larger than named: their bearing and face carry the emotion."""
 TRIED_PLACES = 4  # where no place was said
 CLOSE, CLEAR, FAR = 0.35, 0.4, 0.3  # distances up to which nothing is dull, nothing unclear, nothing against the mood
+CONTRARY = 1.6
+"""How much farther off a plan may be where what was said speaks against the mood: more of it only mixes the message."""
 NEARNESS = ((0.06, SAFE), (0.09, SAFE), *LEVELS)
 """As `sampling.LEVELS`: what can be met well is met well."""
 VARIED = 0.4  # share of the plans that one element may have
@@ -167,6 +169,9 @@ def _base(said: Mentions, several: bool, rng: random.Random) -> Scene | None:
         looks["count"] = said.count if named and said.count and subject not in SEVERAL else 1
         if named and several:
             looks["count"] = rng.choice((2, 3))
+        looks["kind"] = said.kinds.get(subject)
+    if companion is not None:
+        looks["companion_kind"] = said.kinds.get(companion)
     fixed = {a: getattr(said, a) for a in edits.SETTING if getattr(said, a) is not None}
     elements = tuple(e for e in ELEMENTS if e in said.elements)
     weights = place_weights(tuple(thing for thing in (subject, companion) if thing) + elements)
@@ -212,10 +217,11 @@ def _in_setting(base: Scene, target: Affect, seed: int, said: Mentions, unfit: f
         (opposed, clear, FAR),
         (frozenset(), np.ones_like(clear), np.inf),
     )
+    slack = CONTRARY if opposed & set(said.phrases) else 1.0
     found = None
     for barred, bases, within in ways:
         found = _tried(base, target, said, unfit | barred, bases, luck[0]) or found
-        if found is not None and found[1].min() <= within:
+        if found is not None and found[1].min() <= within * slack:
             break
     if found is None:
         return base

@@ -5,7 +5,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from emofeedback.scenes.everyday import (
@@ -16,14 +16,16 @@ from emofeedback.scenes.everyday import (
     CROWDS,
     FILLERS,
     FUNCTION,
+    KIND_WORDS,
     NEGATIONS,
+    PAIRS,
     SIZES_TYPED,
     STYLE_WORDS,
     STYLES,
     YOUNG,
     listed,
 )
-from emofeedback.scenes.grammar import ELEMENTS, LIVING, SEVERAL
+from emofeedback.scenes.grammar import ELEMENTS, KINDS, LIVING, SEVERAL
 from emofeedback.scenes.lexicon import (
     ADJECTIVES,
     AMERICAN,
@@ -87,13 +89,14 @@ _BREAK = frozenset(".,;:!?()|/\n")
 
 @dataclass(frozen=True, slots=True)
 class Sense:
-    """What a phrase of the table names; `size`, `count` and `pose` come with it ("kitten", "crowd")."""
+    """What a phrase of the table names; `size`, `count`, `pose` and `kind` come with it ("kitten", "crowd")."""
 
     aspect: str
     concept: str
     size: str | None = None
     count: int | None = None
     pose: str | None = None
+    kind: str | None = None
 
     def key(self) -> tuple[str, str]:
         return self.aspect, self.concept
@@ -115,8 +118,8 @@ class Mentions:
     """What a text names. Of contradicting words for one aspect the first counts; `subjects` are in text order.
 
     colour, size and count are those of the first subject, None where they are not said. `denied` is what the text
-    wants not to see ("no clouds"). phrases maps (aspect, concept) to the words of the text that name it; its aspects
-    are those of ASPECTS and "place" and "subject".
+    wants not to see ("no clouds"). kinds maps subjects to their kind, where one is said. phrases maps (aspect,
+    concept) to the words of the text that name it; its aspects are those of ASPECTS and "place" and "subject".
     """
 
     place: str | None = None
@@ -132,6 +135,7 @@ class Mentions:
     size: str | None = None
     count: int | None = None
     denied: tuple[tuple[str, str], ...] = ()
+    kinds: dict[str, str] = field(default_factory=dict)
     phrases: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
@@ -177,6 +181,10 @@ def read(text: str) -> Reading:
     for match in shown:
         if match.sense.pose is not None and not any(aspect == "pose" for aspect, _ in phrases):
             phrases["pose", match.sense.pose] = _written(text, spans, match.start, match.end)
+    kinds: dict[str, str] = {}
+    for match in shown:
+        if match.sense.aspect == "subject" and match.sense.kind is not None:
+            kinds.setdefault(match.sense.concept, match.sense.kind)
     first: dict[str, str] = {}
     for aspect, concept in phrases:
         first.setdefault(aspect, concept)
@@ -201,6 +209,7 @@ def read(text: str) -> Reading:
         size=looks.get("size"),
         count=int(looks["count"]) if "count" in looks else None,
         denied=tuple(sorted(denied)),
+        kinds=kinds,
         phrases=phrases,
     )
     known = [is_known or hidden_here for is_known, hidden_here in zip(known, hidden, strict=True)]
@@ -350,7 +359,7 @@ def _headed(words: tuple[str, ...], matches: list[Match]) -> list[Match]:
         if before in LINKS or before in ("between", "above", "below", "and", "around", "from") or of_place:
             continue
         subject, pose = HEADS[match.sense.concept]
-        sense = Sense("subject", subject, pose=pose)
+        sense = Sense("subject", subject, pose=pose, kind=kind_of(subject, words[match.start : match.end]))
         return [*matches[:at], Match(match.start, match.end, match.start, match.end, sense), *matches[at + 1 :]]
     return matches
 
@@ -369,7 +378,8 @@ def _acted(words: tuple[str, ...], matches: list[Match]) -> list[Match]:
                 near.append(words[at])
             concept = next((ACTIONS[word] for word in near if word in ACTIONS), concept)
         if concept != match.sense.concept:
-            sense = Sense("subject", concept, match.sense.size, match.sense.count, match.sense.pose)
+            kind = kind_of(concept, words[match.start : match.end])
+            sense = replace(match.sense, concept=concept, kind=kind)
             match = Match(match.start, match.end, match.left, match.right, sense)
         out.append(match)
     return out
@@ -472,8 +482,9 @@ def _table() -> tuple[dict[tuple[str, ...], Sense], int]:
     for word, concept in YOUNG.items():
         for form in (word, plural(word)):
             table.setdefault(tokens_of(form), Sense("subject", concept, size="small"))
-    for word, concept in CROWDS.items():
-        table.setdefault(tokens_of(word), Sense("subject", concept, count=3))
+    for crowd, count in ((CROWDS, 3), (PAIRS, 2)):
+        for word, concept in crowd.items():
+            table.setdefault(tokens_of(word), Sense("subject", concept, count=count))
     weather = {tokens_of(word): None for words in ADJECTIVES.values() for word in words}
     for key, phrases in word_lists()["words"].items():
         aspect, _, concept = key.partition(":")
@@ -484,9 +495,24 @@ def _table() -> tuple[dict[tuple[str, ...], Sense], int]:
                 # "red oak": the colour is said of an oak; "windy city": the wind of any city
                 if words[:1] not in _look_table()[0] | weather and not (len(words) == 1 and words[0] in plain_words()):
                     table.setdefault(words, sense)
+    for subject, kinds in KINDS.items():
+        for kind in kinds:
+            for form in (kind, plural(kind)):
+                table.setdefault(tokens_of(form), Sense("subject", subject))
     for phrase in ("two people", "three people"):
         table.pop(tokens_of(phrase), None)
+    for words, sense in table.items():
+        if sense.aspect == "subject":
+            table[words] = replace(sense, kind=kind_of(sense.concept, words))
     return table, max(map(len, table))
+
+
+def kind_of(subject: str, words: tuple[str, ...]) -> str | None:
+    """The kind of a subject that words name, None where they name it as such or a boy and a girl at once."""
+    found = {kind for kind in KINDS.get(subject, ()) if set(words) & KIND_WORDS[subject, kind]}
+    if "woman" in KINDS.get(subject, ()) and words and words[-1].endswith(("woman", "women")):
+        found.add("woman")
+    return found.pop() if len(found) == 1 else None
 
 
 @functools.cache

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from emofeedback.affect import EMOTIONS
-from emofeedback.scenes.captions import ASPECTS, describe, parse, random_aspects, unknown_words, vocabulary
+from emofeedback.scenes.captions import ASPECTS, describe, parse, random_aspects, spoken, unknown_words, vocabulary
 from emofeedback.scenes.everyday import ALIASES
-from emofeedback.scenes.grammar import ELEMENTS, PLACES, SEVERAL, SUBJECTS, Scene, sample_scene
+from emofeedback.scenes.grammar import ELEMENTS, KINDS, PLACES, SEVERAL, SUBJECTS, Scene, sample_scene
 from emofeedback.scenes.lexicon import (
     ADJECTIVES,
     COLOUR_WORDS,
@@ -185,3 +185,14 @@ def test_unknown_words_in_order_with_other_scripts_emoji_and_numbers() -> None:
     assert unknown_words("dogs, wolves, babies, churches; the horse’s lanterns", known) == ()
     assert unknown_words("cafe\u0301 हिन्दी", {"a"}) == ("café", "हिन्दी")
     assert unknown_words("", known) == ()
+
+
+def test_every_kind_is_named_and_read_back() -> None:
+    for subject, kinds in KINDS.items():
+        for kind in (None, *kinds):
+            for phrase in spoken(subject, kind, every_kind=True):
+                said = parse(f"{phrase} in a park")
+                assert said.subjects == (subject,) and said.kinds.get(subject) == kind, phrase
+    assert parse("two tractors on a road").kinds == {"truck": "tractor"}
+    assert parse("a boy and a girl").kinds == {} and parse("a boy and a girl").count == 2
+    assert "motorcycle" not in describe(scene_of(subject="bicycle", kind="motorcycle"), random.Random(1))

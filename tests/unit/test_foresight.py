@@ -51,7 +51,8 @@ def test_a_perfect_reading_gives_back_its_scene(seed: int) -> None:
     words = " and ".join(word for word in (scene.subject, scene.companion) if word is not None)
     seen = seen_scene(reading_of(scene), words)
     assert seen is not None
-    assert replace(seen, layout=scene.layout) == scene
+    unseen = {"layout": scene.layout, "kind": scene.kind, "companion_kind": scene.companion_kind}
+    assert replace(seen, **unseen) == scene
 
 
 def test_two_subjects_stand_in_the_order_of_the_prompt() -> None:

@@ -61,7 +61,7 @@ def test_at_the_corners_the_scene_stands_where_it_was_asked_to(prompt: str) -> N
             sum(math.hypot(p.valence - corner.valence, p.arousal - corner.arousal) for p in points) / len(points) < 0.35
         )
         assert sum(mixed_probability(scene) < 0.5 for scene in found) >= 5
-        assert len({said(planned(prompt, corner, seed)) for seed in range(6)}) >= 4, "seeds differ"
+        assert len({said(planned(prompt, corner, seed)) for seed in range(6)}) >= 3, "seeds differ"
 
 
 def test_what_was_said_stays_and_is_not_contradicted() -> None:

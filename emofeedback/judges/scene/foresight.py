@@ -42,13 +42,13 @@ def seen_scene(reading: Reading, prompt: str = "") -> Scene | None:
     """The scene that a reading names; None where it names no place, or parts that do not go together.
 
     Two subjects stand in the order of the prompt, where it names them: a picture has no order of its own, but the
-    affect model weighs a companion less.
+    affect model weighs a companion less. Their kinds are those of the prompt: a reading names none.
     """
     seen = {item.aspect: item.word for item in reading.seen}
     elements = tuple(e for e in ELEMENTS if e in {seen.get("sky"), seen.get("far"), seen.get("ground")})
     pair = (seen.get("subject"), seen.get("companion"))
-    said = parse(prompt).subjects
-    turned = pair[1] is not None and pair[1] in said[:1]
+    said = parse(prompt)
+    turned = pair[1] is not None and pair[1] in said.subjects[:1]
     for subject, companion in ((pair[1], pair[0]), pair) if turned else (pair,):
         faces = poseable(subject, companion)
         try:
@@ -67,6 +67,8 @@ def seen_scene(reading: Reading, prompt: str = "") -> Scene | None:
                 colour=seen.get("colour") if subject else None,
                 size=seen.get("size") if subject else None,
                 count=int(seen.get("count", 1)) if subject else 1,
+                kind=said.kinds.get(subject or ""),
+                companion_kind=said.kinds.get(companion or ""),
             )
         except (KeyError, ValueError):
             continue

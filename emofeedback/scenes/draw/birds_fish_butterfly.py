@@ -28,9 +28,21 @@ _WINGS = {"plain": 0.0, "smiling": 16.0, "cheering": 137.0, "downcast": -6.0, "a
 """Degrees by which hanging wings are lifted."""
 
 
+_PLUMAGE = {
+    None: ("#7a6250", "#e4512f", PALE, "#f5b52e"),
+    "gull": ("#a9b6c4", "#fbfbf7", "#ffffff", "#f2a722"),
+    "crow": ("#2b2c36", "#41424f", "#383944", "#8a8c96"),
+    "parrot": ("#2f9e4a", "#e8342f", "#f7c52d", "#454550"),
+    "chicken": ("#f6efe2", "#fbf7ee", "#ffffff", "#f5b52e"),
+    "penguin": ("#262b36", "#f7f8fa", "#ffffff", "#f39a2c"),
+}
+"""Back, breast, belly and beak of a kind of bird, unlit."""
+
+
 def draw_bird(ink: Ink) -> str:
-    """A big round robin that looks at the viewer: red breast, brown back, yellow beak."""
-    back, breast = ink.own("#7a6250"), "#e4512f"
+    """A big round robin that looks at the viewer: red breast, brown back, yellow beak; other birds by their plumage."""
+    plain, breast, under, beak = _PLUMAGE[ink.kind]
+    back = ink.own(plain)
     wing = path("M-6,-4 C6,-8 17,2 16,20 C15,32 8,38 4,40 C-2,30 -8,12 -6,-4Z", ink.shade(back, 0.68))
     sits, bowed = ink.pose == "asleep", ink.pose == "downcast"
     legs = "" if sits else line("M-9,-14 V-2.2 M-15,-2.2 H-3 M9,-14 V-2.2 M3,-2.2 H15", ink("#4a3226"), 4)
@@ -39,15 +51,19 @@ def draw_bird(ink: Ink) -> str:
         "M0,-66 C24,-66 33,-46 32,-34 C31,-18 18,-9 0,-9 C-18,-9 -31,-18 -32,-34 C-33,-46 -24,-66 0,-66Z", ink(back)
     )
     belly = path("M-24,-30 C-22,-54 22,-54 24,-30 C22,-16 10,-11 0,-11 C-10,-11 -22,-16 -24,-30Z", ink(breast)) + path(
-        "M-19,-21 C-10,-27 10,-27 19,-21 C13,-13 6,-11 0,-11 C-6,-11 -13,-13 -19,-21Z", ink(PALE)
+        "M-19,-21 C-10,-27 10,-27 19,-21 C13,-13 6,-11 0,-11 C-6,-11 -13,-13 -19,-21Z", ink(under)
     )
     crest = path("M-11,-19 L-13,-33 L-4,-24 L0,-36 L4,-24 L13,-33 L11,-19Z", ink(back)) if ink.pose == "alarmed" else ""
+    comb = (
+        circle(-7, -22, 5.4, ink("#d8332c")) + circle(0, -25, 6.4, ink("#d8332c")) + circle(7, -22, 5.4, ink("#d8332c"))
+    )
     head = (
         crest
+        + (comb if ink.kind == "chicken" else "")
         + circle(0, 0, 23, ink(back))
         + path("M-19,5 C-17,-9 -4,-8 0,-1 C4,-8 17,-9 19,5 C17,20 8,23 0,23 C-8,23 -17,20 -19,5Z", ink(breast))
-        + _beak(ink, 0, 5.5, 8, "#f5b52e")
-        + eyes(ink, 10, -5, 3.1, back)
+        + _beak(ink, 0, 5.5, 8, beak)
+        + eyes(ink, 10, -5, 3.1, back if ink.kind is None else breast)
         + _tear(ink, 12, 1, 3.4)
     )
     x, y, turn = {"downcast": (4, -46, 14), "asleep": (3, -48, 12), "cheering": (0, -66, -6)}.get(ink.pose, (0, -63, 0))

@@ -46,7 +46,8 @@ class Ink:
     haze: what far things fade into. gain: exposure. saturation: of the palette. lit: windows and lamps glow.
     pose: face and bearing of the people and animals (grammar.POSES). coat: '#rrggbb' of the subject's main surface
     where the scene names its colour; None = each thing's own. seated: people sit on a bench, and
-    a bench is wide enough for several. nth: which of several copies of a subject is drawn, from 0.
+    a bench is wide enough for several. nth: which of several copies of a subject is drawn, from 0. kind: the
+    subject's kind (grammar.KINDS).
     """
 
     ambient: str
@@ -63,6 +64,7 @@ class Ink:
     coat: str | None = None
     seated: bool = False
     nth: int = 0
+    kind: str | None = None
 
     def own(self, colour: str) -> str:
         """The colour of a thing's main surface, unlit: the one that the scene asks for, or the thing's own."""

@@ -44,8 +44,9 @@ from emofeedback.scenes.draw.structures import pale_coat
 
 
 def draw_car(ink: Ink) -> str:
-    """A red car from the side; the lamps and windows glow when it is dark."""
-    body = ink.own("#d8282c")
+    """A red car from the side, or a yellow taxi with its sign; the lamps and windows glow when it is dark."""
+    taxi = ink.kind == "taxi"
+    body = ink.own("#f6c01d" if taxi else "#d8282c")
     dark = ink.shade(body, 0.62)
     glass = ink.window() if ink.lit else ink("#bfe3ee")
     parts = (
@@ -59,13 +60,19 @@ def draw_car(ink: Ink) -> str:
         + ellipse(46, -19, 4, 4.4, ink.grade("#ffe9a0") if ink.lit else ink("#fff3cf"))
         + rect(-50, -23, 5, 7, ink.grade("#ff5a3c") if ink.lit else ink("#7e1116"), radius=1.5)
     )
+    if taxi:
+        sign = ink.grade("#ffe9a0") if ink.lit else ink("#fff8dc")
+        parts += rect(-11, -53, 16, 7.5, sign, radius=2)
+        parts += "".join(rect(-40 + 8 * i, -20.5 + 4 * (i % 2), 8, 4, ink("#26242c")) for i in range(10))
     for x in (-28, 28):
         parts += circle(x, -11, 11, ink("#1f1d24")) + circle(x, -11, 5, ink("#d9dde2"))
     return parts
 
 
 def draw_bicycle(ink: Ink) -> str:
-    """A teal bicycle with thick lines, handlebar to the right."""
+    """A teal bicycle with thick lines, handlebar to the right; or a motorcycle."""
+    if ink.kind == "motorcycle":
+        return _motorcycle(ink)
     colour = ink.own("#12a79d")
     frame = ink(colour)
     tyre = ink("#26242c")
@@ -81,6 +88,28 @@ def draw_bicycle(ink: Ink) -> str:
         + line("M-13,-46 L-16,-54", tyre, 4)
         + path("M-27,-59 C-20,-61 -12,-60 -6,-56 C-6,-53 -10,-53 -14,-53 C-20,-52 -27,-53 -27,-59Z", ink("#8a3b1c"))
         + circle(-3, -21, 5.5, tyre)
+    )
+
+
+def _motorcycle(ink: Ink) -> str:
+    """A red motorcycle that faces right: fat tyres, tank, seat, engine and exhaust."""
+    body, dark, steel = ink.own("#c8322b"), ink("#26242c"), ink("#aab1ba")
+    parts = ""
+    for x in (-31, 31):
+        parts += circle(x, -17, 17, dark) + circle(x, -17, 10, steel) + circle(x, -17, 6.4, ink("#5b5f6b"))
+    return (
+        parts
+        + line("M31,-17 L20,-50 M-31,-17 L-8,-24", steel, 4.6)
+        + path("M-12,-38 H14 L10,-14 H-10Z", ink("#5b5f6b"))
+        + line("M-12,-34 H12 M-11,-28 H11 M-10,-22 H10", steel, 1.8)
+        + line("M-2,-14 H-40", steel, 5.4)
+        + path("M-42,-42 C-34,-48 -16,-48 -8,-42 L-8,-36 H-38Z", dark)
+        + path("M-10,-44 C-4,-54 14,-54 22,-44 C18,-36 -2,-35 -10,-38Z", ink(body))
+        + path("M4,-51.4 C12,-51.6 19,-48 22,-44 C18,-36 8,-35.6 2,-36 C12,-40 12,-47 4,-51.4Z", ink.shade(body, 0.72))
+        + path("M-50,-30 C-46,-40 -24,-42 -16,-34 C-26,-37 -38,-34 -42,-27Z", ink(body))
+        + path("M18,-36 C26,-42 44,-38 47,-26 C40,-34 30,-36 20,-31Z", ink.shade(body, 0.84))
+        + line("M20,-50 L12,-58", dark, 4.4)
+        + circle(25, -48, 5.4, ink.grade("#ffe9a0") if ink.lit else ink("#fff3cf"))
     )
 
 
@@ -117,18 +146,25 @@ def draw_bench(ink: Ink) -> str:
 
 
 def draw_flower(ink: Ink) -> str:
-    """One big open flower with broad petals round a yellow heart, on a stem with two leaves."""
-    petal, green = ink.own("#e83a72"), "#2f8f45"
+    """One big open flower with broad petals round a yellow heart, on a stem with two leaves; sunflowers and daisies."""
+    own, heart, rim = {
+        "sunflower": ("#f8bf1d", "#7a4a1e", "#4f2f14"),
+        "daisy": ("#fbfaf5", "#ffcf33", "#d99a1a"),
+    }.get(ink.kind or "", ("#e83a72", "#ffcf33", "#8a5a1e"))
+    petal, green = ink.own(own), "#2f8f45"
+    slim = 1.0 if ink.kind is None else 0.62
     parts = (
         line("M0,-2 C-3,-18 3,-34 0,-56", ink(green), 5)
         + path("M-1,-10 C-14,-38 -34,-38 -42,-34 C-36,-16 -18,-6 -1,-10Z", ink(green))
         + path("M1,-16 C14,-42 30,-42 38,-38 C32,-22 18,-12 1,-16Z", ink.shade(green, 0.74))
     )
-    for ring, tone, angles in ((15, 0.72, range(22, 382, 45)), (14, 1.0, range(0, 360, 45))):
+    step = 45 if ink.kind is None else 30
+    for ring, tone, angles in ((15, 0.72, range(step // 2, 360 + step // 2, step)), (14, 1.0, range(0, 360, step))):
         for angle in angles:
-            leaf = ellipse(0, -ring - 5, 8.4, 12, ink.shade(petal, tone))
+            leaf = ellipse(0, -ring - 5, 8.4 * slim, 12, ink.shade(petal, tone))
             parts += f'<g transform="translate(0 -68) rotate({angle})">{leaf}</g>'
-    return parts + circle(0, -68, 11.5, ink("#8a5a1e")) + circle(-0.8, -68.8, 9.6, ink("#ffcf33"))
+    wide = 1.25 if ink.kind == "sunflower" else 1.0
+    return parts + circle(0, -68, 11.5 * wide, ink(rim)) + circle(-0.8, -68.8, 9.6 * wide, ink(heart))
 
 
 def draw_campfire(ink: Ink) -> str:

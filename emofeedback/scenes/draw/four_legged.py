@@ -4,6 +4,7 @@ They share one skeleton, whose joints the pose sets, and two drawings of their o
 brings its build and its head.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ class Build:
     reach: centre of the head, seen from the shoulder. neck: its thickness. head: its drawing; radius, without ears.
     wide: half-width of the head with ears upright and fallen. tall, chin: how far it goes up and down.
     feet: colour of hooves or paws, None = the coat. tail: "bush", "cord", "hair" or "puff". tip: colour of its end.
-    belly, mane: their colours, where there are any. spots: colour of patches. wool: the outline is curly.
+    belly, mane: their colours, where there are any. spots, stripes: their colours. wool: the outline is curly.
     hackles: the hair on the back stands up when alarmed. grazes: a hoofed or heavy animal, whose tail hangs.
     stands: it does not sit down when downcast. lift: how far it throws the fore legs above its shoulders.
     """
@@ -51,6 +52,7 @@ class Build:
     tip: str | None = None
     belly: str | None = None
     spots: str | None = None
+    stripes: str | None = None
     wool: bool = False
     mane: str | None = None
     hackles: bool = True
@@ -186,6 +188,13 @@ def _upright(ink: Ink, b: Build) -> str:
     if b.wool:
         for dx, dy in ((-1.0, 0), (1.0, 0), (-1.0, -11), (1.0, -11), (-0.55, 4), (0.55, 4), (0.0, 6)):
             parts += circle(dx * w, hip + dy, 6.5, lit)
+    elif b.stripes is not None:
+        ways = "".join(
+            f"M{side * w:.1f},{y:.1f} L{side * 0.45 * w:.1f},{y + 2.4:.1f}"
+            for side in (-0.86, 0.86)
+            for y in (hip - 3, hip - 9, hip - 15)
+        )
+        parts += line(ways, ink(b.stripes), 3.0)
     elif b.spots is not None:
         spot = ink(PALE if is_dark(coat) else b.spots)
         parts += ellipse(-0.5 * w, hip - 3, 0.38 * w, 6.5, spot) + ellipse(0.58 * w, hip - 12, 0.3 * w, 5.5, spot)
@@ -317,6 +326,12 @@ def _trunk(ink: Ink, b: Build, j: Joints, coat: str, lit: str, dim: str) -> str:
             f"{hx:.1f},{hy + 0.5 * b.depth:.1f}Z",
             ink(b.belly),
         )
+    if b.stripes is not None:
+        ways = ""
+        for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+            x, y = hx + share * (sx - hx), hy + share * (sy - hy)
+            ways += f"M{x:.1f},{y - 0.46 * b.depth:.1f} L{x - 2:.1f},{y + 0.16 * b.depth:.1f}"
+        parts += line(ways, ink(b.stripes), 3.0)
     if b.spots is not None:
         spot = ink(PALE if is_dark(coat) else b.spots)
         parts += ellipse(hx + 1, hy - 0.12 * b.depth, 0.3 * b.depth, 0.26 * b.depth, spot)
@@ -388,9 +403,16 @@ def draw_dog(ink: Ink) -> str:
 
 def _cat_head(ink: Ink, coat: str) -> str:
     ear = _pointed(ink, 8, 17, ink(coat), "#d98c92")
+    if ink.kind is not None:
+        ear = circle(2, -3, 6.6, ink(coat)) + circle(2, -2.4, 3.6, ink("#d98c92"))
+    stripes = (
+        "M0,-15 V-9 M-6,-14 L-4.6,-9.4 M6,-14 L4.6,-9.4 M-18.4,-2 L-13,-1 M18.4,-2 L13,-1 M-18,5 L-13.4,4 M18,5 L13.4,4"
+    )
     return (
-        pair(ear, 11, -11, 0.6 * _EARS[ink.pose])
+        (_mane(ink) if ink.kind == "lion" else "")
+        + pair(ear, 11, -11, 0.6 * _EARS[ink.pose])
         + ellipse(0, 0, 19, 16, ink(coat))
+        + (line(stripes, ink("#2a2320"), 2.4) if ink.kind == "tiger" else "")
         + ellipse(0, 7.5, 10.5, 7.8, ink(PALE))
         + path("M-3,1.5 H3 L0,5Z", ink("#e0737c"))
         + line("M-12,6 L-24,4 M-12,9 L-23,11 M12,6 L24,4 M12,9 L23,11", ink(PALE if is_dark(coat) else DARK), 1.2)
@@ -398,10 +420,19 @@ def _cat_head(ink: Ink, coat: str) -> str:
     )
 
 
+def _mane(ink: Ink) -> str:
+    """A lion's mane round the head."""
+    brown = ink("#9a5420")
+    turns = [(math.cos(t), math.sin(t)) for t in (2 * math.pi * i / 12 for i in range(12))]
+    return ellipse(0, 0, 22, 19, brown) + "".join(circle(20 * c, 17 * s, 5.4, brown) for c, s in turns)
+
+
 def draw_cat(ink: Ink) -> str:
-    """A dark grey cat: pointed ears, whiskers, pale muzzle, long tail."""
+    """A dark grey cat: pointed ears, whiskers, pale muzzle, long tail; or a lion with a mane, a tiger."""
     build = Build(
-        coat="#5d5b70",
+        coat={"lion": "#dda24a", "tiger": "#ee8a2a"}.get(ink.kind or "", "#5d5b70"),
+        tip={"lion": "#9a5420", "tiger": "#2a2320"}.get(ink.kind or ""),
+        stripes="#2a2320" if ink.kind == "tiger" else None,
         legs=19,
         depth=20,
         length=22,
@@ -439,19 +470,22 @@ def _long_face(ink: Ink, coat: str, muzzle: str, width: float) -> str:
 
 
 def _horse_head(ink: Ink, coat: str) -> str:
-    ear = _pointed(ink, 4.5, 13, ink(coat), "#5a2a16")
+    ear = _pointed(ink, 4.5, 20 if ink.kind == "donkey" else 13, ink(coat), "#5a2a16")
     mane = ink("#33180f")
+    stripes = "M-12.6,-8 L-7,-10 M12.6,-8 L7,-10 M-12.4,-1 L-8.6,-1 M12.4,-1 L8.6,-1 M-12,5 L-8.4,6 M12,5 L8.4,6"
     return (
         pair(ear, 8, -14, 0.7 * _EARS[ink.pose])
-        + _long_face(ink, coat, "#f0d9bd", 13)
+        + _long_face(ink, coat, "#f0d9bd" if ink.kind != "zebra" else "#4a4a50", 13)
+        + (line(stripes, ink("#26262c"), 2.2) if ink.kind == "zebra" else "")
         + path("M-7,-18 C-2,-24 8,-22 8,-15 C5,-13 3,-10 -1,-8 C-3,-12 -7,-13 -7,-18Z", mane)
     )
 
 
 def draw_horse(ink: Ink) -> str:
-    """A chestnut horse with a dark mane and tail."""
+    """A chestnut horse with a dark mane and tail; a zebra with stripes, a grey donkey with long ears."""
     build = Build(
-        coat="#a8562a",
+        coat={"zebra": "#f4f3ee", "donkey": "#8f8a88"}.get(ink.kind or "", "#a8562a"),
+        stripes="#26262c" if ink.kind == "zebra" else None,
         legs=32,
         depth=26,
         length=27,
@@ -477,8 +511,9 @@ def draw_horse(ink: Ink) -> str:
 def _deer_head(ink: Ink, coat: str) -> str:
     ear = path("M-2,3 C0,-6 10,-9 17,-6 C14,2 6,7 -2,3Z", ink.shade(coat, 0.8))
     horn = ink("#5c3820")
+    antlers = "M-4,-15 C-8,-20 -14,-22 -15,-31 M-11,-22 L-20,-25 M4,-15 C8,-20 14,-22 15,-31 M11,-22 L20,-25"
     return (
-        line("M-4,-15 C-8,-20 -14,-22 -15,-31 M-11,-22 L-20,-25 M4,-15 C8,-20 14,-22 15,-31 M11,-22 L20,-25", horn, 3.4)
+        ("" if ink.kind == "doe" else line(antlers, horn, 3.4))
         + pair(ear, 9, -11, 0.5 * _EARS[ink.pose])
         + path("M-12,-10 C-12,-19 12,-19 12,-10 C12,0 9,12 7,18 C4,22 -4,22 -7,18 C-9,12 -12,0 -12,-10Z", ink(coat))
         + path("M-9,10 C-8,5 8,5 9,10 C9,23 -9,23 -9,10Z", ink("#fbf1de"))
@@ -488,7 +523,7 @@ def _deer_head(ink: Ink, coat: str) -> str:
 
 
 def draw_deer(ink: Ink) -> str:
-    """A tan stag: antlers, white belly and rump, thin legs."""
+    """A tan stag: antlers, white belly and rump, thin legs; a doe has no antlers."""
     build = Build(
         coat="#c98d4e",
         legs=29,
@@ -690,21 +725,26 @@ def draw_sheep(ink: Ink) -> str:
 
 
 def _bear_head(ink: Ink, coat: str) -> str:
-    ear = circle(0, 0, 7, ink(coat)) + circle(0.5, 0.5, 3.6, ink.shade(coat, 0.62))
+    panda = ink.kind == "panda"
+    ear = circle(0, 0, 7, ink("#26262c" if panda else coat)) + circle(0.5, 0.5, 3.6, ink.shade(coat, 0.62))
+    muzzle = "#e3bd8c" if ink.kind is None else "#ffffff"
+    patches = "".join(ellipse(side * 8.6, -3.6, 6.2, 7.2, ink("#26262c")) for side in (-1, 1)) if panda else ""
     x, y = {"downcast": (17, -6), "asleep": (16, -9), "alarmed": (18, -5)}.get(ink.pose, (14, -14))
     return (
         pair(ear, x, y, 0)
         + ellipse(0, 0, 20, 18, ink(coat))
-        + ellipse(0, 8.5, 12, 9, ink("#e3bd8c"))
+        + patches
+        + ellipse(0, 8.5, 12, 9, ink(muzzle))
         + _nose(ink, 3.2, 5)
-        + face(ink, 8.6, -4.5, 2.7, 10.8, 5.6, coat, "#e3bd8c", teeth=True)
+        + face(ink, 8.6, -4.5, 2.7, 10.8, 5.6, "#26262c" if panda else coat, muzzle, teeth=True)
     )
 
 
 def draw_bear(ink: Ink) -> str:
-    """A big brown bear: round ears, pale muzzle, thick legs."""
+    """A big brown bear: round ears, pale muzzle, thick legs; a polar bear is white, a panda white and black."""
     build = Build(
-        coat="#86552f",
+        coat="#86552f" if ink.kind is None else "#f1efe8",
+        feet="#26262c" if ink.kind == "panda" else None,
         legs=15,
         depth=40,
         length=22,

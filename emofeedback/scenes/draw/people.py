@@ -16,9 +16,9 @@ Point = tuple[float, float]
 class Look:
     """What a person wears and how the hair is cut; all colours unlit.
 
-    style: "short", "long", "tail" (with a headband), "bald" (but for sides and beard) or "curl". hem: y of the lower
-    end of coat or dress. flare: its half-width there. legs: colour of trousers or stockings. shorts: colour of short
-    trousers.
+    style: "short", "long", "tail" (with a headband), "bald" (but for sides and beard), "bun" or "curl". hem: y of the
+    lower end of coat or dress. flare: its half-width there. legs: colour of trousers or stockings. shorts: colour of
+    short trousers. hat: "toque", "straw" or "crown".
     """
 
     coat: str
@@ -30,6 +30,7 @@ class Look:
     hem: float = -27.0
     flare: float = 16.0
     shorts: str | None = None
+    hat: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +160,43 @@ def _head(ink: Ink, r: float, look: Look) -> str:
             f"{-0.3 * r + low:.1f} {-1.05 * r:.1f},{0.1 * r:.1f}Z",
             hair,
         )
+    if look.style == "bun":
+        parts += circle(0, -1.12 * r, 0.42 * r, ink.shade(look.hair, 0.86))
     if look.style == "tail":
         parts += line(
             f"M{-0.98 * r:.1f},{-0.36 * r:.1f} Q0,{-0.72 * r:.1f} {0.98 * r:.1f},{-0.36 * r:.1f}",
             ink("#ffffff"),
             0.2 * r,
         )
+    if look.hat is not None:
+        parts += _hat(ink, r, look.hat)
     beard = look.hair if look.style == "bald" else None
     if ink.pose == "downcast":
         return parts + _sad_face(ink, r, low, beard is not None)
     return parts + face(ink, 0.42 * r, 0.06 * r, 0.15 * r, 0.58 * r, 0.36 * r, look.skin, beard)
+
+
+def _hat(ink: Ink, r: float, hat: str) -> str:
+    """A cook's toque, a straw hat or a crown on a head of radius r about the origin."""
+    if hat == "crown":
+        gold = ink("#f5c02a")
+        d = f"M{-0.8 * r:.1f},{-0.62 * r:.1f} L{-0.9 * r:.1f},{-1.3 * r:.1f} L{-0.42 * r:.1f},{-0.96 * r:.1f} "
+        d += f"L0,{-1.42 * r:.1f} L{0.42 * r:.1f},{-0.96 * r:.1f} L{0.9 * r:.1f},{-1.3 * r:.1f} "
+        d += f"L{0.8 * r:.1f},{-0.62 * r:.1f} Q0,{-0.46 * r:.1f} {-0.8 * r:.1f},{-0.62 * r:.1f}Z"
+        return path(d, gold) + circle(0, -0.78 * r, 0.13 * r, ink("#d8332c"))
+    if hat == "straw":
+        straw = ink("#e3b64f")
+        crown = f"M{-0.72 * r:.1f},{-0.6 * r:.1f} Q{-0.66 * r:.1f},{-1.38 * r:.1f} 0,{-1.36 * r:.1f} "
+        crown += f"Q{0.66 * r:.1f},{-1.38 * r:.1f} {0.72 * r:.1f},{-0.6 * r:.1f}Z"
+        band = f"M{-0.71 * r:.1f},{-0.72 * r:.1f} H{0.71 * r:.1f}"
+        return ellipse(0, -0.58 * r, 1.5 * r, 0.3 * r, straw) + path(crown, straw) + line(band, ink("#b5452f"), 0.2 * r)
+    white = ink("#fbfaf6")
+    puff = "".join(circle(x * r, y * r, 0.42 * r, white) for x, y in ((-0.5, -1.22), (0.5, -1.22), (0.0, -1.36)))
+    return (
+        puff
+        + rect(-0.68 * r, -1.16 * r, 1.36 * r, 0.5 * r, white)
+        + rect(-0.68 * r, -0.78 * r, 1.36 * r, 0.16 * r, ink.shade("#fbfaf6", 0.84))
+    )
 
 
 def _hair_behind(ink: Ink, r: float, look: Look) -> str:
@@ -264,7 +292,9 @@ def _lying(ink: Ink, looks: tuple[Look, ...], r: float = 21.0) -> str:
     parts = rect(-50, -2.05 * r, end + 50, 2.05 * r, ink("#fffaf0"), radius=0.7 * r)
     parts += path(f"M-49,{-0.45 * r:.1f} H{end:.1f} V0 H-44 Q-49,0 -49,{-0.45 * r:.1f}Z", ink("#cfc8c0"))
     for i, look in enumerate(looks):
-        parts += moved(_head(ink, r, look), first + i * step, -(1.4 if look.style == "bald" else 1.2) * r, -18)
+        parts += moved(
+            _head(ink, r, replace(look, hat=None)), first + i * step, -(1.4 if look.style == "bald" else 1.2) * r, -18
+        )
     coat, other = ink.own(looks[0].coat), ink.own(looks[-1].coat)
     return (
         parts
@@ -279,8 +309,16 @@ def _lying(ink: Ink, looks: tuple[Look, ...], r: float = 21.0) -> str:
 
 
 def draw_person(ink: Ink) -> str:
-    """One adult in a red coat."""
+    """One adult in a red coat: a man, a woman with long hair and a skirt, or who is known by clothes and hat."""
     look = Look(ink.rng.choice(COATS), "#4a2c22")
+    if ink.kind in ("woman", "queen"):
+        look = replace(look, hair="#7a3f1c", style="long", legs="#3a3550", hem=-22.0, flare=19.0)
+    look = {
+        "chef": replace(look, coat="#f4f3ee", hat="toque"),
+        "farmer": replace(look, coat="#3f6ea8", hat="straw", legs="#3f6ea8"),
+        "king": replace(look, coat="#8a2fa0", hat="crown", hem=-16.0, flare=19.0),
+        "queen": replace(look, coat="#8a2fa0", hat="crown", hem=-13.0, flare=23.0),
+    }.get(ink.kind or "", look)
     if ink.pose == "asleep" and not ink.seated:
         return _lying(ink, (look,))
     return _adult(ink, look, STANDING[ink.pose])
@@ -295,6 +333,12 @@ _CHILDREN = (
     replace(_CHILD, coat="#2f9fd6", hair="#2b211f", skin="#d99a6c", legs="#5a4a3c", shoes="#3c3a44"),
 )
 """Looks of several children side by side."""
+_GIRLS = (
+    _CHILDREN[1],
+    replace(_CHILDREN[1], coat="#7a55c9", hair="#2b211f", skin="#d99a6c", legs="#e8e2f4"),
+    replace(_CHILDREN[1], coat="#f2a31c", hair="#a04a22", legs="#dff0ef"),
+)
+_BOYS = (_CHILD, _CHILDREN[2], replace(_CHILD, coat="#3f9e5a", hair="#d9962e", legs="#3d4660", shoes="#2b2026"))
 
 
 def draw_couple(ink: Ink) -> str:
@@ -330,8 +374,12 @@ def _small(ink: Ink, look: Look = _CHILD) -> str:
 
 
 def draw_child(ink: Ink) -> str:
-    """A small child in a yellow coat: big head, short legs, about 80 high; its copies are other children."""
-    look = _CHILDREN[ink.nth % len(_CHILDREN)]
+    """A small child in a yellow coat: big head, short legs, about 80 high; its copies are other children.
+
+    A girl has long hair and a pink dress.
+    """
+    looks = {"girl": _GIRLS, "boy": _BOYS}.get(ink.kind or "", _CHILDREN)
+    look = looks[ink.nth % len(looks)]
     if ink.pose == "asleep" and not ink.seated:
         return moved(_lying(ink, (look,), 23.0), 0, 0, 0, 0.88)
     return moved(_small(ink, look), 0, -4.0 if ink.seated else 0.0, 0, 0.82)
@@ -366,8 +414,17 @@ def draw_family(ink: Ink) -> str:
 
 
 def draw_runner(ink: Ink) -> str:
-    """A runner in a cyan shirt and dark shorts, with bare legs, a ponytail and a white headband."""
-    look = Look("#12a5c9", "#3a2118", "tail", "#e0a274", legs="#e0a274", shoes="#e8452e", hem=-37, flare=11)
+    """A runner in a cyan shirt and dark shorts, with bare legs; with a ponytail and a white headband but for men."""
+    look = Look(
+        "#12a5c9",
+        "#3a2118",
+        "short" if ink.kind == "man" else "tail",
+        "#e0a274",
+        legs="#e0a274",
+        shoes="#e8452e",
+        hem=-37,
+        flare=11,
+    )
     look = replace(look, shorts="#27304d")
     if ink.pose == "asleep" and not ink.seated:
         return _lying(ink, (look,))
@@ -375,21 +432,25 @@ def draw_runner(ink: Ink) -> str:
 
 
 def draw_dancer(ink: Ink) -> str:
-    """A dancer in a wide purple dress, one foot off the ground and one arm above the head."""
+    """A dancer in a wide purple dress, or a man in a purple shirt: one foot off the ground, one arm above the head."""
     look = Look("#8e3bc4", "#2c1a17", "long", "#e9b083", legs="#e9b083", shoes="#f06aa0", hem=-24, flare=27)
+    if ink.kind == "man":
+        look = replace(look, style="short", legs="#262335", shoes="#1d1a26", hem=-34, flare=13)
     if ink.pose == "asleep" and not ink.seated:
         return _lying(ink, (look,))
-    if ink.pose == "downcast":
+    if ink.pose == "downcast" and ink.kind is None:
         look = replace(look, flare=17, hem=-18)
     return _adult(ink, look, (STANDING if ink.seated else DANCING)[ink.pose])
 
 
 def draw_old_man(ink: Ink) -> str:
-    """An old man in a teal coat: bald, white beard, walking stick.
+    """An old man in a teal coat, bald with a white beard, or an old woman in a plum dress with a bun; a walking stick.
 
     While his hands are up, the stick lies on the ground or leans on his bench.
     """
     look = Look("#2c7a86", "#f1efe9", "bald", legs="#4a4a52", hem=-24, flare=16)
+    if ink.kind == "old woman":
+        look = Look("#8c4f8f", "#eeeae6", "bun", legs="#4a3f52", hem=-13, flare=19)
     wood = ink("#5a3418")
     if ink.pose == "asleep" and not ink.seated:
         return _lying(ink, (look,))
@@ -424,13 +485,15 @@ def _seated(
     for side, (elbow, hand), tone in ((-1, left, 0.9), (1, right, 0.62)):
         arms += _limb(((side * 11, -40), elbow, hand), ink.shade(coat, tone), 9.4)
         arms += circle(*hand, 5.4, _skin(ink, look))
+    behind = moved(_hair_behind(ink, r, look), *head)
     top = moved(_head(ink, r, look), *head)
+    body = behind + body
     return (body + legs + top + arms) if before else (body + legs + arms + top)
 
 
 def draw_sitter(ink: Ink) -> str:
     """A person in a green jumper who sits cross-legged on the ground, or on a bench like others."""
-    look = Look("#2f9a57", "#5a3320", legs="#34497a")
+    look = Look("#2f9a57", "#5a3320", "long" if ink.kind == "woman" else "short", legs="#34497a")
     near, far = ink("#34497a"), ink.shade("#34497a", 0.75)
     if ink.seated:
         return _adult(ink, look, STANDING[ink.pose])
@@ -475,8 +538,34 @@ def draw_baby(ink: Ink) -> str:
     return moved(drawn, 0, -22.0, 0, 0.7) if ink.seated else drawn
 
 
+def _snowman(ink: Ink) -> str:
+    """Three balls of snow with a hat, a red scarf, a carrot and twigs for arms."""
+    snow, coal, twig = ink.own("#f7fafd"), ink("#2a2a31"), ink("#6b4630")
+    shade = ink.shade(snow, 0.84)
+    return (
+        line("M-20,-50 L-42,-66 M-36,-62 L-40,-54 M20,-50 L42,-64 M36,-60 L44,-56", twig, 3.2)
+        + circle(0, -23, 24, shade)
+        + circle(-2, -24, 22, ink(snow))
+        + circle(0, -52, 18, shade)
+        + circle(-1.6, -53, 16.2, ink(snow))
+        + circle(0, -76, 13.5, shade)
+        + circle(-1.2, -76.6, 12.2, ink(snow))
+        + line("M-12,-66 Q0,-61 12,-66", ink("#d8332c"), 5.0)
+        + path("M6,-65 L13,-62 L12,-46 L5,-47Z", ink.shade("#d8332c", 0.84))
+        + path("M0,-78 L15,-74.5 L0,-72.5Z", ink("#f0821e"))
+        + circle(-5, -80, 1.9, coal)
+        + circle(5, -80, 1.9, coal)
+        + "".join(circle(0, y, 2.0, coal) for y in (-56, -48, -28))
+        + rect(-16, -89, 32, 4, coal, radius=1)
+        + rect(-10, -100, 20, 12, coal)
+        + rect(-10, -91, 20, 3, ink("#d8332c"))
+    )
+
+
 def draw_statue(ink: Ink) -> str:
-    """A robed figure of pale stone, one arm raised, on a stepped plinth."""
+    """A robed figure of pale stone, one arm raised, on a stepped plinth; or a snowman."""
+    if ink.kind == "snowman":
+        return _snowman(ink)
     stone = ink.own("#dcdccf")
     dark = ink.shade(stone, 0.66)
     return (

@@ -121,8 +121,8 @@ def _light_behind(scene: Scene, ink: Ink) -> str:
     rx, ry = 0.75 * (right - left) + 8, 0.7 * (bottom - top) + 8
     x, y = (left + right) / 2, (top + 2 * bottom) / 3
     colour = "#dfe6c8" if scene.weather == "thunderstorm" else ink.grade("#c9d2f2")
-    lit = f'<g transform="translate({x:.2f} {y:.2f}) scale({rx / 50:.3f} {ry / 50:.3f})">{glow(0, 0, 50, colour, 0.36)}</g>'
-    return lit
+    place = f"translate({x:.2f} {y:.2f}) scale({rx / 50:.3f} {ry / 50:.3f})"
+    return f'<g transform="{place}">{glow(0, 0, 50, colour, 0.36)}</g>'
 
 
 def _subject_ink(ink: Ink) -> Ink:

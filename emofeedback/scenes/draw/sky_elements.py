@@ -120,7 +120,7 @@ def _limp_balloons(ink: Ink) -> str:
 
 
 def _torn_away(ink: Ink) -> str:
-    """Three balloons that the wind drives off over the upper edge, their strings streaming behind, and shreds of one."""
+    """Three balloons that the wind drives off, their strings streaming behind, and the shreds of a fourth."""
     rng = jitter(ink, "balloons")
     k = rng.choice((-1, 1))
     parts = ""
@@ -271,8 +271,8 @@ def eruption(ink: Ink) -> str:
     ash, light_ash = ink("#4a444b", FAR), ink("#766c70", FAR)
     plume = ((96, 12, 8), (89, 18, 6.5), (84.5, 25, 5), (82, 31.4, 3.6))
     sides = (
-        ("volcano", "M56 61Q70 57 76.4 41.4H85.6Q92 57 108 61Z", "#4a3436"),
-        ("volcanoshade", "M83 41.4H85.6Q92 57 108 61H91Q86 50 83 41.4Z", "#2c2024"),
+        ("volcano", "M56 61Q70 57 76.4 41.4H85.6Q92 57 108 61Z", "#6e4a4a"),
+        ("volcanoshade", "M83 41.4H85.6Q92 57 108 61H91Q86 50 83 41.4Z", "#4a3032"),
     )
     return "".join(
         (
@@ -280,7 +280,7 @@ def eruption(ink: Ink) -> str:
             *(circle(px - 1.2, py - 1.4, pr * 0.68, light_ash) for px, py, pr in plume),
             glow(81, 39, 15, lava),
             line("M81 40.5V31M80.2 40.5L76 33M81.8 40.5L86.4 33", hot, 1.7),
-            *(_hazy_foot(key, ink(own, FAR), ink(own, 0.4)) + path(d, f"url(#{key})") for key, d, own in sides),
+            *(_hazy_foot(key, lively(own, ink), ink(own, 0.4)) + path(d, f"url(#{key})") for key, d, own in sides),
             path("M76.2 42Q81 38.6 85.8 42L84.6 44.6L86.2 51.4L83.2 48L81.2 54.6L79 48L76 52L77.4 44.6Z", lava),
             path("M77.8 41.6Q81 39.8 84.2 41.6L82.4 43.8L81 50L79.6 44.4Z", hot),
         )
@@ -528,19 +528,18 @@ def star(x: float, y: float, r: float) -> list[tuple[float, float]]:
 
 
 def lone_window(ink: Ink) -> str:
-    """A small dark house alone on a bare dark rise, one window lit."""
+    """A small dark house alone on a bare dark rise at the left, one window lit."""
     light = ink.shine("#ffd257")
     rise, wall, roof = (ink.grade(c) for c in ("#3a3c48", "#23242f", "#15161f"))
-    return "".join(
-        (
-            path("M62 62Q74 50 84 50.5Q95 50.5 104 60V62Z", rise),
-            rect(88.6, 37.5, 2.2, 6, roof),
-            rect(78.5, 43.5, 13, 8.6, wall),
-            polygon([(76.6, 44.2), (85, 35.5), (93.4, 44.2)], roof),
-            glow(82.6, 47.2, 9, light, 0.75),
-            rect(80.9, 45.3, 3.4, 4, light),
-        )
+    shapes = (
+        path("M62 62Q74 50 84 50.5Q95 50.5 104 60V62Z", rise),
+        rect(88.6, 37.5, 2.2, 6, roof),
+        rect(78.5, 43.5, 13, 8.6, wall),
+        polygon([(76.6, 44.2), (85, 35.5), (93.4, 44.2)], roof),
+        glow(82.6, 47.2, 9, light, 0.75),
+        rect(80.9, 45.3, 3.4, 4, light),
     )
+    return group("".join(shapes), 100, 0, 1, True)
 
 
 def rocket(ink: Ink) -> str:

@@ -25,7 +25,9 @@ def pale_coat(ink: Ink) -> bool:
 
 
 def house(ink: Ink) -> str:
-    """A gabled family house seen from its corner: bright gable left, shaded side and red roof right."""
+    """A gabled family house seen from its corner: bright gable left, shaded side and red roof right; a log cabin."""
+    if ink.kind == "cabin":
+        return _cabin(ink)
     window, wall, roof = ink.window(), ink.own("#f3dcae"), "#b8432f"
     return "".join(
         (
@@ -38,6 +40,28 @@ def house(ink: Ink) -> str:
             circle(-21, -50, 6.5, window),
             rect(9, -31, 14, 17, window),
             rect(29, -31, 14, 17, window),
+        )
+    )
+
+
+def _cabin(ink: Ink) -> str:
+    """A log cabin from the front: stacked logs under a low broad roof, a stone chimney, a door between two windows."""
+    window, wood, roof = ink.window(), ink.own("#a3683a"), "#5d4334"
+    logs = "".join(
+        rect(-44, -8.6 * (i + 1), 88, 8.6, ink.shade(wood, 1.0 + 0.09 * (i % 2)), radius=4) for i in range(5)
+    )
+    gable = polygon([(-44, -42), (0, -78), (44, -42)], ink.shade(wood, 0.9))
+    return "".join(
+        (
+            rect(20, -90, 13, 34, ink("#8b8680")),
+            logs,
+            gable,
+            "".join(line(f"M{-w} {y}H{w}", ink.shade(wood, 0.7), 1.2) for w, y in ((35, -48), (24, -57), (13, -66))),
+            line("M-50 -38L0 -80L50 -38", ink(roof), 7.0),
+            rect(-8, -30, 16, 30, ink("#4e2f1e"), radius=1),
+            rect(-34, -31, 16, 15, window),
+            rect(18, -31, 16, 15, window),
+            line("M-26 -31V-16M-34 -23.5H-18M26 -31V-16M18 -23.5H34", ink("#4e2f1e"), 1.5),
         )
     )
 
@@ -144,9 +168,12 @@ CROWN = ((-27, -46, 20), (27, -46, 20), (-17, -67, 21), (18, -68, 20), (0, -79, 
 def tree(ink: Ink) -> str:
     """A big broad tree in its season: blossom, green, orange, or bare with snow on the branches.
 
-    A tree of a named colour keeps its leaves in winter, under snow: bare branches could not show the colour.
+    A tree of a named colour keeps its leaves in winter, under snow: bare branches could not show the colour. A conifer
+    is green all the year round.
     """
     bark, snow = ink("#6b4630"), ink("#fbfdff")
+    if ink.kind == "conifer":
+        return _conifer(ink, bark, snow)
     if ink.season == "winter" and ink.coat is None:
         return bare_tree(bark, snow)
     leaf, bright = {
@@ -161,6 +188,21 @@ def tree(ink: Ink) -> str:
     parts += [circle(x, y, r, ink.shade(leaf, 0.74)) for x, y, r in CROWN]
     parts += [circle(x - 4, y - 3, r * 0.84, ink(leaf)) for x, y, r in CROWN]
     parts += [circle(x, y, r, ink(bright)) for x, y, r in ((-30, -52, 9), (-18, -74, 11), (5, -86, 8), (12, -62, 9))]
+    return "".join(parts)
+
+
+def _conifer(ink: Ink, bark: str, snow: str) -> str:
+    """A tall fir of four tiers on a short trunk, with snow on its boughs in winter."""
+    leaf, parts = ink.own("#2f7a4c"), [rect(-5, -12, 10, 12, bark)]
+    for low, high, half in ((-10, -46, 38), (-30, -64, 31), (-50, -81, 24), (-68, -98, 16)):
+        tier = (
+            f"M0 {high}L{half} {low}Q{0.5 * half:.1f} {low + 4} 0 {low + 3}Q{-0.5 * half:.1f} {low + 4} {-half} {low}Z"
+        )
+        shade = f"M0 {high}L{half} {low}Q{0.5 * half:.1f} {low + 4} {0.2 * half:.1f} {low + 3.4}Z"
+        parts += [path(tier, ink(leaf)), path(shade, ink.shade(leaf, 0.74))]
+        if ink.season == "winter":
+            top, side = high + 0.42 * (low - high), 0.42 * half
+            parts.append(path(f"M0 {high}L{side:.1f} {top:.1f}Q0 {top - 6:.1f} {-side:.1f} {top:.1f}Z", snow))
     return "".join(parts)
 
 
@@ -212,8 +254,10 @@ def train(ink: Ink) -> str:
 
 
 def boat(ink: Ink) -> str:
-    """A sailing boat: dark red hull with a white rail, a big white main sail and an orange jib."""
+    """A sailing boat: dark red hull with a white rail, a big white main sail and an orange jib; or a rowing boat."""
     hull, sail, jib = ink.own("#a8322c"), "#fbf6e9", ink.own("#f0963a")
+    if ink.kind == "rowing boat":
+        return _rowing_boat(ink)
     parts = [
         line("M2 -14V-95", ink("#5b3a26"), 2.6),
         path("M5 -91Q36 -56 40 -23Q22 -27 5 -23Z", ink(sail)),
@@ -226,6 +270,25 @@ def boat(ink: Ink) -> str:
     ]
     if ink.lit:
         parts += [glow(-20, -23, 11, ink.shine(LAMP)), ellipse(-20, -23, 2.4, 2.8, ink.shine(LAMP))]
+    return "".join(parts)
+
+
+def _rowing_boat(ink: Ink) -> str:
+    """A wooden rowing boat without a mast: a broad curved hull with planks and a seat, two oars over its side."""
+    hull, oar = ink.own("#b5652f"), ink("#e0b57c")
+    parts = [
+        path("M-48 -30Q0 -22 48 -30L44 -24Q0 -17 -44 -24Z", ink.shade(hull, 0.5)),
+        line("M18 -44L-16 -8", oar, 3.4),
+        path("M-49 -30Q0 -19 49 -30Q44 -3 26 0H-26Q-44 -3 -49 -30Z", ink(hull)),
+        path("M49 -30Q44 -3 26 0H-4Q32 -8 38 -27Z", ink.shade(hull, 0.7)),
+        line("M-46 -20Q0 -10 45 -20M-42 -11Q0 -3 40 -11", ink.shade(hull, 0.62), 1.6),
+        line("M-49 -30Q0 -19 49 -30", ink("#f7efdc"), 3.6),
+        line("M-20 -44L14 -9", oar, 3.4),
+        ellipse(15.5, -7, 5.2, 2.8, oar),
+    ]
+    if ink.lit:
+        parts += [line("M-38 -30V-42", ink("#5b3a26"), 2.0), glow(-38, -44, 11, ink.shine(LAMP))]
+        parts.append(ellipse(-38, -44, 2.6, 3.0, ink.shine(LAMP)))
     return "".join(parts)
 
 
@@ -368,7 +431,9 @@ def bus(ink: Ink) -> str:
 
 
 def truck(ink: Ink) -> str:
-    """A lorry from the side: a high blue box behind a cab that faces right."""
+    """A lorry from the side: a high blue box behind a cab that faces right; or a pickup, or a tractor."""
+    if ink.kind is not None:
+        return (_pickup if ink.kind == "pickup" else _tractor)(ink)
     body = ink.own("#2f74c0")
     glass = ink.window() if ink.lit else ink("#cfe9f2")
     parts = [
@@ -387,8 +452,48 @@ def truck(ink: Ink) -> str:
     return "".join(parts)
 
 
+def _pickup(ink: Ink) -> str:
+    """A pickup from the side: an open bed behind a cab with two windows, a bonnet that faces right."""
+    body = ink.own("#c63d2f")
+    glass = ink.window() if ink.lit else ink("#cfe9f2")
+    parts = [
+        path("M-12 -28Q-10 -46 -4 -47H14Q20 -46 27 -29Z", ink.shade(body, 0.88)),
+        path("M-7 -29Q-6 -42 -2 -43H5V-29ZM9 -43H13Q17 -42 22 -29H9Z", glass),
+        path("M-50 -31H-12V-28H27Q42 -28 47 -24Q50 -21 50 -12H-50Z", ink(body)),
+        path("M-50 -31H-12V-27H-50Z", ink.shade(body, 1.25)),
+        path("M-50 -20H50V-12H-50Z", ink.shade(body, 0.66)),
+        rect(-52, -14, 104, 5, ink("#8f949c"), radius=2),
+        line("M-12 -30V-13M8 -29V-13", ink.shade(body, 0.6), 1.2),
+        rect(45, -24, 5, 6, ink.grade("#ffe9a0") if ink.lit else ink("#fff3cf"), radius=1.5),
+    ]
+    for x in (-31, 32):
+        parts += [circle(x, -11, 11, ink("#1f1d24")), circle(x, -11, 5, ink("#d9dde2"))]
+    return "".join(parts)
+
+
+def _tractor(ink: Ink) -> str:
+    """A farm tractor from the side: a big hind wheel with yellow rim, a cab, a long bonnet with an exhaust pipe."""
+    body = ink.own("#3a9a46")
+    glass = ink.window() if ink.lit else ink("#cfe9f2")
+    parts = [
+        rect(27, -62, 4, 24, ink("#3a3f4c")),
+        path("M-30 -70H8V-64H5L8 -34H-32L-27 -64H-30Z", ink.shade(body, 0.84)),
+        path("M-24 -63H2L5 -38H-28Z", glass),
+        path("M-34 -40H44Q50 -40 50 -33V-16H-34Z", ink(body)),
+        path("M-34 -24H50V-16H-34Z", ink.shade(body, 0.66)),
+        line("M16 -35H42M16 -30H42", ink.shade(body, 0.6), 1.6),
+        rect(46, -36, 4, 6, ink.grade("#ffe9a0") if ink.lit else ink("#fff3cf"), radius=1.5),
+    ]
+    for x, r in ((-24, 23), (36, 13)):
+        parts += [circle(x, -r, r, ink("#1f1d24")), circle(x, -r, 0.52 * r, ink("#f2c12e"))]
+        parts.append(circle(x, -r, 0.18 * r, ink("#8a6a14")))
+    return "".join(parts)
+
+
 def airplane(ink: Ink) -> str:
-    """An airliner that climbs to the right: white hull, blue fin, swept wings. It fills y in [-84, -12]."""
+    """An airliner that climbs to the right: white hull, blue fin; or a helicopter. Both fill y in [-84, -12]."""
+    if ink.kind == "helicopter":
+        return _helicopter(ink)
     hull, blue, glass = ink.own("#f6f6f4"), "#2764b0", ink.window()
     parts = (
         polygon([(8, -54), (-12, -80), (-3, -80), (24, -54)], ink.shade(hull, 0.6)),
@@ -403,6 +508,26 @@ def airplane(ink: Ink) -> str:
         rect(2, -38, 15, 8, ink("#3a4252"), radius=4),
     )
     return f'<g transform="rotate(-9 0 -50)">{"".join(parts)}</g>'
+
+
+def _helicopter(ink: Ink) -> str:
+    """A red helicopter that faces right: a round cabin of glass, a thin tail with its rotor, skids."""
+    hull, steel = ink.own("#d8392f"), ink("#3a3f4c")
+    glass = ink.window() if ink.lit else ink("#cfe9f2")
+    return "".join(
+        (
+            path("M-4 -56L-46 -52V-47L-4 -38Z", ink.shade(hull, 0.84)),
+            polygon([(-48, -64), (-41, -64), (-38, -50), (-47, -48)], ink(hull)),
+            circle(-45, -60, 6.5, steel, 0.55),
+            path("M-10 -40Q-12 -64 12 -64Q40 -62 44 -42Q42 -28 22 -27H6Q-8 -28 -10 -40Z", ink(hull)),
+            path("M-10 -38H44Q41 -28 22 -27H6Q-8 -28 -10 -38Z", ink.shade(hull, 0.66)),
+            path("M18 -60Q37 -57 41 -42H18Z", glass),
+            rect(-1, -57, 13, 14, glass, radius=3),
+            line("M12 -64V-73", steel, 4.0),
+            line("M-38 -73.5Q12 -78 50 -73.5", steel, 3.4),
+            line("M2 -27V-19M26 -27V-19M-10 -18H36Q41 -18 42 -22", steel, 3.2),
+        )
+    )
 
 
 def balloon(ink: Ink) -> str:

@@ -92,7 +92,7 @@ class Placement:
 
     ground: "land" has a contact shadow, "water" a reflection, "air" and "window" neither. first: it is the scene's
     first subject, which has the colour. seated: it sits on the bench behind it, or is one wide enough for several.
-    nth: which copy of the subject it is.
+    nth: which copy of the subject it is. kind: its kind.
     """
 
     name: str
@@ -104,6 +104,7 @@ class Placement:
     first: bool
     seated: bool = False
     nth: int = 0
+    kind: str | None = None
 
 
 def subjects(scene: Scene, near: Ink, rng: random.Random, part: Part = "all") -> str:
@@ -181,12 +182,12 @@ def _row(scene: Scene, name: str, rng: random.Random, centre: float, width: floa
     """The copies of the first subject side by side, about `centre` and within `width`, the farthest first."""
     if scene.count == 1:
         return [_placed(scene, name, centre, scale, first=True)]
-    left, _, right, _ = _extent(name)
+    left, _, right, _ = _extent(name, kind=scene.kind)
     unit, room = HEIGHTS[name] / 100, width
     if _behind_window(scene, name):
         unit, room = WINDOW_SHARE * unit, WINDOW[2] - WINDOW[0] - 4
     breadth = (right - left) * unit
-    widest = max([breadth, *(unit * (e[2] - e[0]) for e in _upright(name))])
+    widest = max([breadth, *(unit * (e[2] - e[0]) for e in _upright(name, scene.kind))])
     scale = min(scale * {2: 0.92, 3: 0.78}[scene.count], room / scene.count / breadth)
     pitch = min(room / scene.count, max(1.25 * breadth, widest) * scale)
     row = []
@@ -218,7 +219,8 @@ def _placed(
     Args:
         scale: 1 = the subject's own height. back: picture units farther up.
     """
-    left, top, right, bottom = _extent(name, seated=seated)
+    kind = scene.kind if first else scene.companion_kind
+    left, top, right, bottom = _extent(name, seated=seated, kind=kind)
     size = HEIGHTS[name] * scale / 100
     frame, ground = PICTURE, "land"
     foot, middle = (FIGURE_GROUND if name in FIGURES else STRUCTURE_GROUND) - back, SKY_CENTRE - back
@@ -233,7 +235,7 @@ def _placed(
     high = (frame[3] - frame[1]) / (bottom - top) if aloft else (foot - frame[1]) / -top
     size = min(size, (frame[2] - frame[0]) / (right - left), high)
     y = middle - size * (top + bottom) / 2 if aloft else foot
-    placed = Placement(name, x, y, size, flip, ground, first, seated, nth)
+    placed = Placement(name, x, y, size, flip, ground, first, seated, nth, kind)
     box = _box(placed, (left, top, right, bottom))
     x += max(frame[0] - box[0], 0.0) - max(box[2] - frame[2], 0.0)
     if aloft:
@@ -251,7 +253,7 @@ def _drawing(name: str, ink: Ink) -> str:
 
 def _drawn(p: Placement, ink: Ink, scene: Scene) -> str:
     """One subject with its contact shadow, or afloat with its reflection."""
-    drawing = _drawing(p.name, replace(ink, seated=p.seated, nth=p.nth))
+    drawing = _drawing(p.name, replace(ink, seated=p.seated, nth=p.nth, kind=p.kind))
     placed = group(drawing, p.x, p.y, p.scale, p.flip)
     if p.ground in ("air", "window"):
         return placed
@@ -294,22 +296,29 @@ def _box(p: Placement, extent: Box) -> Box:
 
 def _extent_of(p: Placement, scene: Scene) -> Box:
     """What a placed drawing covers in its scene."""
-    return _extent(p.name, scene.pose, scene.season, p.first and bool(scene.colour), p.seated, p.nth)
+    return _extent(p.name, scene.pose, scene.season, p.first and bool(scene.colour), p.seated, p.nth, p.kind)
 
 
-def _upright(name: str) -> list[Box]:
+def _upright(name: str, kind: str | None) -> list[Box]:
     """The extents of people in every pose in which they do not lie: arms need their room. Of other subjects, none."""
-    return [_extent(name, pose) for pose in POSES if pose != "asleep"] if name in PEOPLE else []
+    return [_extent(name, pose, kind=kind) for pose in POSES if pose != "asleep"] if name in PEOPLE else []
 
 
 @functools.cache
 def _extent(
-    name: str, pose: str = "plain", season: str = "summer", coated: bool = False, seated: bool = False, nth: int = 0
+    name: str,
+    pose: str = "plain",
+    season: str = "summer",
+    coated: bool = False,
+    seated: bool = False,
+    nth: int = 0,
+    kind: str | None = None,
 ) -> Box:
     """What a drawing covers by day, in local units, measured on a raster of half a unit."""
     coat = COATS["red"] if coated else None
     drawing = _drawing(
-        name, Ink("#ffffff", 0.0, "#ffffff", season=season, pose=pose, coat=coat, seated=seated, nth=nth)
+        name,
+        Ink("#ffffff", 0.0, "#ffffff", season=season, pose=pose, coat=coat, seated=seated, nth=nth, kind=kind),
     )
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-80 -140 160 180">{drawing}</svg>'
     png = resvg_py.svg_to_bytes(svg_string=svg, width=320, height=360, skip_system_fonts=True)

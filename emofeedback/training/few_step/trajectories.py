@@ -92,7 +92,7 @@ def request_at(seed: int, index: int) -> PictureRequest:
         aspects = ()
     elif draw < 0.85:
         aspects = tuple(aspect for aspect in ASPECTS if rng.random() < 0.35)
-    prompt = "" if rng.random() < 0.03 else describe(scene, rng, aspects)
+    prompt = "" if rng.random() < 0.03 else describe(scene, rng, aspects, every_kind=True)
     own = scene_affect(scene)
     point = Affect.clamped(own.valence, own.arousal)
     if rng.random() < 0.5:
