@@ -26,6 +26,8 @@ from emofeedback.scenes.grammar import (
     PEOPLE,
     PLACES,
     RARE,
+    SEASONS,
+    SUBJECTS,
     Scene,
     plausibility,
 )
@@ -44,8 +46,33 @@ FESTIVE = ("balloons", "confetti", "fireworks", "carnival", "parade", "dancing c
 FITTING = {
     "bench": ("park", "garden", "seaside", "lake", "river", "village", "street", "city", "forest", "meadow"),
     "balloons": ("park", "garden", "meadow", "village", "street", "seaside"),
+    "duck": ("lake", "river", "park"),
+    "swan": ("lake", "river", "park"),
+    "car": ("street", "road", "city", "village"),
+    "bus": ("street", "road", "city", "village"),
+    "truck": ("road", "street", "farm", "city"),
+    "chef": ("kitchen", "cafe"),
+    "farmer": ("farm", "meadow", "garden"),
+    "tractor": ("farm", "meadow", "road"),
+    "pickup": ("farm", "road", "village", "desert"),
+    "taxi": ("street", "city"),
+    "motorcycle": ("road", "street", "mountains", "desert", "seaside"),
+    "gull": ("seaside", "harbour", "island"),
+    "penguin": ("seaside", "island"),
+    "chicken": ("farm", "meadow", "garden", "village"),
+    "parrot": ("forest", "garden", "island", "park"),
+    "lion": ("meadow", "desert", "forest"),
+    "tiger": ("forest", "meadow", "river"),
+    "zebra": ("meadow", "desert", "river"),
+    "polar bear": ("seaside", "island", "mountains"),
+    "panda": ("forest", "mountains"),
+    "cabin": ("forest", "mountains", "lake", "meadow"),
+    "conifer": ("forest", "mountains", "meadow", "park", "lake"),
+    "snowman": ("park", "garden", "meadow", "village", "mountains"),
 }
-"""Where a thing is expected at first, more narrowly than where it may stand."""
+"""Where a thing or a kind is expected at first, more narrowly than where it may stand."""
+WINTRY = ("snowman", "penguin", "polar bear")
+"""Kinds that one expects in winter."""
 DULL: frozenset[Key] = frozenset(
     {("weather", "wind"), ("palette", "muted"), ("light", "dim")}
     | {("elements", element) for element in ("racing clouds", "sparks", "tornado", "rocket")}
@@ -114,6 +141,8 @@ def unclear(scene: Scene) -> frozenset[Key]:
     if {scene.subject, scene.companion} & set(LIVING):
         barred.add("jumping children")  # they would look like dwarfs
     bars = {("elements", element) for element in barred}
+    if {scene.kind, scene.companion_kind} & set(WINTRY):
+        bars |= {("season", season) for season in SEASONS if season != "winter"}
     return frozenset(bars | {("weather", "snow")} if scene.place in WARM else bars)
 
 
@@ -142,13 +171,16 @@ def sleepless(scene: Scene) -> bool:
 
 
 def place_weights(things: tuple[str, ...]) -> list[float]:
-    """How well each place goes with subjects and elements that were named, in the order of `PLACES`."""
+    """How well each place goes with subjects, kinds and elements that were named, in the order of `PLACES`."""
     weights = []
     for place in PLACES:
         weight = 1.0
         for thing in things:
             fits = FITTING.get(thing)
-            weight *= plausibility(place, thing) if fits is None else (1.0 if place in fits else RARE)
+            if fits is not None:
+                weight *= 1.0 if place in fits else RARE / 8
+            elif thing in SUBJECTS:
+                weight *= plausibility(place, thing)
         weights.append(weight)
     return weights
 

@@ -174,7 +174,9 @@ def _base(said: Mentions, several: bool, rng: random.Random) -> Scene | None:
         looks["companion_kind"] = said.kinds.get(companion)
     fixed = {a: getattr(said, a) for a in edits.SETTING if getattr(said, a) is not None}
     elements = tuple(e for e in ELEMENTS if e in said.elements)
-    weights = place_weights(tuple(thing for thing in (subject, companion) if thing) + elements)
+    # a kind is expected somewhere more narrowly than its subject: a tractor is no lorry
+    things = [said.kinds.get(thing, thing) for thing in (subject, companion) if thing]
+    weights = place_weights((*things, *elements))
     for _ in range(1 if said.place is not None else TRIED_PLACES):
         place = said.place or rng.choices(PLACES, weights=weights)[0]
         layout = rng.getrandbits(31)

@@ -1,7 +1,7 @@
 """Birds, a fish and a butterfly, drawn in the local units of `figures`."""
 
 from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, line, path
-from emofeedback.scenes.draw.faces import DARK, PALE, eye, eyes, face, mouth, moved, pair
+from emofeedback.scenes.draw.faces import DARK, PALE, drop, eye, eyes, face, mouth, moved, pair
 
 
 def _beak(ink: Ink, x: float, y: float, w: float, colour: str) -> str:
@@ -116,11 +116,7 @@ def _tear(ink: Ink, x: float, y: float, r: float) -> str:
     """The tear of those whose beak or one eye cannot look sad enough."""
     if ink.pose != "downcast":
         return ""
-    return path(
-        f"M{x},{y} C{x + r},{y + 1.3 * r:.1f} {x + r},{y + 2.6 * r:.1f} {x},{y + 2.6 * r:.1f} "
-        f"C{x - r},{y + 2.6 * r:.1f} {x - r},{y + 1.3 * r:.1f} {x},{y}Z",
-        ink("#4aa8f0"),
-    )
+    return drop(ink, x, y, r)
 
 
 def _upright(pose: str, turn: float) -> float:

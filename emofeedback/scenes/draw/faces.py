@@ -55,14 +55,12 @@ def eye(ink: Ink, x: float, y: float, r: float, skin: str, slant: int = 0) -> st
         )
     white = circle(x, y, 1.6 * r, ink(PALE)) if is_dark(skin) else ""
     if ink.pose == "downcast":
-        # the lid covers the upper half and slopes to the outer corner, the brow repeats the slope
-        lid = line(
-            f"M{x - out * 1.5 * r:.1f},{y - 0.9 * r:.1f} L{x + out * 1.6 * r:.1f},{y + 0.5 * r:.1f}", mark, 0.75 * r
-        )
+        # a moist eye that looks down under a brow that rises steeply inwards
         brow = line(
-            f"M{x - out * 1.1 * r:.1f},{y - 3.1 * r:.1f} L{x + out * 1.7 * r:.1f},{y - 1.6 * r:.1f}", mark, wide
+            f"M{x - out * 1.3 * r:.1f},{y - 4.0 * r:.1f} L{x + out * 1.7 * r:.1f},{y - 1.9 * r:.1f}", mark, wide
         )
-        return white + circle(x, y + 0.5 * r, r, ink(DARK)) + (lid if slant else "") + brow
+        moist = circle(x - 0.35 * r, y - 0.35 * r, 0.42 * r, ink("#ffffff"))
+        return white + ellipse(x, y + 0.2 * r, 1.1 * r, 1.3 * r, ink(DARK)) + moist + brow
     return white + ellipse(x, y, r, 1.2 * r, ink(DARK)) + circle(x - 0.3 * r, y - 0.45 * r, 0.36 * r, ink("#ffffff"))
 
 
@@ -105,7 +103,7 @@ def mouth(ink: Ink, x: float, y: float, w: float, skin: str, teeth: bool = False
         )
     if ink.pose == "downcast":
         return line(
-            f"M{x - 0.95 * w:.1f},{y + 0.55 * w:.1f} Q{x:.1f},{y - 0.75 * w:.1f} {x + 0.95 * w:.1f},{y + 0.55 * w:.1f}",
+            f"M{x - 0.75 * w:.1f},{y + 0.5 * w:.1f} Q{x:.1f},{y - 0.6 * w:.1f} {x + 0.75 * w:.1f},{y + 0.5 * w:.1f}",
             mark,
             width,
         )
@@ -138,7 +136,7 @@ def face(
     muzzle: str | None = None,
     teeth: bool = False,
 ) -> str:
-    """Two eyes at (+-spread, eye_y) and a mouth at (0, mouth_y), with red cheeks when glad.
+    """Two eyes at (+-spread, eye_y) and a mouth at (0, mouth_y), with red cheeks when glad and a tear when sad.
 
     Args:
         skin: the unlit colour round the eyes.
@@ -149,9 +147,20 @@ def face(
     if ink.pose in ("smiling", "cheering"):
         for x in (-1.45 * spread, 1.45 * spread):
             cheeks += ellipse(x, eye_y + 0.6 * (mouth_y - eye_y), 1.5 * eye_r, 1.1 * eye_r, ink("#f0686a"), 0.75)
+    tear = drop(ink, -1.25 * spread, eye_y + 1.6 * eye_r, 1.15 * eye_r) if ink.pose == "downcast" else ""
     return (
         cheeks
         + mouth(ink, 0.0, mouth_y, mouth_w, muzzle or skin, teeth)
         + eye(ink, -spread, eye_y, eye_r, skin, -1)
         + eye(ink, spread, eye_y, eye_r, skin, 1)
+        + tear
+    )
+
+
+def drop(ink: Ink, x: float, y: float, r: float) -> str:
+    """A tear that hangs from (x, y), 2.6 r high."""
+    return path(
+        f"M{x:.1f},{y:.1f} C{x + r:.1f},{y + 1.3 * r:.1f} {x + r:.1f},{y + 2.6 * r:.1f} {x:.1f},{y + 2.6 * r:.1f} "
+        f"C{x - r:.1f},{y + 2.6 * r:.1f} {x - r:.1f},{y + 1.3 * r:.1f} {x:.1f},{y:.1f}Z",
+        ink.shine("#4aa3e8"),
     )
