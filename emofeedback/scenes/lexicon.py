@@ -281,6 +281,7 @@ CARRIER_NOUNS: dict[tuple[str, str], str] = {
     ("pose", "asleep"): "closed eyes",
     ("pose", "alarmed"): "wide eyes",
     ("subject", "sitter"): "seated person",
+    ("subject", "old man"): "old person",
 }
 """How an analysis names what carries an emotion, where the concept's own word would not do."""
 
