@@ -54,6 +54,7 @@ FITTING = {
     "chef": ("kitchen", "cafe"),
     "farmer": ("farm", "meadow", "garden"),
     "tractor": ("farm", "meadow", "road"),
+    "fire engine": ("street", "city", "village", "road"),
     "pickup": ("farm", "road", "village", "desert"),
     "taxi": ("street", "city"),
     "motorcycle": ("road", "street", "mountains", "desert", "seaside"),
@@ -140,6 +141,8 @@ def unclear(scene: Scene) -> frozenset[Key]:
         barred |= {"wreck", "lonely figure"}
     if {scene.subject, scene.companion} & set(LIVING):
         barred.add("jumping children")  # they would look like dwarfs
+    if {scene.subject, scene.companion} & {"baby", "child"}:
+        barred.add("graves")  # nobody wants to see that
     bars = {("elements", element) for element in barred}
     if {scene.kind, scene.companion_kind} & set(WINTRY):
         bars |= {("season", season) for season in SEASONS if season != "winter"}

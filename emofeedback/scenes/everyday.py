@@ -510,6 +510,7 @@ KIND_WORDS: dict[tuple[str, str], frozenset[str]] = {
             "rowing boat",
         ): "rowing, rowboat, rowboats, dinghy, canoe, canoes, kayak, kayaks, raft, gondola, rubber",
         ("truck", "pickup"): "pickup, pickups, pick-up",
+        ("truck", "fire engine"): "fire, engine, engines, firetruck",
         ("truck", "tractor"): "tractor, tractors, bulldozer, combine",
     }.items()
 }

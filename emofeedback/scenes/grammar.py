@@ -131,7 +131,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "house": ("cabin",),
     "tree": ("conifer",),
     "boat": ("rowing boat",),
-    "truck": ("pickup", "tractor"),
+    "truck": ("pickup", "tractor", "fire engine"),
     "airplane": ("helicopter",),
 }
 """Kinds of a subject with a drawing of their own; the subject and its effect on the emotion are the same."""

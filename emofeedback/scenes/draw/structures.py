@@ -431,9 +431,9 @@ def bus(ink: Ink) -> str:
 
 
 def truck(ink: Ink) -> str:
-    """A lorry from the side: a high blue box behind a cab that faces right; or a pickup, or a tractor."""
+    """A lorry from the side: a high blue box behind a cab that faces right; or a pickup, tractor or fire engine."""
     if ink.kind is not None:
-        return (_pickup if ink.kind == "pickup" else _tractor)(ink)
+        return {"pickup": _pickup, "tractor": _tractor, "fire engine": _fire_engine}[ink.kind](ink)
     body = ink.own("#2f74c0")
     glass = ink.window() if ink.lit else ink("#cfe9f2")
     parts = [
@@ -468,6 +468,29 @@ def _pickup(ink: Ink) -> str:
     ]
     for x in (-31, 32):
         parts += [circle(x, -11, 11, ink("#1f1d24")), circle(x, -11, 5, ink("#d9dde2"))]
+    return "".join(parts)
+
+
+def _fire_engine(ink: Ink) -> str:
+    """A red fire engine from the side, its cab to the right: white band, shutters, a ladder and a blue light on top."""
+    body, steel = ink.own("#d3281f"), "#c9ced6"
+    glass = ink.window() if ink.lit else ink("#cfe9f2")
+    lamp = ink.shine("#3f8df0") if ink.lit else ink("#2f74d8")
+    parts = [
+        line("M-50 -62H22M-50 -55H22" + "".join(f"M{x} -62V-55" for x in range(-44, 22, 8)), ink(steel), 2.2),
+        rect(-50, -50, 68, 36, ink(body), radius=2),
+        path("M18 -54H38Q41 -54 42 -51L48 -33Q50 -31 50 -28V-14H18Z", ink.shade(body, 0.9)),
+        path("M28 -49H37.5L43 -34H28Z", glass),
+        rect(20.5, -49, 5.5, 15, glass, radius=1),
+        rect(-50, -27, 100, 5, ink("#f6f3ec")),
+        rect(-50, -20, 100, 6, ink.shade(body, 0.62)),
+        *(rect(x, -46, 17, 16, ink(steel), radius=1) for x in (-46, -26, -6)),
+        *(line(f"M{x} -41H{x + 17}M{x} -36H{x + 17}", ink.shade(steel, 0.75), 1.2) for x in (-46, -26, -6)),
+        rect(27, -59, 9, 5, lamp, radius=2),
+        rect(46, -22, 4, 5, ink.grade("#ffe9a0") if ink.lit else ink("#fff3cf"), radius=1),
+    ]
+    for x in (-32, 32):
+        parts += [circle(x, -10.5, 10.5, ink("#1f1d24")), circle(x, -10.5, 4.6, ink("#d9dde2"))]
     return "".join(parts)
 
 
