@@ -53,7 +53,7 @@ _PALETTES = {
     "natural": (1.0, "#ffffff", 0.0),
     "vivid": (1.5, "#ffffff", 0.0),
     "muted": (0.16, "#7c8084", 0.18),
-    "warm": (1.14, "#ff9a2a", 0.2),
+    "warm": (1.2, "#ff9a2a", 0.15),
     "cold": (0.88, "#2f74ff", 0.17),
 }
 # sky of the warm palette, top, middle and horizon
@@ -361,9 +361,9 @@ def _palette_over(scene: Scene) -> str:
         # light as of a hearth on the ground, under a sky that keeps its night
         return halo("warm", 0.5, 0.8, 0.62, "#ff8f2a", 0.38, 0.0) + blend("url(#warm)", "screen")
     if scene.palette == "warm":
-        share = (0.14 if scene.weather == "snow" else 0.32) * daylight
+        share = (0.1 if scene.weather == "snow" else 0.2) * daylight
         return (
-            blend("#ffb03a", "soft-light", 0.1 + 0.32 * daylight)
+            blend("#ffb03a", "soft-light", 0.08 + 0.22 * daylight)
             + halo("warm", 0.22, 0.2, 1.0, "#ff9c30", share, 0.03)
             + blend("url(#warm)", "screen")
         )
@@ -388,6 +388,6 @@ def _light_over(scene: Scene) -> str:
         # silver in the dark, cream by day, but never against the palette
         colour = {"night": "#a9c3ff", "dusk": "#ffd6ee"}.get(scene.time, "#fff1c6")
         colour = {"muted": "#d9dcdf", "warm": mix(colour, "#ffd08c", 0.4), "cold": "#cfe2ff"}.get(scene.palette, colour)
-        share = 0.24 if scene.palette == "warm" or scene.weather == "snow" else 0.4
+        share = 0.18 if scene.palette == "warm" or scene.weather == "snow" else 0.3
         return halo("bright", 0.3, 0.05, 1.15, colour, share, 0.05) + blend("url(#bright)", "screen")
     return ""
