@@ -359,6 +359,8 @@ def _headed(words: tuple[str, ...], matches: list[Match]) -> list[Match]:
         if before in LINKS or before in ("between", "above", "below", "and", "around", "from") or of_place:
             continue
         subject, pose = HEADS[match.sense.concept]
+        if {"playing", "play"} & set(words[match.start : match.end]):
+            pose = None  # who plays may be glad or not
         sense = Sense("subject", subject, pose=pose, kind=kind_of(subject, words[match.start : match.end]))
         return [*matches[:at], Match(match.start, match.end, match.start, match.end, sense), *matches[at + 1 :]]
     return matches
