@@ -17,6 +17,7 @@ from emofeedback.judges.scene.foresight import (
     planned,
     prospect,
     seen_scene,
+    ungrounded,
 )
 from emofeedback.judges.scene.judge_language import UNREMARKABLE, answers_of
 from emofeedback.loop.prompt_edits import apply_edits
@@ -143,6 +144,14 @@ def test_a_sentence_that_contradicts_the_reading_stands_behind_one_that_does_not
     wrong, right = Critique("It is too tense.", (), (edit,)), Critique("It is too calm.", (), (edit,))
     assert most_promising([wrong, right], PROMPT, reading_of(CALM), target, plan=False) == right
     assert most_promising([wrong, right], PROMPT, reading_of(CALM), target).analysis == right.analysis
+
+
+def test_a_sentence_about_what_is_not_there_stands_behind_one_about_what_is() -> None:
+    target, read = Affect(0.0, 0.9), reading_of(CALM)
+    made_up, seen = (Critique(f"The {thing} makes it too calm.", (), ()) for thing in ("truck", CALM.place))
+    assert ungrounded(made_up.analysis, read, PROMPT) and not ungrounded(seen.analysis, read, PROMPT)
+    assert not ungrounded(made_up.analysis, read, "a truck by a lake"), "the prompt has it"
+    assert most_promising([made_up, seen], PROMPT, read, target, plan=False) == seen
 
 
 @settings(max_examples=40, deadline=None)

@@ -28,7 +28,7 @@ PLANS = 3  # that compete with the model's drafts
 EDIT_COST = 0.01  # V-A distance that one edit more must be worth
 MIXED_COST = 0.1  # the same for a scene that surely sends contradictory messages
 ODD_COST = 0.1  # the same for an edit that brings in what speaks against the mood
-WRONG_COST = 0.1  # the same for a sentence that contradicts the judge's own reading
+WRONG_COST = 0.1  # the same for a sentence that contradicts the reading, or explains by what is not there
 SURE = 0.5  # probability from which something seen is named to be kept
 FAULTS = {
     "too tense": ("arousal", 1),
@@ -126,6 +126,15 @@ def contradicts(analysis: str, read: Affect, target: Affect) -> bool:
     )
 
 
+def ungrounded(analysis: str, reading: Reading, prompt: str) -> bool:
+    """Whether a sentence explains by a thing that is neither in the reading nor in the prompt: "the truck" of a lake."""
+    there = {seen.word for seen in reading.seen} | {concept for _, concept in parse(prompt).phrases}
+    return any(
+        aspect in ("subject", "elements", "place") and concept not in there
+        for aspect, concept in parse(analysis).phrases
+    )
+
+
 def planned(
     scene: Scene, prompt: str, target: Affect, original: str | None = None, known: Named | None = None
 ) -> list[tuple[Edit, ...]]:
@@ -200,11 +209,13 @@ def most_promising(
     if reading is None or scene is None or not drafts:
         return drafts[0] if drafts else None
 
-    def cost(draft: Critique) -> float:
-        away = prospect(scene, prompt, draft, target, original)
-        return away + WRONG_COST * contradicts(draft.analysis, reading.affect, target)
+    def wrong(draft: Critique) -> int:
+        return contradicts(draft.analysis, reading.affect, target) + ungrounded(draft.analysis, reading, prompt)
 
-    told = min(drafts, key=lambda draft: contradicts(draft.analysis, reading.affect, target))
+    def cost(draft: Critique) -> float:
+        return prospect(scene, prompt, draft, target, original) + WRONG_COST * wrong(draft)
+
+    told = min(drafts, key=wrong)
     options = list(drafts)
     if plan:
         options += [replace(told, edits=edits) for edits in planned(scene, prompt, target, original, known)]
