@@ -127,7 +127,7 @@ def contradicts(analysis: str, read: Affect, target: Affect) -> bool:
 
 
 def ungrounded(analysis: str, reading: Reading, prompt: str) -> bool:
-    """Whether a sentence explains by a thing that is neither in the reading nor in the prompt: "the truck" of a lake."""
+    """Whether a sentence explains by a thing that neither the reading nor the prompt names: "the truck" of a lake."""
     there = {seen.word for seen in reading.seen} | {concept for _, concept in parse(prompt).phrases}
     return any(
         aspect in ("subject", "elements", "place") and concept not in there
