@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from emofeedback.scenes.contradictions import Key
 from emofeedback.scenes.draw.canvas import Ink
 from emofeedback.scenes.draw.elements import ELEMENT_DRAWINGS
-from emofeedback.scenes.draw.render import document, rasterised
+from emofeedback.scenes.draw.render import BEFORE, BEHIND, document, rasterised
 from emofeedback.scenes.draw.subjects import subject_boxes
 from emofeedback.scenes.grammar import (
     ELEMENTS,
     FAR_ELEMENTS,
-    GROUND_ELEMENTS,
     INDOOR_PLACES,
     LIVING,
     OUTDOOR_PLACES,
@@ -36,7 +35,7 @@ AROUND = ("rainbow", "sunbeams", "starry sky", "sparks", "confetti", "sunlit pat
 """What lies over all the sky or ground, and goes with what stands there."""
 COVERED = 0.08
 """Share of a subject's box from which an element stands before it."""
-BEFORE = 0.08
+COVERING = 0.08
 """The same as a share of the element, which may be small before a train."""
 PIXELS = 50
 """Of the masks that this is looked up in, along each side."""
@@ -132,11 +131,11 @@ OVERLAP = 0.25
 def unclear(scene: Scene) -> frozenset[Key]:
     """(aspect, concept) of what would make the content of a scene hard to read, or is not met in its place."""
     barred = {element for element, places in SITES.items() if scene.place not in places}
-    barred |= {element for element in GROUND_ELEMENTS if _covers(element, scene)}
+    barred |= {element for element in BEFORE if _covers(element, scene)}
     if scene.place in INDOOR_PLACES:
         barred |= set(FAR_ELEMENTS)  # the window cuts them off
     else:
-        barred |= {element for element in FAR_ELEMENTS if _hidden(element, scene)}
+        barred |= {element for element in (*FAR_ELEMENTS, *BEHIND) if _hidden(element, scene)}
     if {scene.subject, scene.companion} & set(VEHICLES):
         barred |= {"wreck", "lonely figure"}
     if {scene.subject, scene.companion} & set(LIVING):
@@ -193,7 +192,7 @@ def _covers(element: str, scene: Scene) -> bool:
     for _, box in subject_boxes(scene):
         left, top, right, bottom = (round(side * PIXELS / 100) for side in box)
         inside = mask[top : max(bottom, top + 1), left : max(right, left + 1)]
-        if inside.size and (inside.mean() > COVERED or inside.sum() > BEFORE * mask.sum()):
+        if inside.size and (inside.mean() > COVERED or inside.sum() > COVERING * mask.sum()):
             return True
     return False
 

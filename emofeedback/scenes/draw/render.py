@@ -18,6 +18,10 @@ from emofeedback.scenes.draw.sky import fog_behind, light_in_front, lightning, s
 from emofeedback.scenes.draw.subjects import subject_boxes, subjects
 from emofeedback.scenes.grammar import FAR_ELEMENTS, GROUND_ELEMENTS, INDOOR_PLACES, LIVING, SKY_ELEMENTS, Scene
 
+BEHIND = ("bare trees", "empty swing")
+"""Ground elements that stand behind the subjects: their branches and posts would cross them."""
+BEFORE = tuple(element for element in GROUND_ELEMENTS if element not in BEHIND)
+
 
 def to_svg(scene: Scene) -> str:
     """The scene as an SVG document with a 100 x 100 view box; a pure function of the scene."""
@@ -56,8 +60,8 @@ def _content(scene: Scene, ink: Ink, rng: random.Random, near: Ink | None = None
     """Place, far elements, subjects and ground elements; `near` is the ink of all but the place."""
     near = near or ink
     planes = [_elements(scene, ink, SKY_ELEMENTS), PLACE_DRAWINGS[scene.place](ink, scene)]
-    planes += [_elements(scene, near, FAR_ELEMENTS), fog, subjects(scene, near, rng)]
-    return "".join([*planes, _elements(scene, near, GROUND_ELEMENTS)])
+    planes += [_elements(scene, near, FAR_ELEMENTS), fog, _elements(scene, near, BEHIND)]
+    return "".join([*planes, subjects(scene, near, rng), _elements(scene, near, BEFORE)])
 
 
 def _indoors(scene: Scene, ink: Ink, rng: random.Random) -> str:
@@ -82,7 +86,7 @@ def _view(
 def _room(scene: Scene, ink: Ink, near: Ink, rng: random.Random, view: str) -> str:
     """A room before what its window shows, with what stands in it in the ink `near`."""
     room = PLACE_DRAWINGS[scene.place](ink, scene) + subjects(scene, near, rng, part="room")
-    return through_window(view) + room + _elements(scene, near, GROUND_ELEMENTS)
+    return through_window(view) + room + _elements(scene, near, BEFORE)
 
 
 def render(scene: Scene, size: int = 128) -> Image.Image:
@@ -107,7 +111,7 @@ def _elements(scene: Scene, ink: Ink, kind: tuple[str, ...]) -> str:
     shown = [e for e in scene.elements if e in kind]
     if mood.pose == "downcast" and "balloons" in scene.elements:
         # limp balloons have sunk to the ground
-        shown = [e for e in shown if e != "balloons"] + ["balloons"] * (kind is GROUND_ELEMENTS)
+        shown = [e for e in shown if e != "balloons"] + ["balloons"] * (kind is BEFORE)
     return "".join(ELEMENT_DRAWINGS[e](mood) for e in shown)
 
 
