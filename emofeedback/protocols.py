@@ -131,3 +131,18 @@ class Upscaler(Protocol):
     def upscale(self, images: Sequence[Image.Image]) -> list[Image.Image]:
         """Each at `scale` times its sides, in order; they may differ in size. The same in gives the same out."""
         ...
+
+
+@runtime_checkable
+class SceneAwareUpscaler(Protocol):
+    """What an upscaler has besides that looks at the scenes that pictures were drawn after."""
+
+    takes_scenes: bool
+
+    def upscale(self, images: Sequence[Image.Image], scenes: Sequence[str | None] | None = None) -> list[Image.Image]:
+        """As `Upscaler.upscale`.
+
+        Args:
+            scenes: the `Picture.scene` of each; None = of none is it known.
+        """
+        ...

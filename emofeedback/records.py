@@ -81,6 +81,7 @@ class Picture:
     withheld: bool = False  # by a safety checker: the image is blank
     upscaled: Upscaling | None = None  # None = the image is as it was drawn
     drawn_as: str | None = None  # the words drawn, where the generator chose what the prompt leaves open
+    scene: str | None = None  # JSON of the planned scene that it was drawn after, for upscalers that look at it
 
 
 @dataclass(frozen=True, slots=True)

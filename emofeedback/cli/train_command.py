@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 AUTOENCODER_SHARE = 0.2  # of the minutes of `train generator`
 UPSCALER_SCENES = 6000  # at most: they are rendered at four times the side
+UPSCALING = 4  # times the side
+UPSCALER_PAIRS = 2000  # with the flats beside them
 RATER_SEED = 1000
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -31,7 +33,9 @@ def run(arguments: TrainOptions, console: Console) -> CommandResult:
     if os.path.isdir(out) and os.listdir(out) and not arguments.resume:
         raise UsageError(f"{out} is not empty; give --resume to go on, or another folder with --out.")
     if arguments.start_from is not None and not _goes_on(arguments):
-        raise UsageError("--start-from is for few-step, rater, and the bundled judge's supervised stage; leave it out.")
+        raise UsageError(
+            "--start-from is for few-step, rater, upscaler, and the bundled judge's supervised stage; leave it out."
+        )
     _folders(arguments.work, out)
     if arguments.part == "few-step":
         return _few_step(arguments, settings, out)
@@ -70,7 +74,7 @@ def run(arguments: TrainOptions, console: Console) -> CommandResult:
 def _goes_on(arguments: TrainOptions) -> bool:
     """Whether the part can begin with weights of its own kind."""
     supervised = arguments.base is None and arguments.stage in (None, "supervised")
-    return arguments.part in ("few-step", "rater") or (arguments.part == "judge" and supervised)
+    return arguments.part in ("few-step", "rater", "upscaler") or (arguments.part == "judge" and supervised)
 
 
 def _folders(work: Path, out: Path) -> None:
@@ -165,13 +169,23 @@ def _sketch_finish(arguments: TrainOptions, settings: Settings, out: Path, train
 
 
 def _upscaler(arguments: TrainOptions, settings: Settings, out: Path, training: TrainingRun) -> int:
-    """Render the same scenes small and large, spoil the small ones as the generator would, train."""
-    from emofeedback.training.upscaler.upscaler_recipe import train_upscaler
+    """Learn from what a generator draws after its plans, or, without sketches, from scenes at two sizes."""
+    from emofeedback.generators.scene.scene_generator import SKETCH_FOLDER
+    from emofeedback.training.upscaler.drawn_pairs import draw_pairs
+    from emofeedback.training.upscaler.upscaler_recipe import UpscalerRecipe, train_on_pairs, train_upscaler
 
-    count = min(arguments.scenes, UPSCALER_SCENES)
+    count, teacher = min(arguments.scenes, UPSCALER_SCENES), arguments.teacher or _bundled(settings)
+    if teacher is not None and (teacher / SKETCH_FOLDER).is_dir():
+        count = min(count, UPSCALER_PAIRS)
+        command = f"python -m emofeedback train upscaler --minutes {training.minutes:g} --scenes {count}"
+        command += " --start-from DIR" if arguments.start_from else ""
+        work = arguments.work / f"pairs-{training.seed}"
+        pairs = draw_pairs(teacher, count, UPSCALING, work, UpscalerRecipe(), training.seed)
+        train_on_pairs(pairs, count, out, training, command, arguments.start_from)
+        return count
     small = rendered(arguments, training.seed, count, arguments.size)
-    large = rendered(arguments, training.seed, count, 4 * arguments.size)
-    train_upscaler(small, large, out, training, generator_dir=arguments.teacher or _bundled(settings))
+    large = rendered(arguments, training.seed, count, UPSCALING * arguments.size)
+    train_upscaler(small, large, out, training, generator_dir=teacher)
     return len(small)
 
 

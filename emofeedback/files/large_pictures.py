@@ -10,7 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from emofeedback.files.png_settings import COMMON, OWN
 from emofeedback.files.storage import upscaling_text
-from emofeedback.protocols import Upscaler
+from emofeedback.protocols import SceneAwareUpscaler, Upscaler
 from emofeedback.records import Candidate, Picture, PictureRequest, Upscaling
 
 MAX_SIDE = 4096
@@ -50,7 +50,8 @@ class LargePictures:
             image = opened.convert("RGB")
             texts: dict[str, str] = dict(getattr(opened, "text", {}))
         making = _making(texts.get(OWN))
-        drawn = Picture(image, PictureRequest("", None, 0), "", 0.0)
+        scene = making.get("scene")
+        drawn = Picture(image, PictureRequest("", None, 0), "", 0.0, scene=scene if isinstance(scene, str) else None)
         done = None if making.get("upscaled") else self.upscaling(drawn)
         if done is None:
             return content
@@ -65,9 +66,16 @@ class LargePictures:
         return buffer.getvalue()
 
     def _done(self, asked: Sequence[tuple[Picture, Upscaling | None]]) -> list[Picture]:
-        images = [picture.image for picture, done in asked if done is not None]
-        enlarged = iter(self.upscaler.upscale(images) if self.upscaler is not None and images else [])
+        enlarged = iter(self._enlarged([picture for picture, done in asked if done is not None]))
         return [p if done is None else replace(p, image=next(enlarged), upscaled=done) for p, done in asked]
+
+    def _enlarged(self, pictures: Sequence[Picture]) -> list[Image.Image]:
+        upscaler, images = self.upscaler, [picture.image for picture in pictures]
+        if upscaler is None or not images:
+            return []
+        if isinstance(upscaler, SceneAwareUpscaler) and upscaler.takes_scenes:
+            return upscaler.upscale(images, [picture.scene for picture in pictures])
+        return upscaler.upscale(images)
 
 
 def _making(text: str | None) -> dict[str, object]:

@@ -217,6 +217,7 @@ class CandidateJson(JsonRecord):
     model: str | None = Field(None, exclude_if=_absent)
     upscaled: UpscalingJson | None = Field(None, exclude_if=_absent)
     drawn_as: str | None = Field(None, exclude_if=_absent)
+    scene: str | None = Field(None, exclude_if=_absent)
 
 
 class CostJson(JsonRecord):
@@ -321,6 +322,7 @@ def run_json(
                 picture.upscaled or (None if upscaling is None else upscaling(picture, candidate.chosen))
             ),
             drawn_as=picture.drawn_as,
+            scene=picture.scene,
         )
 
     rounds, best_json, best = [], None, run.best()
@@ -386,7 +388,13 @@ def run_from_json(data: Mapping[str, Any], open_image: Callable[[str], Image.Ima
         request = PictureRequest(prompt, target, item.seed, **drawn) if item.request is None else item.request.request()
         done = None if item.upscaled is None else Upscaling(item.upscaled.name, item.upscaled.scale)
         picture = Picture(
-            open_image(item.image), request, item.model or given.generator, 0.0, upscaled=done, drawn_as=item.drawn_as
+            open_image(item.image),
+            request,
+            item.model or given.generator,
+            0.0,
+            upscaled=done,
+            drawn_as=item.drawn_as,
+            scene=item.scene,
         )
         reading = None if item.reading is None else item.reading.reading(given.judge)
         kept = None if item.reading is None else item.reading.content_kept

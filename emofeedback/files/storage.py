@@ -144,6 +144,8 @@ def png_bytes(
         making["run"] = run
     if picture.drawn_as is not None:
         making["drawn_as"] = picture.drawn_as
+    if picture.scene is not None:
+        making["scene"] = picture.scene
     if picture.upscaled is not None:
         making["upscaled"] = asdict(picture.upscaled)
     info.add_text("emofeedback", json.dumps(making, ensure_ascii=False))

@@ -1,25 +1,29 @@
 """The upscaler: begins as a plain enlargement, learns, is saved, resumes; pairs fit and its card tells what it does."""
 
 import json
+import random
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from tiny_finetune import tiny_generator
 from torch.nn import functional
 
 from emofeedback.errors import UserError
 from emofeedback.flow.pixels import from_bytes
 from emofeedback.generators.scene.upscaler import SceneUpscaler, UpscalerShape
-from emofeedback.scenes.grammar import Scene
+from emofeedback.scenes.grammar import Scene, sample_scene
 from emofeedback.training.common.scene_data import SceneCache, render_cache
 from emofeedback.training.common.training_loop import TrainingRun
+from emofeedback.training.upscaler.drawn_pairs import DrawnPairs
 from emofeedback.training.upscaler.upscaler_recipe import (
     UpscalerData,
     UpscalerRecipe,
     UpscalerTraining,
+    begin_as,
     redraws,
     train_upscaler,
 )
@@ -140,3 +144,60 @@ def test_redraws_stay_near_their_render_and_are_kept(pair: tuple[SceneCache, Sce
     before = path.stat().st_mtime_ns
     assert np.array_equal(redraws(small, 3, tiny_generator(), path, seed=0), made)
     assert path.stat().st_mtime_ns == before
+
+
+def squares(count: int, seed: int) -> DrawnPairs:
+    """Lit squares: the flats have their edges, the drawn pictures their colours, blurred."""
+    rng = np.random.default_rng(seed)
+    large = np.zeros((count, 64, 64, 3), np.uint8)
+    flats = np.full_like(large, 255)
+    for i in range(count):
+        x, y = rng.integers(4, 30, 2)
+        large[i] = rng.integers(40, 120, 3)
+        large[i, y : y + 29, x : x + 29] = rng.integers(140, 250, 3)
+        flats[i, y : y + 29, x : x + 29] = (200, 60, 40)
+    small = [Image.fromarray(one).reduce(4).filter(ImageFilter.GaussianBlur(1)) for one in large]
+    scenes = tuple(sample_scene(random.Random(i), None) for i in range(count))
+    return DrawnPairs(np.stack([np.asarray(one) for one in small]), large, flats, scenes, RECIPE, seed)
+
+
+def test_flats_sharpen_what_was_drawn_after_them() -> None:
+    pairs = squares(24, 5)
+    training = UpscalerTraining(pairs, RECIPE)
+    assert training.model.takes_scenes
+    for step in range(120):
+        training.step(step, step / 240)
+    model = training.model.eval()
+    with_flats, without = 0.0, 0.0
+    for row in pairs.held_out:
+        seen, target = from_bytes(pairs.seen(row)[None]), from_bytes(pairs.target(row)[None])
+        with torch.inference_mode():
+            with_flats += float((model(seen, pairs.ink(row)) - target).pow(2).mean())
+            without += float((model(seen) - target).pow(2).mean())
+    assert with_flats < 0.7 * without
+
+
+def test_one_that_looks_at_flats_begins_as_one_that_does_not() -> None:
+    torch.manual_seed(3)
+    earlier = SceneUpscaler(UpscalerShape(8, 1))
+    torch.nn.init.normal_(earlier.tail.weight, std=0.1)
+    later = SceneUpscaler(UpscalerShape(8, 1, fine=8))
+    begin_as(later, earlier)
+    pixels, flats = torch.rand(1, 3, 6, 10) * 2 - 1, torch.rand(1, 3, 24, 40)
+    for ink in (None, flats):
+        assert torch.allclose(later(pixels, ink), earlier(pixels), atol=1e-5)
+    with pytest.raises(UserError, match="another size"):
+        begin_as(later, SceneUpscaler(UpscalerShape(16, 1)))
+
+
+def test_scenes_tell_the_flats_and_what_is_no_scene_tells_nothing() -> None:
+    torch.manual_seed(4)
+    upscaler = SceneUpscaler(UpscalerShape(8, 1, fine=8))
+    torch.nn.init.normal_(upscaler.draw.weight, std=0.1)
+    scene = json.dumps(asdict(sample_scene(random.Random(1), None)))
+    image = Image.new("RGB", (16, 16), (90, 120, 200))
+    plain, after, odd, oblong = upscaler.upscale(
+        [image, image, image, image.resize((16, 12))], [None, scene, '{"place": "the moon"}', scene]
+    )
+    assert plain.tobytes() == odd.tobytes() != after.tobytes() and oblong.size == (64, 48)
+    assert upscaler.upscale([image])[0].tobytes() == plain.tobytes()

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -208,3 +209,27 @@ def test_on_zero_gpu_a_slow_upscaler_works_where_the_gpu_is_and_a_quick_one_here
     Drawer.upscaler = SceneUpscaler(SMALL)  # type: ignore[assignment]
     drawer, _ = on_zero_gpu((Drawer(), Drawer()), gpu)  # type: ignore[arg-type]
     assert drawer.upscaler is Drawer.upscaler  # type: ignore[attr-defined]
+
+
+class Noting(SceneUpscaler):
+    """Says which scenes it was shown."""
+
+    shown: list[str | None]
+
+    def upscale(self, images: Sequence[Image.Image], scenes: Sequence[str | None] | None = None) -> list[Image.Image]:
+        self.shown = list(scenes or [])
+        return super().upscale(images, scenes)
+
+
+def test_an_upscaler_that_looks_at_scenes_is_shown_them_from_a_picture_and_from_its_png() -> None:
+    noting = Noting(replace(SMALL, fine=8))
+    scene = json.dumps({"place": "lake"})
+    drawn, plain = replace(picture(), scene=scene), picture()
+    large = LargePictures(noting)
+    large.of([drawn, plain])
+    assert noting.shown == [scene, None]
+    large.of_png(png_bytes(drawn))
+    assert noting.shown == [scene]
+    blind = Noting(SMALL)
+    LargePictures(blind).of([drawn])
+    assert blind.shown == []

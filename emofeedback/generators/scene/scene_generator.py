@@ -4,9 +4,10 @@ The denoising loop is our own so that requests with different words, emotions, s
 one batch (guided and unguided halves in one forward pass), and so that a caller can stop between two steps.
 """
 
+import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -209,7 +210,8 @@ class SceneDiffusionGenerator:
             for i, image in zip(members, images, strict=True):
                 words = self.words_drawn(requests[i])
                 drawn_as = words if words != requests[i].prompt else None
-                drawn[i] = Picture(image, requests[i], self.name, seconds, drawn_as=drawn_as)
+                scene = self._scene_drawn(requests[i])
+                drawn[i] = Picture(image, requests[i], self.name, seconds, drawn_as=drawn_as, scene=scene)
             while following in drawn:
                 yield drawn.pop(following)
                 following += 1
@@ -286,6 +288,11 @@ class SceneDiffusionGenerator:
         while more and self.texts.left_out(", ".join([words, *more])):
             more.pop()
         return ", ".join([words, *more]) if more else request.prompt
+
+    def _scene_drawn(self, request: PictureRequest) -> str | None:
+        """JSON of the scene whose sketch a picture is drawn after, None where there is none."""
+        plan = self.plan_of(request) if self.sketch is not None and self.sketches else None
+        return None if plan is None or plan.scene is None else json.dumps(asdict(plan.scene))
 
     def sketches_of(self, scenes: Sequence[Scene | None]) -> Tensor | None:
         """The sketches [B, 4, S, S] of scenes, blank where there is none.

@@ -13,7 +13,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from emofeedback.errors import UserError
 from emofeedback.files.checksums import write_checksums
-from emofeedback.flow.pixels import from_bytes, sheet
+from emofeedback.flow.pixels import from_bytes, sheet, to_images
 from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.generators.scene.upscaler import SceneUpscaler, UpscalerShape
 from emofeedback.records import PictureRequest
@@ -41,6 +41,12 @@ from emofeedback.training.generator.critic import patch_critic
 ROUND_TRIP_NOISE = (0.0, 0.2)  # on the latents, in units of theirs
 REDRAWN, REDRAW_STRENGTH = 1000, (0.1, 0.35)  # pictures; shares of the noise schedule that are drawn again
 HELD_OUT = 64
+RENDERED = """{scenes} scenes of the training split, each rendered at {size} and at {large} px. The small picture is the
+render, its round trip through the generator's autoencoder, or a re-draw by the generator with little noise."""
+DRAWN = """{scenes} pictures that the generator drew at {size} px after its plans (for a tenth of the pieces the render,
+made smaller), each beside the same scene rendered at {large} px and its flats, which it was drawn after: every thing in
+its own plain colour, without light. The upscaler is shown the flats at {large} px, but for 15 % of the pieces, so that
+it serves pictures without a plan, too: `upscale(images, scenes)`, with the `Picture.scene` of each."""
 CARD = """---
 license: apache-2.0
 pipeline_tag: image-to-image
@@ -59,8 +65,7 @@ large = SceneUpscaler.from_pretrained(Path("checkpoints/scene-upscaler")).upscal
 ```
 
 ## Data
-{scenes} scenes of the training split, each rendered at {size} and at {large} px. The small picture is the render, its
-round trip through the generator's autoencoder, or a re-draw by the generator with little noise.
+{data}
 
 ## Recipe
 L1 and an L1 on image gradients; for the last part of the time a patch critic. Muon on the kernels, AdamW on the rest,
@@ -91,6 +96,7 @@ class UpscalerRecipe:
         inside: weight of the subjects' boxes, where the scenes have them; 1 outside.
         critic_from: share of the run after which the critic takes part; critic_pull: its gradient in units of the
             other losses'.
+        fine: width of the layers that see the flats at half the large size.
     """
 
     batch: int = 16
@@ -106,15 +112,37 @@ class UpscalerRecipe:
     inside: float = 2.0
     critic_from: float = 0.6
     critic_pull: float = 0.2
+    fine: int = 24
 
 
 @dataclass(frozen=True, slots=True)
 class UpscalerBatch:
-    """Small pieces [B, 3, c, c], the large ones [B, 3, s c, s c] that they are of, weights [B, 1, s c, s c] or None."""
+    """Small pieces [B, 3, c, c], the large ones [B, 3, s c, s c] that they are of, weights [B, 1, s c, s c] or None,
+    what flats take from the paper [B, 3, s c, s c] or None.
+    """
 
     small: Tensor
     large: Tensor
     weights: Tensor | None
+    ink: Tensor | None = None
+
+
+class PairsOfPictures(Protocol):
+    """What the upscaler learns from."""
+
+    @property
+    def scale(self) -> int: ...
+
+    @property
+    def held_out(self) -> range: ...
+
+    def batch(self, step: int) -> UpscalerBatch: ...
+
+    def seen(self, row: int) -> NDArray[np.uint8]: ...
+
+    def target(self, row: int) -> NDArray[np.uint8]: ...
+
+    def ink(self, row: int) -> Tensor | None: ...
 
 
 class UpscalerData:
@@ -169,6 +197,17 @@ class UpscalerData:
         small, large = (torch.where(mirrored, some.flip(-1), some) for some in (small, large))
         return UpscalerBatch(small, large, weights)
 
+    def seen(self, row: int) -> NDArray[np.uint8]:
+        """A held-out picture as a generator leaves it, where there is such a version of it."""
+        return self.version(row, min(1, len(self.spoilt)))
+
+    def target(self, row: int) -> NDArray[np.uint8]:
+        """The large picture of a scene."""
+        return self.large.pictures[row]
+
+    def ink(self, row: int) -> None:
+        """No flats."""
+
     def version(self, row: int, kind: int) -> NDArray[np.uint8]:
         """The small picture of a scene: 0 = the render, k = the k-th spoilt one, or the render where there is none."""
         if kind and row < len(self.spoilt[kind - 1]):
@@ -191,10 +230,13 @@ class UpscalerTraining:
 
     name = "the upscaler"
 
-    def __init__(self, data: UpscalerData, recipe: UpscalerRecipe) -> None:
+    def __init__(self, data: PairsOfPictures, recipe: UpscalerRecipe, start_from: SceneUpscaler | None = None) -> None:
         self.data, self.recipe = data, recipe
-        self.model = SceneUpscaler(UpscalerShape(recipe.width, recipe.blocks, data.scale)).train()
-        kernels, rest = split_kernels(self.model, ends=("head", "tail"))
+        fine = recipe.fine if data.ink(data.held_out.start) is not None else 0
+        self.model = SceneUpscaler(UpscalerShape(recipe.width, recipe.blocks, data.scale, fine=fine)).train()
+        if start_from is not None:
+            begin_as(self.model, start_from)
+        kernels, rest = split_kernels(self.model, ends=("head", "tail", "look", "draw"))
         adam = torch.optim.AdamW(rest, lr=recipe.adam_lr, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
         muon = Muon(kernels, lr=recipe.muon_lr, weight_decay=0.0)
         self.learner = Learner(self.model, [muon, adam], recipe.schedule, recipe.average_decay)
@@ -215,7 +257,7 @@ class UpscalerTraining:
     def step(self, number: int, progress: float) -> dict[str, float]:
         recipe, batch = self.recipe, self.data.batch(number)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            made = self.model(batch.small)
+            made = self.model(batch.small, batch.ink)
         made = made.float()
         loss = upscaler_loss(made, batch.large, recipe.gradient, batch.weights)
         losses = {"loss": float(loss.detach())}
@@ -229,29 +271,42 @@ class UpscalerTraining:
     def look(self, sheet_path: Path) -> dict[str, float]:
         """Held-out pictures: those that come in, those that come out, and the large renders; PSNR of both ways."""
         shown = self.data.held_out[:4]
-        side = self.data.large.size
-        small = [Image.fromarray(self._seen(row)) for row in shown]
-        rows = [image.resize((side, side), Image.Resampling.NEAREST) for image in small]
-        rows += self.averaged.upscale(small)
-        rows += [Image.fromarray(self.data.large.pictures[row]) for row in shown]
-        sheet(rows, len(small)).save(sheet_path)
+        small = [self.data.seen(row) for row in shown]
+        large = [Image.fromarray(self.data.target(row)) for row in shown]
+        rows = [Image.fromarray(some).resize(large[0].size, Image.Resampling.NEAREST) for some in small]
+        with torch.inference_mode():
+            rows += [to_images(self.averaged(from_bytes(self.data.seen(r)[None]), self.data.ink(r)))[0] for r in shown]
+        sheet(rows + large, len(small)).save(sheet_path)
         return self.measure()
-
-    def _seen(self, row: int) -> NDArray[np.uint8]:
-        """A held-out picture as a generator leaves it, where there is such a version of it."""
-        return self.data.version(row, min(1, len(self.data.spoilt)))
 
     @torch.inference_mode()
     def measure(self) -> dict[str, float]:
         """PSNR in dB over the held-out pictures, of the averaged upscaler and of a bicubic enlargement."""
         errors = np.zeros(2)
         for row in self.data.held_out:
-            small, large = from_bytes(self._seen(row)[None]), from_bytes(self.data.large.pictures[row][None])
+            small, large = from_bytes(self.data.seen(row)[None]), from_bytes(self.data.target(row)[None])
             plain = functional.interpolate(small, scale_factor=float(self.data.scale), mode="bicubic")
-            for k, made in enumerate((self.averaged(small), plain)):
+            for k, made in enumerate((self.averaged(small, self.data.ink(row)), plain)):
                 errors[k] += float((made.clamp(-1, 1) - large).pow(2).mean())
         found = [10 * math.log10(4.0 / max(error / len(self.data.held_out), 1e-9)) for error in errors]
         return {"psnr_db": found[0], "bicubic_db": found[1]}
+
+
+def begin_as(model: SceneUpscaler, earlier: SceneUpscaler) -> None:
+    """Take the weights of an earlier upscaler; one that looked at no flats tells nothing of them.
+
+    Raises:
+        UserError: it is of another size.
+    """
+    weights, own = earlier.float().state_dict(), model.state_dict()
+    if earlier.shape.fine == 0 and model.shape.fine:
+        seen = weights["head.weight"]
+        weights["head.weight"] = functional.pad(seen, (0, 0, 0, 0, 0, own["head.weight"].shape[1] - seen.shape[1]))
+        weights = own | weights
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError:
+        raise UserError("The upscaler to start from is of another size; leave --start-from out.") from None
 
 
 def redraws(cache: SceneCache, count: int, generator: SceneDiffusionGenerator, path: Path, seed: int) -> NDArray:
@@ -311,19 +366,48 @@ def train_upscaler(
     run.prepare()  # what was made before must not change the first weights
     training = UpscalerTraining(UpscalerData(small, large, spoilt, recipe, run.seed), recipe)
     trained = train(training, run, work)
-    facts = _facts(training, trained, run, command or f"python -m emofeedback train upscaler --minutes {run.minutes:g}")
+    command = command or f"python -m emofeedback train upscaler --minutes {run.minutes:g}"
+    facts = _facts(training, trained, run, command, len(small), large.size)
+    export_upscaler(training.averaged, out, facts)
+    return training.averaged
+
+
+def train_on_pairs(
+    pairs: PairsOfPictures,
+    pictures: int,
+    out: Path,
+    run: TrainingRun,
+    command: str,
+    start_from: Path | None = None,
+    recipe: UpscalerRecipe | None = None,
+) -> SceneUpscaler:
+    """Train on what a generator drew after plans, and write the upscaler as `train_upscaler` does.
+
+    Args:
+        pictures: how many pairs there are.
+        start_from: the folder of an upscaler whose weights this one begins with.
+
+    Raises:
+        Cancelled, UserError: as `training_loop.train`; UserError: `start_from` holds no upscaler of this size.
+    """
+    run.prepare()
+    begun = None if start_from is None else SceneUpscaler.from_pretrained(start_from)
+    training = UpscalerTraining(pairs, recipe or UpscalerRecipe(), begun)
+    trained = train(training, run, out / "training")
+    large = pairs.target(0).shape[0]
+    facts = _facts(training, trained, run, command, pictures, large)
     export_upscaler(training.averaged, out, facts)
     return training.averaged
 
 
 def _facts(
-    training: UpscalerTraining, trained: Trained, run: TrainingRun, command: str
+    training: UpscalerTraining, trained: Trained, run: TrainingRun, command: str, pictures: int, large: int
 ) -> dict[str, float | int | str]:
     data = training.data
     return {
-        "scenes": len(data.small),
-        "size": data.small.size,
-        "large": data.large.size,
+        "scenes": pictures,
+        "size": large // data.scale,
+        "large": large,
         "scale": data.scale,
         "steps": trained.steps,
         "batch": training.recipe.batch,
@@ -343,7 +427,9 @@ def export_upscaler(upscaler: SceneUpscaler, out: Path, facts: dict[str, float |
     parameters = sum(p.numel() for p in upscaler.parameters()) / 1e3
     write_curve(out / "training" / LOG, ("loss",), out / "learning_curve.svg")
     texts = {
-        "README.md": CARD.format(**facts, parameters=parameters),
+        "README.md": CARD.format(
+            **facts, parameters=parameters, data=(DRAWN if upscaler.takes_scenes else RENDERED).format(**facts)
+        ),
         "training.json": json.dumps(facts, indent=1) + "\n",
     }
     for name, text in texts.items():
