@@ -20,9 +20,11 @@ from emofeedback.evaluation.eye.rating_figures import EYE, View, contrast_measur
 from emofeedback.evaluation.eye.rating_server import application
 from emofeedback.evaluation.eye.rating_set import RatedItem, RatingKey, Shown, gather, read_key, write_key
 from emofeedback.evaluation.eye.rating_tables import RaterColumn, read_tables
-from emofeedback.evaluation.eye.write_set import bare_bytes, write_set
+from emofeedback.evaluation.eye.write_set import _as_shown, bare_bytes, write_set
 from emofeedback.evaluation.metrics import agreement
+from emofeedback.files.large_pictures import LargePictures
 from emofeedback.files.storage import png_bytes
+from emofeedback.generators.scene.upscaler import SceneUpscaler, UpscalerShape
 from emofeedback.judges.remote.remote_judge import RemoteJudge
 from emofeedback.judges.replies import parse_pair
 from emofeedback.records import Picture, PictureRequest
@@ -67,6 +69,15 @@ def test_shrout_and_fleiss_own_example() -> None:
     same = np.tile(np.arange(5.0)[:, None], (1, 3))
     assert agreement(same).single == agreement(same).mean == 1.0
     assert np.isnan(agreement(same[:, :1]).single)
+
+
+def test_raters_see_pictures_as_a_person_gets_them(tmp_path: Path) -> None:
+    """What this project drew is enlarged, a photograph stays."""
+    (tmp_path / "drawn.png").write_bytes(picture("a dog", (0.6, 0.6), (0.5, 0.5)))
+    Image.new("RGB", (16, 16)).save(tmp_path / "photograph.png")
+    large = LargePictures(SceneUpscaler(UpscalerShape(8, 1)))
+    assert [_as_shown(tmp_path / f"{n}.png", large).width for n in ("drawn", "photograph")] == [64, 16]
+    assert _as_shown(tmp_path / "drawn.png", LargePictures()).width == 16
 
 
 def test_what_raters_get_tells_nothing(made: tuple[Path, RatingKey]) -> None:

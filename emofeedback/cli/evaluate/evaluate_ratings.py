@@ -22,9 +22,11 @@ def run(arguments: RatingsOptions, console: Console) -> CommandResult:
 
 
 def _make(arguments: RatingsOptions, settings: Settings, console: Console) -> CommandResult:
+    from emofeedback.build import build_upscaler
     from emofeedback.evaluation.eye.rating_set import KEY, RatingKey, Selection, gather, with_known, write_key
     from emofeedback.evaluation.eye.write_set import write_set
     from emofeedback.evaluation.protocols.human_ratings import load_ratings, parse_scale
+    from emofeedback.files.large_pictures import LargePictures
 
     sources = arguments.sources or []
     if not sources and arguments.ratings is None:
@@ -42,7 +44,8 @@ def _make(arguments: RatingsOptions, settings: Settings, console: Console) -> Co
             )
         key = with_known(key, known, settings.seed)
     with results_folder(settings.out) as folder:
-        shown = write_set(folder, key, lambda done, total: console.bar("writing pictures", done, total))
+        large = LargePictures(build_upscaler(settings))
+        shown = write_set(folder, key, lambda done, total: console.bar("writing pictures", done, total), large)
         write_key(folder / KEY, key)
     data = {
         "set": key.name,

@@ -15,11 +15,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from emofeedback.errors import UserError
 from emofeedback.evaluation.eye.rating_set import QUESTION, RatingKey
+from emofeedback.files.large_pictures import LargePictures
 from emofeedback.files.open_picture import open_picture
+from emofeedback.files.png_settings import OWN
 from emofeedback.files.storage import image_bytes, write_json, write_rows, write_whole
 
 FOLDER = "for-raters"
-SIDE, COLUMNS, ROWS = 216, 6, 4
+SIDE, COLUMNS, ROWS = 300, 5, 3
 """Of a contact sheet: a picture's side in pixels, and how many there are."""
 LARGEST = 640
 """Longest side of a picture on the page."""
@@ -41,8 +43,16 @@ since its own disk does not last. Without a server, each rater saves a CSV file 
 """
 
 
-def write_set(out: Path, key: RatingKey, progress: Callable[[int, int], None] | None = None) -> Path:
+def write_set(
+    out: Path,
+    key: RatingKey,
+    progress: Callable[[int, int], None] | None = None,
+    large: LargePictures = LargePictures(),  # noqa: B008 (frozen)
+) -> Path:
     """Write index.html, sheets/, table.csv, question.txt, app.py and README.md; returns the folder for raters.
+
+    Args:
+        large: raters see pictures of this project as a person gets them.
 
     Raises:
         UserError: a picture cannot be opened, or the folder cannot be written.
@@ -55,7 +65,7 @@ def write_set(out: Path, key: RatingKey, progress: Callable[[int, int], None] | 
     stripped: list[tuple[str, bytes, str]] = []
     thumbs: list[Image.Image] = []
     for done, item in enumerate(key.items):
-        picture = open_picture(Path(item.file))
+        picture = _as_shown(Path(item.file), large)
         thumbs.append(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
         stripped.append((item.id, *bare_bytes(picture)))
         if progress is not None:
@@ -71,6 +81,14 @@ def write_set(out: Path, key: RatingKey, progress: Callable[[int, int], None] | 
     ids = sorted(item.id for item in key.items)
     write_json(folder / "set.json", {"set": key.name, "pictures": ids})
     return folder
+
+
+def _as_shown(path: Path, large: LargePictures) -> Image.Image:
+    """A picture; one that tells that this project drew it is enlarged."""
+    picture = open_picture(path)
+    with Image.open(path) as opened:
+        own = opened.format == "PNG" and OWN in opened.info
+    return open_picture(large.of_png(path.read_bytes())) if own else picture
 
 
 def bare_bytes(picture: Image.Image) -> tuple[bytes, str]:
