@@ -9,6 +9,7 @@ from pathlib import Path
 from emofeedback.affect import Affect
 from emofeedback.evaluation.metrics import bootstrap
 from emofeedback.evaluation.report import Measure
+from emofeedback.files.large_pictures import LargePictures
 from emofeedback.loop.drawing import Drawing
 from emofeedback.loop.rounds import Rules, Turn
 from emofeedback.loop.run import RunOrder, draw_round
@@ -61,14 +62,15 @@ def measure_speed(
         ("round of 8, drawn, read and advised", round_of_eight, 5.0),
     ]
     if upscaler is not None:
+        large = LargePictures(upscaler)
         [drawn] = generator.generate([PictureRequest(PROMPT, TARGET, seed)])
 
         def draw_large() -> None:
-            upscaler.upscale([p.image for p in generator.generate([PictureRequest(PROMPT, TARGET, seed)])])
+            large.of(list(generator.generate([PictureRequest(PROMPT, TARGET, seed)])))
 
         side = upscaler.scale * drawn.image.width
         jobs.append((f"warm picture at default quality, at {side} pixels", draw_large, 0.6))
-        jobs.append(("a picture enlarged", lambda: upscaler.upscale([drawn.image]), 0.1))
+        jobs.append(("a picture enlarged", lambda: large.of([drawn]), 0.1))
     measures = []
     for name, job, goal in jobs:
         if progress is not None:
