@@ -201,3 +201,7 @@ def test_scenes_tell_the_flats_and_what_is_no_scene_tells_nothing() -> None:
     )
     assert plain.tobytes() == odd.tobytes() != after.tobytes() and oblong.size == (64, 48)
     assert upscaler.upscale([image])[0].tobytes() == plain.tobytes()
+    for strange in ("", "[" * 100_000, "[]", '{"elements": 7}', scene.replace('"layout": ', '"layout": [1], "x": ')):
+        assert upscaler.upscale([image], [strange])[0].tobytes() == plain.tobytes(), strange[:40]
+    unhashable = json.dumps(json.loads(scene) | {"layout": [1]})
+    assert upscaler.upscale([image], [unhashable])[0].tobytes() == plain.tobytes()

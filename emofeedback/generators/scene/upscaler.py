@@ -151,10 +151,10 @@ class SceneUpscaler(nn.Module):
             return None
         try:
             record = json.loads(scene)
-            there = Scene(**{**record, "elements": tuple(record["elements"])})
-        except (ValueError, TypeError, KeyError):
-            return None  # of another edition of the world
-        return paper_ink(from_images([render_flats(there, self.scale * image.size[0])]))[0]
+            flats = render_flats(Scene(**{**record, "elements": tuple(record["elements"])}), self.scale * image.size[0])
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None  # of another edition of the world, or of a file that somebody else wrote
+        return paper_ink(from_images([flats]))[0]
 
     def save_pretrained(self, folder: Path) -> None:
         """Write config.json and model.safetensors; each file appears whole."""
