@@ -11,7 +11,7 @@ import math
 import os
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +41,7 @@ from emofeedback.training.generator.critic import patch_critic
 ROUND_TRIP_NOISE = (0.0, 0.2)  # on the latents, in units of theirs
 REDRAWN, REDRAW_STRENGTH = 1000, (0.1, 0.35)  # pictures; shares of the noise schedule that are drawn again
 HELD_OUT = 64
+GOING_ON = 0.2  # of the learning rates, for weights that know what flats are
 RENDERED = """{scenes} scenes of the training split, each rendered at {size} and at {large} px. The small picture is the
 render, its round trip through the generator's autoencoder, or a re-draw by the generator with little noise."""
 DRAWN = """{scenes} pictures that the generator drew at {size} px after its plans (for a tenth of the pieces the render,
@@ -392,7 +393,10 @@ def train_on_pairs(
     """
     run.prepare()
     begun = None if start_from is None else SceneUpscaler.from_pretrained(start_from)
-    training = UpscalerTraining(pairs, recipe or UpscalerRecipe(), begun)
+    recipe = recipe or UpscalerRecipe()
+    if begun is not None and begun.takes_scenes:  # at the full rate one that has learned it forgets and flickers
+        recipe = replace(recipe, muon_lr=GOING_ON * recipe.muon_lr, adam_lr=GOING_ON * recipe.adam_lr)
+    training = UpscalerTraining(pairs, recipe, begun)
     trained = train(training, run, out / "training")
     large = pairs.target(0).shape[0]
     facts = _facts(training, trained, run, command, pictures, large)
