@@ -162,7 +162,7 @@ def test_any_prompt_is_drawn(models: PaintGenerator, capsys: pytest.CaptureFixtu
         (["genrate", "a dog"], "did you mean 'generate'"),
         (["generate", "a dog", "--valenc", "0.5"], "--valence"),
         (["train", "poet"], "poet"),
-        (["train", "upscaler", "--start-from", "weights"], "--start-from"),
+        (["train", "decoder", "--start-from", "weights"], "--start-from"),
         (["train", "judge", "--stage", "grpo", "--base", "judge", "--start-from", "weights"], "--start-from"),
         (["evaluate"], "command"),
         (["evaluate", "poet"], "poet"),
