@@ -128,21 +128,10 @@ class Upscaler(Protocol):
     scale: int  # times that the side of a picture grows
     quick: bool  # about a tenth of a second a picture on a CPU: candidates are enlarged too, not only the chosen one
 
-    def upscale(self, images: Sequence[Image.Image]) -> list[Image.Image]:
-        """Each at `scale` times its sides, in order; they may differ in size. The same in gives the same out."""
-        ...
-
-
-@runtime_checkable
-class SceneAwareUpscaler(Protocol):
-    """What an upscaler has besides that looks at the scenes that pictures were drawn after."""
-
-    takes_scenes: bool
-
     def upscale(self, images: Sequence[Image.Image], scenes: Sequence[str | None] | None = None) -> list[Image.Image]:
-        """As `Upscaler.upscale`.
+        """Each at `scale` times its sides, in order; they may differ in size. The same in gives the same out.
 
         Args:
-            scenes: the `Picture.scene` of each; None = of none is it known.
+            scenes: the `Picture.scene` of each, for upscalers that look at it; None = of none is it known.
         """
         ...

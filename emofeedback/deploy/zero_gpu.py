@@ -15,7 +15,7 @@ from PIL import Image
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
 from emofeedback.loop.drawing import Progress, draw_pictures
-from emofeedback.protocols import Generator, Judge, OnStep, SceneAwareUpscaler, ShowsPrompt, Upscaler
+from emofeedback.protocols import Generator, Judge, OnStep, ShowsPrompt, Upscaler
 from emofeedback.records import Attempt, Critique, Picture, PictureRequest, Reading
 
 Gpu = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -88,12 +88,9 @@ class ZeroGpuUpscaler:
 
     def __init__(self, upscaler: Upscaler, gpu: Gpu) -> None:
         def upscale(images: list[Image.Image], scenes: list[str | None]) -> list[Image.Image]:
-            if isinstance(upscaler, SceneAwareUpscaler) and upscaler.takes_scenes:
-                return upscaler.upscale(images, scenes)
-            return upscaler.upscale(images)
+            return upscaler.upscale(images, scenes)
 
         self.name, self.scale, self.quick = upscaler.name, upscaler.scale, upscaler.quick
-        self.takes_scenes = isinstance(upscaler, SceneAwareUpscaler) and upscaler.takes_scenes
         self._upscale = gpu(upscale)
 
     def upscale(self, images: Sequence[Image.Image], scenes: Sequence[str | None] | None = None) -> list[Image.Image]:

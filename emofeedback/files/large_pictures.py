@@ -10,7 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from emofeedback.files.png_settings import COMMON, OWN
 from emofeedback.files.storage import upscaling_text
-from emofeedback.protocols import SceneAwareUpscaler, Upscaler
+from emofeedback.protocols import Upscaler
 from emofeedback.records import Candidate, Picture, PictureRequest, Upscaling
 
 MAX_SIDE = 4096
@@ -66,16 +66,13 @@ class LargePictures:
         return buffer.getvalue()
 
     def _done(self, asked: Sequence[tuple[Picture, Upscaling | None]]) -> list[Picture]:
-        enlarged = iter(self._enlarged([picture for picture, done in asked if done is not None]))
+        small = [picture for picture, done in asked if done is not None]
+        enlarged = iter(
+            self.upscaler.upscale([p.image for p in small], [p.scene for p in small])
+            if self.upscaler is not None and small
+            else []
+        )
         return [p if done is None else replace(p, image=next(enlarged), upscaled=done) for p, done in asked]
-
-    def _enlarged(self, pictures: Sequence[Picture]) -> list[Image.Image]:
-        upscaler, images = self.upscaler, [picture.image for picture in pictures]
-        if upscaler is None or not images:
-            return []
-        if isinstance(upscaler, SceneAwareUpscaler) and upscaler.takes_scenes:
-            return upscaler.upscale(images, [picture.scene for picture in pictures])
-        return upscaler.upscale(images)
 
 
 def _making(text: str | None) -> dict[str, object]:

@@ -277,6 +277,15 @@ class Scene:
         return tuple(x for x in (self.place, self.subject, self.companion) if x is not None)
 
 
+def scene_from_record(record: dict[str, Any]) -> Scene:
+    """The inverse of dataclasses.asdict after a round trip through JSON.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is not the record of a scene.
+    """
+    return Scene(**{**record, "elements": tuple(record["elements"])})
+
+
 def poseable(subject: str | None, companion: str | None = None) -> bool:
     """Whether a pose can be seen: there is somebody with a face."""
     return subject in LIVING or companion in LIVING

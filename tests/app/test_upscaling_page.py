@@ -97,7 +97,7 @@ class Slow:
 
     name, scale, quick = "slow", 2, False
 
-    def upscale(self, images: Any) -> list[Image.Image]:
+    def upscale(self, images: Any, scenes: Any = None) -> list[Image.Image]:
         return [image.resize((2 * image.width, 2 * image.height)) for image in images]
 
 

@@ -75,7 +75,7 @@ class TiledUpscaler:
         self.name, self.scale, self.tile = name, scale, tile
         self._enlarge, self._lock = enlarge, Lock()
 
-    def upscale(self, images: Sequence[Image.Image]) -> list[Image.Image]:
+    def upscale(self, images: Sequence[Image.Image], scenes: Sequence[str | None] | None = None) -> list[Image.Image]:
         """As the seam.
 
         Raises:

@@ -27,7 +27,7 @@ from emofeedback.errors import UserError
 from emofeedback.files.checksums import verify_folder
 from emofeedback.flow.pixels import from_images, to_images
 from emofeedback.scenes.draw.render import render_flats
-from emofeedback.scenes.grammar import Scene
+from emofeedback.scenes.grammar import scene_from_record
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 KIND = "SceneUpscaler"
@@ -150,8 +150,7 @@ class SceneUpscaler(nn.Module):
         if scene is None or not self.takes_scenes or image.size[0] != image.size[1]:
             return None
         try:
-            record = json.loads(scene)
-            flats = render_flats(Scene(**{**record, "elements": tuple(record["elements"])}), self.scale * image.size[0])
+            flats = render_flats(scene_from_record(json.loads(scene)), self.scale * image.size[0])
         except (ValueError, TypeError, KeyError, RecursionError):
             return None  # of another edition of the world, or of a file that somebody else wrote
         return paper_ink(from_images([flats]))[0]

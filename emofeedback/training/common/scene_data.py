@@ -24,7 +24,7 @@ from PIL import Image
 
 from emofeedback.errors import UserError
 from emofeedback.scenes.draw.render import render, render_flats
-from emofeedback.scenes.grammar import Scene, Split
+from emofeedback.scenes.grammar import Scene, Split, scene_from_record
 from emofeedback.scenes.sampling import sample_posed_scene, sample_training_scene
 
 logger = logging.getLogger(__name__)
@@ -197,11 +197,6 @@ def _write_boxes(folder: Path, boxes: FindBoxes | None) -> None:
 def _read_scenes(folder: Path) -> list[Scene]:
     with (folder / SCENES).open(encoding="utf-8") as stream:
         return [scene_from_record(json.loads(line)) for line in stream]
-
-
-def scene_from_record(record: dict[str, Any]) -> Scene:
-    """The inverse of dataclasses.asdict after a round trip through JSON."""
-    return Scene(**{**record, "elements": tuple(record["elements"])})
 
 
 def _draw_flats(path: Path, scenes: Sequence[Scene], size: int) -> None:
