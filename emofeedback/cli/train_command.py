@@ -185,7 +185,7 @@ def _upscaler(arguments: TrainOptions, settings: Settings, out: Path, training: 
         return count
     small = rendered(arguments, training.seed, count, arguments.size)
     large = rendered(arguments, training.seed, count, UPSCALING * arguments.size)
-    train_upscaler(small, large, out, training, generator_dir=teacher)
+    train_upscaler(small, large, out, training, generator_dir=teacher, start_from=arguments.start_from)
     return len(small)
 
 

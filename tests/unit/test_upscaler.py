@@ -2,7 +2,7 @@
 
 import json
 import random
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +175,17 @@ def test_flats_sharpen_what_was_drawn_after_them() -> None:
             with_flats += float((model(seen, pairs.ink(row)) - target).pow(2).mean())
             without += float((model(seen) - target).pow(2).mean())
     assert with_flats < 0.7 * without
+
+
+def test_training_begins_with_the_weights_that_it_is_given(pair: tuple[SceneCache, SceneCache], tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    earlier = SceneUpscaler(UpscalerShape(8, 1))
+    torch.nn.init.normal_(earlier.tail.weight, std=0.2)
+    earlier.save_pretrained(tmp_path / "earlier")
+    still = replace(RECIPE, muon_lr=0.0, adam_lr=0.0)
+    run = TrainingRun(steps=1, threads=1, log_steps=1)
+    made = train_upscaler(*pair, tmp_path / "out", run, still, start_from=tmp_path / "earlier")
+    assert torch.equal(made.tail.weight, earlier.tail.weight)
 
 
 def test_one_that_looks_at_flats_begins_as_one_that_does_not() -> None:

@@ -126,6 +126,8 @@ def draw_pairs(checkpoint: Path, count: int, scale: int, folder: Path, recipe: U
     folder.mkdir(parents=True, exist_ok=True)
     whole = folder / "pairs.json"
     known = whole.is_file() and json.loads(whole.read_text(encoding="utf-8")) == note
+    if not known:
+        whole.unlink(missing_ok=True)  # what is written over is no longer what the note says
     for name, side in names.items():
         path = folder / f"{name}.npy"
         mode = "r" if known else "w+"

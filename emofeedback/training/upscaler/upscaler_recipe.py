@@ -343,15 +343,17 @@ def train_upscaler(
     recipe: UpscalerRecipe | None = None,
     generator_dir: Path | None = None,
     command: str = "",
+    start_from: Path | None = None,
 ) -> SceneUpscaler:
     """Train, measure on held-out pictures, and write the upscaler in bfloat16 with its card to `out`.
 
     Args:
         small, large: the same scenes at two sizes.
         generator_dir: whose autoencoder and re-draws the small pictures come from; None: clean renders only.
+        start_from: as for `train_on_pairs`.
 
     Raises:
-        Cancelled, UserError: as `training_loop.train`; UserError: the generator is damaged or draws at another size.
+        Cancelled, UserError: as `train_on_pairs`; UserError: the generator is damaged or draws at another size.
     """
     run.prepare()
     work, recipe, spoilt = out / "training", recipe or UpscalerRecipe(), []
@@ -364,13 +366,9 @@ def train_upscaler(
             )
         trips = round_trips(small.pictures, generator_dir / "vae", work / "round_trips.npy", ROUND_TRIP_NOISE, run.seed)
         spoilt = [trips, redraws(small, REDRAWN, generator, work / "redraws.npy", run.seed)]
-    run.prepare()  # what was made before must not change the first weights
-    training = UpscalerTraining(UpscalerData(small, large, spoilt, recipe, run.seed), recipe)
-    trained = train(training, run, work)
     command = command or f"python -m emofeedback train upscaler --minutes {run.minutes:g}"
-    facts = _facts(training, trained, run, command, len(small), large.size)
-    export_upscaler(training.averaged, out, facts)
-    return training.averaged
+    pairs = UpscalerData(small, large, spoilt, recipe, run.seed)
+    return train_on_pairs(pairs, len(small), out, run, command, start_from, recipe)
 
 
 def train_on_pairs(
@@ -382,7 +380,7 @@ def train_on_pairs(
     start_from: Path | None = None,
     recipe: UpscalerRecipe | None = None,
 ) -> SceneUpscaler:
-    """Train on what a generator drew after plans, and write the upscaler as `train_upscaler` does.
+    """Train on pairs of whatever making, measure on those held out, and write the upscaler with its card to `out`.
 
     Args:
         pictures: how many pairs there are.
@@ -391,7 +389,7 @@ def train_on_pairs(
     Raises:
         Cancelled, UserError: as `training_loop.train`; UserError: `start_from` holds no upscaler of this size.
     """
-    run.prepare()
+    run.prepare()  # what was made before must not change the first weights
     begun = None if start_from is None else SceneUpscaler.from_pretrained(start_from)
     recipe = recipe or UpscalerRecipe()
     if begun is not None and begun.takes_scenes:  # at the full rate one that has learned it forgets and flickers
