@@ -14,11 +14,13 @@ from torch.nn import functional
 
 from emofeedback.errors import UserError
 from emofeedback.flow.pixels import from_bytes
+from emofeedback.generators.scene.scene_generator import SceneDiffusionGenerator
 from emofeedback.generators.scene.upscaler import SceneUpscaler, UpscalerShape
+from emofeedback.scenes.draw.render import render
 from emofeedback.scenes.grammar import Scene, sample_scene
 from emofeedback.training.common.scene_data import SceneCache, render_cache
 from emofeedback.training.common.training_loop import TrainingRun
-from emofeedback.training.upscaler.drawn_pairs import DrawnPairs
+from emofeedback.training.upscaler.drawn_pairs import DrawnPairs, draw_pairs
 from emofeedback.training.upscaler.upscaler_recipe import (
     UpscalerData,
     UpscalerRecipe,
@@ -216,3 +218,19 @@ def test_scenes_tell_the_flats_and_what_is_no_scene_tells_nothing() -> None:
         assert upscaler.upscale([image], [strange])[0].tobytes() == plain.tobytes(), strange[:40]
     unhashable = json.dumps(json.loads(scene) | {"layout": [1]})
     assert upscaler.upscale([image], [unhashable])[0].tobytes() == plain.tobytes()
+
+
+def test_pairs_are_what_the_generator_drew_and_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = Path(__file__).parents[2] / "checkpoints" / "scene-generator"
+    pairs = draw_pairs(checkpoint, 2, 4, tmp_path, RECIPE, 3)
+    assert pairs.drawn.shape == (2, 128, 128, 3) and pairs.large.shape == pairs.flats.shape == (2, 512, 512, 3)
+    for row, scene in enumerate(pairs.scenes):
+        assert np.array_equal(pairs.large[row], np.asarray(render(scene, 512)))
+        smaller = np.asarray(Image.fromarray(pairs.large[row]).reduce(4), dtype=float)
+        assert np.abs(pairs.drawn[row] - smaller).mean() < 40, "another scene was drawn"
+    monkeypatch.setattr(SceneDiffusionGenerator, "generate", None)
+    again = draw_pairs(checkpoint, 2, 4, tmp_path, RECIPE, 3)
+    assert np.array_equal(again.drawn, pairs.drawn)
+    with pytest.raises(TypeError):
+        draw_pairs(checkpoint, 2, 4, tmp_path, RECIPE, 4)
+    assert not (tmp_path / "pairs.json").exists(), "the old note would vouch for what was written over"
