@@ -14,6 +14,7 @@ from emofeedback.files.run_json import reading_json
 from emofeedback.machine.processes import Processes
 from emofeedback.protocols import Judge
 from emofeedback.records import Picture, PictureRequest, Reading
+from emofeedback.scenes.lexicon import seen_noun
 from emofeedback.settings import Settings
 
 
@@ -52,7 +53,7 @@ def run(arguments: EstimateOptions, console: Console) -> CommandResult:
         lines.append(
             f"{path}: valence {signed(reading.affect.valence)} ± {reading.valence_sd:.2f}, "
             f"arousal {signed(reading.affect.arousal)} ± {reading.arousal_sd:.2f} ({nearest_emotion(reading.affect)})"
-            + (f"; sees {', '.join(reading.words())}" if reading.seen else "")
+            + (f"; sees {', '.join(map(seen_noun, reading.words()))}" if reading.seen else "")
             + (f"; calibrated by {reading.calibration}" if reading.calibration else "")
         )
     judge = next(file.judge for file in found if file.judge)

@@ -34,6 +34,7 @@ from emofeedback.protocols import left_out_of, negative_for
 from emofeedback.records import Edit, Rewrites, Round, Run, VisualPrompt
 from emofeedback.rewriting.director import turn_of
 from emofeedback.rewriting.written import rewrites_json
+from emofeedback.scenes.lexicon import seen_noun
 
 
 def run(arguments: GenerateOptions, console: Console) -> CommandResult:
@@ -212,7 +213,7 @@ def _text(run: Run, folder: Path) -> str:
         if best.picture.drawn_as is not None:
             lines.append(f"  drawn as: {best.picture.drawn_as}")
         if best.reading.seen:
-            lines.append(f"  sees {', '.join(best.reading.words())}")
+            lines.append(f"  sees {', '.join(map(seen_noun, best.reading.words()))}")
         if r.critique is not None:
             lines.append(f"  {r.critique.analysis}")
             lines += [f"    {_edit_line(edit)}" for edit in r.critique.edits]

@@ -286,6 +286,11 @@ CARRIER_NOUNS: dict[tuple[str, str], str] = {
 """How an analysis names what carries an emotion, where the concept's own word would not do."""
 
 
+def seen_noun(word: str) -> str:
+    """How a page or a terminal names what a judge answers in one word: "sitter" is a seated person."""
+    return CARRIER_NOUNS.get(("subject", word), word)
+
+
 def canonical_phrase(aspect: str, concept: str, room: bool = False) -> str:
     """The one comma phrase that edits use for a concept of the setting; "" where it is left unsaid.
 

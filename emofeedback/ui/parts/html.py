@@ -12,7 +12,7 @@ from PIL import Image
 from emofeedback.affect import EMOTIONS, PRESETS, Affect, to_scale
 from emofeedback.loop.rounds import TOLERANCE
 from emofeedback.records import Candidate, Critique, Reading, Seen
-from emofeedback.scenes.lexicon import CARRIER_NOUNS
+from emofeedback.scenes.lexicon import seen_noun
 
 
 def text(value: object) -> str:
@@ -178,16 +178,11 @@ def seen(items: Sequence[Seen]) -> str:
     if not items:
         return ""
     rows = "".join(
-        f'<li title="{item.probability:.0%}"><span>{text(item.aspect)}</span><b>{text(_noun(item.word))}</b>'
+        f'<li title="{item.probability:.0%}"><span>{text(item.aspect)}</span><b>{text(seen_noun(item.word))}</b>'
         f'<i style="--share:{min(1.0, max(0.0, item.probability)):.2f}"></i></li>'
         for item in items[:12]
     )
     return f'<h4>It sees</h4><ul class="seen">{rows}</ul>'
-
-
-def _noun(word: str) -> str:
-    """How a page names what a judge answers in one word: "sitter" is a seated person."""
-    return CARRIER_NOUNS.get(("subject", word), word)
 
 
 def words(critique: Critique | None) -> str:
