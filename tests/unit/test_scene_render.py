@@ -12,6 +12,7 @@ from emofeedback.scenes.draw.elements import ELEMENT_DRAWINGS
 from emofeedback.scenes.draw.figures import FIGURE_DRAWINGS
 from emofeedback.scenes.draw.places import PLACE_DRAWINGS
 from emofeedback.scenes.draw.render import flats_svg, render, render_flats, to_svg
+from emofeedback.scenes.draw.sky import PENCIL
 from emofeedback.scenes.draw.structures import STRUCTURE_DRAWINGS
 from emofeedback.scenes.grammar import (
     ELEMENTS,
@@ -37,6 +38,10 @@ def pixels(scene: Scene, size: int = 64) -> np.ndarray:
     return np.asarray(render(scene, size), dtype=float)
 
 
+def flat_pixels(scene: Scene, size: int = 64) -> np.ndarray:
+    return np.asarray(render_flats(scene, size), dtype=float)
+
+
 def test_everything_in_the_grammar_has_a_drawing() -> None:
     assert tuple(PLACE_DRAWINGS) == PLACES
     assert set(FIGURE_DRAWINGS) == set(FIGURES)
@@ -58,20 +63,36 @@ def test_the_same_scene_gives_the_same_pixels() -> None:
 
 @given(st.integers(0, 2**32), st.sampled_from(TIMES), st.sampled_from(WEATHERS), st.sampled_from(PALETTES))
 @settings(max_examples=40, deadline=None)
-def test_flats_know_no_weather_hour_or_palette(seed: int, time: str, weather: str, palette: str) -> None:
-    scene = replace(sample_scene(random.Random(seed), None), elements=(), season="winter")
+def test_flats_know_no_hour_or_palette_and_of_the_weather_outlines_only(
+    seed: int, time: str, weather: str, palette: str
+) -> None:
+    scene = replace(sample_scene(random.Random(seed), None), elements=(), season="winter", weather="clear")
     other = replace(scene, time=time, weather=weather, palette=palette, light="dim")
-    assert flats_svg(other) == flats_svg(scene) or scene.place in WATER_PLACES + INDOOR_PLACES
+    if scene.place not in WATER_PLACES + INDOOR_PLACES:
+        assert (flats_svg(other) == flats_svg(scene)) == (weather in ("clear", "cloudy", "overcast", "fog"))
+    assert (PENCIL in flats_svg(other)) == (weather in ("rain", "thunderstorm", "snow", "wind"))
 
 
 def test_flats_are_where_the_picture_has_them() -> None:
     """By day, in clear weather and plain colours, what stands on the ground is in the picture as it is in the flats."""
     ground = slice(40, 64)
-    drawn, flats = pixels(PLAIN)[ground], np.asarray(render_flats(PLAIN, 64), dtype=float)[ground]
+    drawn, flats = pixels(PLAIN)[ground], flat_pixels(PLAIN)[ground]
     assert np.abs(drawn - flats).mean() < 12
-    assert np.all(np.asarray(render_flats(PLAIN, 64))[2, 2] == 255), "no sky"
-    night = replace(PLAIN, time="night", weather="rain")
+    assert np.all(flat_pixels(PLAIN)[2, 2] == 255), "no sky"
+    night = replace(PLAIN, time="night", weather="overcast")
     assert np.array_equal(render_flats(night, 64), render_flats(PLAIN, 64)) and pixels(night).mean() < 100
+
+
+@pytest.mark.parametrize("weather", ["rain", "thunderstorm", "snow", "wind"])
+def test_what_falls_and_blows_is_in_the_flats_where_the_picture_has_it(weather: str) -> None:
+    clear = replace(PLAIN, season="winter", time="night")
+    fallen = replace(clear, weather=weather)
+    marks = np.abs(flat_pixels(fallen) - flat_pixels(clear)).sum(2) > 60
+    # the picture is brighter there than close by
+    bright = pixels(fallen).sum(2)
+    assert 0.005 < marks.mean() < 0.2
+    around = np.roll(marks, 3, axis=1) & ~marks
+    assert bright[marks].mean() > bright[around].mean() + 10
 
 
 @pytest.mark.parametrize("size", [128, 512])

@@ -18,7 +18,7 @@ _HEAD = 1.24
 """Heads are drawn this much larger than their local units, so that a face can be read in a small picture."""
 _EARS = {"plain": 0.0, "smiling": -4.0, "cheering": -12.0, "downcast": 78.0, "asleep": 40.0, "alarmed": 62.0}
 """Degrees by which upright ears fall outwards."""
-_FLAPS = {"plain": 0.0, "smiling": 14.0, "cheering": 112.0, "downcast": 9.0, "asleep": -4.0, "alarmed": 88.0}
+_FLAPS = {"plain": 0.0, "smiling": 14.0, "cheering": 112.0, "downcast": 9.0, "asleep": 26.0, "alarmed": 88.0}
 """Degrees by which hanging ears are lifted."""
 
 

@@ -179,9 +179,10 @@ def petals(x: float, y: float) -> str:
 
 
 def pond(ink: Ink) -> str:
-    """A small calm pond at the lower right with a soft bank, the sky in it, lily pads, a pink lily and reeds."""
+    """A small calm pond at the lower right, the sky in it, with reeds and but in winter lily pads and a pink lily."""
     water = mix(ink("#3f93c4"), ink.haze, 0.25)
     pad, reed = ink("#3f9a4a"), ink("#4d7a34")
+    afloat = ellipse(69.6, 94.4, 4.6, 1.5, pad) + ellipse(88.4, 94.8, 5.2, 1.7, pad) + lily(88.4, 94, 0.95, ink)
     return "".join(
         (
             ellipse(79, 93.2, 21.4, 6.2, ink("#5c5a3c"), 0.3),
@@ -191,15 +192,13 @@ def pond(ink: Ink) -> str:
             ellipse(79, 93.4, 19, 4.5, water),
             path("M63 91.8Q78 87.8 93 91.4Q78 90.4 63 91.8Z", "#ffffff", 0.45),
             line("M73 96H83", "#ffffff", 0.9, 0.5),
-            ellipse(69.6, 94.4, 4.6, 1.5, pad),
-            ellipse(88.4, 94.8, 5.2, 1.7, pad),
-            lily(88.4, 94, 0.95, ink),
+            "" if ink.season == "winter" else afloat,
         )
     )
 
 
 def still_water(ink: Ink) -> str:
-    """A mirror of water across the bottom with a soft edge, a small pile of round stones and its reflection."""
+    """A mirror of water across the bottom, a small pile of stones and its reflection in it, lilies but in winter."""
     far = ink.grade(mix(ink.haze, "#ffffff", 0.1))
     near = mix(
         ink.grade(mix(ink.haze, brightness(ink.ambient, 0.5), 0.3)),
@@ -223,7 +222,7 @@ def still_water(ink: Ink) -> str:
     parts.append(f'<ellipse cx="10" cy="94" rx="9" ry="1.7" fill="none" stroke="{pale}" stroke-width=".7"/>')
     for x, y, rx, ry, own in stones:
         parts += [ellipse(x, y, rx, ry, ink.shade(own, 0.8)), ellipse(x - 0.3, y - 0.4, rx * 0.9, ry * 0.74, ink(own))]
-    for x, y, k in ((81, 93.4, 1.0), (91, 96.2, 1.2)):
+    for x, y, k in () if ink.season == "winter" else ((81, 93.4, 1.0), (91, 95.4, 1.2)):
         parts += [ellipse(x, y + 0.8, 4.8 * k, 1.4 * k, ink("#3f9a5c")), lily(x, y, k, ink)]
     return "".join(parts)
 
@@ -258,7 +257,7 @@ def hammock(ink: Ink) -> str:
         path("M93.6 81.2Q93 83.6 90 86.2L89.4 81.1L91.9 79.7Z", lively("#fff0d2", ink)),
         ellipse(91, 78.6, 3.6, 2.1, lively("#ffd35c", ink)),
     ]
-    return moved("".join(parts), 10.0, 9.6, 0.9)
+    return moved("".join(parts), 24.0, 22.6, 0.7)
 
 
 def sleeping_cat(ink: Ink) -> str:
@@ -365,8 +364,8 @@ def empty_swing(ink: Ink) -> str:
 
 def wilted_flowers(ink: Ink) -> str:
     """Two small withered flowers at each edge that hang their faded heads, petals fallen on dry earth."""
-    left = ellipse(11, 96.8, 10.6, 2.4, ink("#4f3c2c"))
-    left += wilted_flower(10.6, 97, 1.5, "#c9822f", True, ink) + wilted_flower(12.6, 97, 1.2, "#b8506a", False, ink)
+    left = ellipse(10.6, 96.8, 9, 1.9, ink("#4f3c2c"))
+    left += wilted_flower(9.6, 97, 1.06, "#c9822f", True, ink) + wilted_flower(12, 97, 0.86, "#b8506a", False, ink)
     left += "".join(ellipse(x, y, 1.7, 0.9, ink(own)) for x, y, own in ((5.4, 97, "#c9822f"), (17.4, 97.2, "#b8506a")))
     return left + mirror([left])
 
@@ -486,7 +485,7 @@ def lonely_figure(ink: Ink) -> str:
         circle(4.5, -16.6, 2.9, skin),
         path("M4.6 -14.4Q1.4 -13.2 1.2 -16.8Q1.4 -20 4.8 -20Q7.2 -19.8 7.6 -17.6Q5.2 -18 4.9 -16.2Z", hair),
     )
-    return group("".join(shapes), 86.6, 82.2, 1.06)
+    return group("".join(shapes), 88.0, 81.0, 0.92)
 
 
 def stampede(ink: Ink) -> str:

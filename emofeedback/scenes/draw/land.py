@@ -59,19 +59,20 @@ def reflection(ink: Ink, scene: Scene, bottom: float, opacity: float) -> str:
 
 
 def round_tree(ink: Ink, x: float, base: float, size: float, depth: float = 0.0) -> str:
-    """A broadleaf tree in the season's colour, fallen leaves or petals below; bare branches under snow in winter."""
+    """A broadleaf tree in the season's colour, fallen leaves or petals below; in winter white with frost."""
     trunk = ink("#6b4a35", depth)
     out = ""
     if ink.season in ("spring", "autumn"):
         out += ellipse(x, base, 0.36 * size, 0.06 * size, ink.shade(LEAVES[ink.season], 0.95, depth), 0.8)
     out += rect(x - 0.07 * size, base - 0.5 * size, 0.14 * size, 0.5 * size, trunk)
     if ink.season == "winter":
-        for dx, dy in ((-0.28, -0.8), (0.28, -0.85), (-0.12, -1.0), (0.14, -0.98)):
-            d = f"M {x:.1f} {base - 0.42 * size:.1f} L {x + dx * size:.1f} {base + dy * size:.1f}"
-            out += line(d, trunk, 0.075 * size)
-        snow = ink(LEAVES["winter"], depth)
-        out += ellipse(x, base - 0.92 * size, 0.34 * size, 0.15 * size, snow)
-        return out + ellipse(x - 0.2 * size, base - 0.74 * size, 0.14 * size, 0.07 * size, snow)
+        frost = ink.shade(LEAVES["winter"], 0.93, depth)
+        out += circle(x, base - 0.68 * size, 0.36 * size, frost)
+        out += circle(x - 0.08 * size, base - 0.75 * size, 0.2 * size, ink(LEAVES["winter"], depth))
+        for dx, dy in ((-0.22, -0.68), (0.22, -0.7), (-0.04, -0.86)):
+            d = f"M {x:.1f} {base - 0.4 * size:.1f} L {x + dx * size:.1f} {base + dy * size:.1f}"
+            out += line(d, trunk, 0.035 * size)
+        return out
     leaf = LEAVES[ink.season]
     return (
         out

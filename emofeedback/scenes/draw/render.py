@@ -14,7 +14,17 @@ from emofeedback.scenes.draw.canvas import Ink, glow
 from emofeedback.scenes.draw.elements import ELEMENT_DRAWINGS
 from emofeedback.scenes.draw.places import PLACE_DRAWINGS
 from emofeedback.scenes.draw.rooms import far_away, land_outside, room_ink, through_window
-from emofeedback.scenes.draw.sky import fog_behind, light_in_front, lightning, scene_ink, sky, weather_in_front
+from emofeedback.scenes.draw.sky import (
+    flash_behind,
+    fog_behind,
+    light_in_front,
+    lightning,
+    lightning_flats,
+    scene_ink,
+    sky,
+    weather_flats,
+    weather_in_front,
+)
 from emofeedback.scenes.draw.subjects import subject_boxes, subjects
 from emofeedback.scenes.grammar import FAR_ELEMENTS, GROUND_ELEMENTS, INDOOR_PLACES, LIVING, SKY_ELEMENTS, Scene
 
@@ -37,23 +47,30 @@ def document(planes: str) -> str:
 
 
 def flats_svg(scene: Scene) -> str:
-    """What stands in the scene in its own colours on white paper: no sky, weather, hour, palette or light.
+    """What stands in the scene in its own colours on white paper: no sky, fog, hour, palette or light.
 
-    Everything is where `to_svg` has it. Of the light, only what water mirrors and what falls through a window is left.
+    Everything is where `to_svg` has it. Of the light, only what water mirrors and what falls through a window is left;
+    of the weather, the outlines of bolt, rain, snow and gusts.
     """
     rng = random.Random(scene.layout)
     ink = Ink("#ffffff", 0.0, haze="#ffffff", season=scene.season, rng=rng)
     if scene.place in INDOOR_PLACES:
-        planes = _room(scene, ink, ink, rng, _view(scene, ink, rng))
+        view = _view(scene, ink, rng, sky=lightning_flats(scene), weather=weather_flats(scene, ink))
+        planes = _room(scene, ink, ink, rng, view)
     else:
-        planes = _content(scene, ink, rng)
+        planes = lightning_flats(scene) + _content(scene, ink, rng) + weather_flats(scene, ink)
     return document(f'<rect width="100" height="100" fill="#ffffff"/>{planes}')
 
 
 def _outdoors(scene: Scene, ink: Ink, rng: random.Random) -> str:
     """The sky, what stands under it, and the weather before them all."""
-    content = _content(scene, ink, rng, _subject_ink(ink), fog_behind(scene, ink) + _light_behind(scene, ink))
+    content = _content(scene, ink, rng, _subject_ink(ink), _between(scene, ink))
     return sky(scene, ink) + lightning(scene) + content + weather_in_front(scene, ink)
+
+
+def _between(scene: Scene, ink: Ink) -> str:
+    """Fog and light between the place and the subjects."""
+    return fog_behind(scene, ink) + flash_behind(scene) + _light_behind(scene, ink)
 
 
 def _content(scene: Scene, ink: Ink, rng: random.Random, near: Ink | None = None, fog: str = "") -> str:
@@ -133,8 +150,8 @@ def _subject_ink(ink: Ink) -> Ink:
     """Subjects and elements keep more of their own colour than the ground, so that they can be read in the dark."""
     return replace(
         ink,
-        ambient_share=ink.ambient_share * 0.34,
-        gain=max(0.94, 0.46 + 0.6 * ink.gain),
-        saturation=0.4 + 0.6 * ink.saturation,
-        tint_share=ink.tint_share * 0.32,
+        ambient_share=ink.ambient_share * 0.24,
+        gain=max(1.0, 0.46 + 0.6 * ink.gain),
+        saturation=max(0.78, 0.4 + 0.6 * ink.saturation) if ink.saturation > 0.5 else 0.4 + 0.6 * ink.saturation,
+        tint_share=ink.tint_share * 0.28,
     )

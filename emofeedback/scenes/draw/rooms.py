@@ -98,7 +98,7 @@ def _daylight(scene: Scene, edge: float) -> str:
     colour = {"dawn": "#ffe3c2", "day": "#fff6d2", "sunset": "#ffb45c"}.get(scene.time)
     if colour is None or scene.weather not in _CLEAR:
         return ""
-    opacity = {"bright": 0.55, "dim": 0.2}.get(scene.light, 0.4)
+    opacity = {"bright": 0.4, "dim": 0.14}.get(scene.light, 0.28)
     out = ""
     for a, b in ((27, 45), (48, 66)):
         points = [(a, edge), (b, edge), (b + 12 + 0.1 * b, 99), (a + 4 + 0.1 * a, 99)]

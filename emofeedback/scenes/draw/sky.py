@@ -23,6 +23,8 @@ from emofeedback.scenes.draw.canvas import (
 from emofeedback.scenes.grammar import INDOOR_PLACES, Scene
 
 HORIZON = 56.0
+PENCIL = "#6b7f9c"
+"""What is pale in the picture and has an outline, in its flats: rain, snow, lightning."""
 
 # time -> sky top, sky middle, sky at the horizon, colour of the light, its share, exposure
 _HOURS = {
@@ -52,12 +54,12 @@ _WEATHER = {
 _PALETTES = {
     "natural": (1.0, "#ffffff", 0.0),
     "vivid": (1.5, "#ffffff", 0.0),
-    "muted": (0.16, "#7c8084", 0.18),
+    "muted": (0.42, "#76818c", 0.12),
     "warm": (1.2, "#ff9a2a", 0.15),
     "cold": (0.88, "#2f74ff", 0.17),
 }
 # sky of the warm palette, top, middle and horizon
-_GOLD = ("#f9a04e", "#ffc874", "#fff0c0")
+_GOLD = ("#ffb25c", "#ffd084", "#fff0c0")
 # light -> exposure, exposure in the dark, saturation
 _LIGHTS = {"even": (1.0, 1.0, 1.0), "bright": (1.14, 1.4, 1.18), "dim": (0.76, 0.78, 0.85)}
 
@@ -114,7 +116,7 @@ def sky(scene: Scene, ink: Ink) -> str:
 
     if scene.palette == "warm":
         # an orange tint alone turns a blue sky grey: the sky itself goes golden
-        shares = (0.0, 0.14, 0.66) if scene.time in ("dusk", "night") else (0.2, 0.8, 0.7)
+        shares = (0.0, 0.14, 0.66) if scene.time in ("dusk", "night") else (0.9, 0.85, 0.7)
         top, middle, low = (
             mix(own, brightness(gold, _DAYLIGHT[scene.time]), share)
             for own, gold, share in zip((top, middle, low), _GOLD, shares, strict=True)
@@ -226,13 +228,24 @@ def _clouds(scene: Scene, ink: Ink, level: float) -> str:
 
 def weather_in_front(scene: Scene, ink: Ink) -> str:
     """Rain, snow, fog, leaves and streaks of wind; in a room they are seen through the window."""
-    drawings = {"rain": _rain, "thunderstorm": _storm, "snow": _snow, "fog": _mist, "wind": _gusts}
+    if scene.weather == "fog":
+        return _mist(scene, ink, jitter(ink, "weather"))
+    least, colour = {"snow": (0.8, "#ffffff"), "wind": (0.45, "#ffffff")}.get(scene.weather, (0.45, "#dcecff"))
+    return _in_the_air(scene, ink, brightness(colour, least + (1 - least) * _DAYLIGHT[scene.time]))
+
+
+def weather_flats(scene: Scene, ink: Ink) -> str:
+    """What falls and blows in front, as flats: in a colour that is seen on white paper."""
+    return _in_the_air(scene, ink, PENCIL)
+
+
+def _in_the_air(scene: Scene, ink: Ink, colour: str) -> str:
+    drawings = {"rain": _rain, "thunderstorm": _storm, "snow": _snow, "wind": _gusts}
     draw = drawings.get(scene.weather)
-    return "" if draw is None else draw(scene, ink, jitter(ink, "weather"))
+    return "" if draw is None else draw(ink, jitter(ink, "weather"), colour)
 
 
-def _rain(scene: Scene, ink: Ink, rng: random.Random, slant: float = -0.32, drops: int = 34) -> str:
-    colour = brightness("#dcecff", 0.45 + 0.55 * _DAYLIGHT[scene.time])
+def _rain(ink: Ink, rng: random.Random, colour: str, slant: float = -0.32, drops: int = 34) -> str:
     out = ""
     for x, y in scattered(rng, drops, (-2, -6, 104, 98)):
         length = rng.uniform(5, 12)
@@ -240,8 +253,8 @@ def _rain(scene: Scene, ink: Ink, rng: random.Random, slant: float = -0.32, drop
     return out
 
 
-def _storm(scene: Scene, ink: Ink, rng: random.Random) -> str:
-    return _rain(scene, ink, rng, -0.5, 38)
+def _storm(ink: Ink, rng: random.Random, colour: str) -> str:
+    return _rain(ink, rng, colour, -0.5, 38)
 
 
 def _flash(scene: Scene) -> tuple[float, float]:
@@ -254,6 +267,15 @@ def lightning(scene: Scene) -> str:
     """A slender forked bolt that stays in the sky, behind all but the sky."""
     if scene.weather != "thunderstorm":
         return ""
+    return glow(_flash(scene)[0], 20, 34, "#f3f6c8", 0.6) + _bolt(scene, "#fffbe0")
+
+
+def lightning_flats(scene: Scene) -> str:
+    """The bolt as flats: in a colour that is seen on white paper."""
+    return _bolt(scene, PENCIL) if scene.weather == "thunderstorm" else ""
+
+
+def _bolt(scene: Scene, colour: str) -> str:
     x, k = _flash(scene)
     trunk = (
         (3, -1, 2.8),
@@ -270,22 +292,26 @@ def lightning(scene: Scene) -> str:
     bolt = ""
     for way in (trunk, *forks):
         left, right = ([(x + k * px + side * w, py) for px, py, w in way] for side in (-0.5, 0.5))
-        bolt += polygon([*left, *right[::-1]], "#fffbe0")
-    return glow(x, 20, 34, "#f3f6c8", 0.6) + bolt
+        bolt += polygon([*left, *right[::-1]], colour)
+    return bolt
+
+
+def flash_behind(scene: Scene) -> str:
+    """The light of the bolt on the land behind the subjects."""
+    return glow(_flash(scene)[0], 30, 95, "#cfe0c4", 0.24) if scene.weather == "thunderstorm" else ""
 
 
 def _flashed(scene: Scene) -> str:
     """The light of the bolt on all that stands before it."""
     x, _ = _flash(scene)
-    soft = glow(x, 30, 95, "#cfe0c4", 0.34)
+    soft = glow(x, 30, 95, "#cfe0c4", 0.12)
     if scene.light == "dim":
         # shadow lies over the bolt as well: this brings back what is pale, and leaves what is dark
         soft += f'<g style="mix-blend-mode:color-dodge">{glow(x, 22, 40, "#8c8c74", 0.7)}</g>'
     return soft
 
 
-def _snow(scene: Scene, ink: Ink, rng: random.Random) -> str:
-    colour = brightness("#ffffff", 0.8 + 0.2 * _DAYLIGHT[scene.time])
+def _snow(ink: Ink, rng: random.Random, colour: str) -> str:
     sizes = (0.8, 1.1, 1.1, 1.5, 1.5, 2.0, 2.7)
     return "".join(
         circle(x, y, rng.choice(sizes) * rng.uniform(0.9, 1.1), colour, 0.94)
@@ -303,10 +329,9 @@ def _mist(scene: Scene, ink: Ink, rng: random.Random) -> str:
     )
 
 
-def _gusts(scene: Scene, ink: Ink, rng: random.Random) -> str:
+def _gusts(ink: Ink, rng: random.Random, colour: str) -> str:
     """Curling streaks in the sky and leaves, all blown to the right, the leaves clear of the subject."""
-    air = brightness("#ffffff", 0.45 + 0.55 * _DAYLIGHT[scene.time])
-    leaf = ink({"spring": "#f0b4cc", "summer": "#7fb04a", "autumn": "#e0762a", "winter": "#8a6a4a"}[scene.season])
+    leaf = ink({"spring": "#f0b4cc", "summer": "#7fb04a", "autumn": "#e0762a", "winter": "#8a6a4a"}[ink.season])
     out = ""
     for y in (11.0, 24.0, 38.0):
         x, length = rng.uniform(-4, 50), rng.uniform(16, 32)
@@ -315,7 +340,7 @@ def _gusts(scene: Scene, ink: Ink, rng: random.Random) -> str:
         d = f"M {x:.1f} {y:.1f} q {length * 0.5:.1f} {-curl * 1.5:.1f} {length:.1f} 0"
         d += f" t {length * 0.55:.1f} {-curl:.1f}"
         d += f" a {curl * 0.8:.1f} {curl * 0.8:.1f} 0 1 0 {-curl * 1.3:.1f} {-curl * 0.5:.1f}"
-        out += line(d, air, 1.0, 0.75)
+        out += line(d, colour, 1.0, 0.75)
     for x, y in scattered(rng, 10, (4, 8, 96, 94)):
         if 30 < x < 70 and y > 34:
             continue
@@ -372,7 +397,7 @@ def _palette_over(scene: Scene) -> str:
     if scene.palette == "vivid":
         return halo("vivid", 0.5, 0.45, 0.8, "#fff6dd", 0.42, 0.0) + blend("url(#vivid)", "soft-light")
     if scene.palette == "muted":
-        return halo("muted", 0.5, 0.5, 0.8, "#4c5054", 0.06, 0.28, 0.3) + blend("url(#muted)", "normal")
+        return halo("muted", 0.5, 0.5, 0.8, "#4c5560", 0.0, 0.16, 0.3) + blend("url(#muted)", "normal")
     return ""
 
 

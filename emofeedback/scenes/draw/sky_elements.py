@@ -120,16 +120,13 @@ def _limp_balloons(ink: Ink) -> str:
 
 
 def _torn_away(ink: Ink) -> str:
-    """Three balloons that the wind drives off, their strings streaming behind, and the shreds of a fourth."""
+    """Three balloons that the wind drives off, their strings streaming behind."""
     rng = jitter(ink, "balloons")
     k = rng.choice((-1, 1))
     parts = ""
-    for x, y, own, turn in ((34, 12, "#e8323c", 52), (23, 20, "#ffc629", 60), (39, 23, "#2f86e6", 46)):
-        one = line("M0 8.4Q3 15 -1 21T1 31", ink("#a9a6b0"), 0.6) + _balloon(0, 0, own, ink)
-        parts += f'<g transform="translate({50 + k * x} {y}) rotate({k * turn}) scale(.78)">{one}</g>'
-    for x, y, turn in ((4, 9, 20), (8, 15, -35), (-1, 14, 70)):
-        shred = path("M-1.9 0.3L0 -1.5L2 -0.6L0.8 1.4Z", lively("#ff8a2c", ink))
-        parts += f'<g transform="translate({50 + k * x} {y}) rotate({k * turn})">{shred}</g>'
+    for x, y, own, turn in ((35, 11, "#e8323c", 38), (15, 21, "#ffc629", 52), (-6, 12, "#2f86e6", 44)):
+        one = line("M0 8.4Q3 13 -1 18T1 26", ink("#c9c6d0"), 0.8) + _balloon(0, 0, own, ink)
+        parts += f'<g transform="translate({50 + k * x} {y}) rotate({k * turn})">{one}</g>'
     return parts
 
 
@@ -139,12 +136,18 @@ def lantern_like(colour: str, ink: Ink) -> str:
 
 
 def rainbow(ink: Ink) -> str:
-    """A broad arc of six bands across the whole sky."""
+    """A broad arc of six bands across the whole sky that fades out at its feet."""
     bands = ("#f0433a", "#fb9a2e", "#fde047", "#4fbf55", "#3f8ff0", "#9250d8")
     parts = []
     for k, own in enumerate(bands):
         r = 46 - 2.5 * k
-        parts.append(line(f"M{50 - r} 62V58A{r} {r} 0 0 1 {50 + r} 58V62", ink.shine(own), 2.65, 0.82))
+        key, colour = f"band{k}", ink.shine(own)
+        parts.append(
+            f'<defs><linearGradient id="{key}" gradientUnits="userSpaceOnUse" x1="0" y1="28" x2="0" y2="56">'
+            f'<stop offset="0" stop-color="{colour}"/><stop offset="1" stop-color="{colour}" stop-opacity="0"/>'
+            "</linearGradient></defs>"
+        )
+        parts.append(line(f"M{50 - r} 58A{r} {r} 0 0 1 {50 + r} 58", f"url(#{key})", 2.65, 0.82))
     return "".join(parts)
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 import resvg_py
 from PIL import Image
 
-from emofeedback.scenes.draw.canvas import Ink, brightness, ellipse, group, path
+from emofeedback.scenes.draw.canvas import Ink, brightness, ellipse, group, line, path
 from emofeedback.scenes.draw.figures import FIGURE_DRAWINGS
 from emofeedback.scenes.draw.structures import STRUCTURE_DRAWINGS
 from emofeedback.scenes.grammar import FIGURES, INDOOR_PLACES, PEOPLE, POSES, SEVERAL, STRUCTURES, WATER_PLACES, Scene
@@ -271,7 +271,15 @@ def _drawn(p: Placement, ink: Ink, scene: Scene) -> str:
         return mirrored + placed
     # feet stand closer than the widest part reaches
     shadow = ellipse((left + right) / 2 + 1.5, p.y + 0.3, 0.45 * (right - left), 2.4, brightness(ink.haze, 0.16), 0.34)
-    return shadow + placed
+    return (_rails(p.y, p.scale, ink) if p.name == "train" else "") + shadow + placed
+
+
+def _rails(y: float, scale: float, ink: Ink) -> str:
+    """A railway line on its bed of stones that runs across the whole picture at y."""
+    bed, sleeper, steel = ink.grade("#8f857a"), ink.grade("#5a4330"), ink.grade("#c3c8cf")
+    out = f'<path d="M-2 {y - 2.6 * scale / 0.66:.2f}H102L103 {y + 4.4:.2f}H-3Z" fill="{bed}"/>'
+    out += "".join(path(f"M{x} {y - 1.2:.2f}h3.4l-.7 4.4h-3.4Z", sleeper) for x in range(-1, 102, 7))
+    return out + "".join(line(f"M-2 {y + dy:.2f}H102", steel, w) for dy, w in ((-0.4, 0.8), (2.2, 1.1)))
 
 
 def _splash(x: float, width: float, low: float, ink: Ink) -> str:
