@@ -15,7 +15,7 @@ from emofeedback.scenes.contradictions import Key
 from emofeedback.scenes.draw.canvas import Ink
 from emofeedback.scenes.draw.elements import ELEMENT_DRAWINGS
 from emofeedback.scenes.draw.render import BEFORE, BEHIND, document, rasterised
-from emofeedback.scenes.draw.subjects import subject_boxes
+from emofeedback.scenes.draw.subjects import Box, subject_boxes
 from emofeedback.scenes.grammar import (
     ELEMENTS,
     FAR_ELEMENTS,
@@ -131,11 +131,12 @@ OVERLAP = 0.25
 def unclear(scene: Scene) -> frozenset[Key]:
     """(aspect, concept) of what would make the content of a scene hard to read, or is not met in its place."""
     barred = {element for element, places in SITES.items() if scene.place not in places}
-    barred |= {element for element in BEFORE if _covers(element, scene)}
+    boxes = tuple(box for _, box in subject_boxes(scene))
+    barred |= {element for element in BEFORE if _covers(element, boxes)}
     if scene.place in INDOOR_PLACES:
         barred |= set(FAR_ELEMENTS)  # the window cuts them off
     else:
-        barred |= {element for element in (*FAR_ELEMENTS, *BEHIND) if _hidden(element, scene)}
+        barred |= {element for element in (*FAR_ELEMENTS, *BEHIND) if _hidden(element, boxes)}
     if {scene.subject, scene.companion} & set(VEHICLES):
         barred |= {"wreck", "lonely figure"}
     if {scene.subject, scene.companion} & set(LIVING):
@@ -187,9 +188,10 @@ def place_weights(things: tuple[str, ...]) -> list[float]:
     return weights
 
 
-def _covers(element: str, scene: Scene) -> bool:
+def _covers(element: str, boxes: tuple[Box, ...]) -> bool:
+    """Whether an element is drawn over much of a subject, or much of it over the subjects."""
     mask = _footprint(element)
-    for _, box in subject_boxes(scene):
+    for box in boxes:
         left, top, right, bottom = (round(side * PIXELS / 100) for side in box)
         inside = mask[top : max(bottom, top + 1), left : max(right, left + 1)]
         if inside.size and (inside.mean() > COVERED or inside.sum() > COVERING * mask.sum()):
@@ -197,10 +199,10 @@ def _covers(element: str, scene: Scene) -> bool:
     return False
 
 
-def _hidden(element: str, scene: Scene) -> bool:
+def _hidden(element: str, boxes: tuple[Box, ...]) -> bool:
     """Whether the subjects hide much of what stands far behind them."""
     mask, behind = _footprint(element), np.zeros((PIXELS, PIXELS), bool)
-    for _, box in subject_boxes(scene):
+    for box in boxes:
         left, top, right, bottom = (round(side * PIXELS / 100) for side in box)
         behind[top:bottom, left:right] = True
     return bool((mask & behind).sum() > HIDDEN * mask.sum())

@@ -153,6 +153,15 @@ def test_who_was_added_before_the_load_is_heard_stays(panel: ViewersPanel) -> No
     assert told == gr.skip()
 
 
+def test_what_the_browser_reads_after_the_load_comes_back_too(panel: ViewersPanel) -> None:
+    *_, kept = panel.added(filled(panel), REQUEST)
+    assert panel.read_late(kept, REQUEST) == gr.skip(), "known already: the choice among one's own stays"
+    assert panel.read_late([], OTHER) == gr.skip()
+    panel.came_back([], OTHER)
+    who, which, row, *_ = panel.read_late(kept, OTHER)
+    assert who["choices"][-1] == "Zoe" and which["choices"] == ["Zoe"] and row["visible"]
+
+
 @pytest.mark.parametrize(
     "broken",
     [{}, 3, None, "Zoe", {"name": "<script>"}, {"name": "Zoe", "who": "x"}, {"name": "Zoe", "who": "x" * 10_000}],

@@ -123,6 +123,8 @@ class ViewersPanel:
         self.add.click(self.added, set(vars(self.form).values()), [*self.joining, self.kept], **quick)
         self.remove.click(self.removed, [self.which], [*self.joining, self.kept], **quick)
         self.which.input(self.exported, [self.which], [self.export], **quick)
+        # a busy browser has read its store only after the page said that it was loaded
+        self.kept.change(self.read_late, [self.kept], self.joining, **quick)
 
     def on_load(self, page: gr.Blocks) -> None:
         """Bring a visitor's own viewers back when the page is loaded."""
@@ -293,6 +295,11 @@ class ViewersPanel:
             state.chosen = tuple(viewer.name for viewer in state.viewers)
         *joining, status = self._joined(visit, None, " ".join(told))
         return *joining, status if told else gr.skip()
+
+    @friendly
+    def read_late(self, kept: Any, request: gr.Request) -> Any:
+        """What the browser kept has changed: news only where the visit knows of no viewer of the visitor's own."""
+        return self.came_back(kept, request) if kept and not self.of(self.visits.of(request)).own else gr.skip()
 
     @friendly
     def exported(self, name: str | None, request: gr.Request) -> Any:
