@@ -39,10 +39,15 @@ COVERING = 0.08
 """The same as a share of the element, which may be small before a train."""
 PIXELS = 50
 """Of the masks that this is looked up in, along each side."""
+STRANGE = 0.0005
+"""Weight of a place where one does not expect what was named."""
 SOFT = ("bedroom", "meadow", "garden", "park", "seaside", "island", "lake")
 """Where people lie down to sleep."""
 FESTIVE = ("balloons", "confetti", "fireworks", "carnival", "parade", "dancing crowd", "jumping children", "kites")
 FITTING = {
+    "baby": ("bedroom", "kitchen", "garden", "park", "meadow"),
+    "bicycle": ("road", "street", "park", "village", "city", "meadow", "seaside", "lake", "farm"),
+    "tent": ("forest", "meadow", "mountains", "lake", "river", "seaside"),
     "bench": ("park", "garden", "seaside", "lake", "river", "village", "street", "city", "forest", "meadow"),
     "balloons": ("park", "garden", "meadow", "village", "street", "seaside"),
     "duck": ("lake", "river", "park"),
@@ -173,17 +178,21 @@ def sleepless(scene: Scene) -> bool:
     return several or scene.place not in SOFT or bool(set(scene.elements) & set(FESTIVE))
 
 
-def place_weights(things: tuple[str, ...]) -> list[float]:
-    """How well each place goes with subjects, kinds and elements that were named, in the order of `PLACES`."""
+def place_weights(things: tuple[str, ...], doings: tuple[tuple[str, ...], ...] = ()) -> list[float]:
+    """How well each place goes with subjects, kinds and elements that were named, in the order of `PLACES`.
+
+    Args:
+        doings: for each thing that is done, the places where one expects it (`reading.doings`).
+    """
     weights = []
     for place in PLACES:
         weight = 1.0
         for thing in things:
             fits = FITTING.get(thing)
-            if fits is not None:
-                weight *= 1.0 if place in fits else RARE / 8
-            elif thing in SUBJECTS:
-                weight *= plausibility(place, thing)
+            met = place in fits if fits is not None else thing not in SUBJECTS or plausibility(place, thing) > RARE
+            weight *= 1.0 if met else STRANGE
+        for fits in doings:
+            weight *= 1.0 if place in fits else STRANGE
         weights.append(weight)
     return weights
 

@@ -84,7 +84,8 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             tourist, tourists, commuters, commuter, shepherd, cowboy, cowgirl, pirate, wizard, witch, samurai, ninja,
             viking, warrior, villager, villagers, guys, ladies, folk, folks, human being, young man, young woman,
             teenager, teen, photographer, gardener, climber, surfer, skier, rider, driver, tall man, silhouette,
-            fishermen, beekeeper, postman, mechanic, audience, lover, widow, hermit, hitchhiker, snowboarder, diver,
+            fishermen, beekeeper, postman, mechanic, barber, cashier, tailor, carpenter, audience, lover, widow, hermit,
+            hitchhiker, snowboarder, diver,
             swimmer, skater, skateboarder, individual, model, hero, heroine, explorer, detective, clown, juggler,
             magician, busker, drummer, pianist, saxophonist, trumpeter, him, someone, wanderer, old people, elderly
             people, policewoman, policewomen, businesswoman, businesswomen, saleswoman, fisherwoman, sportswoman
@@ -612,6 +613,68 @@ ACTIONS: dict[str, str] = {
     for word in listed(text)
 }
 """What a person does that makes another subject of them."""
+
+DOINGS: dict[str, tuple[str, ...]] = {
+    word: listed(places)
+    for places, words in {
+        "kitchen": """
+            cooking, cooks, baking, bakes, dishes, sink, oven, stove, fridge, dough, dinner, breakfast, soup, pancakes,
+            plumber, recipe, frying, washing up
+        """,
+        "cafe, kitchen": "lunch, supper, spaghetti, pizza, sandwich, eating together",
+        "cafe": """
+            coffee, waiter, waitress, barista, restaurant, menu, cappuccino, espresso, croissant, chess, bartender
+        """,
+        "bedroom": """
+            sofa, couch, armchair, rocking chair, knitting, knits, television, tv, video game, video games, homework,
+            pillow, blanket, bed, lullaby, piano, violin, desk, computer, laptop, library, librarian, bookshelf,
+            shelves, classroom, teacher, office, living room, fish tank, aquarium, attic, jigsaw, toys, doctor, nurse,
+            patient, mirror, sewing, painter, easel
+        """,
+        "park, meadow, garden": """
+            picnic, frisbee, football, soccer, baseball, cricket, badminton, rugby, volleyball, hide and seek,
+            hopscotch, treehouse, tree house, seesaw, slide, trampoline, yoga, pigeons, squirrel, squirrels, ice cream,
+            lemonade, tricycle, bubbles, skipping, ball
+        """,
+        "park, street": "skateboard, skateboarding, skateboarder, roller skates, roller skating, basketball",
+        "garden": """
+            gardening, gardener, watering, planting, plants, weeding, lawn mower, mowing, barbecue, carrots, vegetables,
+            tomatoes, roses, tulips, beehive, beekeeper, hose
+        """,
+        "seaside, island": """
+            swimming, swims, swimmer, surfing, surfer, surfboard, sandcastle, sand castle, sunbathing, seashell,
+            seashells, shells, snorkeling, snorkelling, diving, lifeguard, bucket, pirate, pirates, mermaid, crab
+        """,
+        "lake, river": """
+            fishing, fisherman, angler, rowing, canoe, canoeing, kayak, kayaking, paddling, lily pad, frog, frogs,
+            beaver, otter, watering hole, skating, ice skating, ice skater
+        """,
+        "harbour, seaside": "sailor, sailors, sailing, captain, anchor, dock, ferry, yacht",
+        "mountains": """
+            hiking, hiker, hikers, hikes, climbing, climber, climbers, climbs, mountaineer, skiing, skier, skiers, ski,
+            snowboarding, snowboarder, sledding, sledging, sled, sledge, shepherd
+        """,
+        "mountains, park, village": "snowball, snowballs, snowman, snowmen, snow fight",
+        "forest": "mushroom, mushrooms, lumberjack, woodcutter, hunter, marshmallow, marshmallows, ranger, elf, fairy",
+        "farm": """
+            milking, milks, harvest, harvesting, ploughing, plowing, hay, scarecrow, pumpkin, pumpkins, pig, pigs, goat,
+            goats, barn, feeding chickens
+        """,
+        "street, city": """
+            shopping, shop, shops, store, supermarket, groceries, mailman, postman, policeman, policewoman, police,
+            barber, hairdresser, busker, traffic, station, hospital, school, bakery, construction, builder, businessman,
+            businesswoman, office worker, commuter, commuters, delivery, delivering, letters, crane, graffiti, protest,
+            mayor, lawyer, bank, cinema, theatre, theater
+        """,
+        "road, street, city": "driving, drives, driver, hitchhiking, hitchhiker, marathon, cycling, cyclist, race",
+        "park, garden, village, seaside": "wedding, bride, groom, newlyweds, proposal, proposing, marrying",
+        "street, park, city": """
+            concert, festival, band, singer, singing, sings, guitar, drums, trumpet, musician, juggler, clown
+        """,
+    }.items()
+    for word in listed(words)
+}
+"""Where one expects what people do, and things that the world cannot draw; it decides where no place is named."""
 
 NEGATIONS = frozenset(listed("no, not, without, never, nor, neither, isn't, aren't, wasn't, minus, lacking, devoid"))
 

@@ -44,7 +44,7 @@ from emofeedback.scenes.grammar import (
 )
 from emofeedback.scenes.lexicon import PLACE_PHRASES, canonical_phrase, split_place
 from emofeedback.scenes.moods import FELT, against, readable
-from emofeedback.scenes.reading import Mentions
+from emofeedback.scenes.reading import Mentions, doings
 from emofeedback.scenes.sampling import LEVELS, PLAIN_WEIGHTS, agreeing, cheapest
 
 TRIED = 160  # settings without elements that are looked at, each with all sets of elements
@@ -97,14 +97,15 @@ def planned(prompt: str, target: Affect | None, seed: int, negative: str = "") -
         negative: what shall not come in.
     """
     said = parse(prompt)
-    base = _base(said, says_several(prompt), random.Random(f"{seed}/plan"))
+    deeds = doings(prompt)
+    base = _base(said, says_several(prompt), deeds, random.Random(f"{seed}/plan"))
     if base is None:
         return Plan((to_caption_words(prompt),), None)
     unfit = clashing(prompt) | frozenset(parse(negative).phrases)
     if target is None:
         target, unfit = _plain_mood(base, said), unfit | _unusual(said)
     scene = _in_setting(base, target, seed, said, unfit)
-    if said.place is None and not said.subjects and not said.phrases:
+    if said.place is None and not said.subjects and not said.phrases and not deeds:
         named = describe(replace(scene, elements=()), random.Random(f"{seed}/words"), ())
         return Plan((named, *_phrases(scene, said)), scene)
     words = to_caption_words(prompt)
@@ -152,13 +153,14 @@ def _phrases(scene: Scene, said: Mentions) -> list[str]:
     return [phrase for phrase in found if phrase]
 
 
-def _base(said: Mentions, several: bool, rng: random.Random) -> Scene | None:
+def _base(said: Mentions, several: bool, deeds: tuple[tuple[str, ...], ...], rng: random.Random) -> Scene | None:
     """A scene that shows what was said, the rest at random; None where there is none in the world.
 
     Args:
         several: whether more than one of the first subject shall be seen, however many.
+        deeds: where one expects what is done.
     """
-    if said.place is None and not said.subjects and not said.phrases:
+    if said.place is None and not said.subjects and not said.phrases and not deeds:
         return sample_scene(rng, None)
     subject, companion = _shown(said.subjects)
     looks: dict[str, Any] = {}
@@ -176,7 +178,7 @@ def _base(said: Mentions, several: bool, rng: random.Random) -> Scene | None:
     elements = tuple(e for e in ELEMENTS if e in said.elements)
     # a kind is expected somewhere more narrowly than its subject: a tractor is no lorry
     things = [said.kinds.get(thing, thing) for thing in (subject, companion) if thing]
-    weights = place_weights((*things, *elements))
+    weights = place_weights((*things, *elements), deeds)
     for _ in range(1 if said.place is not None else TRIED_PLACES):
         place = said.place or rng.choices(PLACES, weights=weights)[0]
         layout = rng.getrandbits(31)

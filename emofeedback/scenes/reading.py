@@ -14,6 +14,7 @@ from emofeedback.scenes.everyday import (
     COLOURS_TYPED,
     COUNTS_TYPED,
     CROWDS,
+    DOINGS,
     FILLERS,
     FUNCTION,
     KIND_WORDS,
@@ -214,6 +215,25 @@ def read(text: str) -> Reading:
     )
     known = [is_known or hidden_here for is_known, hidden_here in zip(known, hidden, strict=True)]
     return Reading(text, words, spans, tuple(shown), tuple(known), mentions)
+
+
+def doings(text: str) -> tuple[tuple[str, ...], ...]:
+    """Where one expects what is done in a text: for each deed or thing of `DOINGS` the places, not those ruled out."""
+    words = tokens_of(text)
+    denied, table = _denied(words), _doings()
+    found = []
+    for at in range(len(words)):
+        for end in range(min(len(words), at + 3), at, -1):
+            places = table.get(words[at:end])
+            if places is not None and not denied[at]:
+                found.append(places)
+                break
+    return tuple(dict.fromkeys(found))
+
+
+@functools.cache
+def _doings() -> dict[tuple[str, ...], tuple[str, ...]]:
+    return {tokens_of(word): places for word, places in DOINGS.items()}
 
 
 def _written(text: str, spans: tuple[tuple[int, int], ...], left: int, right: int) -> str:

@@ -12,6 +12,7 @@ from emofeedback.scenes.draw.render import render_flats
 from emofeedback.scenes.draw.subjects import subject_boxes
 from emofeedback.scenes.grammar import GROUND_ELEMENTS, INDOOR_PLACES, PLACES, SKY_ELEMENTS, Scene, sample_scene
 from emofeedback.scenes.planning import planned
+from emofeedback.scenes.reading import doings
 
 CORNERS = (Affect(0.7, 0.6), Affect(0.7, -0.6), Affect(-0.7, 0.6), Affect(-0.7, -0.6))
 DAY = ("day", "clear", "summer", "natural", "even")
@@ -97,3 +98,31 @@ def test_companions_and_elements_have_a_say_in_the_place() -> None:
     assert likely and not likely & {*INDOOR_PLACES, "waterfall", "farm"}
     outside = [planned("an old man on a bench", CORNERS[1], seed).scene for seed in range(24)]
     assert sum(scene is not None and scene.place in likely for scene in outside) >= 20
+
+
+@pytest.mark.parametrize(
+    ("prompt", "places"),
+    [
+        ("a woman cooking", {"kitchen"}),
+        ("a plumber fixing a pipe under the sink", {"kitchen"}),
+        ("two kids building a treehouse", {"park", "meadow", "garden"}),
+        ("a teenager playing video games on the couch", {"bedroom"}),
+        ("a mailman delivering letters", {"street", "city"}),
+        ("pigs in a pen", {"farm"}),
+    ],
+)
+def test_what_is_done_has_a_say_in_the_place(prompt: str, places: set[str]) -> None:
+    shown = [planned(prompt, CORNERS[seed % 4], seed).scene for seed in range(12)]
+    assert sum(scene is not None and scene.place in places for scene in shown) >= 11
+
+
+def test_what_is_done_is_not_asked_where_a_place_is_named_or_the_deed_is_denied() -> None:
+    named = planned("a woman cooking on the beach", CORNERS[0], 0).scene
+    assert named is not None and named.place == "seaside"
+    assert doings("a woman cooking") and not doings("a woman without a kitchen sink, not cooking")
+
+
+def test_tents_and_fires_are_not_put_into_rooms() -> None:
+    for thing in ("a tent", "a campfire", "a fox", "a castle", "a bicycle"):
+        shown = [planned(thing, CORNERS[seed % 4], seed).scene for seed in range(16)]
+        assert not any(scene is None or scene.place in INDOOR_PLACES for scene in shown), thing
