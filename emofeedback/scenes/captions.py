@@ -108,7 +108,10 @@ def _content(scene: Scene, rng: random.Random, adjectives: list[str], bearing: s
     text = _subject(scene, rng, bearing, every_kind)
     if scene.companion is not None:
         links = FIGURE_LINKS if scene.companion in FIGURES else STRUCTURE_LINKS
-        text += f" {rng.choice(links)} {rng.choice(spoken(scene.companion, scene.companion_kind, every_kind))}"
+        phrases = spoken(scene.companion, scene.companion_kind, every_kind)
+        # "a woman and a man and a woman" is anybody's guess
+        phrases = tuple(phrase for phrase in phrases if " and " not in phrase) or phrases
+        text += f" {rng.choice(links)} {rng.choice(phrases)}"
     if rng.random() < 0.08:
         return f"{link} {place}, {text}"
     return f"{text}{', ' if rng.random() < 0.1 else ' '}{link} {place}"

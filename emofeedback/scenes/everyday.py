@@ -84,7 +84,8 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             tourist, tourists, commuters, commuter, shepherd, cowboy, cowgirl, pirate, wizard, witch, samurai, ninja,
             viking, warrior, villager, villagers, guys, ladies, folk, folks, human being, young man, young woman,
             teenager, teen, photographer, gardener, climber, surfer, skier, rider, driver, tall man, silhouette,
-            fishermen, beekeeper, postman, mechanic, barber, cashier, tailor, carpenter, audience, lover, widow, hermit,
+            robot, android, cyborg, fishermen, beekeeper, postman, mechanic,
+            barber, cashier, tailor, carpenter, audience, lover, widow, hermit,
             hitchhiker, snowboarder, diver,
             swimmer, skater, skateboarder, individual, model, hero, heroine, explorer, detective, clown, juggler,
             magician, busker, drummer, pianist, saxophonist, trumpeter, him, someone, wanderer, old people, elderly
@@ -127,7 +128,10 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             kitty, tomcat, siamese cat, persian cat, stray cat, feline, ginger cat, tom cat, kitties, street cat,
             alley cat, calico cat, pussycat, lion, lions, lioness, tiger, tigers
         """,
-        ("subject", "horse"): "stallions, mustang, horseback, donkey, mule, unicorn pony, zebra, steed, racehorse",
+        (
+            "subject",
+            "horse",
+        ): "stallions, mustang, horseback, donkey, mule, unicorn, unicorn pony, zebra, steed, racehorse",
         ("subject", "bird"): """
             pigeon, gull, seagull, eagle, hawk, falcon, parrot, crow, raven, hummingbird, blackbird, heron, stork,
             flamingo, peacock, penguin, chicken, rooster, hen, dove, bluebird, crane, finch, woodpecker, kingfisher,
@@ -465,14 +469,29 @@ KIND_WORDS: dict[tuple[str, str], frozenset[str]] = {
     key: frozenset(listed(text))
     for key, text in {
         ("person", "woman"): """
-            woman, women, lady, ladies, mother, mum, mom, mommy, wife, sister, aunt, bride, nun,
-            waitress, cowgirl, witch, girlfriend, actress, housewife, widow, goddess, ballerina, mermaid, heroine,
-            girl, girls, hostess, maid, duchess, sorceress, stewardess, landlady, priestess, seamstress
+            woman, women, lady, ladies, mother, mum, mom, mommy, wife, sister, aunt, nun,
+            waitress, cowgirl, girlfriend, actress, housewife, widow, goddess, ballerina, mermaid, heroine,
+            girl, girls, hostess, maid, duchess, stewardess, landlady, priestess, seamstress
         """,
         ("person", "chef"): "chef, chefs, cook, cooks, baker, bakers, pastry",
         ("person", "farmer"): "farmer, farmers, peasant, peasants, gardener, gardeners, shepherd, shepherds, scarecrow",
         ("person", "king"): "king, kings, emperor, prince, princes",
         ("person", "queen"): "queen, queens, empress, princess, princesses",
+        ("person", "astronaut"): "astronaut, astronauts, cosmonaut, cosmonauts, spaceman, spacewoman",
+        ("person", "robot"): "robot, robots, android, androids, cyborg",
+        ("person", "wizard"): "wizard, wizards, sorcerer, magician, magicians, warlock, mage",
+        ("person", "witch"): "witch, witches, sorceress, enchantress",
+        ("person", "pirate"): "pirate, pirates, buccaneer",
+        ("person", "clown"): "clown, clowns, jester, juggler",
+        ("person", "knight"): "knight, knights, crusader",
+        ("person", "doctor"): "doctor, doctors, nurse, nurses, surgeon, surgeons, physician, dentist, vet, scientist",
+        (
+            "person",
+            "police officer",
+        ): "policeman, policemen, policewoman, policewomen, police, cop, cops, officer, sheriff, constable",
+        ("person", "firefighter"): "firefighter, firefighters, fireman, firemen, firewoman",
+        ("person", "bride"): "bride, brides",
+        ("horse", "unicorn"): "unicorn, unicorns",
         ("cat", "lion"): "lion, lions, lioness",
         ("cat", "tiger"): "tiger, tigers",
         ("horse", "zebra"): "zebra, zebras",

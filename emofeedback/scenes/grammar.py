@@ -113,14 +113,17 @@ LIVING = PEOPLE + ANIMALS
 """Subjects with a face: the only ones that a pose changes."""
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "person": ("woman", "chef", "farmer", "king", "queen"),
+    "person": (
+        *("woman", "chef", "farmer", "king", "queen", "astronaut", "robot", "wizard", "witch", "pirate", "clown"),
+        *("knight", "doctor", "police officer", "firefighter", "bride"),
+    ),
     "child": ("girl", "boy"),
     "sitter": ("woman",),
     "runner": ("man",),
     "dancer": ("man",),
     "old man": ("old woman",),
     "cat": ("lion", "tiger"),
-    "horse": ("zebra", "donkey"),
+    "horse": ("zebra", "donkey", "unicorn"),
     "bird": ("gull", "crow", "parrot", "chicken", "penguin"),
     "deer": ("doe",),
     "bear": ("polar bear", "panda"),

@@ -471,20 +471,24 @@ def _long_face(ink: Ink, coat: str, muzzle: str, width: float) -> str:
 
 def _horse_head(ink: Ink, coat: str) -> str:
     ear = _pointed(ink, 4.5, 20 if ink.kind == "donkey" else 13, ink(coat), "#5a2a16")
-    mane = ink("#33180f")
+    mane, horn = ink("#e86fb4" if ink.kind == "unicorn" else "#33180f"), ""
+    if ink.kind == "unicorn":
+        horn = path("M-3,-17 L1,-38 L4.4,-17Z", ink("#f5c646")) + line("M-1.6,-22 L3,-24 M-0.6,-28 L2.4,-30", PALE, 1.2)
     stripes = "M-12.6,-8 L-7,-10 M12.6,-8 L7,-10 M-12.4,-1 L-8.6,-1 M12.4,-1 L8.6,-1 M-12,5 L-8.4,6 M12,5 L8.4,6"
     return (
         pair(ear, 8, -14, 0.7 * _EARS[ink.pose])
         + _long_face(ink, coat, "#f0d9bd" if ink.kind != "zebra" else "#4a4a50", 13)
         + (line(stripes, ink("#26262c"), 2.2) if ink.kind == "zebra" else "")
         + path("M-7,-18 C-2,-24 8,-22 8,-15 C5,-13 3,-10 -1,-8 C-3,-12 -7,-13 -7,-18Z", mane)
+        + horn
     )
 
 
 def draw_horse(ink: Ink) -> str:
-    """A chestnut horse with a dark mane and tail; a zebra with stripes, a grey donkey with long ears."""
+    """A chestnut horse with a dark mane; a zebra with stripes, a grey donkey with long ears, a white unicorn."""
+    hair = "#e86fb4" if ink.kind == "unicorn" else "#33180f"
     build = Build(
-        coat={"zebra": "#f4f3ee", "donkey": "#8f8a88"}.get(ink.kind or "", "#a8562a"),
+        coat={"zebra": "#f4f3ee", "donkey": "#8f8a88", "unicorn": "#f8f4f7"}.get(ink.kind or "", "#a8562a"),
         stripes="#26262c" if ink.kind == "zebra" else None,
         legs=32,
         depth=26,
@@ -495,12 +499,12 @@ def draw_horse(ink: Ink) -> str:
         head=_horse_head,
         radius=18,
         wide=(15, 23),
-        tall=28,
+        tall=38 if ink.kind == "unicorn" else 28,
         chin=24,
-        feet="#33180f",
+        feet="#8a7fa8" if ink.kind == "unicorn" else "#33180f",
         tail="hair",
-        tip="#33180f",
-        mane="#33180f",
+        tip=hair,
+        mane=hair,
         hackles=False,
         grazes=True,
         stands=True,

@@ -1,5 +1,6 @@
 """People and the statue, drawn in the local units of `figures`; people look at the viewer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from emofeedback.scenes.draw.canvas import Ink, circle, ellipse, line, mix, path, rect
@@ -16,9 +17,9 @@ Point = tuple[float, float]
 class Look:
     """What a person wears and how the hair is cut; all colours unlit.
 
-    style: "short", "long", "tail" (with a headband), "bald" (but for sides and beard), "bun" or "curl". hem: y of the
-    lower end of coat or dress. flare: its half-width there. legs: colour of trousers or stockings. shorts: colour of
-    short trousers. hat: "toque", "straw" or "crown".
+    style: "short", "long", "tail" (with a headband), "bald" (but for sides and beard), "bun", "curl" or "none". hem: y
+    of the lower end of coat or dress. flare: its half-width there. legs: colour of trousers or stockings. shorts:
+    colour of short trousers. hat: a key of `HATS`.
     """
 
     coat: str
@@ -152,7 +153,7 @@ def _head(ink: Ink, r: float, look: Look) -> str:
             hair,
             0.17 * r,
         )
-    else:
+    elif look.style != "none":
         parts += path(
             f"M{-1.05 * r:.1f},{0.1 * r:.1f} C{-1.25 * r:.1f},{-1.5 * r:.1f} {1.25 * r:.1f},{-1.5 * r:.1f} "
             f"{1.05 * r:.1f},{0.1 * r:.1f} C{0.95 * r:.1f},{-0.2 * r + low:.1f} {0.8 * r:.1f},{-0.4 * r + low:.1f} "
@@ -169,34 +170,151 @@ def _head(ink: Ink, r: float, look: Look) -> str:
             0.2 * r,
         )
     if look.hat is not None:
-        parts += _hat(ink, r, look.hat)
+        parts += moved(HATS[look.hat](ink), scale=r / 10)
     beard = look.hair if look.style == "bald" else None
     if ink.pose == "downcast":
         return parts + _sad_face(ink, r, low, beard is not None)
     return parts + face(ink, 0.42 * r, 0.06 * r, 0.15 * r, 0.58 * r, 0.36 * r, look.skin, beard)
 
 
-def _hat(ink: Ink, r: float, hat: str) -> str:
-    """A cook's toque, a straw hat or a crown on a head of radius r about the origin."""
-    if hat == "crown":
-        gold = ink("#f5c02a")
-        d = f"M{-0.8 * r:.1f},{-0.62 * r:.1f} L{-0.9 * r:.1f},{-1.3 * r:.1f} L{-0.42 * r:.1f},{-0.96 * r:.1f} "
-        d += f"L0,{-1.42 * r:.1f} L{0.42 * r:.1f},{-0.96 * r:.1f} L{0.9 * r:.1f},{-1.3 * r:.1f} "
-        d += f"L{0.8 * r:.1f},{-0.62 * r:.1f} Q0,{-0.46 * r:.1f} {-0.8 * r:.1f},{-0.62 * r:.1f}Z"
-        return path(d, gold) + circle(0, -0.78 * r, 0.13 * r, ink("#d8332c"))
-    if hat == "straw":
-        straw = ink("#e3b64f")
-        crown = f"M{-0.72 * r:.1f},{-0.6 * r:.1f} Q{-0.66 * r:.1f},{-1.38 * r:.1f} 0,{-1.36 * r:.1f} "
-        crown += f"Q{0.66 * r:.1f},{-1.38 * r:.1f} {0.72 * r:.1f},{-0.6 * r:.1f}Z"
-        band = f"M{-0.71 * r:.1f},{-0.72 * r:.1f} H{0.71 * r:.1f}"
-        return ellipse(0, -0.58 * r, 1.5 * r, 0.3 * r, straw) + path(crown, straw) + line(band, ink("#b5452f"), 0.2 * r)
+def _toque(ink: Ink) -> str:
     white = ink("#fbfaf6")
-    puff = "".join(circle(x * r, y * r, 0.42 * r, white) for x, y in ((-0.5, -1.22), (0.5, -1.22), (0.0, -1.36)))
+    puff = "".join(circle(x, y, 4.2, white) for x, y in ((-5, -12.2), (5, -12.2), (0, -13.6)))
+    return puff + rect(-6.8, -11.6, 13.6, 5, white) + rect(-6.8, -7.8, 13.6, 1.6, ink.shade("#fbfaf6", 0.84))
+
+
+def _straw_hat(ink: Ink) -> str:
+    straw = ink("#e3b64f")
+    crown = path("M-7.2,-6 Q-6.6,-13.8 0,-13.6 Q6.6,-13.8 7.2,-6Z", straw)
+    return ellipse(0, -5.8, 15, 3, straw) + crown + line("M-7.1,-7.2 H7.1", ink("#b5452f"), 2)
+
+
+def _crown(ink: Ink) -> str:
+    d = "M-8,-6.2 L-9,-13 L-4.2,-9.6 L0,-14.2 L4.2,-9.6 L9,-13 L8,-6.2 Q0,-4.6 -8,-6.2Z"
+    return path(d, ink("#f5c02a")) + circle(0, -7.8, 1.3, ink("#d8332c"))
+
+
+def _space_helmet(ink: Ink) -> str:
+    """A round glass with a white rim, through which the face is seen."""
+    rim = "M0,-13 A13,13 0 1 1 -0.1,-13Z"
     return (
-        puff
-        + rect(-0.68 * r, -1.16 * r, 1.36 * r, 0.5 * r, white)
-        + rect(-0.68 * r, -0.78 * r, 1.36 * r, 0.16 * r, ink.shade("#fbfaf6", 0.84))
+        circle(0, 0, 12.6, ink("#bfe0f2"), 0.35)
+        + line(rim, ink("#f4f5f7"), 2.6)
+        + line("M-7.4,-8 Q-4,-10.6 0,-10.6", "#ffffff", 1.3, 0.9)
+        + rect(-15, -2.4, 3, 5.4, ink("#d9483b"), radius=1)
+        + rect(12, -2.4, 3, 5.4, ink("#d9483b"), radius=1)
     )
+
+
+def _antenna(ink: Ink) -> str:
+    """A metal cap with a lamp on a rod, and bolts for ears."""
+    steel = ink("#6f7d8b")
+    return (
+        path("M-9.9,-2.4 C-9.6,-13.2 9.6,-13.2 9.9,-2.4 Q0,-6.4 -9.9,-2.4Z", steel)
+        + line("M0,-10 V-15", steel, 1.6)
+        + circle(0, -16, 2.2, ink.shine("#ff5a4a"))
+        + rect(-12.6, -2, 3.4, 5.6, steel, radius=1)
+        + rect(9.2, -2, 3.4, 5.6, steel, radius=1)
+    )
+
+
+def _pointed_hat(ink: Ink, cloth: str, band: str) -> str:
+    d = "M-9,-5.4 Q-4,-13 1.6,-22.6 Q3,-24.6 6.6,-23.4 Q4.6,-20.4 5.4,-16.4 Q6.6,-10 9,-5.4Z"
+    ribbon = path("M-8.6,-6 Q-7.6,-7.6 -6.9,-8.8 Q0,-6.6 7.3,-8.8 Q8,-7.4 8.6,-6 Q0,-3.6 -8.6,-6Z", ink(band))
+    return ellipse(0, -5.2, 15, 3, ink.shade(cloth, 0.8)) + path(d, ink(cloth)) + ribbon
+
+
+def _wizards_hat(ink: Ink) -> str:
+    stars = "".join(circle(x, y, 1.1, ink.shine("#ffe27a")) for x, y in ((-1.6, -12), (3, -15), (1.6, -19.4)))
+    return _pointed_hat(ink, "#3d4fb0", "#e8b93a") + stars
+
+
+def _witchs_hat(ink: Ink) -> str:
+    return _pointed_hat(ink, "#3a2f4a", "#8a4bd0")
+
+
+def _pirates_hat(ink: Ink) -> str:
+    """A black hat with a turned-up brim, skull and bones on it."""
+    bone = ink("#f4f1e6")
+    return (
+        path("M-14,-4 Q-13,-12 -6,-12.6 Q0,-17 6,-12.6 Q13,-12 14,-4 Q0,-9.4 -14,-4Z", ink("#2b2830"))
+        + line("M-3.4,-8 L3.4,-11.6 M3.4,-8 L-3.4,-11.6", bone, 1.1)
+        + circle(0, -10.6, 2, bone)
+    )
+
+
+def _clowns_hat(ink: Ink) -> str:
+    """Orange curls at both sides, a small cone, and the red nose."""
+    curls = "".join(
+        circle(side * x, y, 4.2, ink("#f0702a")) for side in (-1, 1) for x, y in ((10, -3), (11.6, 2.4), (8, -7.4))
+    )
+    cone = path("M-5,-8 L0.6,-19 L5.4,-8 Q0,-6 -5,-8Z", ink("#3fae6a")) + circle(0.6, -19, 2, ink("#ffd23f"))
+    return curls + cone + circle(0, 3.6, 2.5, ink("#e8323c"))
+
+
+def _helmet(ink: Ink) -> str:
+    """A knight's helmet, open before the face, with a red plume."""
+    steel = ink("#a3adb8")
+    plume = path("M-1,-10 Q-5,-19 4,-21 Q14,-21 15,-11 Q10,-15 5,-13 Q2,-12 2,-9Z", ink("#d8332c"))
+    bowl = "M-11,6 C-12.6,-14.4 12.6,-14.4 11,6 L8.4,9 Q9,-1 7,-4.4 Q0,-6.6 -7,-4.4 Q-9,-1 -8.4,9Z"
+    return plume + path(bowl, steel) + line("M-7.4,-4.6 Q0,-6.8 7.4,-4.6", ink.shade("#a3adb8", 0.7), 1.4)
+
+
+def _nurses_cap(ink: Ink) -> str:
+    """A white cap with a red cross."""
+    cap = path("M-8.4,-6.4 L-7,-12.6 Q0,-15 7,-12.6 L8.4,-6.4 Q0,-9 -8.4,-6.4Z", ink("#fbfaf6"))
+    return cap + line("M0,-12.4 V-8.4 M-2,-10.4 H2", ink("#d8332c"), 1.4)
+
+
+def _peaked_cap(ink: Ink) -> str:
+    """A dark blue cap with a badge."""
+    cloth = "#243a6e"
+    return (
+        path("M-9.6,-5 Q-13,-11.6 -7,-13 Q0,-15.4 7,-13 Q13,-11.6 9.6,-5Z", ink(cloth))
+        + path("M-9.6,-5.6 Q0,-8.4 9.6,-5.6 L10.6,-3 Q0,-6.6 -10.6,-3Z", ink.shade(cloth, 0.55))
+        + circle(0, -9.6, 1.9, ink("#f2c84a"))
+    )
+
+
+def _fire_helmet(ink: Ink) -> str:
+    """A red helmet with a ridge and a yellow shield."""
+    shell = "M-9.4,-4.6 C-9.8,-14.6 9.8,-14.6 9.4,-4.6Z"
+    shield = path("M-3,-11.6 H3 L2.6,-7 L0,-5.4 L-2.6,-7Z", ink("#f5c63a"))
+    return ellipse(0, -4.4, 13.4, 2.6, ink.shade("#d5302a", 0.76)) + path(shell, ink("#d5302a")) + shield
+
+
+def _veil(ink: Ink) -> str:
+    """A wreath of flowers that holds a veil, which falls beside the face."""
+    veil = path(
+        "M-8.4,-7 Q-15,2 -12.4,14 L-8.6,12 Q-11,2 -8.4,-7ZM8.4,-7 Q15,2 12.4,14 L8.6,12 Q11,2 8.4,-7Z", "#ffffff", 0.8
+    )
+    return (
+        veil
+        + "".join(
+            circle(x, y, 2.1, ink(own))
+            for x, y, own in ((-8, -6.6, "#f7b4c8"), (-4, -9.2, "#ffffff"), (0, -10, "#f7b4c8"), (4, -9.2, "#ffffff"))
+        )
+        + circle(8, -6.6, 2.1, ink("#f7b4c8"))
+    )
+
+
+HATS: dict[str, Callable[[Ink], str]] = {
+    "toque": _toque,
+    "straw": _straw_hat,
+    "crown": _crown,
+    "space": _space_helmet,
+    "antenna": _antenna,
+    "wizard": _wizards_hat,
+    "witch": _witchs_hat,
+    "pirate": _pirates_hat,
+    "clown": _clowns_hat,
+    "helmet": _helmet,
+    "nurse": _nurses_cap,
+    "cap": _peaked_cap,
+    "fire": _fire_helmet,
+    "veil": _veil,
+}
+"""What people wear on a head of radius 10 about the origin."""
 
 
 def _hair_behind(ink: Ink, r: float, look: Look) -> str:
@@ -311,13 +429,24 @@ def _lying(ink: Ink, looks: tuple[Look, ...], r: float = 21.0) -> str:
 def draw_person(ink: Ink) -> str:
     """One adult in a red coat: a man, a woman with long hair and a skirt, or who is known by clothes and hat."""
     look = Look(ink.rng.choice(COATS), "#4a2c22")
-    if ink.kind in ("woman", "queen"):
+    if ink.kind in ("woman", "queen", "witch", "bride"):
         look = replace(look, hair="#7a3f1c", style="long", legs="#3a3550", hem=-22.0, flare=19.0)
     look = {
         "chef": replace(look, coat="#f4f3ee", hat="toque"),
         "farmer": replace(look, coat="#3f6ea8", hat="straw", legs="#3f6ea8"),
         "king": replace(look, coat="#8a2fa0", hat="crown", hem=-16.0, flare=19.0),
         "queen": replace(look, coat="#8a2fa0", hat="crown", hem=-13.0, flare=23.0),
+        "astronaut": replace(look, coat="#eef0f4", hat="space", legs="#dfe3ea", shoes="#8f98a6"),
+        "robot": replace(look, coat="#8fa3b5", hat="antenna", style="none", skin="#c3ced8", legs="#6f7d8b"),
+        "wizard": replace(look, coat="#3d4fb0", hat="wizard", hair="#e6e3dc", style="bald", hem=-12.0, flare=20.0),
+        "witch": replace(look, coat="#4a3a66", hat="witch", hair="#b5562a", hem=-14.0, flare=21.0),
+        "pirate": replace(look, coat="#9c2f3a", hat="pirate", legs="#3a3440", hem=-30.0),
+        "clown": replace(look, coat="#f2c12e", hat="clown", style="none", legs="#3f8fd6", shoes="#d8332c", flare=19.0),
+        "knight": replace(look, coat="#9aa6b4", hat="helmet", legs="#7d8896", shoes="#59636f"),
+        "doctor": replace(look, coat="#f4f6f6", hat="nurse", legs="#4f9fb0", hem=-20.0),
+        "police officer": replace(look, coat="#31508f", hat="cap", legs="#243a6e", hem=-32.0),
+        "firefighter": replace(look, coat="#3d4048", hat="fire", legs="#3d4048", shoes="#e0b02e", hem=-30.0),
+        "bride": replace(look, coat="#fbf7f2", hat="veil", legs="#f4e9e0", hem=-6.0, flare=27.0),
     }.get(ink.kind or "", look)
     if ink.pose == "asleep" and not ink.seated:
         return _lying(ink, (look,))
