@@ -437,7 +437,7 @@ def draw_person(ink: Ink) -> str:
         "king": replace(look, coat="#8a2fa0", hat="crown", hem=-16.0, flare=19.0),
         "queen": replace(look, coat="#8a2fa0", hat="crown", hem=-13.0, flare=23.0),
         "astronaut": replace(look, coat="#eef0f4", hat="space", legs="#dfe3ea", shoes="#8f98a6"),
-        "robot": replace(look, coat="#8fa3b5", hat="antenna", style="none", skin="#c3ced8", legs="#6f7d8b"),
+        "robot": replace(look, coat="#4e8fb3", hat="antenna", style="none", skin="#c3ced8", legs="#6f7d8b"),
         "wizard": replace(look, coat="#3d4fb0", hat="wizard", hair="#e6e3dc", style="bald", hem=-12.0, flare=20.0),
         "witch": replace(look, coat="#4a3a66", hat="witch", hair="#b5562a", hem=-14.0, flare=21.0),
         "pirate": replace(look, coat="#9c2f3a", hat="pirate", legs="#3a3440", hem=-30.0),

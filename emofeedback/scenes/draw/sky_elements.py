@@ -6,6 +6,7 @@ elements stand on the horizon at the right. Both leave x 32..68 to the subject w
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from emofeedback.scenes.draw.canvas import (
     Ink,
@@ -102,20 +103,14 @@ def _balloon(x: float, y: float, own: str, ink: Ink) -> str:
 
 
 def _limp_balloons(ink: Ink) -> str:
-    """Balloons that have lost their air, on the ground in front, with their strings beside them."""
+    """Balloons that have lost half of their air, on the ground in front, with their strings beside them."""
     parts = ""
-    for x, y, own, turn in ((29, 92, "#e8323c", 74), (39, 95, "#2f86e6", 112), (68, 93.5, "#ffc629", -78)):
-        flat = path(
-            "M0 6.4C-3.6 4.4 -5 1.6 -4.4 -1.6Q-3.4 -5.2 0.4 -5.2Q4.2 -5 4.6 -1.4Q4.8 1.8 2.6 3.4Q1.4 4.6 0 6.4Z",
-            lively(own, ink),
-        )
-        flat += path("M1 -5Q4.2 -5 4.6 -1.4Q4.8 1.8 2.6 3.4Q3.4 0 1 -5Z", lively(brightness(own, 0.7), ink))
-        flat += polygon([(-1.3, 8), (0, 6), (1.3, 8)], lively(brightness(own, 0.8), ink))
-        flat += line("M0 8q-2.6 3 0.6 5.4t-1.4 5.6", ink("#6d6a74"), 0.6) + line(
-            "M-2.6 -2.4q1 2.6 3 3.2", ink("#4a4650"), 0.4
-        )
-        parts += ellipse(x, y + 3.4, 7.4, 1.5, ink.grade("#1d2126"), 0.3)
-        parts += f'<g transform="translate({x} {y}) rotate({turn}) scale(.92 1)">{flat}</g>'
+    for x, y, own, turn in ((24, 93, "#e8323c", 68), (38, 95.4, "#2f86e6", 104), (53, 93.6, "#ffc629", -74)):
+        string = line("M0 9q-2.6 4 0.6 7t-1.4 8", ink("#6d6a74"), 0.8)
+        creases = line("M-2.4 5.4q.6 -2 -.4 -4M2 5.2q-.8 -1.6 0 -3.4", ink(brightness(own, 0.7)), 0.7)
+        parts += ellipse(x, y + 3.2, 6.4, 1.4, ink.grade("#1d2126"), 0.3)
+        parts += f'<g transform="translate({x} {y}) rotate({turn}) scale(.56 .64)">'
+        parts += string + _balloon(0, 0, own, replace(ink, lit=False)) + creases + "</g>"
     return parts
 
 
