@@ -41,6 +41,8 @@ PIXELS = 50
 """Of the masks that this is looked up in, along each side."""
 STRANGE = 0.0005
 """Weight of a place where one does not expect what was named."""
+UNUSUAL = 0.02
+"""The same of a kind that does what is done elsewhere."""
 SOFT = ("bedroom", "meadow", "garden", "park", "seaside", "island", "lake")
 """Where people lie down to sleep."""
 FESTIVE = ("balloons", "confetti", "fireworks", "carnival", "parade", "dancing crowd", "jumping children", "kites")
@@ -194,15 +196,17 @@ def place_weights(things: tuple[str, ...], doings: tuple[tuple[str, ...], ...] =
     """How well each place goes with subjects, kinds and elements that were named, in the order of `PLACES`.
 
     Args:
-        doings: for each thing that is done, the places where one expects it (`reading.doings`).
+        doings: for each thing that is done, the places where one expects it (`reading.doings`). It counts for more than
+            where a kind is met: a witch who cooks stands in a kitchen.
     """
+    unmet = UNUSUAL if doings else STRANGE
     weights = []
     for place in PLACES:
         weight = 1.0
         for thing in things:
             fits = FITTING.get(thing)
             met = place in fits if fits is not None else thing not in SUBJECTS or plausibility(place, thing) > RARE
-            weight *= 1.0 if met else STRANGE
+            weight *= 1.0 if met else unmet if thing not in SUBJECTS else STRANGE
         for fits in doings:
             weight *= 1.0 if place in fits else STRANGE
         weights.append(weight)

@@ -4,17 +4,19 @@ import csv
 import functools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from emofeedback.scenes.everyday import (
     ACTIONS,
     ALIASES,
+    AMBIGUOUS,
     COLOURS_TYPED,
     COUNTS_TYPED,
     CROWDS,
     DOINGS,
+    DONE_BY_PEOPLE,
     FILLERS,
     FUNCTION,
     KIND_WORDS,
@@ -26,7 +28,7 @@ from emofeedback.scenes.everyday import (
     YOUNG,
     listed,
 )
-from emofeedback.scenes.grammar import ELEMENTS, KINDS, LIVING, SEVERAL
+from emofeedback.scenes.grammar import ELEMENTS, KINDS, LIVING, PEOPLE, SEVERAL
 from emofeedback.scenes.lexicon import (
     ADJECTIVES,
     AMERICAN,
@@ -219,16 +221,29 @@ def read(text: str) -> Reading:
 
 def doings(text: str) -> tuple[tuple[str, ...], ...]:
     """Where one expects what is done in a text: for each deed or thing of `DOINGS` the places, not those ruled out."""
-    words = tokens_of(text)
-    denied, table = _denied(words), _doings()
+    reading, table = read(text), _doings()
+    words, denied = reading.words, _denied(reading.words)
+    somebody = any(match.sense.concept in PEOPLE for match in reading.matches)
     found = []
     for at in range(len(words)):
         for end in range(min(len(words), at + 3), at, -1):
             places = table.get(words[at:end])
-            if places is not None and not denied[at]:
+            if places is None or denied[at] or _within_a_thing(reading.matches, at, end):
+                continue
+            if somebody or words[at:end] not in _done_by_people():
                 found.append(places)
-                break
+            break
     return tuple(dict.fromkeys(found))
+
+
+def _within_a_thing(matches: Sequence[Match], start: int, end: int) -> bool:
+    """Whether tokens are a part of a longer name that is understood: the shepherd of a German shepherd."""
+    return any(match.start <= start and end <= match.end and end - start < match.end - match.start for match in matches)
+
+
+@functools.cache
+def _done_by_people() -> frozenset[tuple[str, ...]]:
+    return frozenset(tokens_of(word) for word in DONE_BY_PEOPLE)
 
 
 @functools.cache
@@ -521,6 +536,11 @@ def _table() -> tuple[dict[tuple[str, ...], Sense], int]:
         for kind in kinds:
             for form in (kind, plural(kind)):
                 table.setdefault(tokens_of(form), Sense("subject", subject))
+    for (subject, kind), names in KIND_WORDS.items():
+        if subject == "person" and kind != "woman":
+            for name in names - AMBIGUOUS:
+                for form in (name, plural(name)):
+                    table.setdefault(tokens_of(form), Sense("subject", subject))
     for phrase in ("two people", "three people"):
         table.pop(tokens_of(phrase), None)
     for words, sense in table.items():
@@ -531,10 +551,18 @@ def _table() -> tuple[dict[tuple[str, ...], Sense], int]:
 
 def kind_of(subject: str, words: tuple[str, ...]) -> str | None:
     """The kind of a subject that words name, None where they name it as such or a boy and a girl at once."""
-    found = {kind for kind in KINDS.get(subject, ()) if set(words) & KIND_WORDS[subject, kind]}
-    if "woman" in KINDS.get(subject, ()) and words and words[-1].endswith(("woman", "women")):
-        found.add("woman")
+    found = {kind for kind in KINDS.get(subject, ()) if set(words) & _kind_words()[subject, kind]}
+    if "woman" in KINDS.get(subject, ()) and not found and words and words[-1].endswith(("woman", "women")):
+        return "woman"
+    if subject == "person" and len(found) == 2:
+        found.discard("woman")  # a woman doctor is known by what she wears
     return found.pop() if len(found) == 1 else None
+
+
+@functools.cache
+def _kind_words() -> dict[tuple[str, str], frozenset[str]]:
+    """`KIND_WORDS` with all plurals."""
+    return {key: names | {plural(name) for name in names} for key, names in KIND_WORDS.items()}
 
 
 @functools.cache

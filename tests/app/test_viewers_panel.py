@@ -160,6 +160,8 @@ def test_what_the_browser_reads_after_the_load_comes_back_too(panel: ViewersPane
     panel.came_back([], OTHER)
     who, which, row, *_ = panel.read_late(kept, OTHER)
     assert who["choices"][-1] == "Zoe" and which["choices"] == ["Zoe"] and row["visible"]
+    panel.removed("Zoe", REQUEST)
+    assert panel.read_late(kept, REQUEST) == gr.skip(), "an answer that was under way brings nobody back"
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,26 @@ def test_unknown_words_in_order_with_other_scripts_emoji_and_numbers() -> None:
     assert unknown_words("", known) == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "kind", "count"),
+    [
+        ("a fireman with a hose", "firefighter", None),
+        ("two policemen", "police officer", 2),
+        ("a policewoman", "police officer", None),
+        ("a sheriff on a horse", "police officer", None),
+        ("a sorcerer", "wizard", None),
+        ("two dentists", "doctor", 2),
+        ("three astronauts", "astronaut", 3),
+        ("a cyborg", "robot", None),
+        ("a businesswoman", "woman", None),
+    ],
+)
+def test_kinds_of_people_are_read_by_their_names(text: str, kind: str, count: int | None) -> None:
+    said = parse(text)
+    assert said.subjects[0] == "person" and said.kinds == {"person": kind} and said.count == count
+    assert parse("a police car").subjects == ("car",) and parse("a pirate ship").subjects == ("ship",)
+
+
 def test_every_kind_is_named_and_read_back() -> None:
     for subject, kinds in KINDS.items():
         for kind in (None, *kinds):

@@ -1,6 +1,7 @@
 """The renderer: complete, deterministic, sharp at any size, and true to what a scene says."""
 
 import random
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +15,12 @@ from emofeedback.scenes.draw.places import PLACE_DRAWINGS
 from emofeedback.scenes.draw.render import flats_svg, render, render_flats, to_svg
 from emofeedback.scenes.draw.sky import PENCIL
 from emofeedback.scenes.draw.structures import STRUCTURE_DRAWINGS
+from emofeedback.scenes.draw.subjects import placements, subject_boxes
 from emofeedback.scenes.grammar import (
     ELEMENTS,
     FIGURES,
     INDOOR_PLACES,
+    KINDS,
     PALETTES,
     PLACES,
     SEASONS,
@@ -110,6 +113,33 @@ def test_every_subject_is_large_and_near_the_centre(subject: str) -> None:
     assert shown.mean() > 0.03
     top = 0.1 if subject in ("airplane", "hot-air balloon") else 0.3  # these fly
     assert 0.3 < columns.mean() / 64 < 0.7 and top < rows.mean() / 64 < 0.95
+
+
+@pytest.mark.parametrize("subject", KINDS)
+def test_every_kind_has_a_look_of_its_own(subject: str) -> None:
+    count = 2 if subject == "child" else 1  # the first of several children is a boy
+    looks = [pixels(replace(PLAIN, subject=subject, kind=kind, count=count)) for kind in (None, *KINDS[subject])]
+    for i, a in enumerate(looks):
+        for b in looks[:i]:
+            assert (np.abs(a - b).sum(2) > 60).mean() > 0.001
+
+
+def test_trains_stand_on_one_line_that_crosses_none_of_them() -> None:
+    scene = replace(PLAIN, place="meadow", subject="train", count=3)
+    assert len({p.y for p in placements(scene)}) == 1
+    svg = to_svg(scene)
+    bed = svg.index("H102L103")
+    assert svg.count("H102L103") == 1 and bed < svg.index("scale(", bed)
+
+
+@given(st.integers(0, 2**31), st.sampled_from(["child", "dog", "horse", "person"]), st.sampled_from([1, 2, 3]))
+@settings(max_examples=40, deadline=None)
+def test_no_crown_of_a_park_stands_right_behind_a_head(layout: int, subject: str, count: int) -> None:
+    """A tree moves aside where it would look like a hat, as far as there is room."""
+    scene = replace(PLAIN, place="park", subject=subject, count=count, layout=layout)
+    heads = [(left + right) / 2 for _, (left, _, right, _) in subject_boxes(scene)]
+    inner = [float(x) for x in re.findall(r'<circle cx="([0-9.]+)" cy="4[34].[0-9]+" r="9', to_svg(scene))]
+    assert len(inner) == 2 and all(abs(x - head) > 4 for x in inner for head in heads)
 
 
 @pytest.mark.parametrize("element", ELEMENTS)

@@ -315,6 +315,8 @@ HATS: dict[str, Callable[[Ink], str]] = {
     "veil": _veil,
 }
 """What people wear on a head of radius 10 about the origin."""
+WORN_IN_BED = ("space", "antenna", "clown", "helmet", "veil")
+"""What belongs to the head, or lies flat on a pillow."""
 
 
 def _hair_behind(ink: Ink, r: float, look: Look) -> str:
@@ -411,7 +413,10 @@ def _lying(ink: Ink, looks: tuple[Look, ...], r: float = 21.0) -> str:
     parts += path(f"M-49,{-0.45 * r:.1f} H{end:.1f} V0 H-44 Q-49,0 -49,{-0.45 * r:.1f}Z", ink("#cfc8c0"))
     for i, look in enumerate(looks):
         parts += moved(
-            _head(ink, r, replace(look, hat=None)), first + i * step, -(1.4 if look.style == "bald" else 1.2) * r, -18
+            _head(ink, r, look if look.hat in WORN_IN_BED else replace(look, hat=None)),
+            first + i * step,
+            -(1.4 if look.style == "bald" else 1.2) * r,
+            -18,
         )
     coat, other = ink.own(looks[0].coat), ink.own(looks[-1].coat)
     return (

@@ -24,7 +24,7 @@ from emofeedback.scenes.grammar import INDOOR_PLACES, Scene
 
 HORIZON = 56.0
 PENCIL = "#6b7f9c"
-"""What is pale in the picture and has an outline, in its flats: rain, snow, lightning."""
+"""What is pale in the picture and has an outline, in its flats: rain, snow, lightning, streaks of wind."""
 
 # time -> sky top, sky middle, sky at the horizon, colour of the light, its share, exposure
 _HOURS = {

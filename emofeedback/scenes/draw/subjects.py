@@ -119,7 +119,9 @@ def subjects(scene: Scene, near: Ink, rng: random.Random, part: Part = "all") ->
         for first in (True, False)
     }
     shown = [p for p in placements(scene) if part == "all" or (p.ground == "window") == (part == "window")]
-    return "".join(_drawn(p, inks[p.first], scene) for p in shown)
+    lines = [p for p in shown if p.name == "train" and p.ground == "land"]
+    rails = _rails(max(p.y for p in lines), max(p.scale for p in lines), near) if lines else ""
+    return rails + "".join(_drawn(p, inks[p.first], scene) for p in shown)
 
 
 def subject_boxes(scene: Scene) -> list[tuple[str, Box]]:
@@ -196,6 +198,8 @@ def _row(scene: Scene, name: str, rng: random.Random, centre: float, width: floa
         size, flip, back = scale * rng.uniform(0.9, 1.0), rng.random() < 0.4, rng.uniform(0, 3)
         if name in AIRBORNE:
             back = (-5.0, 7.0, 0.0)[i]
+        elif name == "train":
+            back = 0.0  # on one line
         # a drawing need not be symmetrical about its origin: its middle stands at x, mirrored or not
         x -= (-1 if flip else 1) * (left + right) / 2 * unit * size
         row.append(_placed(scene, name, x, size, first=True, flip=flip, back=back, nth=i))
@@ -271,7 +275,7 @@ def _drawn(p: Placement, ink: Ink, scene: Scene) -> str:
         return mirrored + placed
     # feet stand closer than the widest part reaches
     shadow = ellipse((left + right) / 2 + 1.5, p.y + 0.3, 0.45 * (right - left), 2.4, brightness(ink.haze, 0.16), 0.34)
-    return (_rails(p.y, p.scale, ink) if p.name == "train" else "") + shadow + placed
+    return shadow + placed
 
 
 def _rails(y: float, scale: float, ink: Ink) -> str:

@@ -52,6 +52,7 @@ class ViewersState:
     shown: int | None = None
     stamp: int = 0
     own: tuple[Viewer, ...] = ()  # the visitor's, whom nobody else sees
+    came: bool = False  # whom the browser kept are there, or the visitor has added somebody since
 
     @property
     def viewers(self) -> tuple[Viewer, ...]:
@@ -263,7 +264,7 @@ class ViewersPanel:
         viewer = viewer_of(self.form.values(data))
         others = tuple(known for known in state.own if known.name.lower() != viewer.name.lower())
         joined(state.company, (*others, viewer))
-        state.own = (*others, viewer)
+        state.own, state.came = (*others, viewer), True
         state.chosen = tuple(
             known.name for known in state.viewers if known.name in state.chosen or known.name == viewer.name
         )
@@ -292,14 +293,15 @@ class ViewersPanel:
         state, told = self.of(visit), list[str]()
         if not state.own:
             state.own, told = kept_viewers(kept, state.company)
+            state.came = bool(kept)
             state.chosen = tuple(viewer.name for viewer in state.viewers)
         *joining, status = self._joined(visit, None, " ".join(told))
         return *joining, status if told else gr.skip()
 
     @friendly
     def read_late(self, kept: Any, request: gr.Request) -> Any:
-        """What the browser kept has changed: news only where the visit knows of no viewer of the visitor's own."""
-        return self.came_back(kept, request) if kept and not self.of(self.visits.of(request)).own else gr.skip()
+        """What the browser kept has changed: news only where it has not been heard, and nobody was added since."""
+        return self.came_back(kept, request) if kept and not self.of(self.visits.of(request)).came else gr.skip()
 
     @friendly
     def exported(self, name: str | None, request: gr.Request) -> Any:
