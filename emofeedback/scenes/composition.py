@@ -156,16 +156,21 @@ def unclear(scene: Scene) -> frozenset[Key]:
         barred |= set(FAR_ELEMENTS)  # the window cuts them off
     else:
         barred |= {element for element in (*FAR_ELEMENTS, *BEHIND) if _hidden(element, boxes)}
-    if {scene.subject, scene.companion} & set(VEHICLES):
-        barred |= {"wreck", "lonely figure"}
     if {scene.subject, scene.companion} & set(LIVING):
         barred.add("jumping children")  # they would look like dwarfs
-    if {scene.subject, scene.companion} & {"baby", "child"}:
-        barred.add("graves")  # nobody wants to see that
+    barred |= {element for _, element in dreadful(scene)}
     bars = {("elements", element) for element in barred}
     if {scene.kind, scene.companion_kind} & set(WINTRY):
         bars |= {("season", season) for season in SEASONS if season != "winter"}
     return frozenset(bars | {("weather", "snow")} if scene.place in WARM else bars)
+
+
+def dreadful(scene: Scene) -> frozenset[Key]:
+    """(aspect, concept) of what nobody wants to see beside a subject, whatever the mood: who sits on rails."""
+    barred = {"wreck", "lonely figure"} if {scene.subject, scene.companion} & set(VEHICLES) else set()
+    if {scene.subject, scene.companion} & {"baby", "child"}:
+        barred.add("graves")
+    return frozenset(("elements", element) for element in barred)
 
 
 @cache

@@ -148,3 +148,11 @@ def test_tents_and_fires_are_not_put_into_rooms() -> None:
     for thing in ("a tent", "a campfire", "a fox", "a castle", "a bicycle"):
         shown = [planned(thing, CORNERS[seed % 4], seed).scene for seed in range(16)]
         assert not any(scene is None or scene.place in INDOOR_PLACES for scene in shown), thing
+
+
+def test_nobody_sits_on_the_rails_however_sad_the_train() -> None:
+    for seed in range(24):
+        scene = planned("a train in the mountains", Affect(-0.8, -0.7), seed).scene
+        assert scene is not None and not {"lonely figure", "wreck"} & set(scene.elements)
+    said = planned("a train and a hunched figure in the mountains", CORNERS[3], 0).scene
+    assert said is not None and "lonely figure" in said.elements, "who is named is drawn"
