@@ -42,7 +42,7 @@ PIXELS = 50
 STRANGE = 0.0005
 """Weight of a place where one does not expect what was named."""
 UNUSUAL = 0.02
-"""The same of a kind that does what is done elsewhere."""
+"""The same of a kind or an element where something is done that one expects elsewhere."""
 SOFT = ("bedroom", "meadow", "garden", "park", "seaside", "island", "lake")
 """Where people lie down to sleep."""
 FESTIVE = ("balloons", "confetti", "fireworks", "carnival", "parade", "dancing crowd", "jumping children", "kites")
@@ -202,20 +202,26 @@ def place_weights(things: tuple[str, ...], doings: tuple[tuple[str, ...], ...] =
 
     Args:
         doings: for each thing that is done, the places where one expects it (`reading.doings`). It counts for more than
-            where a kind is met: a witch who cooks stands in a kitchen.
+            where kinds and elements are met: a witch who cooks stands in a kitchen.
     """
     unmet = UNUSUAL if doings else STRANGE
     weights = []
     for place in PLACES:
         weight = 1.0
         for thing in things:
-            fits = FITTING.get(thing)
-            met = place in fits if fits is not None else thing not in SUBJECTS or plausibility(place, thing) > RARE
-            weight *= 1.0 if met else unmet if thing not in SUBJECTS else STRANGE
+            if not _is_met(thing, place):
+                weight *= STRANGE if thing in SUBJECTS else unmet
         for fits in doings:
             weight *= 1.0 if place in fits else STRANGE
         weights.append(weight)
     return weights
+
+
+def _is_met(thing: str, place: str) -> bool:
+    """Whether one expects a subject, a kind or an element in a place."""
+    if thing in FITTING:
+        return place in FITTING[thing]
+    return thing not in SUBJECTS or plausibility(place, thing) > RARE
 
 
 def _covers(element: str, boxes: tuple[Box, ...]) -> bool:

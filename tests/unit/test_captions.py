@@ -204,6 +204,9 @@ def test_unknown_words_in_order_with_other_scripts_emoji_and_numbers() -> None:
 def test_kinds_of_people_are_read_by_their_names(text: str, kind: str, count: int | None) -> None:
     said = parse(text)
     assert said.subjects[0] == "person" and said.kinds == {"person": kind} and said.count == count
+
+
+def test_things_of_people_are_no_people() -> None:
     assert parse("a police car").subjects == ("car",) and parse("a pirate ship").subjects == ("ship",)
 
 

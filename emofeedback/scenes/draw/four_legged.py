@@ -485,7 +485,7 @@ def _horse_head(ink: Ink, coat: str) -> str:
 
 
 def draw_horse(ink: Ink) -> str:
-    """A chestnut horse with a dark mane; a zebra with stripes, a grey donkey with long ears, a white unicorn."""
+    """A chestnut horse with dark mane and tail; a striped zebra, a grey donkey with long ears, a white unicorn."""
     hair = "#e86fb4" if ink.kind == "unicorn" else "#33180f"
     build = Build(
         coat={"zebra": "#f4f3ee", "donkey": "#8f8a88", "unicorn": "#f8f4f7"}.get(ink.kind or "", "#a8562a"),

@@ -179,7 +179,7 @@ def petals(x: float, y: float) -> str:
 
 
 def pond(ink: Ink) -> str:
-    """A small calm pond at the lower right, the sky in it, with reeds and but in winter lily pads and a pink lily."""
+    """A small calm pond at the lower right, the sky in it, with reeds; in winter it has no lilies."""
     water = mix(ink("#3f93c4"), ink.haze, 0.25)
     pad, reed = ink("#3f9a4a"), ink("#4d7a34")
     afloat = ellipse(69.6, 94.4, 4.6, 1.5, pad) + ellipse(88.4, 94.8, 5.2, 1.7, pad) + lily(88.4, 94, 0.95, ink)
@@ -198,7 +198,7 @@ def pond(ink: Ink) -> str:
 
 
 def still_water(ink: Ink) -> str:
-    """A mirror of water across the bottom, a small pile of stones and its reflection in it, lilies but in winter."""
+    """A mirror of water across the bottom, a small pile of stones and its reflection; in winter it has no lilies."""
     far = ink.grade(mix(ink.haze, "#ffffff", 0.1))
     near = mix(
         ink.grade(mix(ink.haze, brightness(ink.ambient, 0.5), 0.3)),

@@ -201,11 +201,7 @@ def park(ink: Ink, scene: Scene) -> str:
     out += "".join(circle(x, 50, 5, ink.shade(LEAVES[ink.season], 0.74, 0.45)) for x in (40, 48, 57, 64))
     heads = [(left + right) / 2 for _, (left, _, right, _) in subject_boxes(scene)]
     # a crown behind a head looks like a hat
-    near, far = (
-        max(places, key=lambda x: min((abs(x - head) for head in heads), default=9.0)) if crossed else places[0]
-        for places in ((28, 38, 18), (72, 62, 82))
-        for crossed in (any(abs(places[0] - head) < 9 for head in heads),)
-    )
+    near, far = _clear_of(heads, (28, 38, 18)), _clear_of(heads, (72, 62, 82))
     out += "".join(round_tree(ink, x, 62, s, 0.1) for x, s in ((near, 25), (far, 26), (7, 36), (93, 37)))
     out += path("M 0 82 Q 30 74 60 82 T 100 80 V 100 H 0 Z", ink.shade(grass, 1.05))
     out += path("M 56 60 Q 30 68 46 80 Q 56 88 40 100 H 78 Q 84 86 66 78 Q 48 70 62 60 Z", ink(EARTH[ink.season]))
@@ -217,6 +213,15 @@ def park(ink: Ink, scene: Scene) -> str:
     if ink.lit:
         out += glow(82, 48.5, 13, "#ffdf8a", 0.8)
     return out + circle(82, 48.5, 2.8, "#ffe9a8" if ink.lit else ink("#f0f2f0"))
+
+
+def _clear_of(heads: list[float], places: tuple[int, ...]) -> int:
+    """The first of some places where it is 9 units away from all heads, else the one that is farthest from them."""
+
+    def away(x: int) -> float:
+        return min((abs(x - head) for head in heads), default=9.0)
+
+    return places[0] if away(places[0]) >= 9 else max(places, key=away)
 
 
 def desert(ink: Ink, scene: Scene) -> str:
