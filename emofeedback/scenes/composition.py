@@ -111,7 +111,7 @@ SITES: dict[str, tuple[str, ...]] = {
     "rocket": ("desert", "meadow", "city", "road", "island", "lake"),
     "drifting leaves": (*_GREEN, "mountains", "river", "lake", "road", "waterfall", "village", "street"),
     "carnival": ("meadow", "park", "farm", "road", "river", "lake", *_TOWN),
-    "eruption": ("mountains", "desert", "meadow", "river", "road", "farm"),
+    "eruption": ("mountains", "desert"),
     "ruins": ("meadow", "forest", "mountains", "desert", "river", "road", "garden", "park", "waterfall"),
     "cottage": (*_WILD, "garden", "park", "village"),
     "dancing crowd": ("meadow", "park", "garden", "farm", *_TOWN),
@@ -142,6 +142,8 @@ WARM = ("seaside", "island", "desert")
 """Where nobody expects snow."""
 HIDDEN = 0.25
 """Share of what stands far away that the subject may hide."""
+CROSSED = 0.12
+"""The same of what stands close behind it: its posts and branches would seem to grow out of the subject."""
 OVERLAP = 0.25
 """Share of the smaller of two elements that the other may share with it."""
 
@@ -155,7 +157,8 @@ def unclear(scene: Scene) -> frozenset[Key]:
     if scene.place in INDOOR_PLACES:
         barred |= set(FAR_ELEMENTS)  # the window cuts them off
     else:
-        barred |= {element for element in (*FAR_ELEMENTS, *BEHIND) if _hidden(element, boxes)}
+        barred |= {element for element in FAR_ELEMENTS if _hidden(element, boxes, HIDDEN)}
+        barred |= {element for element in BEHIND if _hidden(element, boxes, CROSSED)}
     if {scene.subject, scene.companion} & set(LIVING):
         barred.add("jumping children")  # they would look like dwarfs
     barred |= {element for _, element in dreadful(scene)}
@@ -166,8 +169,13 @@ def unclear(scene: Scene) -> frozenset[Key]:
 
 
 def dreadful(scene: Scene) -> frozenset[Key]:
-    """(aspect, concept) of what nobody wants to see beside a subject, whatever the mood: who sits on rails."""
+    """(aspect, concept) of what nobody wants to see beside a subject, whatever the mood.
+
+    Who sits on rails; somebody tiny beside whoever is the subject, who would look like a dwarf.
+    """
     barred = {"wreck", "lonely figure"} if {scene.subject, scene.companion} & set(VEHICLES) else set()
+    if {scene.subject, scene.companion} & set(LIVING):
+        barred.add("lonely figure")
     if {scene.subject, scene.companion} & {"baby", "child"}:
         barred.add("graves")
     return frozenset(("elements", element) for element in barred)
@@ -235,13 +243,13 @@ def _covers(element: str, boxes: tuple[Box, ...]) -> bool:
     return False
 
 
-def _hidden(element: str, boxes: tuple[Box, ...]) -> bool:
-    """Whether the subjects hide much of what stands far behind them."""
+def _hidden(element: str, boxes: tuple[Box, ...], share: float) -> bool:
+    """Whether the subjects hide more than a share of what stands behind them."""
     mask, behind = _footprint(element), np.zeros((PIXELS, PIXELS), bool)
     for box in boxes:
         left, top, right, bottom = (round(side * PIXELS / 100) for side in box)
         behind[top:bottom, left:right] = True
-    return bool((mask & behind).sum() > HIDDEN * mask.sum())
+    return bool((mask & behind).sum() > share * mask.sum())
 
 
 @cache

@@ -59,6 +59,8 @@ CONTRARY = 1.6
 NEARNESS = ((0.06, SAFE), (0.09, SAFE), *LEVELS)
 """As `sampling.LEVELS`: what can be met well is met well."""
 VARIED = 0.4  # share of the plans that one element may have
+SEVERAL_SETTINGS, ROOM = 6, 0.015
+"""How many of the settings tried shall be near enough for seeds to differ; else squared distance above the least."""
 SETTINGS = 30  # random settings until one goes with what was said
 ORDINARY: dict[str, tuple[str, ...]] = {
     "time": ("day", "dawn", "sunset"),
@@ -231,9 +233,9 @@ def _in_setting(base: Scene, target: Affect, seed: int, said: Mentions, unfit: f
     if found is None:
         return base
     rows, away, charge = found
-    fine, weight = agreeing(away, charge, NEARNESS, VARIED)
-    if weight is None:
-        fine, weight = cheapest(away, charge)
+    fine, weight = agreeing(away, charge, NEARNESS, VARIED, SEVERAL_SETTINGS)
+    if weight is None or np.any(fine, axis=1).sum() < SEVERAL_SETTINGS:
+        fine, weight = cheapest(away, charge, ROOM)
     with np.errstate(divide="ignore"):
         chosen = int(np.argmax(np.log(weight) + luck[1]))
     return edits.in_setting(base, int(rows[fine[:, chosen]][0]), chosen)
@@ -270,8 +272,12 @@ def _tried(
     struck = (weather == WEATHERS.index("thunderstorm"))[:, None] & _with(SKY_ELEMENTS)  # lightning strikes through it
     dark = np.isin(time, [TIMES.index(hour) for hour in ("dusk", "night")])[:, None]
     pale = ~dark & _with(("moon",))
-    gloomy = dark & ~_with(NIGHT_LIGHTS) & (target.valence >= FELT)
-    for odd in (struck, pale, gloomy):
+    glad = target.valence >= FELT
+    gloomy = dark & ~_with(NIGHT_LIGHTS) & glad
+    low = np.isin(time, [TIMES.index(hour) for hour in ("sunset", "dusk")])
+    veiled = low & np.isin(weather, [WEATHERS.index(grey) for grey in ("overcast", "rain", "snow")])
+    drab = np.broadcast_to(veiled[:, None] & glad, away.shape)  # of such a sunset only a brown haze is left
+    for odd in (struck, pale, gloomy, drab):
         if np.isfinite(away[~odd]).any():
             away[odd] = np.inf
     return (rows, away, charge) if np.isfinite(away).any() else None

@@ -106,11 +106,12 @@ def agreeing(
     charge: NDArray[np.floating],
     levels: Sequence[tuple[float, float]] = LEVELS,
     enough: float = ENOUGH,
+    several: int = 1,
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
     """Which settings (R, S) are near and agree, and weights (S,) of their element sets.
 
-    The first of `levels` that keeps each element within the share `enough`, else the last; no weights where none agrees
-    at all.
+    The first of `levels` with so many settings (`several`) that keeps each element within the share `enough`, else the
+    last; no weights where none agrees at all.
     """
     fine, weight = np.zeros(away.shape, bool), None
     for within, level in levels:
@@ -118,15 +119,17 @@ def agreeing(
         sets = np.any(fine, axis=0)
         if sets.any():
             weight = set_weights(sets)
-            if (weight @ _members()).max() <= enough:
+            if np.any(fine, axis=1).sum() >= several and (weight @ _members()).max() <= enough:
                 break
     return fine, weight
 
 
-def cheapest(away: NDArray[np.floating], charge: NDArray[np.floating]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def cheapest(
+    away: NDArray[np.floating], charge: NDArray[np.floating], slack: float = SLACK
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Which settings (R, S) cost about the least, where none is near and agrees, and weights (S,) as `agreeing`."""
     cost = np.maximum(away - LEVELS[0][0], 0) ** 2 + edits.MIXED_COST * charge
-    fine = cost <= cost.min() + SLACK
+    fine = cost <= cost.min() + slack
     return fine, set_weights(np.any(fine, axis=0))
 
 

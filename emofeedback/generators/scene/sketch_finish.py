@@ -18,7 +18,7 @@ from emofeedback.generators.scene.sketch import CHANNELS
 class FinishShape:
     """Channels at a half, a quarter and an eighth of the picture's side."""
 
-    widths: tuple[int, int, int] = (32, 64, 96)
+    widths: tuple[int, int, int] = (48, 96, 128)
 
 
 class _Block(nn.Module):

@@ -179,7 +179,7 @@ def petals(x: float, y: float) -> str:
 
 
 def pond(ink: Ink) -> str:
-    """A small calm pond at the lower right, the sky in it, with reeds; in winter it has no lilies."""
+    """A small calm pond at the lower right, the sky in it, with reeds; no lilies in winter, nor beside who is sad."""
     water = mix(ink("#3f93c4"), ink.haze, 0.25)
     pad, reed = ink("#3f9a4a"), ink("#4d7a34")
     afloat = ellipse(69.6, 94.4, 4.6, 1.5, pad) + ellipse(88.4, 94.8, 5.2, 1.7, pad) + lily(88.4, 94, 0.95, ink)
@@ -192,7 +192,7 @@ def pond(ink: Ink) -> str:
             ellipse(79, 93.4, 19, 4.5, water),
             path("M63 91.8Q78 87.8 93 91.4Q78 90.4 63 91.8Z", "#ffffff", 0.45),
             line("M73 96H83", "#ffffff", 0.9, 0.5),
-            "" if ink.season == "winter" else afloat,
+            "" if ink.season == "winter" or ink.pose == "downcast" else afloat,
         )
     )
 
@@ -257,7 +257,7 @@ def hammock(ink: Ink) -> str:
         path("M93.6 81.2Q93 83.6 90 86.2L89.4 81.1L91.9 79.7Z", lively("#fff0d2", ink)),
         ellipse(91, 78.6, 3.6, 2.1, lively("#ffd35c", ink)),
     ]
-    return moved("".join(parts), 24.0, 22.6, 0.7)
+    return moved("".join(parts), 8.6, 1.2, 0.9)
 
 
 def sleeping_cat(ink: Ink) -> str:

@@ -209,10 +209,11 @@ def park(ink: Ink, scene: Scene) -> str:
         {"spring": "#5fb35a", "summer": "#2f8546", "autumn": "#c2762e", "winter": "#dbe5ee"}[ink.season], 1.0
     )
     out += "".join(ellipse(x, y, rx, 0.66 * rx, shrub) for x, y, rx in ((4, 74, 8), (98, 76, 8)))
-    out += line("M 82 82 V 50", ink("#39424c"), 1.3)
+    lamp = _clear_of(heads, (90, 10, 82))
+    out += line(f"M {lamp} 82 V 50", ink("#39424c"), 1.3)
     if ink.lit:
-        out += glow(82, 48.5, 13, "#ffdf8a", 0.8)
-    return out + circle(82, 48.5, 2.8, "#ffe9a8" if ink.lit else ink("#f0f2f0"))
+        out += glow(lamp, 48.5, 13, "#ffdf8a", 0.8)
+    return out + circle(lamp, 48.5, 2.8, "#ffe9a8" if ink.lit else ink("#f0f2f0"))
 
 
 def _clear_of(heads: list[float], places: tuple[int, ...]) -> int:

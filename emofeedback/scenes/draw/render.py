@@ -28,7 +28,7 @@ from emofeedback.scenes.draw.sky import (
 from emofeedback.scenes.draw.subjects import subject_boxes, subjects
 from emofeedback.scenes.grammar import FAR_ELEMENTS, GROUND_ELEMENTS, INDOOR_PLACES, LIVING, SKY_ELEMENTS, Scene
 
-BEHIND = ("bare trees", "empty swing")
+BEHIND = ("bare trees", "empty swing", "hammock")
 """Ground elements that stand behind the subjects: their branches and posts would cross them."""
 BEFORE = tuple(element for element in GROUND_ELEMENTS if element not in BEHIND)
 

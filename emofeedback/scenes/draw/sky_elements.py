@@ -28,6 +28,7 @@ from emofeedback.scenes.draw.canvas import (
     sparkle,
 )
 
+NEARER = 3.6  # dancers and a parade stand on the ground, not before the houses at its edge
 FAR = 0.12
 """Depth at which far elements take on haze."""
 
@@ -455,7 +456,7 @@ def dancing_crowd(ink: Ink) -> str:
     trousers, shadow = lantern_like("#2c3566", ink), ink.grade("#14201c")
     parts = []
     for left, colours in ((0.0, ("#ff3fa4", "#ffd23f", "#35d6ff")), (70.0, ("#35d6ff", "#ff3fa4", "#ffd23f"))):
-        parts.append(glow(left + 15, 44, 20, ink.shine("#ff8fd0"), 0.7) + ellipse(left + 15, 63, 15, 1.6, shadow, 0.32))
+        parts.append(glow(left + 15, 44, 20, ink.shine("#ff8fd0"), 0.7))
         for k, own in enumerate(colours):
             x = left + 5 + 10 * k
             tilt = (-8, 1, 8)[k]
@@ -469,6 +470,7 @@ def dancing_crowd(ink: Ink) -> str:
             arms = f"M{x - 2} {base - 8.6}L{x - 4 + sway} {base - 15}M{x + 2} {base - 8.6}L{x + 4 + sway} {base - 15.4}"
             legs = f"M{x - 1.2} {base - 3}L{x - 2.2 - sway} {base + 1.4}M{x + 1.2} {base - 3}L{x + 2.4} {base + 1.4}"
             trunk = f"M{x - 2.8} {base - 2.6}L{x - 2.4} {base - 9}q2.4 -1.6 4.8 0L{x + 2.8} {base - 2.6}Z"
+            parts.append(ellipse(x, base + 2.2, 3.6, 0.8, shadow, 0.32))
             parts += [line(legs, trousers, 2.0), line(arms, skin, 1.7), path(trunk, own)]
             parts.append(circle(x + 0.3 * sway, base - 12.4, 2.5, skin))
             parts.append(
@@ -477,7 +479,7 @@ def dancing_crowd(ink: Ink) -> str:
                     hairs[(k + (1 if left else 0)) % 4],
                 )
             )
-    return "".join(parts)
+    return group("".join(parts), y=NEARER)
 
 
 def parade(ink: Ink) -> str:
@@ -514,7 +516,7 @@ def parade(ink: Ink) -> str:
             parts += [circle(x, 53, 4.4, gold), circle(x, 53, 3.2, white)]
         else:
             parts.append(path(f"M{x - 0.6} 46.6L{x - 3.6} 46L{x - 6.4} 43.6V49.6L{x - 3.6} 47.4L{x - 0.6} 47.8Z", gold))
-    return "".join(parts)
+    return group("".join(parts), y=NEARER)
 
 
 def star(x: float, y: float, r: float) -> list[tuple[float, float]]:

@@ -46,6 +46,7 @@ class FinishRecipe:
     Attributes:
         redraws, redraw_steps: how many renders are drawn again, in how many guided steps.
         loss: weights of the reconstruction loss, `inside` of the subjects' boxes.
+        lines: how much more an error counts on a line of full strength: a bolt or a string is two pixels wide.
         critic_from: share of the run after which the critic pulls; it learns from the start.
         critic_pull: its gradient in units of the reconstruction's.
     """
@@ -56,9 +57,10 @@ class FinishRecipe:
     critic_lr: float = 1e-3
     schedule: Schedule = field(default_factory=lambda: Schedule(warmup=20, cooldown=0.5))
     average_decay: float = 0.99
-    redraws: int = 2048
+    redraws: int = 5000
     redraw_steps: int = 3
     loss: AutoencoderRecipe = field(default_factory=lambda: AutoencoderRecipe(inside=4.0))
+    lines: float = 2.0
     critic_from: float = 0.3
     critic_pull: float = 0.35
 
@@ -129,9 +131,11 @@ class FinishTraining:
     def step(self, number: int, progress: float) -> dict[str, float]:
         recipe = self.recipe
         _, drawn, renders, flats, weights = self.batch(number)
+        sketches = sketches_from(renders, flats)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            made = self.finish(drawn, sketches_from(renders, flats))
+            made = self.finish(drawn, sketches)
         made = made.float()
+        weights = (1.0 if weights is None else weights) * (1.0 + recipe.lines * sketches[:, :1])
         loss = reconstruction_loss(made, renders, recipe.loss, weights)
         losses = {"loss": float(loss.detach())}
         pulls = progress >= recipe.critic_from
