@@ -49,11 +49,13 @@ FESTIVE = ("balloons", "confetti", "fireworks", "carnival", "parade", "dancing c
 FITTING = {
     "baby": ("bedroom", "kitchen", "garden", "park", "meadow"),
     "bicycle": ("road", "street", "park", "village", "city", "meadow", "seaside", "lake", "farm"),
+    "market stall": ("village", "city", "street", "park"),
     "tent": ("forest", "meadow", "mountains", "lake", "river", "seaside"),
     "bench": ("park", "garden", "seaside", "lake", "river", "village", "street", "city", "forest", "meadow"),
     "balloons": ("park", "garden", "meadow", "village", "street", "seaside"),
     "duck": ("lake", "river", "park"),
     "swan": ("lake", "river", "park"),
+    "house": ("village", "meadow", "lake", "garden", "street", "mountains", "farm", "seaside"),
     "car": ("street", "road", "city", "village"),
     "bus": ("street", "road", "city", "village"),
     "truck": ("road", "street", "farm", "city"),
@@ -151,9 +153,8 @@ OVERLAP = 0.25
 @lru_cache(maxsize=1024)
 def unclear(scene: Scene) -> frozenset[Key]:
     """(aspect, concept) of what would make the content of a scene hard to read, or is not met in its place."""
-    barred = {element for element, places in SITES.items() if scene.place not in places}
     boxes = tuple(box for _, box in subject_boxes(scene))
-    barred |= {element for element in BEFORE if _covers(element, boxes)}
+    barred = {element for element in BEFORE if _covers(element, boxes)}
     if scene.place in INDOOR_PLACES:
         barred |= set(FAR_ELEMENTS)  # the window cuts them off
     else:
@@ -161,11 +162,15 @@ def unclear(scene: Scene) -> frozenset[Key]:
         barred |= {element for element in BEHIND if _hidden(element, boxes, CROSSED)}
     if {scene.subject, scene.companion} & set(LIVING):
         barred.add("jumping children")  # they would look like dwarfs
-    barred |= {element for _, element in dreadful(scene)}
-    bars = {("elements", element) for element in barred}
+    bars = {("elements", element) for element in barred} | dreadful(scene) | out_of_place(scene)
     if {scene.kind, scene.companion_kind} & set(WINTRY):
         bars |= {("season", season) for season in SEASONS if season != "winter"}
     return frozenset(bars | {("weather", "snow")} if scene.place in WARM else bars)
+
+
+def out_of_place(scene: Scene) -> frozenset[Key]:
+    """(aspect, concept) of the elements that are not met in the place of a scene: still water on a street."""
+    return frozenset(("elements", element) for element, places in SITES.items() if scene.place not in places)
 
 
 def dreadful(scene: Scene) -> frozenset[Key]:

@@ -21,7 +21,10 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
             wood, jungle, rainforest, woodlands, pine forest, birch forest, grove, forests, redwoods, bamboo forest,
             treeline
         """,
-        ("place", "lake"): "lakeshore, lagoon, loch, reservoir, mountain lake, lakes, lake front, lakefront",
+        ("place", "lake"): """
+            lakeshore, lagoon, loch, reservoir, mountain lake, lakes, lake front, lakefront, in a pond, on a
+            pond, in the pond, on the pond
+        """,
         ("place", "seaside"): """
             seashore, beach, shoreline, bay, cliff, cliffs, cove, sand beach, seafront, sea shore, coastline, sandy
             beach, open sea, high seas, ocean, seas, oceans, beaches, promenade, boardwalk
@@ -33,7 +36,8 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
         ("place", "village"): "town, townlet, settlement, villages, old town, small village, fishing village",
         ("place", "city"): """
             downtown, skyline, big city, cities, city centre, city center, cityscape, rooftops, city skyline, rooftop,
-            urban, capital, suburb, suburbs, new york, paris, london, tokyo, manhattan, venice
+            urban, capital, suburb, suburbs, construction crane, tower crane,
+            construction site, new york, paris, london, tokyo, manhattan, venice
         """,
         ("place", "park"): "city park, parks, playground, zoo, picnic area, golf course",
         ("place", "desert"): "deserts, dune, dunes, sand dune, sahara, oasis, badlands, arid plain",
@@ -156,7 +160,7 @@ ALIASES: dict[tuple[str, str], tuple[str, ...]] = {
         ("subject", "bicycle"): "bikes, mountain bike, cycle, motorbike, motorcycle, scooter, tricycle, moped, vespa",
         ("subject", "statue"): "bust, figurine, memorial, obelisk, sphinx, stone angel, snowman, scarecrow, gargoyle",
         ("subject", "tent"): "camp, camping, campsite, tipi, teepee, wigwam, yurt, marquee, tents",
-        ("subject", "bench"): "park bench, stone bench, bench seat, benches",
+        ("subject", "bench"): "stone bench, bench seat, benches",
         ("subject", "flower"): """
             bloom, sunflower, poppy, lily, orchid, daffodil, lotus, dandelion, iris, carnation, violets, lavender,
             peony, hyacinth, crocus, snowdrop, bluebell, rosebud, roses, tulips, poppies, sunflowers, daisies,
@@ -653,6 +657,7 @@ DOINGS: dict[str, tuple[str, ...]] = {
             hopscotch, treehouse, tree house, seesaw, trampoline, yoga, pigeons, squirrel, squirrels, ice cream,
             lemonade, tricycle, bubbles, skipping, playing ball, beach ball, with a ball, skipping rope
         """,
+        "park": "park bench, park benches",
         "park, street": "skateboard, skateboarding, skateboarder, roller skates, roller skating, basketball",
         "garden": """
             gardening, watering, planting, weeding, lawn mower, mowing, barbecue, carrots, vegetables, tomatoes,
@@ -676,11 +681,12 @@ DOINGS: dict[str, tuple[str, ...]] = {
         "mountains, park, village": "snowball, snowballs, sled, sledge",
         "forest": "mushroom, mushrooms, lumberjack, woodcutter, marshmallow, marshmallows, forest ranger",
         "farm": "milking, milks, harvesting, ploughing, plowing, hay, scarecrow, pumpkin, pumpkins, pig, pigs",
+        "farm, meadow, garden": "fence, gate",
         "street, city": """
             shopping, shop, shops, store, supermarket, groceries, library, mailman, postman, mail carrier, barber,
             hairdresser, busker, traffic, train station, fire station, the station, hospital, the school, schoolyard,
             bakery, construction, builder, businessman, businesswoman, office worker, commuter, commuters, delivering,
-            tower crane, construction crane, graffiti, protest, mayor, lawyer, cinema, theatre, theater
+            graffiti, protest, mayor, lawyer, cinema, theatre, theater
         """,
         "road, street, city": "driving, drives, hitchhiking, hitchhiker, marathon, cycling, cyclist",
         "park, garden, village, seaside": "wedding, groom, newlyweds, proposing",

@@ -23,7 +23,16 @@ from emofeedback.affect import Affect
 from emofeedback.scenes import edits
 from emofeedback.scenes.affect_model import SAFE, Item, scene_affect
 from emofeedback.scenes.captions import describe, parse, says_several, to_caption_words
-from emofeedback.scenes.composition import DULL, NIGHT_LIGHTS, crowded, dreadful, place_weights, sleepless, unclear
+from emofeedback.scenes.composition import (
+    DULL,
+    NIGHT_LIGHTS,
+    crowded,
+    dreadful,
+    out_of_place,
+    place_weights,
+    sleepless,
+    unclear,
+)
 from emofeedback.scenes.contradictions import clashing
 from emofeedback.scenes.grammar import (
     ELEMENTS,
@@ -214,7 +223,7 @@ def _in_setting(base: Scene, target: Affect, seed: int, said: Mentions, unfit: f
     table, living = edits.setting_table(base), poseable(base.subject, base.companion)
     rng = np.random.default_rng((seed, zlib.crc32(b"plan")))
     luck = rng.gumbel(size=len(table.bases)), rng.gumbel(size=len(edits.element_sets()))
-    unfit |= dreadful(base)
+    unfit |= dreadful(base) | out_of_place(base)
     if sleepless(base):
         unfit |= {("pose", "asleep")}
     opposed, clear = against(target, living, unfit), readable(table)

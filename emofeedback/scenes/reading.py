@@ -75,6 +75,8 @@ MODIFIERS = frozenset(
 )
 PLAIN_WORDS = LINKS | frozenset(ARTICLES) | frozenset(listed("and, or, of, to, next, as, while, where, is, are"))
 """Words before which a noun is no adjunct of another: 'the fog and the sea'."""
+BUILDING = frozenset(("building", word) for word in (*ARTICLES, *listed("his, her, their, sandcastles, snowmen")))
+"""What is no house: 'children building a sandcastle'."""
 HEADS: dict[str, tuple[str, str | None]] = {
     "cottage": ("house", None),
     "sleeping cat": ("cat", "asleep"),
@@ -174,6 +176,8 @@ def read(text: str) -> Reading:
     # of two places side by side the second is meant: "a mountain village"
     starts = {m.start for m in shown if m.sense.aspect == "place"}
     shown = [m for m in shown if m.sense.aspect != "place" or m.end not in starts]
+    # who is building a boat stands beside no building
+    shown = [m for m in shown if words[m.start : m.end + 1] not in BUILDING]
     # a sleeping village is nobody who sleeps
     nouns = [m for m in shown if m.sense.aspect in ("place", "subject", "elements")]
     lifeless = {m.start for m in nouns if m.sense.concept not in LIVING}

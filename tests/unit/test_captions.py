@@ -210,6 +210,23 @@ def test_things_of_people_are_no_people() -> None:
     assert parse("a police car").subjects == ("car",) and parse("a pirate ship").subjects == ("ship",)
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "subjects"),
+    [
+        ("two children building a sandcastle at the beach", "seaside", ("child",)),
+        ("a man building a boat", None, ("person", "boat")),
+        ("a man beside a building", None, ("person", "house")),
+        ("a construction crane next to a bus", "city", ("bus",)),
+        ("a crane by the river", "river", ("bird",)),
+        ("three ducks swimming in a pond", "lake", ("duck",)),
+        ("a garden with a pond", "garden", ()),
+    ],
+)
+def test_words_with_two_senses(text: str, place: str | None, subjects: tuple[str, ...]) -> None:
+    said = parse(text)
+    assert (said.place, said.subjects) == (place, subjects)
+
+
 def test_every_kind_is_named_and_read_back() -> None:
     for subject, kinds in KINDS.items():
         for kind in (None, *kinds):

@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKL
 from PIL import Image, ImageDraw
 from tiny_finetune import tiny_checkpoint, tiny_generator
+from torch import Tensor
 
 from emofeedback.affect import Affect
 from emofeedback.errors import UserError
@@ -22,6 +23,8 @@ from emofeedback.records import PictureRequest
 from emofeedback.scenes.grammar import Scene
 from emofeedback.training.common.scene_data import SceneCache, ScenePool, render_cache
 from emofeedback.training.common.training_loop import TrainingRun
+from emofeedback.training.generator import sketch_finish_recipe
+from emofeedback.training.generator.autoencoder import AutoencoderRecipe, reconstruction_loss
 from emofeedback.training.generator.sketch_finish_recipe import (
     FinishData,
     FinishRecipe,
@@ -111,6 +114,24 @@ def test_it_learns_to_draw_what_is_smeared_where_the_lines_are(cache: SceneCache
     assert pencil(renders).amax() == 1
     with pytest.raises(ValueError, match="belong together"):
         FinishData(pool, np.arange(12), drawn[:4])
+
+
+def test_a_thin_line_counts_for_more_than_what_lies_around_it(
+    cache: SceneCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weighed = []
+
+    def kept(made: Tensor, renders: Tensor, loss: AutoencoderRecipe, weights: Tensor) -> Tensor:
+        weighed.append((pencil(renders), weights))
+        return reconstruction_loss(made, renders, loss, weights)
+
+    monkeypatch.setattr(sketch_finish_recipe, "reconstruction_loss", kept)
+    training = FinishTraining(FinishData(ScenePool.of(cache), np.arange(12), cache.pictures), RECIPE, 0)
+    training.step(0, 0.1)
+    lines, weights = weighed[0]
+    assert not training.data.pool.boxed
+    torch.testing.assert_close(weights, 1 + RECIPE.lines * lines)
+    assert weights.max() == 1 + RECIPE.lines and weights.min() == 1
 
 
 def test_a_generators_finish_is_trained_and_put_into_its_folder(cache: SceneCache, tmp_path: Path) -> None:

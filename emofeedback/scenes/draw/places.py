@@ -316,8 +316,10 @@ def road(ink: Ink, scene: Scene) -> str:
         for side in (-1, 1):
             x, base, top = 50 + side * (6 + 48 * k), H + 26 * k, H - 34 * k - 6
             out += line(f"M {x:.1f} {base:.1f} V {top:.1f}", ink("#5b4636", 0.3 * (1 - k)), 0.6 + 1.4 * k)
-            arm = 2 + 6 * k
-            out += line(f"M {x - arm:.1f} {top + 3:.1f} h {2 * arm:.1f}", ink("#5b4636", 0.3 * (1 - k)), 0.5 + 1.1 * k)
+            arm, wood = 2 + 6 * k, ink("#5b4636", 0.3 * (1 - k))
+            # two bars close to the top: with one in the middle it looks like a cross on a grave
+            bars = f"M {x - arm:.1f} {top + 0.8:.1f} h {2 * arm:.1f} M {x - 0.8 * arm:.1f} {top + 1 + 4 * k:.1f}"
+            out += line(f"{bars} h {1.6 * arm:.1f}", wood, 0.5 + 0.9 * k)
     return out
 
 
