@@ -14,7 +14,7 @@ from emofeedback.affect import Affect
 from emofeedback.scenes.affect_model import load_effects
 from emofeedback.scenes.contradictions import Key
 from emofeedback.scenes.edits import SettingTable, shows
-from emofeedback.scenes.grammar import POSES
+from emofeedback.scenes.grammar import ELEMENTS, POSES
 
 FELT = 0.3
 """From this coordinate on a mood has a side: pleasant or unpleasant, excited or calm."""
@@ -28,6 +28,8 @@ LIMITS = {
     "time": (0.08, 1.0),
 }
 """Effects of valence and arousal (`affect_model`) up to which a thing of an aspect may point to the other side."""
+JARRING = 0.06
+"""Effect on valence from which an element jars with a mood of the other side."""
 PERILOUS: frozenset[Key] = frozenset({("elements", "stampede")})
 """What excites and is no fun, whatever its effects sum up to."""
 UNREADABLE = (
@@ -66,6 +68,15 @@ def against(target: Affect, living: bool = True, unfit: frozenset[Key] = frozens
     if target.valence >= FELT:
         found |= PERILOUS
     return frozenset(found)
+
+
+@lru_cache(maxsize=1024)
+def jarring(target: Affect) -> frozenset[Key]:
+    """(aspect, concept) of the elements that are never put into a mood, however far its target: a cat that sleeps in a
+    gloomy street only mixes the message."""
+    side = 0 if abs(target.valence) < FELT else 1 if target.valence > 0 else -1
+    effects = load_effects().items
+    return frozenset(("elements", e) for e in ELEMENTS if side * effects["element", e][0] < -JARRING)
 
 
 def readable(table: SettingTable) -> NDArray[np.bool_]:

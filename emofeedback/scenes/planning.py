@@ -52,7 +52,7 @@ from emofeedback.scenes.grammar import (
     sample_setting,
 )
 from emofeedback.scenes.lexicon import PLACE_PHRASES, canonical_phrase, split_place
-from emofeedback.scenes.moods import FELT, against, readable
+from emofeedback.scenes.moods import FELT, against, jarring, readable
 from emofeedback.scenes.reading import Mentions, doings
 from emofeedback.scenes.sampling import LEVELS, PLAIN_WEIGHTS, agreeing, cheapest
 
@@ -223,7 +223,7 @@ def _in_setting(base: Scene, target: Affect, seed: int, said: Mentions, unfit: f
     table, living = edits.setting_table(base), poseable(base.subject, base.companion)
     rng = np.random.default_rng((seed, zlib.crc32(b"plan")))
     luck = rng.gumbel(size=len(table.bases)), rng.gumbel(size=len(edits.element_sets()))
-    unfit |= dreadful(base) | out_of_place(base)
+    unfit |= dreadful(base) | out_of_place(base) | jarring(target)
     if sleepless(base):
         unfit |= {("pose", "asleep")}
     opposed, clear = against(target, living, unfit), readable(table)

@@ -5,7 +5,7 @@ import pytest
 from emofeedback.affect import Affect
 from emofeedback.scenes.edits import OPTIONS, SETTING, setting_table
 from emofeedback.scenes.grammar import Scene
-from emofeedback.scenes.moods import UNREADABLE, against, readable
+from emofeedback.scenes.moods import UNREADABLE, against, jarring, readable
 from emofeedback.scenes.planning import planned
 
 GLAD, SERENE, AFRAID, SORRY = Affect(0.65, 0.65), Affect(0.65, -0.65), Affect(-0.65, 0.65), Affect(-0.65, -0.65)
@@ -27,6 +27,17 @@ def test_in_the_middle_of_the_plane_nothing_speaks_against_anything() -> None:
 def test_what_points_to_the_other_side_is_left_out(mood: Affect, out: list[tuple[str, str]], kept: str) -> None:
     found = against(mood)
     assert found.issuperset(out) and ("elements", kept) not in found
+
+
+def test_the_cheerful_stays_out_of_gloom_even_where_it_would_lead_nearer() -> None:
+    assert ("elements", "sleeping cat") in jarring(SORRY) and ("elements", "graves") in jarring(SERENE)
+    assert jarring(Affect(0.1, -0.8)) == frozenset()
+    for prompt in ("a lighthouse at night", "a train in a city", "a fire engine in a street", "a puppy on a beach"):
+        for seed in range(12):
+            scene = planned(prompt, SORRY, seed).scene
+            assert scene is not None and not {("elements", e) for e in scene.elements} & jarring(SORRY)
+    said = planned("a train and a rainbow", SORRY, 0).scene
+    assert said is not None and "rainbow" in said.elements, "what is named is drawn"
 
 
 def test_without_a_face_no_pose_speaks_against_a_mood_and_who_cannot_sleep_is_calm_otherwise() -> None:
