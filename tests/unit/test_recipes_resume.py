@@ -155,7 +155,7 @@ def sketch_finish(folder: Path) -> Build:
     pool = ScenePool.of(scenes(folder, 16))
     drawn = np.random.default_rng(0).integers(0, 255, (8, 16, 16, 3), dtype=np.uint8)
     data = FinishData(pool, np.arange(8), drawn)
-    return lambda: FinishTraining(data, FinishRecipe(batch=4, critic_from=0.4), 5)
+    return lambda: FinishTraining(data, FinishRecipe(batch=4), 5)
 
 
 RECIPES = (

@@ -2,7 +2,8 @@
 
 The generator draws known renders again from much noise (as in SDEdit, Meng et al. 2022, arXiv 2108.01073) after their
 sketch, which keeps everything at its place; so its picture and the render differ in what it smears, which the finish
-learns to draw. A patch critic makes it commit to one edge where a pixel loss would blur two.
+learns to draw. The sketch says where an edge lies, so nothing is in doubt that a critic would have to settle: the patch
+critic of the decoder's finish was at chance as soon as it pulled, and its pull was noise.
 """
 
 import hashlib
@@ -31,7 +32,6 @@ from emofeedback.training.common.optim import Learner, Muon, Schedule, split_ker
 from emofeedback.training.common.scene_data import SceneCache, ScenePool, batch_indices
 from emofeedback.training.common.training_loop import TrainingRun, step_generator, train
 from emofeedback.training.generator.autoencoder import AutoencoderRecipe, reconstruction_loss
-from emofeedback.training.generator.critic import patch_critic
 from emofeedback.training.generator.decoder_finish import redrawn_latents
 
 HELD_OUT = 32  # pictures that measure
@@ -47,22 +47,17 @@ class FinishRecipe:
         redraws, redraw_steps: how many renders are drawn again, in how many guided steps.
         loss: weights of the reconstruction loss, `inside` of the subjects' boxes.
         lines: how much more an error counts on a line of full strength: a bolt or a string is two pixels wide.
-        critic_from: share of the run after which the critic pulls; it learns from the start.
-        critic_pull: its gradient in units of the reconstruction's.
     """
 
     batch: int = 16
     muon_lr: float = 1e-2
     adam_lr: float = 1e-3
-    critic_lr: float = 1e-3
     schedule: Schedule = field(default_factory=lambda: Schedule(warmup=20, cooldown=0.5))
     average_decay: float = 0.99
     redraws: int = 5000
     redraw_steps: int = 3
     loss: AutoencoderRecipe = field(default_factory=lambda: AutoencoderRecipe(inside=4.0))
     lines: float = 2.0
-    critic_from: float = 0.3
-    critic_pull: float = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +83,7 @@ class FinishData:
 
 
 class FinishTraining:
-    """What the training loop steps: the finish, and a critic."""
+    """What the training loop steps."""
 
     name = "the finish of sketches"
 
@@ -100,18 +95,16 @@ class FinishTraining:
         muon = Muon(kernels, lr=recipe.muon_lr, weight_decay=0.0)
         self.learner = Learner(self.finish, [muon, adam], recipe.schedule, recipe.average_decay)
         self.averaged: SketchFinish = self.learner.average.copy  # type: ignore[assignment]
-        self.critic = patch_critic(recipe.critic_lr)
 
     @property
     def samples(self) -> int:
         return self.recipe.batch
 
     def state(self) -> dict[str, Any]:
-        return {"learner": self.learner.state(), **self.critic.state()}
+        return {"learner": self.learner.state()}
 
     def load(self, state: dict[str, Any]) -> None:
         self.learner.load(state["learner"])
-        self.critic.load(state)
 
     def batch(self, number: int) -> tuple[NDArray[np.int64], Tensor, Tensor, Tensor, Tensor | None]:
         """Places in the data [B], drawn pictures, renders, their flats [B, 3, S, S], weights; a pure function of
@@ -137,12 +130,9 @@ class FinishTraining:
         made = made.float()
         weights = (1.0 if weights is None else weights) * (1.0 + recipe.lines * sketches[:, :1])
         loss = reconstruction_loss(made, renders, recipe.loss, weights)
-        losses = {"loss": float(loss.detach())}
-        pulls = progress >= recipe.critic_from
-        self.critic.backward(loss, made, pulls, recipe.critic_pull)
-        losses["critic"] = self.critic.teach(renders, made.detach())
+        loss.backward()
         self.learner.update(number, progress)
-        return losses
+        return {"loss": float(loss.detach())}
 
     @torch.inference_mode()
     def look(self, sheet_path: Path) -> dict[str, float]:
