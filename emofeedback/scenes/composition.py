@@ -95,11 +95,11 @@ FITTING = {
 WINTRY = ("snowman", "penguin", "polar bear")
 """Kinds that one expects in winter."""
 DULL: frozenset[Key] = frozenset(
-    {("weather", "wind"), ("palette", "muted"), ("light", "dim")}
+    {("weather", "wind"), ("palette", "muted"), ("palette", "warm"), ("light", "dim")}
     | {("elements", element) for element in ("racing clouds", "sparks", "tornado", "rocket")}
 )
-"""What viewers like least to look at, at the same mood: swirls and streaks across the picture, grey, darkness, and a
-rocket, which hardly ever belongs there."""
+"""What viewers like least to look at, at the same mood: swirls and streaks across the picture, grey, a brown cast,
+darkness, and a rocket, which hardly ever belongs there."""
 NIGHT_LIGHTS = ("fireworks", "starry sky", "lanterns", "candles", "moon", "carnival", "fire")
 """What makes a night pleasant to look at."""
 _GREEN = ("meadow", "park", "garden", "forest", "farm")
