@@ -234,7 +234,9 @@ def _is_met(thing: str, place: str) -> bool:
     """Whether one expects a subject, a kind or an element in a place."""
     if thing in FITTING:
         return place in FITTING[thing]
-    return thing not in SUBJECTS or plausibility(place, thing) > RARE
+    if thing not in SUBJECTS:
+        return place in SITES.get(thing, PLACES)
+    return plausibility(place, thing) > RARE
 
 
 def _covers(element: str, boxes: tuple[Box, ...]) -> bool:

@@ -113,6 +113,7 @@ def test_companions_and_elements_have_a_say_in_the_place() -> None:
         ("pigs in a pen", {"farm"}),
         ("an old man on a park bench", {"park"}),
         ("two horses behind a fence", {"farm", "meadow", "garden"}),
+        ("a girl reading a book in a hammock", {"seaside", "island", "garden", "park", "lake", "meadow"}),
     ],
 )
 def test_what_is_done_has_a_say_in_the_place(prompt: str, places: set[str]) -> None:
