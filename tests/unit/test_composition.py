@@ -94,6 +94,15 @@ def test_nobody_sleeps_on_a_quay_or_at_a_party() -> None:
         assert scene is not None and scene.pose != "asleep"
 
 
+def test_dancers_and_parades_stand_on_the_pavement() -> None:
+    """They hung before the house fronts, whose feet are at 65."""
+    for element in ("dancing crowd", "parade"):
+        shown = Scene("street", None, None, *DAY, (element,)), Scene("street", None, None, *DAY, ())
+        one, other = (np.asarray(render_flats(scene, 100), dtype=int) for scene in shown)
+        changed = np.nonzero(np.abs(one - other).sum(axis=-1).max(axis=1) > 60)[0]
+        assert 65 <= changed.max() < 75, element
+
+
 def test_companions_and_elements_have_a_say_in_the_place() -> None:
     """The old man's bench stood in a kitchen, the party by a waterfall."""
     likely = {place for place, weight in zip(PLACES, place_weights(("old man", "bench")), strict=True) if weight == 1}

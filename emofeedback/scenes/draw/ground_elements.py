@@ -235,7 +235,7 @@ def lily(x: float, y: float, scale: float, ink: Ink) -> str:
 
 
 def hammock(ink: Ink) -> str:
-    """A striped hammock with a cushion between two small palms at the right."""
+    """A striped hammock with a cushion between two palms at the right."""
     trunk, leaf, dark = lively("#8a5f38", ink), lively("#3fa05a", ink), ink.shade("#3fa05a", 0.72)
     parts = [ellipse(84, 96.6, 15, 1.8, ink.grade("#14201c"), 0.25)]
     for x, lean in ((72.5, -2.0), (96.0, 2.0)):

@@ -28,7 +28,8 @@ from emofeedback.scenes.draw.canvas import (
     sparkle,
 )
 
-NEARER = 3.6  # dancers and a parade stand on the ground, not before the houses at its edge
+NEARER = 3.6
+"""How far down dancers and a parade are moved, so that they stand on the ground and not before the houses behind it."""
 FAR = 0.12
 """Depth at which far elements take on haze."""
 
